@@ -1,0 +1,219 @@
+import type { Credentials } from './tenant.ts';
+
+/**
+ * The contract between the pipeline and a platform. A channel is a folder that implements it and knows nothing of
+ * queue, agent or database: it verifies and parses what comes in and sends what goes out.
+ */
+export interface Channel {
+  /** Name of the platform, as in konstruct.yaml and the database: `slack`. */
+  readonly type: string;
+  readonly capabilities: ChannelCapabilities;
+
+  /**
+   * Checks that the platform sent this request, over its raw bytes and before any parsing.
+   * @throws KonstructError `signature_missing`, `signature_invalid`, `signature_expired`
+   */
+  verify(request: ChannelRequest, signingSecret: string, nowMs: number): void;
+
+  /**
+   * Turns a request into events. Pure; never fails on unknown fields or events (those are `ignored`).
+   * @throws KonstructError `body_malformed`
+   */
+  parse(request: ChannelRequest): ParsedRequest;
+
+  /** Who we are on the platform with these credentials (Slack: `auth.test`). */
+  identify(access: ConnectionAccess, signal: AbortSignal): Promise<ChannelIdentity>;
+
+  /** Sends a new message. The marker lets `findByMarker` find it again. */
+  post(access: ConnectionAccess, message: OutboundMessage, signal: AbortSignal): Promise<PostedMessage>;
+
+  /** Replaces the text of a message sent earlier. */
+  edit(access: ConnectionAccess, message: OutboundEdit, signal: AbortSignal): Promise<void>;
+
+  /** Tells one person something that the others in the channel do not see; in a DM an ordinary message. */
+  postPrivately(access: ConnectionAccess, message: PrivateMessage, signal: AbortSignal): Promise<void>;
+
+  /** Reads a thread, oldest first. `null`: the platform does not let us read it (scope, limit); go on without it. */
+  fetchThread(
+    access: ConnectionAccess,
+    target: ThreadTarget,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<readonly ThreadMessage[] | null>;
+
+  /** Looks for a message of ours that carries the marker, after a send of unknown outcome. `null`: not there. */
+  findByMarker(
+    access: ConnectionAccess,
+    target: ThreadTarget,
+    marker: DeliveryMarker,
+    signal: AbortSignal,
+  ): Promise<PostedMessage | null>;
+
+  /** Display name of a person, cached; `null` when the platform does not tell. */
+  personName(access: ConnectionAccess, externalId: string, signal: AbortSignal): Promise<string | null>;
+
+  /** Cuts markdown into parts the platform accepts, at paragraph and code-fence borders. At least one part. */
+  split(markdown: string): readonly string[];
+}
+
+export interface ChannelCapabilities {
+  readonly edit: boolean;
+  readonly threads: boolean;
+  /** Whether a message can be found again by its marker; without it an unknown outcome is not sent again. */
+  readonly findByMarker: boolean;
+  /** Whether one person can be told something privately in a channel. */
+  readonly postPrivately: boolean;
+  /** The longest text of one message, in characters. */
+  readonly maxCharacters: number;
+}
+
+/** An HTTP request as it came in. Header names are in lower case. */
+export interface ChannelRequest {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+export type ParsedRequest =
+  /** The platform checks the URL: answer with this body at once. */
+  | { readonly kind: 'challenge'; readonly contentType: string; readonly body: string }
+  | { readonly kind: 'events'; readonly events: readonly ChannelEvent[] };
+
+/** Which installation an event belongs to: the external ids in the order in which they should be tried. */
+export interface AccountRef {
+  readonly externalIds: readonly string[];
+  /** The platform's id of the app that the event was sent to; `null` when not told. */
+  readonly appId: string | null;
+  /** The bot user the event was authorised for; `null` when not told. */
+  readonly agentUserId: string | null;
+}
+
+interface EventBase {
+  readonly account: AccountRef;
+  /** The platform's id of this delivery's event; `null` when not told. */
+  readonly eventId: string | null;
+}
+
+export type ChannelEvent = MessageEvent | EditEvent | DeletionEvent | UninstallEvent | IgnoredEvent;
+
+export interface MessageEvent extends EventBase {
+  readonly type: 'message';
+  readonly channelId: string;
+  /** What the platform calls this message within its channel (Slack: `ts`). */
+  readonly messageId: string;
+  /** The thread it stands in; `null`: it is not (yet) in one. */
+  readonly threadId: string | null;
+  readonly scope: 'direct' | 'group' | 'channel';
+  readonly sender: { readonly externalId: string; readonly name: string | null };
+  /** Normalised text: entities decoded, links and channels readable, a mention of a user as `@` + external id. */
+  readonly text: string;
+  /** Users mentioned in the text, in order, each once. */
+  readonly mentions: readonly Mention[];
+  /** The user whose mention the text begins with. */
+  readonly addressee: string | null;
+  /** The platform itself says that the agent is mentioned (Slack: `app_mention`). */
+  readonly mentionsAgent: boolean;
+  readonly attachments: readonly Attachment[];
+  /** When it was written, in ms since 1970. */
+  readonly sentAtMs: number;
+  /** What only this platform knows and later stages or operators may want (small, JSON). */
+  readonly channelMetadata: Readonly<Record<string, unknown>>;
+}
+
+export interface Mention {
+  readonly externalId: string;
+  readonly name: string | null;
+}
+
+export interface Attachment {
+  readonly name: string;
+  readonly mediaType: string;
+  readonly sizeBytes: number | null;
+  readonly externalId: string;
+}
+
+export interface EditEvent extends EventBase {
+  readonly type: 'edit';
+  readonly channelId: string;
+  readonly messageId: string;
+  readonly text: string;
+  readonly mentions: readonly Mention[];
+  readonly editedAtMs: number;
+}
+
+export interface DeletionEvent extends EventBase {
+  readonly type: 'deletion';
+  readonly channelId: string;
+  readonly messageId: string;
+  readonly deletedAtMs: number;
+}
+
+export interface UninstallEvent extends EventBase {
+  readonly type: 'uninstall';
+  /** The platform's word for it (Slack: `app_uninstalled`, `tokens_revoked`). */
+  readonly reason: string;
+}
+
+/** Something that is not for us, with the reason for the log. */
+export interface IgnoredEvent extends EventBase {
+  readonly type: 'ignored';
+  readonly reason: string;
+}
+
+/** What sending needs of a connection: credentials are decrypted for one use and not kept. */
+export interface ConnectionAccess {
+  readonly connectionId: string;
+  readonly externalId: string;
+  readonly credentials: Credentials;
+}
+
+export interface ThreadTarget {
+  readonly channelId: string;
+  /** The thread to stand in; `null`: the channel itself. */
+  readonly threadId: string | null;
+}
+
+/** How a delivery is found again on the platform. */
+export interface DeliveryMarker {
+  readonly deliveryId: string;
+}
+
+export interface OutboundMessage {
+  readonly target: ThreadTarget;
+  readonly markdown: string;
+  readonly marker: DeliveryMarker;
+}
+
+export interface OutboundEdit extends OutboundMessage {
+  readonly messageId: string;
+}
+
+export interface PrivateMessage {
+  readonly target: ThreadTarget;
+  readonly personId: string;
+  readonly markdown: string;
+}
+
+export interface PostedMessage {
+  readonly messageId: string;
+}
+
+export interface ThreadMessage {
+  readonly messageId: string;
+  readonly sender: { readonly externalId: string; readonly name: string | null };
+  /** Whether we sent it ourselves. */
+  readonly own: boolean;
+  /** Normalised as in `MessageEvent`. */
+  readonly text: string;
+  readonly mentions: readonly Mention[];
+  readonly sentAtMs: number;
+}
+
+export interface ChannelIdentity {
+  readonly externalId: string;
+  readonly agentUserId: string;
+  /** Name of the installation, for people (Slack: the workspace's name). */
+  readonly name: string;
+  /** Scopes the token has, where the platform tells. */
+  readonly scopes: readonly string[] | null;
+}

@@ -1,0 +1,50 @@
+/** A company; the unit of isolation. */
+export interface Tenant {
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+}
+
+/** An AI coworker: who it is and how it works. */
+export interface Agent {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly role: string;
+  readonly persona: string;
+  readonly instructions: string;
+  /** Name of the model route that answers for it. */
+  readonly route: string;
+  /** What stands in the thread while the agent works. */
+  readonly placeholder: string;
+}
+
+/** Per-connection settings; absent values take the defaults of `connectionDefaults`. */
+export interface ConnectionSettings {
+  /** Accepted messages per minute and burst size. */
+  readonly ratePerMinute?: number;
+  /** How long the agent follows a thread after its last reply. */
+  readonly followMinutes?: number;
+}
+
+export const connectionDefaults = { ratePerMinute: 30, followMinutes: 30 } as const;
+
+/** One installed bot on one platform for one tenant. Credentials are held encrypted, see `core/cipher.ts`. */
+export interface Connection {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly agentId: string;
+  readonly channel: string;
+  /** The platform's id of the installation (Slack: workspace `T…` or organisation `E…`). */
+  readonly externalId: string;
+  /** The platform's id of the bot user (Slack: `U…`), empty until it is known. */
+  readonly agentUserId: string;
+  /** The platform's id of the app (Slack: `A…`); empty: any app. */
+  readonly appId: string;
+  readonly status: 'active' | 'disabled';
+  readonly settings: ConnectionSettings;
+}
+
+/** Decrypted credentials of a connection, by name (Slack: `botToken`, `signingSecret`). Never logged, never returned. */
+export type Credentials = Readonly<Record<string, string>>;
