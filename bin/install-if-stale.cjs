@@ -8,22 +8,30 @@ const { claimInstall } = require('./claim-install.cjs');
 const { plainError } = require('./report-failure.cjs');
 const { runNpm } = require('./run-npm.cjs');
 
-/** Runs `npm ci` if what lies in node_modules is not what package-lock.json says. Costs about a millisecond if it is. */
+/** Installs if what lies in node_modules is not what package-lock.json says. Costs about a millisecond if it is. */
 async function installIfStale(root) {
   if (isFresh(root)) return;
   const release = await claimInstall(root);
   try {
     if (isFresh(root)) return; // another process has installed it while we waited
-    console.error('konstruct: installing packages (npm ci) …');
-    const { code, signal, output } = await runNpm(
-      ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'],
-      root,
-    );
+    console.error('konstruct: installing packages …');
+    const { code, signal, output } = await installPackages(root);
     if (code !== 0) throw installFailed(output, signal);
     writeStamp(root);
   } finally {
     release();
   }
+}
+
+/**
+ * `npm ci` wants the lock to name every package for every other system as well, and npm leaves out of it those that the
+ * registry it was written against does not have. Then `npm install` brings the same versions and changes no file.
+ */
+async function installPackages(root) {
+  const options = ['--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
+  const result = await runNpm(['ci', ...options], root);
+  if (result.code === 0 || !/\bEUSAGE\b/.test(result.output)) return result;
+  return await runNpm(['install', '--no-save', ...options], root);
 }
 
 function isFresh(root) {
@@ -65,7 +73,7 @@ function installFailed(output, signal) {
     ? 'the npm registry cannot be reached; check the network or the proxy'
     : 'see what npm says above';
   if (output.trim()) console.error(output.trimEnd());
-  return plainError(`packages could not be installed (npm ci): ${advice}, then try again.`);
+  return plainError(`packages could not be installed: ${advice}, then try again.`);
 }
 
 /** Inside node_modules, which `npm ci` empties first: an installation that broke off has no stamp. */
