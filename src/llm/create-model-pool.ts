@@ -45,8 +45,8 @@ export const defaultTimeouts: PoolTimeouts = { attemptMs: 60_000, totalMs: 120_0
  * The pool of models: the entries of a route in order, each with retries, until one answers.
  *
  * What is transient (429, 5xx, network, an empty answer) is repeated with full jitter or after the `Retry-After` that
- * the provider names; everything else, and a `Retry-After` beyond the bound, goes to the next entry at once. A timeout
- * is repeated only where no entry is left: otherwise a slow first model would use up the time of its fallback.
+ * the provider names; everything else, and a `Retry-After` beyond the bound, goes to the next entry at once. A call that
+ * ran into our deadline is repeated only where no entry is left: otherwise a slow first model would use up the time of its fallback.
  *
  * Neither prompt nor key reaches a log line or an error.
  */
@@ -117,7 +117,8 @@ export function createModelPool(options: ModelPoolOptions): ModelPool {
   function waitBeforeRetry(failure: AttemptFailure, retry: number, isLast: boolean): number | null {
     const maxRetries = failure.outcome === 'malformed' ? Math.min(1, policy.maxRetries) : policy.maxRetries;
     if (!failure.transient || retry >= maxRetries) return null;
-    if (failure.outcome === 'timeout' && !isLast) return null;
+    const wasOurDeadline = failure.outcome === 'timeout' && failure.status === null;
+    if (wasOurDeadline && !isLast) return null;
     return retryDelay(policy, retry, failure.retryAfterMs, random);
   }
 

@@ -35,7 +35,8 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
         ...(init.signal ? { signal: init.signal } : {}),
       });
       request.on('error', (error) => {
-        // The server closed a kept connection just as we took it: nothing of this call has reached it.
+        // Most often the server closed a kept connection just as we took it. Should it have read the call after all,
+        // a second answer is generated and the first is lost: no harm.
         if (request.reusedSocket && !isRetry && isReset(error)) {
           send(url, init, body, true).then(resolve, reject);
         } else {

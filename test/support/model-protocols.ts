@@ -43,6 +43,8 @@ export interface WireProtocol {
   read(body: Json, pathModel: string | null, headers: IncomingHttpHeaders): PromptOnTheWire;
   answer(answer: ModelAnswer, model: string): Json;
   error(status: number, type: string, message: string): Json;
+  /** The answer of `GET /models`. */
+  list(models: readonly string[]): Json;
 }
 
 const defaultUsage: AnswerUsage = { inputTokens: 12, outputTokens: 5 };
@@ -86,6 +88,7 @@ const anthropic: WireProtocol = {
     };
   },
   error: (_status, type, message) => ({ type: 'error', error: { type, message }, request_id: 'req_01' }),
+  list: dataList,
 };
 
 /** https://platform.openai.com/docs/api-reference/responses */
@@ -127,6 +130,7 @@ const openai: WireProtocol = {
     };
   },
   error: (_status, type, message) => ({ error: { message, type, param: null, code: type } }),
+  list: dataList,
 };
 
 /** https://ai.google.dev/api/generate-content */
@@ -169,6 +173,7 @@ const google: WireProtocol = {
     };
   },
   error: (status, type, message) => ({ error: { code: status, message, status: type } }),
+  list: (models) => ({ models: models.map((name) => ({ name: `models/${name}` })) }),
 };
 
 /** https://platform.openai.com/docs/api-reference/chat: what compatible servers and Ollama speak. */
@@ -214,6 +219,7 @@ const chatCompletions: WireProtocol = {
     };
   },
   error: (_status, type, message) => ({ error: { message, type, param: null, code: type } }),
+  list: dataList,
 };
 
 export const wireProtocols: Readonly<Record<ModelProtocol, WireProtocol>> = {
@@ -223,6 +229,10 @@ export const wireProtocols: Readonly<Record<ModelProtocol, WireProtocol>> = {
   'openai-compatible': chatCompletions,
   ollama: { ...chatCompletions, basePath: '/ollama/v1' },
 };
+
+function dataList(models: readonly string[]): Json {
+  return { object: 'list', data: models.map((id) => ({ id, object: 'model' })) };
+}
 
 function bearer(headers: IncomingHttpHeaders): string | null {
   const match = /^Bearer (.+)$/.exec(headers.authorization ?? '');

@@ -98,12 +98,13 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
       sendJson(response, status, wire.error(status, type, message));
 
     const apiKey = wire.key(request.headers);
-    const keyFits = options.apiKey === undefined ? apiKey !== null : apiKey === options.apiKey;
-    if (wire.keyRequired && !keyFits) return refuse(401, 'authentication_error', `invalid key ${apiKey}`);
+    const keyFits = apiKey === null ? !wire.keyRequired : apiKey === (options.apiKey ?? apiKey);
+    if (!keyFits) return refuse(401, 'authentication_error', `invalid key ${apiKey}`);
     const knows = (model: string) => options.models === undefined || options.models.includes(model);
 
     const below = path.slice(wire.basePath.length);
     if (request.method === 'GET') {
+      if (below === '/models' && options.models) return sendJson(response, 200, wire.list(options.models));
       const model = /^\/models\/(.+)$/.exec(below)?.[1];
       if (model === undefined) return refuse(404, 'not_found_error', `nothing at ${path}`);
       if (!knows(decodeURIComponent(model))) return refuse(404, 'not_found_error', `model: ${model}`);
