@@ -21,7 +21,7 @@ export type ProviderName = (typeof providerNames)[number];
 /** The installation's key and address per provider, from the environment. Never logged. */
 export type ProviderKeys = Readonly<Partial<Record<ProviderName, ProviderKey>>>;
 
-export interface ProviderKey {
+interface ProviderKey {
   readonly apiKey?: string | undefined;
   readonly baseUrl?: string | undefined;
 }

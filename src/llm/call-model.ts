@@ -4,7 +4,7 @@ import type { ModelRequest, ModelUsage } from '../core/model.ts';
 import { type AttemptFailure, classifyFailure } from './classify-failure.ts';
 import type { CallableModel, Provider } from './provider.ts';
 
-export interface Answer {
+interface Answer {
   readonly text: string;
   readonly finish: 'stop' | 'length' | 'refused';
   readonly usage: ModelUsage;

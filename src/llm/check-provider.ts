@@ -78,7 +78,9 @@ async function checkList(
 function readStatus(access: ModelAccess, status: number): ProviderCheck {
   const who = `${access.provider.name} at ${host(access)}`;
   if (status >= 200 && status < 300) return ok(null);
-  if (status === 401 || status === 403) {
+  const refusesKey =
+    status === 401 || status === 403 || (status === 400 && access.provider.name === 'google');
+  if (refusesKey) {
     const where = access.provider.keyVariable ?? 'the apiKey of the route entry';
     return problem(
       `${who} refuses the key (${status})`,

@@ -136,6 +136,13 @@ describe('Retry-After', () => {
     expect(waitsMs).toEqual([askedMs + 250]);
   });
 
+  it('is read from the body of a Gemini error', async () => {
+    const details = [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '2.5s' }];
+    server.respondNext({ status: 429, errorType: 'RESOURCE_EXHAUSTED', details });
+    await poolOf([{ provider: 'google', model: 'gemini-3.5-flash' }]).generate(request());
+    expect(waitsMs).toEqual([2_750]);
+  });
+
   it('goes to the next entry at once when it asks for more than the bound', async () => {
     server.respondNext({ status: 429, headers: { 'retry-after': '60' } });
     const result = await poolOf([claude, gpt]).generate(request());
@@ -193,6 +200,20 @@ describe('fallback', () => {
     expect(outcomes(error.details)).toEqual(['openai unconfigured', 'openai-compatible unconfigured']);
     expect(error.message).toContain('set OPENAI_API_KEY');
     expect(error.message).toContain('baseUrl is missing');
+  });
+
+  it('skips an entry whose address is malformed', async () => {
+    const broken: RouteEntry = { ...claude, model: 'x', baseUrl: 'http://[broken' };
+    expect(outcomes(await poolOf([broken, gpt]).generate(request()))).toEqual([
+      'anthropic unconfigured',
+      'openai ok',
+    ]);
+  });
+
+  it('does not take a key that HTTP cannot carry for a network failure', async () => {
+    const error = await failureOf(poolOf([{ ...claude, apiKey: 'two\nlines' }]).generate(request()));
+    expect(error.code).toBe('model_rejected');
+    expect(outcomes(error.details)).toEqual(['anthropic rejected']);
   });
 
   it('is a retryable failure when any entry failed for a transient reason', async () => {

@@ -32,14 +32,14 @@ export interface ModelPoolOptions {
   readonly demoDelayMs?: number;
 }
 
-export interface PoolTimeouts {
+interface PoolTimeouts {
   /** Deadline of one call to one model, in ms. */
   readonly attemptMs: number;
   /** Deadline of a request with all its calls and waits, in ms. */
   readonly totalMs: number;
 }
 
-export const defaultTimeouts: PoolTimeouts = { attemptMs: 60_000, totalMs: 120_000 };
+const defaultTimeouts: PoolTimeouts = { attemptMs: 60_000, totalMs: 120_000 };
 
 /**
  * The pool of models: the entries of a route in order, each with retries, until one answers.

@@ -62,6 +62,13 @@ describe('createKeepAliveFetch', () => {
     expect(connections()).toBe(2);
   });
 
+  it('goes through the proxy that is configured', async () => {
+    const { url } = await listen((request, response) => void response.end(`proxied ${request.url}`));
+    const fetch = createKeepAliveFetch({ proxyEnv: { HTTP_PROXY: url } });
+    const response = await fetch('http://models.example.invalid/v1/models');
+    expect(await response.text()).toBe('proxied http://models.example.invalid/v1/models');
+  });
+
   it('does not follow a redirect, so that a key never reaches another host', async () => {
     const { url } = await listen((_request, response) => {
       response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end();

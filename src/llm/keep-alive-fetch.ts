@@ -16,7 +16,13 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
  */
 export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof globalThis.fetch {
   const { maxSocketsPerHost = 256, idleMs = 30_000, maxAnswerBytes = 16 * 1024 * 1024 } = options;
-  const agentOptions = { keepAlive: true, maxSockets: maxSocketsPerHost, timeout: idleMs };
+  const { proxyEnv } = options;
+  const agentOptions = {
+    keepAlive: true,
+    maxSockets: maxSocketsPerHost,
+    timeout: idleMs,
+    ...(proxyEnv ? { proxyEnv: { ...proxyEnv } } : {}),
+  };
   const httpAgent = new HttpAgent(agentOptions);
   const httpsAgent = new HttpsAgent(agentOptions);
 
@@ -82,6 +88,8 @@ export interface KeepAliveOptions {
   /** How long an unused connection is kept, in ms. */
   readonly idleMs?: number;
   readonly maxAnswerBytes?: number;
+  /** `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, as in the environment; needs Node 24.5 or later. */
+  readonly proxyEnv?: Readonly<Record<string, string | undefined>>;
 }
 
 class AnswerTooLarge extends Error {

@@ -27,7 +27,6 @@ export function createModelOpener(
       const [oldest] = opened.keys();
       if (oldest !== undefined) opened.delete(oldest);
     }
-    opening.catch(() => opened.delete(key));
     return opening;
   };
 
@@ -35,6 +34,12 @@ export function createModelOpener(
     const resolved = resolveEntry(entry, keys);
     if (resolved.kind === 'problem') return resolved;
     const { provider } = resolved.access;
-    return { kind: 'model', provider, model: await provider.openModel(resolved.access, io) };
+    try {
+      return { kind: 'model', provider, model: await provider.openModel(resolved.access, io) };
+    } catch (error) {
+      // The package is not installed (they are only loaded here) or refuses the settings.
+      const code = (error as NodeJS.ErrnoException | null)?.code ?? 'unexpected error';
+      return { kind: 'problem', problem: `the client for ${provider.name} could not be opened (${code})` };
+    }
   }
 }

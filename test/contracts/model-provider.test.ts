@@ -99,6 +99,14 @@ describe.each(modelProtocols)('%s', (provider) => {
     });
   });
 
+  it('tells a wrong key from a wrong request', async () => {
+    const wrong = poolFor({ provider, model: 'm', apiKey: 'wrong', baseUrl: server.urls[provider] });
+    await expect(wrong.generate(request)).rejects.toMatchObject({
+      code: 'model_rejected',
+      details: { attempts: [{ outcome: 'unauthorized' }] },
+    });
+  });
+
   it('works when the answer carries no usage', async () => {
     if (provider === 'anthropic') return; // Anthropic always reports it
     server.respondNext({ text: 'Hi', usage: null });

@@ -13,7 +13,7 @@ export interface ModelAnswer {
   readonly usage?: AnswerUsage | null;
 }
 
-export interface AnswerUsage {
+interface AnswerUsage {
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly cachedInputTokens?: number;
@@ -37,12 +37,14 @@ export interface WireProtocol {
   /** Path of a generation below the base; a capture `model` where the path names the model. */
   readonly generatePath: RegExp;
   readonly keyRequired: boolean;
+  /** How a wrong key is refused; absent: 401 `authentication_error`. */
+  readonly keyRefusal?: { readonly status: number; readonly type: string; readonly details: readonly Json[] };
   /** The key as sent; `null` when there is none. */
   key(headers: IncomingHttpHeaders): string | null;
   /** @throws Error in plain words when the provider would answer 400 */
   read(body: Json, pathModel: string | null, headers: IncomingHttpHeaders): PromptOnTheWire;
   answer(answer: ModelAnswer, model: string): Json;
-  error(status: number, type: string, message: string): Json;
+  error(status: number, type: string, message: string, details?: readonly Json[]): Json;
   /** The answer of `GET /models`. */
   list(models: readonly string[]): Json;
 }
@@ -138,6 +140,11 @@ const google: WireProtocol = {
   basePath: '/google/v1beta',
   generatePath: /^\/models\/(?<model>[^/:]+):generateContent$/,
   keyRequired: true,
+  keyRefusal: {
+    status: 400,
+    type: 'INVALID_ARGUMENT',
+    details: [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_INVALID' }],
+  },
   key: (headers) => headerText(headers['x-goog-api-key']),
   read(body, pathModel) {
     const limit = (body.generationConfig as Json | undefined)?.maxOutputTokens;
@@ -172,7 +179,9 @@ const google: WireProtocol = {
       }),
     };
   },
-  error: (status, type, message) => ({ error: { code: status, message, status: type } }),
+  error: (status, type, message, details) => ({
+    error: { code: status, message, status: type, ...(details && { details }) },
+  }),
   list: (models) => ({ models: models.map((name) => ({ name: `models/${name}` })) }),
 };
 

@@ -29,7 +29,7 @@ export interface ModelServer {
   close(): Promise<void>;
 }
 
-export interface RecordedRequest extends PromptOnTheWire {
+interface RecordedRequest extends PromptOnTheWire {
   readonly protocol: ModelProtocol;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
@@ -39,9 +39,9 @@ export interface RecordedRequest extends PromptOnTheWire {
   readonly abandoned: Promise<void>;
 }
 
-export type Responder = (request: RecordedRequest) => Reply | Promise<Reply>;
+type Responder = (request: RecordedRequest) => Reply | Promise<Reply>;
 
-export type Reply =
+type Reply =
   | string
   | (ModelAnswer & Delayed)
   /** An error in the provider's own shape. */
@@ -49,6 +49,8 @@ export type Reply =
       readonly status: number;
       readonly errorType?: string;
       readonly message?: string;
+      /** Gemini's `error.details`; the other protocols have none. */
+      readonly details?: readonly WireDetail[];
       readonly headers?: Readonly<Record<string, string>>;
     } & Delayed)
   /** Any body with status 200. */
@@ -57,6 +59,8 @@ export type Reply =
   | { readonly cut: true }
   /** No answer at all until the client gives up. */
   | { readonly hang: true };
+
+type WireDetail = Readonly<Record<string, unknown>>;
 
 interface Delayed {
   readonly delayMs?: number;
@@ -94,12 +98,19 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     const body = await readBody(request);
     if (!protocol) return sendJson(response, 404, { error: `nothing at ${path}` });
     const wire = wireProtocols[protocol];
-    const refuse = (status: number, type: string, message: string) =>
-      sendJson(response, status, wire.error(status, type, message));
+    const refuse = (status: number, type: string, message: string, details?: readonly WireDetail[]) =>
+      sendJson(response, status, wire.error(status, type, message, details));
 
     const apiKey = wire.key(request.headers);
     const keyFits = apiKey === null ? !wire.keyRequired : apiKey === (options.apiKey ?? apiKey);
-    if (!keyFits) return refuse(401, 'authentication_error', `invalid key ${apiKey}`);
+    if (!keyFits) {
+      const { status, type, details } = wire.keyRefusal ?? {
+        status: 401,
+        type: 'authentication_error',
+        details: undefined,
+      };
+      return refuse(status, type, `invalid key ${apiKey}`, details);
+    }
     const knows = (model: string) => options.models === undefined || options.models.includes(model);
 
     const below = path.slice(wire.basePath.length);
@@ -151,8 +162,8 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     if ('rawBody' in answer) {
       response.writeHead(200, { 'content-type': 'application/json' }).end(answer.rawBody);
     } else if ('status' in answer) {
-      const { status, errorType = 'api_error', message = 'something failed', headers } = answer;
-      sendJson(response, status, wire.error(status, errorType, message), headers);
+      const { status, errorType = 'api_error', message = 'something failed', details, headers } = answer;
+      sendJson(response, status, wire.error(status, errorType, message, details), headers);
     } else {
       sendJson(response, 200, wire.answer(answer, request.model));
     }
