@@ -15,8 +15,8 @@ export interface TenantsTable {
   id: string;
   slug: string;
   name: string;
-  budget_daily_usd: ColumnType<string | null, number | null>;
-  budget_monthly_usd: ColumnType<string | null, number | null>;
+  budget_daily_usd: ColumnType<string | null, number | null, number | null>;
+  budget_monthly_usd: ColumnType<string | null, number | null, number | null>;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
@@ -45,7 +45,7 @@ export interface ConnectionsTable {
   agent_user_id: string;
   credentials: Buffer;
   own_signing_secret: boolean;
-  settings: ColumnType<ConnectionSettings, string>;
+  settings: ColumnType<ConnectionSettings, string, string>;
   status: 'active' | 'disabled';
   disabled_reason: string | null;
   disabled_at: Date | null;
@@ -55,7 +55,7 @@ export interface ConnectionsTable {
 
 export interface RoutesTable {
   name: string;
-  entries: ColumnType<readonly StoredRouteEntry[], string>;
+  entries: ColumnType<readonly StoredRouteEntry[], string, string>;
   updated_at: Generated<Date>;
 }
 
