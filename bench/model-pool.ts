@@ -34,7 +34,7 @@ const messages: readonly ModelMessage[] = Array.from({ length: 21 }, (_, index) 
 /**
  * Measures what a call through the pool costs against the AI SDK's `generateText` and against a plain `fetch` of the
  * same request, on a provider stand-in in a process of its own, so that its CPU is not counted. The prompt is 21
- * messages and 4.6 kB. Cases take turns within a round: what disturbs one disturbs all.
+ * messages and 4.9 kB. Cases take turns within a round: what disturbs one disturbs all.
  */
 export async function benchModelPool(options: BenchOptions = {}): Promise<readonly CallCost[]> {
   const { rounds = 7, callsPerRound = 300 } = options;
