@@ -227,7 +227,7 @@ end
 $$;
 
 -- Leases up to p_limit ready conversations to p_owner for p_lease_ms, opens or resumes a turn for each and returns all
--- that is needed to run it: see ClaimedTurn in src/queue/claimed-turn.ts.
+-- that is needed to run it: see ClaimedTurn in src/core/turn.ts.
 -- Losing this write in a crash of the server is harmless (the conversation is ready again), so it does not wait for the disk.
 create function konstruct.claim_turns(p_owner text, p_limit integer, p_lease_ms integer, p_history integer)
   returns setof jsonb
@@ -294,9 +294,10 @@ begin
     join picked p on p.tenant_id = o.tenant_id and p.id = o.conversation_id
     returning tenant_id, turn_id, id
   ), work as materialized (
-    select o.*, true as fresh from opened o
+    select o.*, null as error_code, true as fresh from opened o
     union all
-    select t.tenant_id, t.id, t.conversation_id, t.agent_id, t.status, t.reply_thread_id, t.attempts, t.started_at, false
+    select t.tenant_id, t.id, t.conversation_id, t.agent_id, t.status, t.reply_thread_id, t.attempts, t.started_at,
+      case when t.status = 'committed' then t.error_code end, false
     from picked p
     join turns t on t.tenant_id = p.tenant_id and t.id = p.turn_id
   ), leased as (
@@ -312,9 +313,10 @@ begin
   )
   select jsonb_build_object(
     'tenantId', w.tenant_id, 'conversationId', w.conversation_id, 'turnId', w.id, 'status', w.status,
-    'fresh', w.fresh, 'attempts', w.attempts, 'fence', c.fence, 'threadUnread', c.thread_unread,
+    'failureCode', w.error_code, 'fresh', w.fresh, 'attempts', w.attempts, 'fence', c.fence, 'threadUnread', c.thread_unread,
     'channelId', c.channel_id, 'threadId', c.thread_id, 'replyThreadId', w.reply_thread_id, 'scope', c.scope,
     'startedAtMs', extract(epoch from w.started_at) * 1000,
+    'tenantName', n.name,
     'agent', jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
       'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder),
     'connection', jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
@@ -352,6 +354,7 @@ begin
       select count(*) from steps s where s.tenant_id = w.tenant_id and s.turn_id = w.id) end)
   from work w
   join leased c on c.tenant_id = w.tenant_id and c.id = w.conversation_id
+  join tenants n on n.id = w.tenant_id
   join agents a on a.tenant_id = w.tenant_id and a.id = w.agent_id
   join connections k on k.tenant_id = c.tenant_id and k.id = c.connection_id;
 end
@@ -387,7 +390,7 @@ end
 $$;
 
 -- Records what a turn has come to: the steps, the reply and what is to be delivered. Refused (not in the result) when
--- fence or owner no longer fit: another worker has the conversation. Turns: see CommitTurn in src/queue/queue.ts.
+-- fence or owner no longer fit: another worker has the conversation. Turns: see CommitTurn in src/core/turn.ts.
 -- A placeholder that is known by now is recorded on the way. Returns per turn the ids of the new deliveries.
 create function konstruct.commit_turns(p_owner text, p_turns jsonb)
   returns setof jsonb
@@ -415,7 +418,7 @@ begin
     for update of c
   ), turn as (
     update turns t
-    set status = 'committed', committed_at = clock_timestamp(), error_code = h."errorCode",
+    set status = 'committed', committed_at = clock_timestamp(), attempts = 0, error_code = h."errorCode",
         error_details = h."errorDetails"
     from held h
     where t.tenant_id = h."tenantId" and t.id = h."turnId"
@@ -455,7 +458,7 @@ end
 $$;
 
 -- Ends delivered turns and releases their conversations; what came in meanwhile makes them ready again, checked in this
--- transaction, so no wake-up is lost. Turns: see FinishTurn in src/queue/queue.ts. Returns the ids of the turns ended.
+-- transaction, so no wake-up is lost. Turns: see FinishTurn in src/core/turn.ts. Returns the ids of the turns ended.
 create function konstruct.finish_turns(p_owner text, p_turns jsonb)
   returns setof bigint
   language plpgsql security definer
@@ -533,7 +536,7 @@ end
 $$;
 
 -- Puts turns back: after p_turns[].delayMs they are claimed again, from the last logged step. Also how a worker that
--- shuts down hands its work over (delay 0, attempt not counted). Turns: see RetryTurn in src/queue/queue.ts.
+-- shuts down hands its work over (delay 0, attempt not counted). Turns: see RetryTurn in src/core/turn.ts.
 create function konstruct.retry_turns(p_owner text, p_turns jsonb)
   returns setof bigint
   language plpgsql security definer
@@ -557,8 +560,11 @@ begin
     for update of c
   ), turn as (
     update turns t
-    set attempts = t.attempts + h.counts::integer, error_code = coalesce(h."errorCode", t.error_code),
-        error_details = coalesce(h."errorDetails", t.error_details)
+    set attempts = t.attempts + h.counts::integer,
+        -- Once committed, error_code says why the answer is an apology: trouble with its delivery is another matter.
+        error_code = case t.status when 'committed' then t.error_code else coalesce(h."errorCode", t.error_code) end,
+        error_details = case t.status when 'committed' then t.error_details
+                                      else coalesce(h."errorDetails", t.error_details) end
     from held h
     where t.tenant_id = h."tenantId" and t.id = h."turnId"
   ), step as (
@@ -601,6 +607,16 @@ begin
   from jsonb_to_recordset(p_placeholders) as i ("tenantId" uuid, "deliveryId" bigint, "externalId" text)
   where d.tenant_id = i."tenantId" and d.id = i."deliveryId" and d.kind = 'placeholder' and d.status = 'sending';
 end
+$$;
+
+-- How much waits, for health and metrics: conversations that are due (counted to 10,000) and since when.
+create function konstruct.queue_status()
+  returns table (waiting bigint, oldest_ms double precision)
+  language sql stable security definer
+  set search_path = konstruct, pg_temp
+as $$
+  select count(*), coalesce(extract(epoch from now() - min(due.ready_at)) * 1000, 0)
+  from (select c.ready_at from conversations c where c.ready_at <= now() order by c.ready_at limit 10000) due
 $$;
 
 -- Takes notices that are due (rate limits), with what sending them needs. Notices live outside of turns.
