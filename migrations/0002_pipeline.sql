@@ -500,6 +500,10 @@ begin
     from input i
     where m.tenant_id = i."tenantId" and m.turn_id = i."turnId" and m.direction = 'out'
       and i."externalIds"->>0 is not null
+      -- Whoever read the thread meanwhile may have stored the answer as a message of it.
+      and not exists (select 1 from messages known
+        where known.tenant_id = m.tenant_id and known.connection_id = m.connection_id
+          and known.channel_id = m.channel_id and known.external_id = i."externalIds"->>0)
   )
   update turns t
   set status = i.status, finished_at = clock_timestamp(), error_code = coalesce(i."errorCode", t.error_code)

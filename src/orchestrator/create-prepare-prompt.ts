@@ -122,7 +122,12 @@ function mergeThread(turn: ClaimedTurn, thread: readonly ThreadMessage[]): reado
         isPending: false,
       }),
     );
-  return [...recorded, ...read].sort((a, b) => a.sentAtMs - b.sentAtMs);
+  return [...recorded, ...read].sort(bySentAt);
+}
+
+/** Two messages of the same millisecond stand in the order of their ids. */
+function bySentAt(a: Line, b: Line): number {
+  return a.sentAtMs - b.sentAtMs || (a.externalId ?? '').localeCompare(b.externalId ?? '');
 }
 
 /** Display names of everybody who speaks or is spoken of. */

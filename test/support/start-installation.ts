@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import pg from 'pg';
 import { type App, type AppOptions, startApp } from '../../src/app.ts';
 import { type Cipher, createCipher } from '../../src/core/cipher.ts';
-import type { Log } from '../../src/core/log.ts';
 import type { RouteEntry } from '../../src/core/model.ts';
 import type { Agent, ConnectionSettings } from '../../src/core/tenant.ts';
 import {
@@ -33,6 +33,8 @@ export interface Installation {
   readonly app: App | null;
   /** Starts one more app process-alike on the same database. */
   startApp(options?: Partial<AppOptions>): Promise<App>;
+  /** Asks the database as its superuser. */
+  query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
   stop(): Promise<void>;
 }
 
@@ -43,7 +45,8 @@ export interface InstallationOptions {
   readonly agent?: Partial<Agent>;
   readonly app?: Partial<AppOptions> | null;
   readonly simulator?: Partial<SimulatorInput>;
-  readonly log?: Log;
+  /** What the app connects to instead of the database itself, for example a proxy. */
+  readonly through?: (databaseUrl: string) => Promise<string>;
 }
 
 export async function startInstallation(options: InstallationOptions = {}): Promise<Installation> {
@@ -55,6 +58,9 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
   try {
     const database = await createMigratedDatabase();
     closing.push(() => database.drop());
+    const admin = new pg.Pool({ connectionString: database.url, max: 2 });
+    admin.on('connect', (client) => client.on('error', () => {})); // the database is dropped at the end
+    closing.push(() => admin.end());
     const model = await startModelServer();
     closing.push(() => model.close());
     const workspaces = options.workspaces ?? defaultSeeds;
@@ -72,6 +78,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     closing.push(() => simulator.stop());
     const slackServer = await startSimulatorServer(simulator, { port: 0 });
     closing.push(() => slackServer.close());
+    const appDatabaseUrl = (await options.through?.(database.url)) ?? database.url;
     const cipher = createCipher([randomBytes(32)]);
     const tenants = await seedTenants({
       databaseUrl: database.url,
@@ -93,7 +100,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     const log = recordingLog();
     const start = async (overrides: Partial<AppOptions> = {}): Promise<App> => {
       const app = await startApp({
-        databaseUrl: database.url,
+        databaseUrl: appDatabaseUrl,
         role: 'all',
         host: '127.0.0.1',
         port: 0,
@@ -123,6 +130,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
       log,
       app,
       startApp: start,
+      query: async (text, values = []) => (await admin.query(text, [...values])).rows,
       stop,
     };
   } catch (error) {
