@@ -137,7 +137,7 @@ function createVariableNames(): VariableNames {
 /** `acme slack botToken` → `ACME_SLACK_BOT_TOKEN`. A name that would begin with a digit gets a `_`. */
 function toVariableName(words: string): string {
   const name = words
-    .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll(/([a-z])([A-Z])/g, '$1_$2')
     .replaceAll(/[^A-Za-z0-9]+/g, '_')
     .replaceAll(/^_+|_+$/g, '')
     .toUpperCase();
