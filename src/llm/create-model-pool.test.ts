@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ModelServer, startModelServer } from '../../test/support/model-server.ts';
 import { isKonstructError, type KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { ModelPool, ModelRequest, ProviderKeys, RouteEntry } from '../core/model.ts';
+import type { ModelRequest, ProviderKeys, RouteEntry } from '../core/model.ts';
 import { createModelPool, type ModelPoolOptions } from './create-model-pool.ts';
 
 const KEY = 'sk-very-secret-4711';
@@ -31,7 +31,7 @@ afterEach(() => server.close());
 const claude: RouteEntry = { provider: 'anthropic', model: 'claude-sonnet-4-5' };
 const gpt: RouteEntry = { provider: 'openai', model: 'gpt-5.4' };
 
-function poolOf(entries: readonly RouteEntry[], overrides: Partial<ModelPoolOptions> = {}): ModelPool {
+function poolOf(entries: readonly RouteEntry[], overrides: Partial<ModelPoolOptions> = {}) {
   const write = (event: string, fields?: object) => logLines.push({ event, ...fields });
   const log: Log = { debug: write, info: write, warn: write, error: write };
   return createModelPool({
@@ -345,6 +345,15 @@ describe('privacy', () => {
       expect(logLines.length).toBeGreaterThan(0);
       for (const secret of [KEY, entryKey, PROMPT, 'You are Ada']) expect(printed).not.toContain(secret);
     }
+  });
+});
+
+describe('prepare', () => {
+  it('calls no provider and does not fail on an entry that cannot be used', async () => {
+    const pool = poolOf([claude], { keys: {} });
+    await pool.prepare({ name: 'default', entries: [claude, { ...gpt, apiKey: KEY }] });
+    expect(server.requests).toHaveLength(0);
+    expect(server.connectionCount).toBe(0);
   });
 });
 

@@ -39,6 +39,14 @@ interface PoolTimeouts {
   readonly totalMs: number;
 }
 
+interface PreparableModelPool extends ModelPool {
+  /**
+   * Loads the clients that a route needs, so that the first turn does not wait for them (about 50 ms). Calls no
+   * provider and does not fail: what is wrong with an entry shows when it is used.
+   */
+  prepare(route: Route): Promise<void>;
+}
+
 const defaultTimeouts: PoolTimeouts = { attemptMs: 60_000, totalMs: 120_000 };
 
 /**
@@ -50,7 +58,7 @@ const defaultTimeouts: PoolTimeouts = { attemptMs: 60_000, totalMs: 120_000 };
  *
  * Neither prompt nor key reaches a log line or an error.
  */
-export function createModelPool(options: ModelPoolOptions): ModelPool {
+export function createModelPool(options: ModelPoolOptions): PreparableModelPool {
   const { routes, keys, clock, random, sleep, log, demoDelayMs = 0 } = options;
   const timeouts = { ...defaultTimeouts, ...options.timeouts };
   const policy = { ...defaultRetryPolicy, ...options.retries };
@@ -149,7 +157,11 @@ export function createModelPool(options: ModelPoolOptions): ModelPool {
     log.warn('model.attempt_failed', { tenantId, route, ...attempt, retryAfterMs: failure.retryAfterMs });
   }
 
-  return { generate };
+  async function prepare(route: Route): Promise<void> {
+    for (const entry of route.entries) await openModel(entry);
+  }
+
+  return { generate, prepare };
 }
 
 /** The state of one request while it goes through its route. */

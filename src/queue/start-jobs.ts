@@ -37,6 +37,7 @@ export async function startJobs(options: {
   pool.on('error', (error) =>
     options.log.warn('database.connection_lost', { pool: 'jobs', code: errorCode(error) }),
   );
+  pool.on('connect', (client) => client.on('error', () => {})); // the pool's own listener reports it
   const stopped = new AbortController();
   const tasks: TaskList = {};
   for (const name of Object.keys(options.handlers) as JobName[]) {

@@ -117,6 +117,17 @@ describe.each(modelProtocols)('%s', (provider) => {
   });
 });
 
+it('tells OpenAI not to keep what was said', async () => {
+  const entry: RouteEntry = {
+    provider: 'openai',
+    model: 'gpt-5.4',
+    apiKey: 'key-1',
+    baseUrl: server.urls.openai,
+  };
+  await poolFor(entry).generate(request);
+  expect(server.requests.at(-1)?.body).toMatchObject({ store: false });
+});
+
 /** A second, independent reading of the protocols: our own stand-in could share a mistake with our own code. */
 describe('against aimock', () => {
   const mock = new LLMock({ port: 0, logLevel: 'silent' });

@@ -35,7 +35,6 @@ export function parseMessage(event: JsonRecord, context: MessageContext): Channe
   if (event.type === 'message' && event.subtype === 'message_deleted') {
     return parseDeletion(event, channelId, context);
   }
-  if (!SPOKEN.has(event.subtype)) return ignored(context, `subtype:${label(event.subtype)}`);
   return parseSpoken(event, channelId, context);
 }
 
@@ -46,6 +45,7 @@ function parseSpoken(
 ): MessageEvent | IgnoredEvent {
   const bot = botReason(event, context);
   if (bot !== null) return ignored(context, bot);
+  if (!SPOKEN.has(event.subtype)) return ignored(context, `subtype:${label(event.subtype)}`);
   const messageId = timestampId(event.ts);
   if (messageId === null) return ignored(context, 'ts_missing');
   const senderId = asId(event.user);

@@ -48,10 +48,28 @@ export function splitMarkdown(markdown: string, maxCharacters: number = PART_CHA
     const cut = findCut(markdown, start, maxCharacters - opening.length, fence);
     const text = markdown.slice(start, cut.end);
     if (text.trim() !== '')
-      parts.push(opening + text + (cut.fence === null ? '' : `\n${closingLine(cut.fence)}`));
-    start = cut.next;
+      parts.push(opening + (cut.fence === null ? text.trimEnd() : closed(text, cut.fence)));
     fence = cut.fence;
+    start = cut.next;
+    const afterClosing = fence === null ? -1 : skipClosingLine(markdown, start, fence);
+    if (afterClosing !== -1) {
+      start = afterClosing;
+      fence = null;
+    }
+    if (fence === null) while (markdown[start] === '\n') start += 1;
   }
+}
+
+function closed(text: string, fence: Fence): string {
+  return `${text}\n${closingLine(fence)}`;
+}
+
+/** Where the text goes on if the next line only closes the fence, which then needs no opening again; else -1. */
+function skipClosingLine(markdown: string, start: number, fence: Fence): number {
+  if (markdown[start - 1] !== '\n') return -1;
+  const newline = markdown.indexOf('\n', start);
+  const end = newline === -1 ? markdown.length : newline;
+  return nextFence(fence, markdown.slice(start, end)) === null ? end : -1;
 }
 
 /** The best cut so that what comes before it, with its closing fence, has at most `room` characters. */
@@ -62,18 +80,20 @@ function findCut(markdown: string, start: number, room: number, openFence: Fence
   let line: Cut | null = null;
   let lineStart = start;
   let afterBlank = false;
+  let justOpened = false;
   for (;;) {
     const newline = markdown.indexOf('\n', lineStart);
     const lineEnd = newline === -1 || newline > limit ? -1 : newline;
     const content = markdown.slice(lineStart, lineEnd === -1 ? limit : lineEnd);
     const next = nextFence(fence, content);
-    if (lineStart > start && lineStart - 1 + closingLength(fence) <= limit) {
+    if (lineStart > start && !justOpened && lineStart - 1 + closingLength(fence) <= limit) {
       const cut = { end: lineStart - 1, next: lineStart, fence };
       line = cut;
       if (fence === null && (afterBlank || next !== null)) paragraph = cut;
     }
     if (lineEnd === -1) break;
     afterBlank = content.trim() === '';
+    justOpened = fence === null && next !== null;
     fence = next;
     lineStart = lineEnd + 1;
   }

@@ -35,7 +35,7 @@ export async function placeBinaries(options: PlaceBinariesOptions): Promise<stri
     try {
       mkdirSync(parent, { recursive: true, mode: account ? 0o755 : 0o700 });
       const target = join(parent, `postgresql-${binaries.version}-${process.platform}-${process.arch}`);
-      if (!canReach(account, join(target, 'bin', 'postgres').replace(target, parent))) continue;
+      if (!canReach(account, target)) continue;
       if (!isOurs(parent)) continue;
       if (existsSync(target) && isOurs(target)) return target;
       await copyBinaries(binaries, target);
