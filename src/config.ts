@@ -127,10 +127,16 @@ export interface ConfigProblem {
   readonly problem: string;
 }
 
-export function configInvalid(problems: readonly ConfigProblem[]): KonstructError {
+/** @param subject what has the problems, as the beginning of a sentence */
+export function configInvalid(
+  problems: readonly ConfigProblem[],
+  subject = 'The configuration',
+): KonstructError {
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
-  const lines = problems.map(({ variable, problem }) => `  ${variable} ${problem}.`);
-  return new KonstructError('config_invalid', `The configuration has ${count}:\n${lines.join('\n')}`, {
+  const lines = problems.map(({ variable, problem }) => {
+    return `  ${variable} ${problem}${problem.endsWith('?') ? '' : '.'}`;
+  });
+  return new KonstructError('config_invalid', `${subject} has ${count}:\n${lines.join('\n')}`, {
     details: { problems },
   });
 }

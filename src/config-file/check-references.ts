@@ -1,5 +1,5 @@
 import { nearestName } from '../core/nearest-name.ts';
-import { channelRules } from './channel-rules.ts';
+import { type ChannelRules, channelRules } from './channel-rules.ts';
 import type { ConfigSource, FieldPath, FileProblem } from './config-source.ts';
 
 type Locate = ConfigSource['locate'];
@@ -49,24 +49,38 @@ function checkChannel(connection: unknown, path: FieldPath, locate: Locate): Fil
     const hint = meant === null ? `use ${known.join(' or ')}` : `did you mean ${meant}?`;
     return [locate([...path, 'channel'], `is not a channel of this version; ${hint}`)];
   }
-  const problems: FileProblem[] = [];
   const externalId = textOf(connection, 'externalId');
-  if (externalId !== null && !rules.externalId.test(externalId)) {
-    problems.push(locate([...path, 'externalId'], `must be ${rules.externalIdMeaning}`));
-  }
-  const credentials = fieldOf(connection, 'credentials');
-  if (typeof credentials !== 'object' || credentials === null) return problems;
+  const problems =
+    externalId === null || rules.externalId.test(externalId)
+      ? []
+      : [locate([...path, 'externalId'], `must be ${rules.externalIdMeaning}`)];
+  return [...problems, ...checkCredentials(channel, rules, fieldOf(connection, 'credentials'), path, locate)];
+}
+
+function checkCredentials(
+  channel: string,
+  rules: ChannelRules,
+  credentials: unknown,
+  path: FieldPath,
+  locate: Locate,
+): FileProblem[] {
+  if (typeof credentials !== 'object' || credentials === null) return [];
   const place = [...path, 'credentials'];
   const names = [...rules.required, ...rules.optional];
-  for (const name of rules.required.filter((required) => !(required in credentials))) {
-    problems.push(locate(place, 'is missing', name));
-  }
-  for (const name of Object.keys(credentials).filter((given) => !names.includes(given))) {
-    const meant = nearestName(name, names);
-    const hint = meant === null ? `use ${names.join(', ')}` : `did you mean ${meant}?`;
-    problems.push(locate(place, `is not a credential of ${channel}; ${hint}`, name));
-  }
-  return problems;
+  const unknown = Object.keys(credentials)
+    .filter((name) => !names.includes(name))
+    .map((name) => ({ name, meant: nearestName(name, names) }));
+  // A misspelt name is one problem and not also a missing one.
+  const missing = rules.required.filter(
+    (name) => !(name in credentials) && !unknown.some(({ meant }) => meant === name),
+  );
+  return [
+    ...missing.map((name) => locate(place, 'is missing', name)),
+    ...unknown.map(({ name, meant }) => {
+      const hint = meant === null ? `use ${names.join(', ')}` : `did you mean ${meant}?`;
+      return locate(place, `is not a credential of ${channel}; ${hint}`, name);
+    }),
+  ];
 }
 
 /** One installation belongs to one tenant, once. */

@@ -1,4 +1,14 @@
-import { isMap, isSeq, LineCounter, type Node, type Pair, parseDocument, Scalar, visit } from 'yaml';
+import {
+  isMap,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  Scalar,
+  visit,
+  type YAMLParseError,
+} from 'yaml';
 import type { Environment } from '../config.ts';
 
 /** Where a value stands: keys and list positions from the root. */
@@ -42,11 +52,10 @@ export function readConfigSource(yaml: string, env: Environment): ConfigSource {
     const field = formatPath(key === undefined ? path : [...path, key]);
     return { ...at(findOffset(document, path, key)), field, problem };
   };
-  const broken = document.errors.map((error) => ({
-    ...at(error.pos[0]),
-    field: '',
-    problem: describeSyntaxError(error.message),
-  }));
+  const broken = document.errors
+    .map((error) => ({ ...at(error.pos[0]), field: '', problem: describeSyntaxError(error, yaml) }))
+    // One mistake makes several errors in its line.
+    .filter(({ line }, index, all) => all.findIndex((other) => other.line === line) === index);
   if (broken.length > 0) return { data: null, problems: broken, locate };
 
   const problems: FileProblem[] = [];
@@ -131,7 +140,8 @@ function keyText(key: unknown): string {
   return String(key instanceof Scalar ? key.value : key);
 }
 
-function describeSyntaxError(message: string): string {
-  const tabs = /tab/i.test(message) ? ' (indent with spaces)' : '';
-  return `this is not valid YAML: ${message.replace(/ at line.*$/s, '')}${tabs}`;
+function describeSyntaxError({ message, pos: [offset] }: YAMLParseError, yaml: string): string {
+  const isBareVariable = yaml.slice(offset - 1, offset + 1) === '${';
+  const hint = isBareVariable ? '; put the whole value in quotes' : '';
+  return `this is not valid YAML: ${message.replace(/[.:]? at line.*$/s, '').replace(/\.$/, '')}${hint}`;
 }

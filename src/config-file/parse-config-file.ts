@@ -46,6 +46,7 @@ export function fileInvalid(fileName: string, problems: readonly FileProblem[]):
       variable: `${fileName}:${line}:${column}:${field === '' ? '' : ` ${field}`}`,
       problem,
     })),
+    'The file',
   );
 }
 

@@ -17,7 +17,7 @@ export function planRoutes(
   const byName = new Map(existing.map((route) => [route.name, route]));
   for (const route of wanted ?? []) {
     const before = byName.get(route.name);
-    const fields = before ? compareRoutes(readable(options.cipher, before), route) : [];
+    const fields = before ? compareWithStored(options.cipher, before, route) : [];
     if (before && fields.length === 0) {
       unchanged += 1;
       continue;
@@ -29,6 +29,16 @@ export function planRoutes(
   const surplus = options.prune && wanted !== null ? existing.filter(({ name }) => !names.has(name)) : [];
   changes.push(...surplus.map(({ name }) => routeChange('remove', name)));
   return { plan: { put, remove: surplus.map(({ name }) => name) }, changes, unchanged };
+}
+
+/** Keys of a lost master key count as changed: applying is how they are stored again. */
+function compareWithStored(cipher: Cipher, before: StoredRoute, after: Route): FieldChange[] {
+  try {
+    return compareRoutes(openRoute(cipher, before), after);
+  } catch (error) {
+    if (isKonstructError(error, 'credentials_unreadable')) return [{ field: 'apiKey' }];
+    throw error;
+  }
 }
 
 function compareRoutes(before: Route, after: Route): FieldChange[] {
@@ -45,23 +55,6 @@ function compareRoutes(before: Route, after: Route): FieldChange[] {
 
 function describeEntry(entry: Route['entries'][number] | undefined): string {
   return entry === undefined ? 'none' : `${entry.provider} ${entry.model}`;
-}
-
-/** A key of a lost master key counts as none: applying is how it is stored again. */
-function readable(cipher: Cipher, route: StoredRoute): Route {
-  try {
-    return openRoute(cipher, route);
-  } catch (error) {
-    if (!isKonstructError(error, 'credentials_unreadable')) throw error;
-    const entries = route.entries.map(({ encryptedApiKey, ...entry }) =>
-      encryptedApiKey === undefined ? entry : { ...entry, encryptedApiKey },
-    );
-    return openlyTyped({ name: route.name, entries });
-  }
-}
-
-function openlyTyped(route: StoredRoute): Route {
-  return route as Route;
 }
 
 function routeChange(action: Change['action'], name: string): Change {

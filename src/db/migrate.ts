@@ -54,6 +54,24 @@ export async function migrate(
   }
 }
 
+/** Names of the migrations that this version has and the database has not, oldest first. Changes nothing. */
+export async function listPendingMigrations(
+  client: pg.ClientBase,
+  options: { folder?: URL } = {},
+): Promise<readonly string[]> {
+  const files = await readMigrations(options.folder ?? new URL('../../migrations/', import.meta.url));
+  const { rows: tables } = await client.query<{ known: boolean }>(
+    `select to_regclass('konstruct.migrations') is not null as known`,
+  );
+  if (!tables[0]?.known) return files.map(({ name }) => name);
+  const { rows } = await client.query<{ name: string; checksum: string }>(
+    'select name, checksum from konstruct.migrations',
+  );
+  const done = new Map(rows.map((row) => [row.name, row.checksum]));
+  checkHistory(done, files);
+  return files.map(({ name }) => name).filter((name) => !done.has(name));
+}
+
 interface Migration {
   readonly name: string;
   readonly sql: string;

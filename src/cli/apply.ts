@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { KonstructError } from '../core/errors.ts';
+import { createCommandContext, withCommandDatabase } from './command-context.ts';
+
+interface ApplyCommandOptions {
+  readonly file: string;
+  readonly dryRun?: boolean;
+  readonly prune?: boolean;
+  readonly json?: boolean;
+}
+
+/** `konstruct apply` */
+export function applyCommand(): Command {
+  return new Command('apply')
+    .summary('make tenants, agents, connections and routes what a konstruct.yaml says')
+    .description(
+      'Makes tenants, agents, connections and routes what a konstruct.yaml says, and prints what it changed. Repeatable. ' +
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: this is how it is written in the file
+        '${NAME} in the file is taken from the environment.',
+    )
+    .requiredOption('-f, --file <file>', 'the konstruct.yaml; - reads standard input')
+    .option('--dry-run', 'print what would change, and change nothing')
+    .option('--prune', 'also remove what the sections of the file do not have')
+    .option('--json', 'print the changes as JSON')
+    .action(async (options: ApplyCommandOptions, command: Command) => {
+      const context = await createCommandContext(command);
+      const source = await readSource(options.file);
+      // Before a database is started: most mistakes need none.
+      const { parseConfigFile } = await import('../config-file/parse-config-file.ts');
+      parseConfigFile(source, context.env);
+      const [{ applyConfigFile }, { formatPlan }, { openCipher }, { validateRoute }, { revealProviderKeys }] =
+        await Promise.all([
+          import('../config-file/apply-config-file.ts'),
+          import('../config-file/format-plan.ts'),
+          import('../ensure-master-key.ts'),
+          import('../llm/validate-route.ts'),
+          import('../config.ts'),
+        ]);
+      const { dryRun = false, prune = false } = options;
+      const keys = revealProviderKeys(context.config.models);
+      const plan = await withCommandDatabase(context, async ({ database }) =>
+        applyConfigFile({
+          database,
+          cipher: await openCipher(context.config),
+          source,
+          env: context.env,
+          prune,
+          dryRun,
+          checkRoute: (route) => validateRoute(route, keys),
+        }),
+      );
+      if (options.json) {
+        const { changes, unchanged, warnings } = plan;
+        console.log(JSON.stringify({ dryRun, changes, unchanged, warnings }, null, 2));
+      } else {
+        console.log(formatPlan(plan, { dryRun, colour: process.stdout.isTTY ?? false }));
+      }
+    });
+}
+
+async function readSource(file: string): Promise<{ fileName: string; text: string }> {
+  const isStandardInput = file === '-';
+  try {
+    const text = await readFile(isStandardInput ? '/dev/stdin' : file, 'utf8');
+    return { fileName: isStandardInput ? '<stdin>' : file, text };
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'cannot be read';
+    throw new KonstructError('usage_invalid', `The file ${file} ${reason}.`, { cause });
+  }
+}

@@ -1,0 +1,107 @@
+import type { Command } from 'commander';
+import type { Kysely } from 'kysely';
+import type pg from 'pg';
+import { type Config, type ConfigMode, type Environment, loadConfig } from '../config.ts';
+import { KonstructError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Database } from '../db/schema.ts';
+
+/** What every command has. */
+export interface CommandContext {
+  readonly config: Config;
+  readonly env: Environment;
+  readonly log: Log;
+  readonly verbose: boolean;
+}
+
+export interface CommandDatabase {
+  /** Runs as `konstruct_app`. */
+  readonly database: Kysely<Database>;
+  readonly pool: pg.Pool;
+  /** Holds a secret. */
+  readonly url: string;
+}
+
+/** Connections of a command: tenants are read and written eight at a time, and one holds the lock. */
+const CONNECTIONS = 9;
+/** Removing a tenant removes all it ever said; a command may take its time. */
+const STATEMENT_TIMEOUT_MS = 600_000;
+
+/** @throws KonstructError `config_invalid` */
+export async function createCommandContext(
+  command: Command,
+  mode: ConfigMode = 'command',
+): Promise<CommandContext> {
+  const env = process.env;
+  const config = loadConfig(env, { mode, cwd: process.cwd() });
+  const verbose = command.optsWithGlobals<{ verbose?: boolean }>().verbose ?? false;
+  const { createLog } = await import('../telemetry/create-log.ts');
+  return { config, env, verbose, log: createLog({ level: verbose ? 'debug' : 'error' }) };
+}
+
+/**
+ * Gives a command its database and takes it back whatever happens, also on Ctrl-C. An embedded one is migrated; the
+ * operator's own must be up to date, because a command must not change it on the side.
+ *
+ * @throws KonstructError `database_unavailable`, `database_outdated`, and those of `openDatabase`
+ */
+export async function withCommandDatabase<T>(
+  { config, log }: CommandContext,
+  work: (database: CommandDatabase) => Promise<T>,
+): Promise<T> {
+  const [{ openDatabase }, { createDatabasePool, translateDatabaseError }, { createDatabase }] =
+    await Promise.all([
+      import('../db/open-database.ts'),
+      import('../db/pool.ts'),
+      import('../db/create-database.ts'),
+    ]);
+  const opened = await openDatabase(config, log);
+  const release = closeOnSignal(() => opened.close());
+  try {
+    await bringUpToDate(opened.url, opened.kind === 'configured', log);
+    const pool = createDatabasePool({
+      url: opened.url,
+      name: 'command',
+      size: CONNECTIONS,
+      log,
+      statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    });
+    const database = createDatabase(pool);
+    try {
+      return await work({ database, pool, url: opened.url });
+    } catch (error) {
+      throw translateDatabaseError(error);
+    } finally {
+      await database.destroy();
+    }
+  } finally {
+    release();
+    await opened.close();
+  }
+}
+
+async function bringUpToDate(url: string, isOperators: boolean, log: Log): Promise<void> {
+  const { listPendingMigrations, migrate } = await import('../db/migrate.ts');
+  const { withClient } = await import('../db/with-client.ts');
+  const pending = await withClient(url, listPendingMigrations);
+  if (pending.length === 0) return;
+  if (isOperators) {
+    throw new KonstructError('database_outdated', `The database lacks ${pending.length} migration(s).`);
+  }
+  await migrate(url, { log });
+}
+
+/** Ctrl-C would leave an embedded server behind. */
+function closeOnSignal(close: () => Promise<void>): () => void {
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const code = signal === 'SIGINT' ? 130 : 143;
+    close().then(
+      () => process.exit(code),
+      () => process.exit(code),
+    );
+  };
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  return () => {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  };
+}

@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+
+export interface CommandEntry {
+  readonly name: string;
+  /** For the list of `konstruct --help`. */
+  readonly summary: string;
+  /** Loads the command's module: only the one that runs is loaded, so that `--help` answers at once. */
+  readonly load: () => Promise<Command>;
+}
+
+/** Every command of `konstruct`, in the order of `--help`. A new command is its file and a line here. */
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'migrate',
+    summary: 'bring the database up to date',
+    load: async () => (await import('./migrate.ts')).migrateCommand(),
+  },
+  {
+    name: 'apply',
+    summary: 'make tenants, agents, connections and routes what a konstruct.yaml says',
+    load: async () => (await import('./apply.ts')).applyCommand(),
+  },
+  {
+    name: 'export',
+    summary: 'print the konstruct.yaml of what is there, without secrets',
+    load: async () => (await import('./export.ts')).exportCommand(),
+  },
+  {
+    name: 'keys',
+    summary: 'rotate the master key',
+    load: async () => (await import('./keys.ts')).keysCommand(),
+  },
+];

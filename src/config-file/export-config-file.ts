@@ -1,0 +1,155 @@
+import type { Kysely } from 'kysely';
+import { Document } from 'yaml';
+import type { Cipher } from '../core/cipher.ts';
+import type { Agent } from '../core/tenant.ts';
+import type { Database, StoredRouteEntry } from '../db/schema.ts';
+import { openCredentials, type StoredConnection } from '../stores/connections.ts';
+import type { StoredRoute } from '../stores/routes.ts';
+import { agentDefaults } from './config-file.ts';
+import { readInstallation, type TenantState } from './read-installation.ts';
+
+export interface ExportedConfigFile {
+  readonly text: string;
+  /** The variables that the text takes its secrets from, in its order. */
+  readonly variables: readonly ExportedVariable[];
+}
+
+export interface ExportedVariable {
+  readonly name: string;
+  /** What it is, in words: `botToken of slack T0ACME of acme`. */
+  readonly meaning: string;
+}
+
+/**
+ * The reverse of `applyConfigFile`: a konstruct.yaml that says what the database has. Secrets are `${NAME}`s; with
+ * these in the environment, applying it changes nothing. The same database gives the same text.
+ *
+ * The cipher is needed for the names of credentials, which are encrypted with them.
+ *
+ * @throws KonstructError `credentials_unreadable`
+ */
+export async function exportConfigFile(
+  database: Kysely<Database>,
+  cipher: Cipher,
+): Promise<ExportedConfigFile> {
+  const { routes, tenants } = await readInstallation(database, null);
+  const names = createVariableNames();
+  const content = {
+    routes: Object.fromEntries(routes.map((route) => [route.name, exportRoute(route, names)])),
+    tenants: [...tenants.values()].map((state) => exportTenant(state, cipher, names)),
+  };
+
+  const document = new Document(content);
+  return { text: document.toString({ lineWidth: 110, defaultStringType: 'PLAIN' }), variables: names.list() };
+}
+
+function exportRoute({ name, entries }: StoredRoute, names: VariableNames) {
+  return entries.map(({ provider, model, baseUrl, encryptedApiKey }: StoredRouteEntry, index) => ({
+    provider,
+    model: escapeVariables(model),
+    ...(baseUrl === undefined ? {} : { baseUrl: escapeVariables(baseUrl) }),
+    ...(encryptedApiKey === undefined
+      ? {}
+      : {
+          apiKey: names.take(
+            `route ${name} ${entries.length > 1 ? index + 1 : ''} api key`,
+            `apiKey of route ${name}, entry ${index + 1}`,
+          ),
+        }),
+  }));
+}
+
+function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) {
+  const { slug, name, budget } = state.tenant;
+  const slugs = new Map(state.agents.map((agent) => [agent.id, agent.slug]));
+  const limits = without(budget, { dailyUsd: null, monthlyUsd: null });
+  return {
+    slug,
+    name: escapeVariables(name),
+    ...(Object.keys(limits).length === 0 ? {} : { budget: limits }),
+    agents: state.agents.map(exportAgent),
+    connections: state.connections.map((connection) =>
+      exportConnection(connection, {
+        tenant: slug,
+        agent: slugs.get(connection.agentId) ?? '',
+        isOnly: state.connections.filter(({ channel }) => channel === connection.channel).length === 1,
+        cipher,
+        names,
+      }),
+    ),
+  };
+}
+
+function exportAgent({ id: _, tenantId: __, slug, name, ...agent }: Agent) {
+  const texts = Object.entries(without(agent, agentDefaults));
+  return {
+    slug,
+    name: escapeVariables(name),
+    ...Object.fromEntries(texts.map(([key, value]) => [key, escapeVariables(String(value))])),
+  };
+}
+
+function exportConnection(
+  connection: StoredConnection,
+  options: { tenant: string; agent: string; isOnly: boolean; cipher: Cipher; names: VariableNames },
+) {
+  const { channel, externalId, appId, settings } = connection;
+  const { tenant, agent, isOnly, cipher, names } = options;
+  // ACME_SLACK_BOT_TOKEN, or ACME_SLACK_T0ACME_BOT_TOKEN where a tenant has several.
+  const prefix = `${tenant} ${channel} ${isOnly ? '' : `${externalId} ${appId}`}`;
+  const credentialNames = Object.keys(openCredentials(cipher, connection)).sort();
+  return {
+    channel,
+    externalId,
+    ...(appId === '' ? {} : { appId }),
+    agent,
+    ...(connection.status === 'disabled' ? { enabled: false } : {}),
+    credentials: Object.fromEntries(
+      credentialNames.map((name) => [
+        name,
+        names.take(`${prefix} ${name}`, `${name} of ${channel} ${externalId} of ${tenant}`),
+      ]),
+    ),
+    ...(Object.keys(settings).length === 0 ? {} : { settings }),
+  };
+}
+
+interface VariableNames {
+  /** A `${NAME}` that is not taken yet, made of these words. */
+  take(words: string, meaning: string): string;
+  list(): readonly ExportedVariable[];
+}
+
+function createVariableNames(): VariableNames {
+  const taken = new Map<string, string>();
+  return {
+    take(words, meaning) {
+      const base = toVariableName(words);
+      let name = base;
+      for (let number = 2; taken.has(name); number += 1) name = `${base}_${number}`;
+      taken.set(name, meaning);
+      return `\${${name}}`;
+    },
+    list: () => [...taken].map(([name, meaning]) => ({ name, meaning })),
+  };
+}
+
+/** `acme slack botToken` → `ACME_SLACK_BOT_TOKEN`. A name that would begin with a digit gets a `_`. */
+function toVariableName(words: string): string {
+  const name = words
+    .replaceAll(/([a-z])([A-Z])/g, '$1_$2')
+    .replaceAll(/[^A-Za-z0-9]+/g, '_')
+    .replaceAll(/^_+|_+$/g, '')
+    .toUpperCase();
+  return /^\d/.test(name) ? `_${name}` : name;
+}
+
+/** What `${NAME}` stands for when it is meant as it stands. */
+function escapeVariables(text: string): string {
+  return text.replaceAll(/\$\{[A-Za-z_][A-Za-z0-9_]*\}/g, (match) => `$${match}`);
+}
+
+function without<T extends object>(values: T, defaults: Readonly<Record<string, unknown>>): Partial<T> {
+  const entries = Object.entries(values).filter(([key, value]) => value !== defaults[key]);
+  return Object.fromEntries(entries) as Partial<T>;
+}

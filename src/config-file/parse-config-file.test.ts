@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { isKonstructError } from '../core/errors.ts';
+import { parseConfigFile } from './parse-config-file.ts';
+
+function parse(text: string, env: Record<string, string> = {}) {
+  return parseConfigFile({ fileName: 'konstruct.yaml', text }, env).file;
+}
+
+function problemsOf(text: string, env: Record<string, string> = {}): string[] {
+  try {
+    parse(text, env);
+    return [];
+  } catch (error) {
+    if (!isKonstructError(error, 'config_invalid')) throw error;
+    return error.message.split('\n').slice(1);
+  }
+}
+
+const company = `
+tenants:
+  - slug: acme
+    name: Acme
+    agents: [{ slug: ada, name: Ada }]
+    connections:
+      - channel: slack
+        externalId: T0ACME
+        agent: ada
+        credentials: { botToken: "\${TOKEN}" }
+`;
+
+describe('parseConfigFile', () => {
+  it('fills in defaults and the environment', () => {
+    const [tenant] = parse(company, { TOKEN: 'xoxb-1' }).tenants ?? [];
+    expect(tenant?.budget).toEqual({ dailyUsd: null, monthlyUsd: null });
+    expect(tenant?.agents?.[0]).toMatchObject({ route: 'default', placeholder: 'Thinking…', persona: '' });
+    expect(tenant?.connections?.[0]).toMatchObject({ credentials: { botToken: 'xoxb-1' }, settings: {} });
+  });
+
+  it('reads the example, and the example explains every section', () => {
+    const text = readFileSync(new URL('../../examples/konstruct.yaml', import.meta.url), 'utf8');
+    const file = parse(text, { ACME_SLACK_BOT_TOKEN: 'xoxb-1' });
+    expect(file.routes?.[0]?.name).toBe('default');
+    expect(file.tenants?.[0]?.agents?.map(({ slug }) => slug)).toEqual(['ada', 'max']);
+    expect(file.tenants?.[0]?.agents?.[0]?.persona.length).toBeGreaterThan(100);
+  });
+
+  it('names file, line, column, field and variable when the environment lacks one', () => {
+    expect(problemsOf(company)).toEqual([
+      '  konstruct.yaml:10:34: tenants[0].connections[0].credentials.botToken needs the environment variable TOKEN, which is not set; set it, or write $${TOKEN} if the text is meant as it stands.',
+    ]);
+  });
+
+  it('leaves $${NAME} as text, and takes numbers from the environment', () => {
+    const text = `
+tenants:
+  - slug: acme
+    name: "$\${NAME}"
+    budget:
+      dailyUsd: \${USD}
+`;
+    const [tenant] = parse(text, { USD: '12.5' }).tenants ?? [];
+    expect(tenant?.name).toBe(`\${NAME}`);
+    expect(tenant?.budget.dailyUsd).toBe(12.5);
+  });
+
+  it('reads anchors and merged keys', () => {
+    const file = parse(`
+tenants:
+  - slug: acme
+    name: Acme
+    agents:
+      - &base { slug: ada, name: Ada, role: Support }
+      - { <<: *base, slug: bob }
+`);
+    expect(file.tenants?.[0]?.agents?.[1]).toMatchObject({ slug: 'bob', name: 'Ada', role: 'Support' });
+  });
+
+  it('tells a section that is left out from an empty one', () => {
+    expect(parse('')).toEqual({ routes: null, tenants: null });
+    expect(parse('tenants: []\nroutes: {}')).toEqual({ routes: [], tenants: [] });
+  });
+
+  it.each([
+    [
+      'routes: { default: [{ provider: antropic, model: m }] }',
+      'routes.default[0].provider',
+      'did you mean anthropic?',
+    ],
+    ['routes: { default: [] }', 'routes.default', 'must have at least one entry'],
+    ['routes: { a: [{ provider: openai-compatible, model: m }] }', 'routes.a[0].baseUrl', 'is missing'],
+    ['routes: { a: [{ provider: openai, model: m, baseUrl: localhost }] }', 'routes.a[0].baseUrl', 'http(s)'],
+    ['tenant: []', 'tenant', 'did you mean tenants?'],
+    ['tenants: [{ slug: a, name: 12 }]', 'tenants[0].name', 'must be text, not a number (put it in quotes)'],
+    ['tenants: [{ slug: A, name: x }]', 'tenants[0].slug', 'lower-case'],
+    ['tenants: [{ slug: a }]', 'tenants[0].name', 'is missing'],
+    ['tenants: [{ slug: a, name: }]', 'tenants[0].name', 'is empty; give text'],
+    ['tenants: [{ slug: a, name: x, budget: { dailyUsd: -1 } }]', 'tenants[0].budget.dailyUsd', 'at least 0'],
+    [
+      'tenants: [{ slug: a, name: x, budget: { dailyUsd: 0.00001 } }]',
+      'tenants[0].budget.dailyUsd',
+      'decimals',
+    ],
+    ['tenants: [{ slug: a, name: x }, { slug: a, name: y }]', 'tenants[1].slug', 'is taken already (line 1)'],
+    ['tenants: [{ slug: a, name: x, agents: 3 }]', 'tenants[0].agents', 'must be a list, not a number'],
+  ])('refuses %s', (text, field, problem) => {
+    const problems = problemsOf(text);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(` ${field} `);
+    expect(problems[0]).toContain(problem);
+  });
+
+  it('refuses connections that cannot work', () => {
+    const connection = (fields: string) => `
+tenants:
+  - slug: acme
+    name: Acme
+    agents: [{ slug: ada, name: Ada }]
+    connections: [{ channel: slack, externalId: T0ACME, agent: ada, credentials: { botToken: x }, ${fields} }]`;
+    expect(problemsOf(connection('agent: adda'))[0]).toContain('Map keys must be unique');
+    const replace = (from: string, to: string) => problemsOf(connection('appId: A1').replace(from, to));
+    expect(replace('agent: ada,', 'agent: adda,')[0]).toContain('does not have; did you mean ada?');
+    expect(replace('channel: slack', 'channel: slak')[0]).toContain('did you mean slack?');
+    expect(replace('T0ACME', 'acme.slack.com')[0]).toContain('the id of a Slack workspace');
+    expect(replace('botToken: x', 'botoken: x')).toHaveLength(1);
+    expect(replace('botToken: x', '')[0]).toContain('credentials.botToken is missing');
+    expect(replace('appId: A1', 'settings: { ratePerMinute: 0 }')[0]).toContain('must be at least 1');
+  });
+
+  it('finds one workspace connected twice, in whichever tenants', () => {
+    const twice = company + company.replace('tenants:\n', '').replace('slug: acme', 'slug: other');
+    expect(problemsOf(twice, { TOKEN: 'x' })).toEqual([
+      expect.stringContaining(
+        ':17:21: tenants[1].connections[0].externalId is connected a second time (first: line 8)',
+      ),
+    ]);
+  });
+
+  it('reports everything at once, in the order of the lines, without values of the environment', () => {
+    const problems = problemsOf(
+      `
+routes:
+  default: [{ provider: openai, model: m, baseUrl: "\${KEY}" }]
+tenants:
+  - slug: acme
+    nam: Acme
+    agents: [{ slug: ada, name: "\${MISSING}" }, { slug: ada, name: x }]
+`,
+      { KEY: 'hunter2' },
+    );
+    expect(problems.map((problem) => problem.split(' ')[2])).toEqual([
+      'konstruct.yaml:3:52:',
+      'konstruct.yaml:5:5:',
+      'konstruct.yaml:6:5:',
+      'konstruct.yaml:7:33:',
+      'konstruct.yaml:7:57:',
+    ]);
+    expect(problems.join()).not.toContain('hunter2');
+  });
+
+  it('names the place of broken YAML', () => {
+    expect(problemsOf('tenants: [1\nroutes: {}')[0]).toMatch(
+      /^ {2}konstruct\.yaml:2:\d+: this is not valid YAML/,
+    );
+    expect(problemsOf(`tenants: { a: \${B} }`)).toEqual([
+      expect.stringMatching(/konstruct\.yaml:1:16: this is not valid YAML: .*in quotes/),
+    ]);
+    expect(problemsOf('tenants: *nowhere')[0]).toMatch(/konstruct\.yaml:1:\d+:/);
+    expect(problemsOf('just text')[0]).toContain('must be a mapping of keys, not text');
+  });
+});

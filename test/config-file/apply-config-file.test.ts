@@ -1,0 +1,331 @@
+import { randomBytes } from 'node:crypto';
+import type { Kysely } from 'kysely';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { applyConfigFile } from '../../src/config-file/apply-config-file.ts';
+import { exportConfigFile } from '../../src/config-file/export-config-file.ts';
+import { formatPlan } from '../../src/config-file/format-plan.ts';
+import type { Plan } from '../../src/config-file/plan.ts';
+import { readInstallation } from '../../src/config-file/read-installation.ts';
+import { createCipher } from '../../src/core/cipher.ts';
+import { createDatabase } from '../../src/db/create-database.ts';
+import { createDatabasePool } from '../../src/db/pool.ts';
+import type { Database } from '../../src/db/schema.ts';
+import { openCredentials } from '../../src/stores/connections.ts';
+import { listRoutes, openRoute } from '../../src/stores/routes.ts';
+import { createMigratedDatabase } from '../support/migrated-database.ts';
+import type { TestDatabase } from '../support/postgres.ts';
+import { silentLog } from '../support/silent-log.ts';
+
+const cipher = createCipher([randomBytes(32)]);
+const env = { TOKEN: 'xoxb-secret-1', KEY: 'sk-secret-2' };
+
+const company = `
+routes:
+  default:
+    - { provider: openai, model: gpt-5.4, apiKey: "\${KEY}" }
+tenants:
+  - slug: acme
+    name: Acme
+    budget: { dailyUsd: 20, monthlyUsd: 300.5 }
+    agents:
+      - { slug: ada, name: Ada, role: Support }
+      - { slug: bob, name: Bob, persona: "Says $\${HOME} a lot." }
+    connections:
+      - channel: slack
+        externalId: T0ACME
+        agent: ada
+        credentials: { botToken: "\${TOKEN}", signingSecret: shh-3 }
+        settings: { ratePerMinute: 5 }
+`;
+
+let server: TestDatabase;
+let admin: pg.Client;
+let database: Kysely<Database>;
+
+beforeAll(async () => {
+  server = await createMigratedDatabase();
+  admin = new pg.Client({ connectionString: server.url });
+  await admin.connect();
+  database = createDatabase(createDatabasePool({ url: server.url, name: 'test', size: 9, log: silentLog }));
+});
+afterAll(async () => {
+  await database?.destroy();
+  await admin?.end();
+  await server?.drop();
+});
+beforeEach(async () => {
+  await admin.query('truncate konstruct.tenants, konstruct.routes cascade');
+});
+
+function apply(
+  text: string,
+  options: { prune?: boolean; dryRun?: boolean; env?: Record<string, string> } = {},
+) {
+  return applyConfigFile({ database, cipher, source: { fileName: 'konstruct.yaml', text }, env, ...options });
+}
+
+function diff(plan: Plan): string[] {
+  return formatPlan(plan, { colour: false, dryRun: false }).split('\n').slice(0, -1);
+}
+
+async function state(slug: string) {
+  const found = (await readInstallation(database, new Set([slug]))).tenants.get(slug);
+  if (!found) throw new Error(`there is no tenant ${slug}`);
+  return found;
+}
+
+describe('applyConfigFile', () => {
+  it('makes what the file says, and the second time finds nothing to change', async () => {
+    expect(diff(await apply(company))).toEqual([
+      '+ route default',
+      '+ tenant acme',
+      '+ agent ada of acme',
+      '+ agent bob of acme',
+      '+ connection slack T0ACME of acme',
+    ]);
+    const { tenant, agents, connections } = await state('acme');
+    expect(tenant.budget).toEqual({ dailyUsd: 20, monthlyUsd: 300.5 });
+    expect(agents[1]).toMatchObject({
+      slug: 'bob',
+      persona: `Says \${HOME} a lot.`,
+      placeholder: 'Thinking…',
+    });
+    const [connection] = connections;
+    expect(connection).toMatchObject({
+      agentId: agents[0]?.id,
+      settings: { ratePerMinute: 5 },
+      status: 'active',
+    });
+    expect(connection && openCredentials(cipher, connection)).toEqual({
+      botToken: 'xoxb-secret-1',
+      signingSecret: 'shh-3',
+    });
+    const again = await apply(company);
+    expect(again.changes).toEqual([]);
+    expect(formatPlan(again, { colour: false, dryRun: false })).toBe('Nothing to change (= 5 unchanged).');
+  });
+
+  it('stores no secret in the clear', async () => {
+    await apply(company);
+    const { rows } = await admin.query(`
+      select (select string_agg(r::text, '') from konstruct.routes r) || string_agg(c::text, '')
+        || string_agg(encode(c.credentials, 'escape'), '') as everything from konstruct.connections c`);
+    for (const secret of ['secret-1', 'sk-secret-2', 'shh-3'])
+      expect(rows[0].everything).not.toContain(secret);
+    expect((await listRoutes(database)).map((route) => openRoute(cipher, route).entries[0]?.apiKey)).toEqual([
+      'sk-secret-2',
+    ]);
+  });
+
+  it('shows which fields change, short values with them and secrets without', async () => {
+    await apply(company);
+    const changed = company
+      .replace('dailyUsd: 20', 'dailyUsd: 25')
+      .replace('role: Support', 'role: Sales')
+      .replace('agent: ada', 'agent: bob')
+      .replace('{ ratePerMinute: 5 }', '{ followMinutes: 10 }')
+      .replace('gpt-5.4', 'gpt-6');
+    const plan = await apply(changed, { env: { TOKEN: 'xoxb-secret-9', KEY: 'sk-secret-2' } });
+    expect(diff(plan)).toEqual([
+      '~ route default: [0] "openai gpt-5.4" → "openai gpt-6"'.replaceAll('"', ''),
+      '~ tenant acme: budget.dailyUsd 20 → 25',
+      '~ agent ada of acme: role "Support" → "Sales"',
+      '~ connection slack T0ACME of acme: agent "ada" → "bob", settings.ratePerMinute 5 → none, settings.followMinutes none → 10, credentials changed',
+    ]);
+    expect(JSON.stringify(plan.changes)).not.toContain('secret');
+    expect((await apply(changed, { env: { TOKEN: 'xoxb-secret-9', KEY: 'sk-secret-2' } })).changes).toEqual(
+      [],
+    );
+  });
+
+  it('changes nothing in a dry run', async () => {
+    expect((await apply(company, { dryRun: true })).changes).toHaveLength(5);
+    expect((await readInstallation(database, null)).tenants.size).toBe(0);
+  });
+
+  it('keeps what the file does not have, unless asked to prune', async () => {
+    await apply(company);
+    const smaller = `
+tenants:
+  - slug: acme
+    name: Acme
+    budget: { dailyUsd: 20, monthlyUsd: 300.5 }
+    agents: [{ slug: ada, name: Ada, role: Support }]
+    connections: []
+`;
+    expect((await apply(smaller)).changes).toEqual([]);
+    expect(diff(await apply(smaller, { prune: true }))).toEqual([
+      '- connection slack T0ACME of acme',
+      '- agent bob of acme',
+    ]);
+    // A section that is left out says nothing: the route stays, and so do the agents of `name: Acme` alone.
+    expect((await listRoutes(database)).map(({ name }) => name)).toEqual(['default']);
+    expect((await apply('tenants: [{ slug: acme, name: Acme }]', { prune: true })).changes).toHaveLength(1);
+    expect((await state('acme')).agents).toHaveLength(1);
+    expect(diff(await apply('tenants: []\nroutes: {}', { prune: true }))).toEqual([
+      '- route default',
+      '- tenant acme',
+    ]);
+    expect((await readInstallation(database, null)).tenants.size).toBe(0);
+  });
+
+  it('removes an agent that has answered: what it said stays, its open turn goes to its successor', async () => {
+    await apply(company);
+    const { tenant, agents, connections } = await state('acme');
+    const [ada, bob] = agents;
+    const { rows } = await admin.query(
+      `with c as (insert into konstruct.conversations (tenant_id, connection_id, channel_id, scope)
+         values ($1, $2, 'C1', 'channel') returning id)
+       insert into konstruct.turns (tenant_id, conversation_id, agent_id, status)
+       select $1, c.id, $3, s from c, unnest(array['answered', 'running']) s returning conversation_id, id`,
+      [tenant.id, connections[0]?.id, ada?.id],
+    );
+    await admin.query('update konstruct.conversations set turn_id = $1', [rows[1].id]);
+    const successor = company.replace(/.*slug: ada.*\n/, '').replace('agent: ada', 'agent: bob');
+    expect(diff(await apply(successor, { prune: true }))).toEqual([
+      '~ connection slack T0ACME of acme: agent "ada" → "bob"',
+      '- agent ada of acme',
+    ]);
+    const turns = await admin.query('select status, agent_id from konstruct.turns order by id');
+    expect(turns.rows).toEqual([
+      { status: 'answered', agent_id: null },
+      { status: 'running', agent_id: bob?.id },
+    ]);
+    await apply('tenants: []', { prune: true });
+    expect((await admin.query('select 1 from konstruct.turns')).rowCount).toBe(0);
+  });
+
+  it('refuses a workspace of another tenant, and moves it when the same file takes it away there', async () => {
+    await apply(company);
+    const other = `
+  - slug: other
+    name: Other
+    agents: [{ slug: eve, name: Eve }]
+    connections: [{ channel: slack, externalId: T0ACME, agent: eve, credentials: { botToken: x } }]
+`;
+    await expect(apply(`tenants:${other}`)).rejects.toThrow(
+      /konstruct\.yaml:5:49: tenants\[0\]\.connections\[0\]\.externalId belongs to the tenant acme already/,
+    );
+    const moved = `${company.slice(0, company.indexOf('    connections:'))}    connections: []${other}`;
+    await expect(apply(moved)).rejects.toThrow(/belongs to the tenant acme/);
+    await apply(moved, { prune: true });
+    expect((await state('other')).connections).toHaveLength(1);
+    // And from a tenant that goes altogether.
+    await apply(company.replace('slug: acme', 'slug: third'), { prune: true });
+    expect((await state('third')).connections).toHaveLength(1);
+  });
+
+  it('reports what contradicts the database, all at once', async () => {
+    await apply(company);
+    const text = `
+tenants:
+  - slug: acme
+    name: Acme
+    agents: [{ slug: bob, name: Bob, route: defalt }, { slug: cleo, name: Cleo, route: smart }]
+  - slug: new
+    name: New
+    connections: [{ channel: slack, externalId: T0NEW, agent: nobody, credentials: { botToken: x } }]
+`;
+    const failure = await apply(text, { prune: true }).catch((error: Error) => error.message);
+    expect(failure).toContain(
+      'tenants[0].agents[0].route is "defalt", and there is no such route; did you mean default?',
+    );
+    expect(failure).toContain('tenants[0].agents[1].route is "smart"');
+    expect(failure).toContain('tenants[0].agents leave out ada, but slack T0ACME still names it');
+    expect(failure).toContain('tenants[1].connections[0].agent is an agent that this tenant does not have');
+  });
+
+  it('leaves a disabled connection alone and says so; new credentials bring it back', async () => {
+    await apply(company);
+    await admin.query(
+      `update konstruct.connections set status = 'disabled', disabled_reason = 'tokens_revoked'`,
+    );
+    const plan = await apply(company);
+    expect(plan.changes).toEqual([]);
+    expect(plan.warnings).toEqual([
+      'slack T0ACME of acme is disabled (tokens_revoked): apply new credentials, or write `enabled: true`.',
+    ]);
+    const repaired = await apply(company, { env: { ...env, TOKEN: 'xoxb-new' } });
+    expect(diff(repaired)).toEqual([
+      '~ connection slack T0ACME of acme: enabled false → true, credentials changed',
+    ]);
+    expect((await state('acme')).connections[0]).toMatchObject({ status: 'active', disabledReason: null });
+  });
+
+  it('stores credentials again that a lost master key has made unreadable', async () => {
+    await apply(company);
+    const fresh = createCipher([randomBytes(32)]);
+    const source = { fileName: 'konstruct.yaml', text: company };
+    const plan = await applyConfigFile({ database, cipher: fresh, source, env });
+    expect(diff(plan)).toEqual([
+      '~ route default: apiKey changed',
+      '~ connection slack T0ACME of acme: credentials changed',
+    ]);
+    expect((await applyConfigFile({ database, cipher: fresh, source, env })).changes).toEqual([]);
+  });
+
+  it('goes one after the other when processes apply at the same time', async () => {
+    const plans = await Promise.all(Array.from({ length: 4 }, () => apply(company)));
+    expect(plans.map(({ changes }) => changes.length).sort()).toEqual([0, 0, 0, 5]);
+  });
+
+  it('applies 1,000 tenants in seconds, and again', async ({ annotate }) => {
+    const tenants = Array.from(
+      { length: 1_000 },
+      (_, index) => `
+  - slug: tenant-${index}
+    name: Tenant ${index}
+    agents: [{ slug: ada, name: Ada, persona: Calm. }, { slug: bob, name: Bob }]
+    connections: [{ channel: slack, externalId: T${index}X, agent: ada, credentials: { botToken: x${index} } }]`,
+    );
+    const startedAt = performance.now();
+    expect((await apply(`tenants:${tenants.join('')}`)).changes).toHaveLength(4_000);
+    const appliedAt = performance.now();
+    expect((await apply(`tenants:${tenants.join('')}`)).unchanged).toBe(4_000);
+    const milliseconds = [appliedAt - startedAt, performance.now() - appliedAt].map(Math.round);
+    await annotate(`applied in ${milliseconds[0]} ms, again in ${milliseconds[1]} ms`);
+    expect(Math.max(...milliseconds)).toBeLessThan(15_000);
+  });
+});
+
+describe('exportConfigFile', () => {
+  it('gives a file without secrets that applies as it is and changes nothing', async () => {
+    await apply(company);
+    const { text, variables } = await exportConfigFile(database, cipher);
+    expect(text).not.toMatch(/secret|shh/);
+    expect(variables.map(({ name }) => name)).toEqual([
+      'ROUTE_DEFAULT_API_KEY',
+      'ACME_SLACK_BOT_TOKEN',
+      'ACME_SLACK_SIGNING_SECRET',
+    ]);
+    const values = { ROUTE_DEFAULT_API_KEY: 'sk-secret-2', ACME_SLACK_SIGNING_SECRET: 'shh-3' };
+    const plan = await apply(text, {
+      prune: true,
+      env: { ...values, ACME_SLACK_BOT_TOKEN: 'xoxb-secret-1' },
+    });
+    expect(diff(plan)).toEqual([]);
+    expect((await exportConfigFile(database, cipher)).text).toBe(text);
+  });
+
+  it('keeps odd texts, several workspaces and disabled connections', async () => {
+    const odd = `
+tenants:
+  - slug: acme
+    name: "yes"
+    agents:
+      - { slug: ada, name: "12", persona: "- a: b\\n  # no comment\\n\\n\\ttab $$\${X} \${\\n" }
+    connections:
+      - { channel: slack, externalId: T0A, agent: ada, credentials: { botToken: one } }
+      - { channel: slack, externalId: T0A, appId: A1, agent: ada, enabled: false, credentials: { botToken: two } }
+`;
+    await apply(odd);
+    const { text, variables } = await exportConfigFile(database, cipher);
+    expect(variables.map(({ name }) => name)).toEqual([
+      'ACME_SLACK_T0A_BOT_TOKEN',
+      'ACME_SLACK_T0A_A1_BOT_TOKEN',
+    ]);
+    const values = { ACME_SLACK_T0A_BOT_TOKEN: 'one', ACME_SLACK_T0A_A1_BOT_TOKEN: 'two' };
+    expect(diff(await apply(text, { env: values }))).toEqual([]);
+  });
+});
