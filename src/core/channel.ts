@@ -176,6 +176,8 @@ export interface ThreadTarget {
 /** How a delivery is found again on the platform. */
 export interface DeliveryMarker {
   readonly deliveryId: string;
+  /** When the delivery was first tried, in ms since 1970: looking for it need not go further back. */
+  readonly firstTriedAtMs?: number;
 }
 
 export interface OutboundMessage {

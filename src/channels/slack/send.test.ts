@@ -103,6 +103,11 @@ describe('post', () => {
     expect(slack.calls.map(({ token }) => token).sort()).toEqual(tokens);
   });
 
+  it('uses one connection for one call after another', async () => {
+    for (let count = 0; count < 5; count += 1) await channel.post(access, message, never);
+    expect(slack.connections).toBe(1);
+  });
+
   it('waits out a 429 and sends again', async () => {
     slack.fail('chat.postMessage', { kind: 'status', status: 429, headers: { 'retry-after': '3' } });
     await channel.post(access, message, never);
@@ -219,6 +224,17 @@ describe('post', () => {
     expect(error).toMatchObject({ code: 'aborted', details: { outcomeUnknown: true } });
     const before = await failure(channel.post(access, message, controller.signal));
     expect(before).toMatchObject({ code: 'aborted', details: {} });
+  });
+
+  it('ends only the call whose signal says so', async () => {
+    slack.fail('chat.postMessage', { kind: 'silence' });
+    const controller = new AbortController();
+    const ended = failure(channel.post(access, message, controller.signal));
+    while (slack.calls.length === 0) await delay(1);
+    const others = Promise.all([channel.post(access, message, never), channel.post(access, message, never)]);
+    controller.abort();
+    expect(await ended).toMatchObject({ code: 'aborted' });
+    await expect(others).resolves.toHaveLength(2);
   });
 
   it('keeps token and text out of errors and logs', async () => {

@@ -160,6 +160,11 @@ describe('findByMarker', () => {
     expect(slack.calls.at(-1)?.fields).toMatchObject({ include_all_metadata: 'true', ts: target.threadId });
   });
 
+  it('looks no further back than the first try', async () => {
+    await channel.findByMarker(access, target, { ...marker, firstTriedAtMs: 1_760_440_390_000 }, never);
+    expect(slack.calls.at(-1)?.fields.oldest).toBe('1760440090');
+  });
+
   it('does not fall for another app’s message with the same marker', async () => {
     answerPages('conversations.replies', [
       [reply(1, { user: 'U0OTHERBOT', bot_id: 'B0OTHERBT1', metadata })],
