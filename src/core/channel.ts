@@ -11,7 +11,7 @@ export interface Channel {
 
   /**
    * Checks that the platform sent this request, over its raw bytes and before any parsing.
-   * @throws KonstructError `signature_missing`, `signature_invalid`, `signature_expired`
+   * @throws KonstructError `signature_missing`, `signature_invalid`, `signature_expired`, `signing_secret_missing`
    */
   verify(request: ChannelRequest, signingSecret: string, nowMs: number): void;
 

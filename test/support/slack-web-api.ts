@@ -19,6 +19,8 @@ type SlackWebApiFault =
     }
   /** Reads the request and hangs up. */
   | { readonly kind: 'hang_up' }
+  /** Sends the beginning of an answer and hangs up. */
+  | { readonly kind: 'cut_short' }
   /** Reads the request and says nothing. */
   | { readonly kind: 'silence' };
 
@@ -172,6 +174,10 @@ function applyFault(fault: SlackWebApiFault, response: ServerResponse): void {
       return;
     case 'hang_up':
       response.destroy();
+      return;
+    case 'cut_short':
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' });
+      response.write('{"ok":true,', () => response.destroy());
       return;
     case 'silence':
       return;

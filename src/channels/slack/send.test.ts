@@ -155,6 +155,15 @@ describe('post', () => {
     expect(slept).toEqual([250, 500]);
   });
 
+  it('knows that nothing was sent when the TLS handshake failed', async () => {
+    const secure = open(slack.apiUrl.replace('http:', 'https:'));
+    const error = await failure(secure.post(access, message, never));
+    secure.close();
+    expect(error.code).toBe('platform_unavailable');
+    expect(error.details).not.toHaveProperty('outcomeUnknown');
+    expect(slack.calls).toHaveLength(0);
+  });
+
   it('tries again when Slack says that it did nothing', async () => {
     slack.fail('chat.postMessage', { kind: 'answer', body: { ok: false, error: 'service_unavailable' } });
     await channel.post(access, message, never);
@@ -169,6 +178,7 @@ describe('post', () => {
     ['a page instead of JSON', { kind: 'status', status: 200, body: '<html>Private words</html>' }],
     ['an answer without a ts', { kind: 'answer', body: { ok: true } }],
     ['a connection that breaks', { kind: 'hang_up' }],
+    ['an answer that is cut short', { kind: 'cut_short' }],
     ['silence until the deadline', { kind: 'silence' }],
   ] as const)('does not send again after %s: the outcome is unknown', async (_name, fault) => {
     const impatient = open(slack.apiUrl, 200);
