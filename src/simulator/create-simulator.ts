@@ -1,136 +1,44 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FastifyPluginAsync } from 'fastify';
-import type { Clock, Random, Sleep } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
-import type { ControlEvent, ControlMessage, DeliveryAttempt, Journey } from './control-api.ts';
+import type { Sleep } from '../core/clock.ts';
+import type { ControlEvent, DeliveryAttempt } from './control-api.ts';
 import { viewMessage, viewWorkspace } from './control-view.ts';
 import { defaultSeeds } from './default-seeds.ts';
 import type { InnerEvent } from './event-body.ts';
 import { eventBody } from './event-body.ts';
 import { createEventSender } from './event-sender.ts';
 import { createEventStream } from './event-stream.ts';
-import type { FaultBoard } from './fault-board.ts';
 import { createFaultBoard } from './fault-board.ts';
+import type { MessagePlace, Simulator, SimulatorInput } from './simulator.ts';
 import { SimulatorError } from './simulator-error.ts';
 import { simulatorPlugin } from './simulator-plugin.ts';
 import { slackId } from './slack-ids.ts';
 import { loadWorkspaces, openStateFile } from './state-file.ts';
 import { waitForMessage } from './wait-for-message.ts';
-import type { InstallationState, StoredFile, Workspace, WorkspaceSeed } from './workspace.ts';
+import type { Workspace } from './workspace.ts';
 import { createWorkspace, threadMessages, topLevelMessages } from './workspace.ts';
 import type { WorkspaceChange } from './workspace-actions.ts';
 import { createWorkspaceActions } from './workspace-actions.ts';
-
-/**
- * A Slack on this machine: workspaces with people in them, whose messages reach the app as signed Events API requests,
- * and the Web API that the app answers through. It knows the app only from outside, as Slack does.
- */
-export interface Simulator {
-  /** `api/…` (Web API), `control/…` (see `control-api.ts`) and the page, relative to the prefix it is registered under. */
-  readonly plugin: FastifyPluginAsync;
-  readonly workspaces: ReadonlyMap<string, Workspace>;
-  /** Adds a workspace, or gives a known one new people, channels, tokens; its messages stay. */
-  addWorkspace(seed: WorkspaceSeed): void;
-  /**
-   * Writes a message as a person would. Resolves at once with the message; its events are then on their way.
-   * @throws SimulatorError `not_found`
-   */
-  say(message: SayInput): Promise<SentMessage>;
-  /** @throws SimulatorError `not_found` */
-  edit(place: MessagePlace, text: string): Promise<void>;
-  /** @throws SimulatorError `not_found` */
-  deleteMessage(place: MessagePlace): Promise<void>;
-  /** Oldest first; with `threadTs` the thread, its root first. @throws SimulatorError `not_found` */
-  messages(workspaceId: string, channelId: string, threadTs?: string): readonly ControlMessage[];
-  /**
-   * The first message, already there or still to come or to be edited, for which the predicate holds.
-   * @throws SimulatorError `timeout`, `stopped`
-   */
-  waitFor(
-    predicate: (message: ControlMessage) => boolean,
-    timeoutMs: number,
-    signal?: AbortSignal,
-  ): Promise<ControlMessage>;
-  /** Everything that happens, as on the control API's stream. Returns what ends it. */
-  subscribe(listener: (event: ControlEvent) => void): () => void;
-  /** `app_uninstalled` and `tokens_revoked` are sent as events and make the token useless. */
-  setInstallation(workspaceId: string, state: InstallationState): void;
-  /** Sends any event; resolves with whether it was acked. @throws SimulatorError `not_found` */
-  fire(workspaceId: string, event: Readonly<Record<string, unknown>>, channelId?: string): Promise<boolean>;
-  readonly faults: FaultBoard;
-  /** Ends deliveries, streams and held-back calls, and writes the state file. */
-  stop(): Promise<void>;
-}
-
-export interface SayInput {
-  readonly workspaceId: string;
-  readonly channelId: string;
-  readonly userId: string;
-  /** In Slack's form: a mention is `<@U…>`, and `&`, `<`, `>` are escaped. */
-  readonly text: string;
-  readonly threadTs?: string;
-  /** Sends a reply to the channel too. */
-  readonly broadcast?: boolean;
-  readonly files?: readonly Omit<StoredFile, 'id'>[];
-  /** Instead of the `rich_text` block that Slack's client makes of the text; `null`: none. */
-  readonly blocks?: readonly unknown[] | null;
-}
-
-export interface SentMessage extends MessagePlace {
-  readonly threadTs: string | null;
-  /** Whether the app acked all events of this message, possibly after retries. Never rejects. */
-  readonly acked: Promise<boolean>;
-}
-
-export interface MessagePlace {
-  readonly workspaceId: string;
-  readonly channelId: string;
-  readonly ts: string;
-}
-
-/** Where the app tells how messages go through it. */
-export interface JourneySource {
-  list(workspaceId: string, channelId: string): readonly Journey[];
-  subscribe(listener: (journey: Journey) => void): () => void;
-}
-
-export interface SimulatorInput {
-  /** Where the app takes events: `http://127.0.0.1:8001/slack/events`. */
-  readonly eventsUrl: string | (() => string);
-  readonly signingSecret: string;
-  /** Two companies when absent. */
-  readonly workspaces?: readonly WorkspaceSeed[];
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly fetch: typeof globalThis.fetch;
-  readonly log: Log;
-  readonly sleep?: Sleep;
-  /** JSON file that keeps workspaces and messages over a restart. */
-  readonly stateFile?: string;
-  readonly journeys?: JourneySource;
-  /** Folder with the built page. */
-  readonly pageDir?: string;
-  /** Host names besides loopback that the page may be opened under. */
-  readonly allowedHosts?: readonly string[];
-  /** How long the app has for its ack; Slack gives 3,000 ms. */
-  readonly ackTimeoutMs?: number;
-  /** Waits before the retries of an event; Slack: nearly none, 1 min, 5 min. */
-  readonly retryDelaysMs?: readonly number[];
-}
 
 const ACK_TIMEOUT_MS = 3_000;
 const RETRY_DELAYS_MS = [200, 1_000, 3_000];
 const REMEMBERED_DELIVERIES = 500;
 
+/** Makes a simulator; its state file is read at once. See `Simulator`. */
 export function createSimulator(input: SimulatorInput): Simulator {
   const { clock, random, log } = input;
   const sleep: Sleep =
     input.sleep ?? ((ms, signal) => delay(ms, undefined, { ...(signal ? { signal } : {}) }));
   const stopping = new AbortController();
   const workspaces = new Map<string, Workspace>();
-  for (const workspace of loadWorkspaces(input.stateFile, input.workspaces ?? defaultSeeds, log)) {
+  const byToken = new Map<string, Workspace>();
+  const keep = (workspace: Workspace) => {
+    const before = workspaces.get(workspace.seed.id);
+    if (before) byToken.delete(before.seed.botToken);
     workspaces.set(workspace.seed.id, workspace);
-  }
+    byToken.set(workspace.seed.botToken, workspace);
+  };
+  for (const workspace of loadWorkspaces(input.stateFile, input.workspaces ?? defaultSeeds, log))
+    keep(workspace);
   const listeners = new Set<(event: ControlEvent) => void>();
   const stream = createEventStream({ clock, instance: slackId('', random, 6) });
   const deliveries: DeliveryAttempt[] = [];
@@ -205,7 +113,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
       pageDir: input.pageDir,
       allowedHosts: input.allowedHosts ?? [],
       webApi: {
-        workspaceByToken: (token) => [...workspaces.values()].find(({ seed }) => seed.botToken === token),
+        workspaceByToken: (token) => byToken.get(token),
         actions,
         faults,
         clock,
@@ -234,7 +142,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
         workspace.lastTsMicros = known.lastTsMicros;
         for (const channel of known.channels.values()) workspace.channels.set(channel.id, channel);
       }
-      workspaces.set(seed.id, workspace);
+      keep(workspace);
       changed({ type: 'workspace', workspace });
     },
 
