@@ -90,6 +90,10 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
   };
 
   return async (app) => {
+    app.addHook('onSend', async (_request, reply) => {
+      reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    });
+
     app.get(
       '/workspaces',
       async (): Promise<WorkspacesResponse> => ({

@@ -67,6 +67,21 @@ describe('createSimulator', () => {
     }
   });
 
+  it('invites the agent to a channel without losing what was said there', async () => {
+    const seed = test.simulator.workspaces.get(acme.workspaceId)?.seed;
+    if (!seed) throw new Error('no seed');
+    const place = { ...inSupport, channelId: acme.random };
+    await test.simulator.say({ ...place, text: 'before' });
+    const channels = seed.channels.map((channel) => ({
+      ...channel,
+      memberIds: [...channel.memberIds, acme.agent],
+    }));
+    test.simulator.addWorkspace({ ...seed, channels });
+    await (await test.simulator.say({ ...place, text: 'after' })).acked;
+    expect(test.receiver.received.map(({ body }) => body.event.text)).toEqual(['after']);
+    expect(test.simulator.messages(acme.workspaceId, acme.random)).toHaveLength(2);
+  });
+
   it('fires any event', async () => {
     const event = { type: 'assistant_thread_started', assistant_thread: { user_id: acme.mara } };
     expect(await test.simulator.fire(acme.workspaceId, event, acme.dm)).toBe(true);

@@ -15,7 +15,7 @@ import { slackId } from './slack-ids.ts';
 import { loadWorkspaces, openStateFile } from './state-file.ts';
 import { waitForMessage } from './wait-for-message.ts';
 import type { Workspace } from './workspace.ts';
-import { createWorkspace, threadMessages, topLevelMessages } from './workspace.ts';
+import { adoptChannel, createWorkspace, threadMessages, topLevelMessages } from './workspace.ts';
 import type { WorkspaceChange } from './workspace-actions.ts';
 import { createWorkspaceActions } from './workspace-actions.ts';
 
@@ -140,7 +140,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
       const known = workspaces.get(seed.id);
       if (known) {
         workspace.lastTsMicros = known.lastTsMicros;
-        for (const channel of known.channels.values()) workspace.channels.set(channel.id, channel);
+        for (const channel of known.channels.values()) adoptChannel(workspace, channel);
       }
       keep(workspace);
       changed({ type: 'workspace', workspace });

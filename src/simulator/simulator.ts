@@ -13,7 +13,7 @@ export interface Simulator {
   /** `api/…` (Web API), `control/…` (see `control-api.ts`) and the page, relative to the prefix it is registered under. */
   readonly plugin: FastifyPluginAsync;
   readonly workspaces: ReadonlyMap<string, Workspace>;
-  /** Adds a workspace, or gives a known one new people, channels, tokens; its messages stay. */
+  /** Adds a workspace, or makes a known one what the seed says; messages and opened conversations stay. */
   addWorkspace(seed: WorkspaceSeed): void;
   /**
    * Writes a message as a person would. Resolves at once with the message; its events are then on their way.

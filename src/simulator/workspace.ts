@@ -163,6 +163,17 @@ export function createChannel(seed: ChannelSeed): WorkspaceChannel {
   };
 }
 
+/** Takes over a channel of an earlier state: its messages, and the channel itself where the workspace lacks it. */
+export function adoptChannel(workspace: Workspace, earlier: WorkspaceChannel): void {
+  const channel = workspace.channels.get(earlier.id);
+  if (!channel) {
+    workspace.channels.set(earlier.id, earlier);
+    return;
+  }
+  for (const [ts, message] of earlier.messages) channel.messages.set(ts, message);
+  for (const [ts, replies] of earlier.replies) channel.replies.set(ts, replies);
+}
+
 /** A new `ts`: `seconds.micros`, unique in the workspace and always growing, also when the clock stands or goes back. */
 export function nextTs(workspace: Workspace, clock: Clock): string {
   workspace.lastTsMicros = Math.max(Math.floor(clock() * 1000), workspace.lastTsMicros + 1);
