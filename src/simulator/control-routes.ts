@@ -19,6 +19,7 @@ import { viewMessage, viewWorkspace } from './control-view.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FaultBoard } from './fault-board.ts';
 import { faultPlanSchema } from './fault-schema.ts';
+import { findChannel, findMessage, findWorkspace } from './find-in-workspaces.ts';
 import { typedToSlack } from './message-text.ts';
 import { SimulatorError } from './simulator-error.ts';
 import type { StoredMessage, Workspace, WorkspaceChannel } from './workspace.ts';
@@ -68,25 +69,10 @@ const workspaceQuery = z.object({ workspaceId: z.string().optional() });
  * `undefined`, which zod's types of optional fields cannot say: hence the casts.
  */
 export function controlRoutes(input: ControlInput): FastifyPluginAsync {
-  const findWorkspace = (id: string): Workspace => {
-    const workspace = input.workspaces.get(id);
-    if (!workspace) throw notFound(`There is no workspace ${id}.`);
-    return workspace;
-  };
-  const findChannel = (params: unknown) => {
-    const { workspaceId, channelId } = parse(channelParams, params);
-    const workspace = findWorkspace(workspaceId);
-    const channel = workspace.channels.get(channelId);
-    if (!channel) throw notFound(`There is no channel ${channelId} in ${workspace.seed.name}.`);
-    return { workspace, channel };
-  };
-  const findMessage = (params: unknown) => {
-    const place = findChannel(params);
-    const { messageId } = parse(messageParams, params);
-    const message = place.channel.messages.get(messageId);
-    if (!message || message.tombstone)
-      throw notFound(`There is no message ${messageId} in ${place.channel.name}.`);
-    return { ...place, message };
+  const channelOf = (params: unknown) => findChannel(input.workspaces, parse(channelParams, params));
+  const messageOf = (params: unknown) => {
+    const { workspace, channel } = channelOf(params);
+    return { workspace, channel, message: findMessage(channel, parse(messageParams, params).messageId) };
   };
 
   return async (app) => {
@@ -103,7 +89,7 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
 
     app.post('/workspaces/:workspaceId/installation', async (request): Promise<WorkspaceResponse> => {
       const { workspaceId } = parse(z.object({ workspaceId: z.string() }), request.params);
-      const workspace = findWorkspace(workspaceId);
+      const workspace = findWorkspace(input.workspaces, workspaceId);
       const { state }: InstallationRequest = parse(installationSchema, request.body);
       input.actions.setInstallation(workspace, state);
       return { workspace: viewWorkspace(workspace) };
@@ -111,7 +97,7 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
 
     const messages = '/workspaces/:workspaceId/channels/:channelId/messages';
     app.get(messages, async (request): Promise<MessagesResponse> => {
-      const { workspace, channel } = findChannel(request.params);
+      const { workspace, channel } = channelOf(request.params);
       const query = parse(messagesQuery, request.query);
       const all = listMessages(channel, query.threadId);
       const older = query.before === undefined ? all : all.filter(({ ts }) => ts < (query.before ?? ''));
@@ -123,7 +109,7 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
     });
 
     app.post(messages, async (request, reply) => {
-      const { workspace, channel } = findChannel(request.params);
+      const { workspace, channel } = channelOf(request.params);
       const body = parse(postSchema, request.body) as PostMessageRequest;
       const user = workspace.users.get(body.userId);
       if (!user || user.id === workspace.seed.botUserId) {
@@ -141,7 +127,7 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
     });
 
     app.patch(`${messages}/:messageId`, async (request): Promise<MessageResponse> => {
-      const { workspace, channel, message } = findMessage(request.params);
+      const { workspace, channel, message } = messageOf(request.params);
       if (message.botId !== null) throw invalid('The agent’s messages cannot be edited here.');
       const edit: EditMessageRequest = parse(editSchema, request.body);
       const text = typedToSlack(workspace, edit.text);
@@ -150,7 +136,7 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
     });
 
     app.delete(`${messages}/:messageId`, async (request, reply) => {
-      const { workspace, channel, message } = findMessage(request.params);
+      const { workspace, channel, message } = messageOf(request.params);
       input.actions.remove(workspace, channel, message);
       return reply.status(204).send();
     });
@@ -158,7 +144,7 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
     app.get(
       '/workspaces/:workspaceId/channels/:channelId/journeys',
       async (request): Promise<JourneysResponse> => {
-        const { workspace, channel } = findChannel(request.params);
+        const { workspace, channel } = channelOf(request.params);
         return { journeys: input.journeys(workspace.seed.id, channel.id) };
       },
     );
@@ -181,7 +167,7 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
 
 function listMessages(channel: WorkspaceChannel, threadId: string | undefined): readonly StoredMessage[] {
   if (threadId === undefined) return topLevelMessages(channel);
-  if (!channel.messages.has(threadId)) throw notFound(`There is no message ${threadId} in ${channel.name}.`);
+  if (!channel.messages.has(threadId)) findMessage(channel, threadId);
   return threadMessages(channel, threadId);
 }
 
@@ -189,10 +175,6 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.outp
   const result = schema.safeParse(value);
   if (!result.success) throw invalid(z.prettifyError(result.error));
   return result.data;
-}
-
-function notFound(message: string): SimulatorError {
-  return new SimulatorError('not_found', 404, message);
 }
 
 function invalid(message: string): SimulatorError {

@@ -8,6 +8,7 @@ import { eventBody } from './event-body.ts';
 import { createEventSender } from './event-sender.ts';
 import { createEventStream } from './event-stream.ts';
 import { createFaultBoard } from './fault-board.ts';
+import { findChannel, findMessage, findWorkspace } from './find-in-workspaces.ts';
 import type { MessagePlace, Simulator, SimulatorInput } from './simulator.ts';
 import { SimulatorError } from './simulator-error.ts';
 import { simulatorPlugin } from './simulator-plugin.ts';
@@ -89,23 +90,9 @@ export function createSimulator(input: SimulatorInput): Simulator {
   };
   const actions = createWorkspaceActions({ clock, random, changed, dispatch });
 
-  const findWorkspace = (id: string): Workspace => {
-    const workspace = workspaces.get(id);
-    if (!workspace) throw new SimulatorError('not_found', 404, `There is no workspace ${id}.`);
-    return workspace;
-  };
-  const findChannel = (workspaceId: string, channelId: string) => {
-    const workspace = findWorkspace(workspaceId);
-    const channel = workspace.channels.get(channelId);
-    if (!channel)
-      throw new SimulatorError('not_found', 404, `There is no channel ${channelId} in ${workspaceId}.`);
-    return { workspace, channel };
-  };
-  const findMessage = ({ workspaceId, channelId, ts }: MessagePlace) => {
-    const place = findChannel(workspaceId, channelId);
-    const message = place.channel.messages.get(ts);
-    if (!message) throw new SimulatorError('not_found', 404, `There is no message ${ts} in ${channelId}.`);
-    return { ...place, message };
+  const messageAt = (place: MessagePlace) => {
+    const { workspace, channel } = findChannel(workspaces, place);
+    return { workspace, channel, message: findMessage(channel, place.ts) };
   };
 
   return {
@@ -147,7 +134,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
     },
 
     async say({ workspaceId, channelId, ...draft }) {
-      const { workspace, channel } = findChannel(workspaceId, channelId);
+      const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
       if (!workspace.users.has(draft.userId)) {
         throw new SimulatorError('not_found', 404, `There is no user ${draft.userId} in ${workspaceId}.`);
       }
@@ -156,17 +143,17 @@ export function createSimulator(input: SimulatorInput): Simulator {
     },
 
     async edit(place, text) {
-      const { workspace, channel, message } = findMessage(place);
+      const { workspace, channel, message } = messageAt(place);
       actions.edit(workspace, channel, message, { text, editorId: message.userId });
     },
 
     async deleteMessage(place) {
-      const { workspace, channel, message } = findMessage(place);
+      const { workspace, channel, message } = messageAt(place);
       actions.remove(workspace, channel, message);
     },
 
     messages(workspaceId, channelId, threadTs) {
-      const { workspace, channel } = findChannel(workspaceId, channelId);
+      const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
       const list = threadTs === undefined ? topLevelMessages(channel) : threadMessages(channel, threadTs);
       return list.map((message) => viewMessage(workspace, channel, message));
     },
@@ -187,12 +174,13 @@ export function createSimulator(input: SimulatorInput): Simulator {
     },
 
     setInstallation(workspaceId, installation) {
-      actions.setInstallation(findWorkspace(workspaceId), installation);
+      actions.setInstallation(findWorkspace(workspaces, workspaceId), installation);
     },
 
     async fire(workspaceId, event, channelId) {
-      const workspace = findWorkspace(workspaceId);
-      const channel = channelId === undefined ? null : findChannel(workspaceId, channelId).channel;
+      const workspace = findWorkspace(workspaces, workspaceId);
+      const channel =
+        channelId === undefined ? null : findChannel(workspaces, { workspaceId, channelId }).channel;
       const label = String(event.type);
       return dispatch(workspace, [{ label, channel, messageTs: null, senderTeamId: null, event }]);
     },
