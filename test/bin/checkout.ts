@@ -49,7 +49,7 @@ export function installOwnRuntime(root: string): void {
   writeJson(join(root, 'node_modules', '.package-lock.json'), { packages: {} });
 }
 
-export interface RunResult {
+interface RunResult {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;

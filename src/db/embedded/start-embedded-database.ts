@@ -11,7 +11,7 @@ import { checkClusterVersion, initialiseCluster, readClusterPassword } from './i
 import { launchPostmaster } from './launch-postmaster.ts';
 import { placeBinaries } from './place-binaries.ts';
 import { recoverPostmaster } from './recover-postmaster.ts';
-import { chooseServerAccount } from './server-account.ts';
+import { chooseServerAccount, giveClusterTo } from './server-account.ts';
 import { boundServerLog, watchServerLog } from './server-log.ts';
 import { serverSettings } from './server-settings.ts';
 import { stopPostmaster } from './stop-postmaster.ts';
@@ -82,8 +82,9 @@ async function startServer(
 
   const binaries = findBinaries();
   const isNew = !existsSync(clusterDir);
-  if (!isNew) checkClusterVersion(clusterDir, binaries.version);
   const account = chooseServerAccount(clusterDir);
+  if (!isNew) checkClusterVersion(clusterDir, binaries.version);
+  if (account && !isNew) giveClusterTo(account, clusterDir);
   const programs = { root: await placeBinaries({ binaries, account, dataDir, log }), account };
   if (isNew) {
     const password = randomBytes(24).toString('base64url');
