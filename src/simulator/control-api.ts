@@ -107,7 +107,7 @@ export interface ControlChannel {
   readonly id: string;
   /** Without `#`; for a direct conversation the handle of the person. */
   readonly name: string;
-  readonly kind: 'public' | 'private' | 'im';
+  readonly kind: 'public' | 'private' | 'im' | 'mpim';
   readonly topic: string;
   readonly memberIds: readonly string[];
   /** Whether the agent sees what is written here. */
@@ -252,7 +252,7 @@ export type FaultKind = FaultAction['kind'];
 
 /** `event`: only events of this type (`message`, `app_mention`, …). `method`: only this Web API method. */
 export type FaultAction =
-  /** Every delivery is sent this many times more, same event id, as after a lost ack. */
+  /** Every delivery is sent this many times more at the same moment, with the same event id. */
   | { readonly kind: 'event_duplicate'; readonly copies: number; readonly event?: string }
   /** Never sent. */
   | { readonly kind: 'event_drop'; readonly event?: string }
