@@ -12,7 +12,10 @@ export function CopyButton({ text }: { readonly text: string }) {
   }, [state]);
   const copy = (): void => {
     // Absent on plain http from another machine.
-    if (!navigator.clipboard) return setState('failed');
+    if (!navigator.clipboard) {
+      setState('failed');
+      return;
+    }
     navigator.clipboard.writeText(text).then(
       () => setState('copied'),
       () => setState('failed'),

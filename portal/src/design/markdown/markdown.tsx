@@ -17,6 +17,9 @@ export function Markdown({ text, notation, mention }: MarkdownProps) {
   return <div className="markdown">{showBlocks(blocks, mention)}</div>;
 }
 
+/** The page's own headings end at level 2. */
+const headingTags = ['h3', 'h4', 'h5', 'h6'] as const;
+
 type Mention = MarkdownProps['mention'];
 
 // The parts of a parsed text never move on their own: their position is their identity.
@@ -36,17 +39,12 @@ function showBlock(block: Block, mention: Mention): ReactNode {
   switch (block.type) {
     case 'paragraph':
       return <p>{showInline(block.children, mention)}</p>;
-    case 'heading':
-      // The page's own headings end at level 2.
+    case 'heading': {
+      const Heading = headingTags[block.level - 1] ?? 'h6';
       return (
-        <p
-          className={`markdown-heading markdown-heading-${Math.min(block.level, 4)}`}
-          role="heading"
-          aria-level={Math.min(block.level + 2, 6)}
-        >
-          {showInline(block.children, mention)}
-        </p>
+        <Heading className={`markdown-heading-${block.level}`}>{showInline(block.children, mention)}</Heading>
       );
+    }
     case 'code':
       return (
         <figure className="markdown-code">

@@ -202,7 +202,7 @@ function insideCode(between: string): boolean {
 }
 
 /** The address if a click on it can do no more than open a page or a mail; `null` otherwise. */
-export function safeHref(address: string): string | null {
+function safeHref(address: string): string | null {
   if (!URL.canParse(address)) return null;
   return ['http:', 'https:', 'mailto:'].includes(new URL(address).protocol) ? address : null;
 }

@@ -23,7 +23,7 @@ export function ApiCallList({ journey, running, totalMs }: ApiCallListProps) {
   return (
     <ul className="calls">
       {calls.map((call) => (
-        <li key={`${call.method}/${call.startedAtMs}`} data-ok={call.error === null && call.status === 200}>
+        <li key={call.key} data-ok={call.error === null && call.status === 200}>
           <span className="calls-status">{call.status ?? 'cut'}</span>
           <span className="calls-name">
             {call.method}

@@ -3,7 +3,7 @@ import type { ControlChannel } from '../../../../src/simulator/control-api.ts';
 import { Avatar } from '../../design/avatar.tsx';
 import { Icon } from '../../design/icon.tsx';
 import { channelTitle, findUser, isDirect, useSimulatorView, visibleChannels } from './simulator-context.ts';
-import { formatLocation, startLocation } from './simulator-location.ts';
+import { formatLocation } from './simulator-location.ts';
 import { channelKey } from './simulator-state.ts';
 import { useRemembered } from './use-remembered.ts';
 import './channel-list.css';
@@ -51,7 +51,7 @@ interface ChannelItemProps {
 }
 
 function ChannelItem({ channel, current, unread }: ChannelItemProps) {
-  const { workspace, viewer } = useSimulatorView();
+  const { workspace, viewer, location } = useSimulatorView();
   const title = channelTitle(workspace, channel, viewer.id);
   const other = isDirect(channel) ? channel.memberIds.find((id) => id !== viewer.id) : undefined;
   const user = other === undefined ? null : findUser(workspace, other);
@@ -59,7 +59,12 @@ function ChannelItem({ channel, current, unread }: ChannelItemProps) {
     <li>
       <a
         className="channels-item"
-        href={formatLocation({ ...startLocation, workspaceId: workspace.id, channelId: channel.id })}
+        href={formatLocation({
+          ...location,
+          workspaceId: workspace.id,
+          channelId: channel.id,
+          messageId: null,
+        })}
         aria-current={current ? 'page' : undefined}
         data-unread={unread}
       >

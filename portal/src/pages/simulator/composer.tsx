@@ -134,7 +134,7 @@ export function Composer({ threadId, suggestion, placeholder, focused = false }:
       <div className="composer-foot">
         <IdentitySelect />
         <span className="composer-hint">
-          <kbd>Enter</kbd> sends · <kbd>Shift</kbd>+<kbd>Enter</kbd> new line · <kbd>@</kbd> mentions
+          <kbd>Enter</kbd> sends · <kbd>Shift</kbd>+<kbd>Enter</kbd> new line
         </span>
         <button
           type="submit"

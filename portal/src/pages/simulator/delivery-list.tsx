@@ -1,7 +1,6 @@
 import type { DeliveryAttempt, Journey } from '../../../../src/simulator/control-api.ts';
 import { formatDuration } from './journey-timeline.ts';
 import { useSimulatorView } from './simulator-context.ts';
-import { deliveryKey } from './simulator-state.ts';
 import { useNow } from './use-now.ts';
 
 /** How Slack brought the message: every attempt, with what came back. */
@@ -21,7 +20,7 @@ export function DeliveryList({ journey }: { readonly journey: Journey }) {
   return (
     <ul className="calls">
       {attempts.map((attempt) => (
-        <li key={deliveryKey(attempt)} data-ok={attempt.outcome === 'ok'}>
+        <li key={attempt.key} data-ok={attempt.outcome === 'ok'}>
           <span className="calls-status">{attempt.status ?? '—'}</span>
           <span className="calls-name">
             {attempt.eventType}

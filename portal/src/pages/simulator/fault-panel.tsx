@@ -19,12 +19,6 @@ export function FaultPanel() {
       </p>
       <h3>On the way to Konstruct</h3>
       {faultPresets.filter(({ group }) => group === 'incoming').map(preset)}
-      <SwitchRow
-        label="Shuffled order"
-        explanation="A mention comes as two events; which of them is first is left to chance."
-        on={faultPlan.pairOrder === 'random'}
-        onChange={(on) => void simulator.setFaults({ pairOrder: on ? 'random' : 'message_first' })}
-      />
       <h3>On the way back to Slack</h3>
       {faultPresets.filter(({ group }) => group === 'outgoing').map(preset)}
       <SwitchRow
@@ -96,6 +90,7 @@ function SwitchRow({ label, explanation, note = null, on, onChange }: SwitchRowP
         className="switch"
         aria-describedby={id}
         aria-label={label}
+        aria-checked={on}
         checked={on}
         onChange={({ target }) => onChange(target.checked)}
       />

@@ -33,7 +33,7 @@ export function FirstSteps({ empty, onPick }: FirstStepsProps) {
       <div>
         <h3>{agent.name} works here too</h3>
         <p>
-          {agent.title ? `${agent.title}, and an AI coworker. ` : 'An AI coworker. '}
+          {introduction(agent.title)}{' '}
           {channel.kind === 'im'
             ? 'Write as you would to a colleague.'
             : `Mention ${mentionText(agent)} as you would a colleague; in the thread that follows, no mention is needed.`}
@@ -51,6 +51,11 @@ export function FirstSteps({ empty, onPick }: FirstStepsProps) {
       </div>
     </section>
   );
+}
+
+function introduction(title: string): string {
+  if (title === '' || /\bAI coworker\b/i.test(title)) return 'An AI coworker.';
+  return `${title}, and an AI coworker.`;
 }
 
 function capitalised(text: string): string {

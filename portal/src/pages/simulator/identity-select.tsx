@@ -11,9 +11,9 @@ export function IdentitySelect() {
         Writing as<span className="visually-hidden">, choose a person</span>
       </span>
       <select value={viewer.id} onChange={({ target }) => setViewer(target.value)}>
-        {workspace.users.map(({ id, name, title }) => (
+        {workspace.users.map(({ id, name }) => (
           <option key={id} value={id}>
-            {title ? `${name}, ${title}` : name}
+            {name}
           </option>
         ))}
       </select>

@@ -69,8 +69,11 @@ function hasOpenModel(stages: readonly JourneyStage[]): boolean {
   return last?.stage === 'model' && last.durationMs === null;
 }
 
+/** Also asked for what is not in it: a failure. */
+const order: readonly string[] = stageNames;
+
 function furthest(stages: readonly JourneyStage[]): number {
-  return Math.max(-1, ...stages.map(({ stage }) => stageNames.findIndex((name) => name === stage)));
+  return Math.max(-1, ...stages.map(({ stage }) => order.indexOf(stage)));
 }
 
 function clamp(value: number): number {

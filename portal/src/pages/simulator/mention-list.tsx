@@ -28,7 +28,7 @@ export function MentionList({ id, users, current, onPick }: MentionListProps) {
           <Avatar id={user.id} name={user.name} isAgent={user.isAgent} small />
           <strong>{user.name}</strong>
           {user.isAgent && <span className="badge">AI coworker</span>}
-          <span className="mentions-title">{user.title}</span>
+          {!user.isAgent && <span className="mentions-title">{user.title}</span>}
         </div>
       ))}
     </div>

@@ -32,7 +32,7 @@ export function MessageList({ messages, hasMore, children }: MessageListProps) {
   return (
     <div className="messages-frame">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}
-      <div className="messages" ref={box} tabIndex={0} role="region" aria-label="Messages">
+      <section className="messages" ref={box} tabIndex={0} aria-label="Messages">
         <div className="messages-content" ref={content}>
           {hasMore && firstId !== undefined && (
             <button
@@ -65,7 +65,7 @@ export function MessageList({ messages, hasMore, children }: MessageListProps) {
           })}
           {children}
         </div>
-      </div>
+      </section>
       {!atEnd && (
         <button type="button" className="button messages-jump" onClick={toEnd}>
           <Icon name="down" size={15} />
@@ -78,7 +78,7 @@ export function MessageList({ messages, hasMore, children }: MessageListProps) {
 
 /** Keeps the end in view while one is reading there, and leaves the place alone while one reads further up. */
 function useStickToEnd() {
-  const box = useRef<HTMLDivElement>(null);
+  const box = useRef<HTMLElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const following = useRef(true);
   const [atEnd, setAtEnd] = useState(true);
@@ -86,7 +86,7 @@ function useStickToEnd() {
     following.current = true;
     box.current?.scrollTo({ top: box.current.scrollHeight });
   }, []);
-  useLayoutEffect(toEnd, []);
+  useLayoutEffect(toEnd, [toEnd]);
   useEffect(() => {
     const outer = box.current;
     const inner = content.current;

@@ -55,7 +55,7 @@ export function mergePage(store: MessageStore, loaded: LoadedPage): MessageStore
   return merged;
 }
 
-export function isTopLevel({ threadId, messageId }: ControlMessage): boolean {
+function isTopLevel({ threadId, messageId }: ControlMessage): boolean {
   return threadId === null || threadId === messageId;
 }
 

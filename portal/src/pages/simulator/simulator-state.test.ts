@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { ControlEvent, ControlMessage, Journey } from '../../../../src/simulator/control-api.ts';
+import type {
+  ControlEvent,
+  ControlMessage,
+  DeliveryAttempt,
+  Journey,
+} from '../../../../src/simulator/control-api.ts';
 import { threadReplies, topLevelMessages } from './message-store.ts';
 import { emptySimulator, reduceSimulator, type SimulatorState } from './simulator-state.ts';
 
@@ -120,6 +125,31 @@ describe('reduceSimulator', () => {
       journeys: [{ ...journey, outcome: 'running' }],
     });
     expect(late.journeys['T1/C1/1']?.outcome).toBe('answered');
+  });
+
+  it('shows a duplicate delivery twice, and one that was both asked for and told once', () => {
+    const delivery: DeliveryAttempt = {
+      ...channel,
+      messageId: '1',
+      eventId: 'Ev1',
+      eventType: 'message',
+      retryNumber: 0,
+      startedAtMs: 5,
+      durationMs: 1,
+      status: 200,
+      outcome: 'ok',
+      nextAttemptAtMs: null,
+    };
+    const told = after(
+      emptySimulator,
+      { type: 'delivery.attempted', delivery },
+      { type: 'delivery.attempted', delivery },
+    );
+    expect(told.deliveries).toHaveLength(2);
+    const asked = (deliveries: readonly DeliveryAttempt[]) =>
+      reduceSimulator(told, { type: 'deliveries', deliveries, sinceStep: 0 }).deliveries;
+    expect(asked([delivery, delivery])).toHaveLength(2);
+    expect(asked([])).toHaveLength(2);
   });
 
   it('ignores events it does not know', () => {

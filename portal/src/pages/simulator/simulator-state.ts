@@ -11,6 +11,9 @@ import type { ChannelAddress } from './control-client.ts';
 import type { LinkState } from './control-stream.ts';
 import { holdMessage, type LoadedPage, type MessageStore, markDeleted, mergePage } from './message-store.ts';
 
+/** Attempts and calls have no id of their own, and two may be equal: a duplicate is what one wants to see. */
+export type Numbered<T> = T & { readonly key: string };
+
 /** Everything the page knows of the simulator. Changed only by `reduceSimulator`. */
 export interface SimulatorState {
   readonly link: LinkState;
@@ -26,8 +29,8 @@ export interface SimulatorState {
   /** Channels whose newest page is there, and whether there are older ones. */
   readonly loaded: Readonly<Record<string, { readonly hasMore: boolean }>>;
   readonly journeys: Readonly<Record<string, Journey>>;
-  readonly deliveries: readonly DeliveryAttempt[];
-  readonly apiCalls: readonly ApiCall[];
+  readonly deliveries: readonly Numbered<DeliveryAttempt>[];
+  readonly apiCalls: readonly Numbered<ApiCall>[];
   readonly faultPlan: FaultPlan | null;
 }
 
@@ -37,7 +40,12 @@ export type SimulatorAction =
   | { readonly type: 'workspaces'; readonly workspaces: readonly ControlWorkspace[] }
   | { readonly type: 'page'; readonly channel: ChannelAddress; readonly loaded: LoadedPage }
   | { readonly type: 'journeys'; readonly journeys: readonly Journey[] }
-  | { readonly type: 'deliveries'; readonly deliveries: readonly DeliveryAttempt[] }
+  | {
+      readonly type: 'deliveries';
+      readonly deliveries: readonly DeliveryAttempt[];
+      /** Number of the last event when they were asked for. */
+      readonly sinceStep: number;
+    }
   | { readonly type: 'faults'; readonly plan: FaultPlan };
 
 export const emptySimulator: SimulatorState = {
@@ -71,7 +79,7 @@ export function reduceSimulator(state: SimulatorState, action: SimulatorAction):
     case 'journeys':
       return action.journeys.reduce(takeJourney, state);
     case 'deliveries':
-      return { ...state, deliveries: mergeDeliveries(action.deliveries, state.deliveries) };
+      return takeDeliveries(state, action.deliveries, action.sinceStep);
     case 'faults':
       return { ...state, faultPlan: action.plan };
   }
@@ -96,9 +104,17 @@ function reduceEvent(state: SimulatorState, event: ControlEvent, receivedAtMs: n
     case 'workspace.changed':
       return changeWorkspace(state, event.workspace.id, () => event.workspace);
     case 'delivery.attempted':
-      return { ...state, deliveries: mergeDeliveries(state.deliveries, [event.delivery]) };
+      return {
+        ...state,
+        deliveries: [...state.deliveries, { ...event.delivery, key: keyOf(state.step) }].slice(
+          -KEPT_DELIVERIES,
+        ),
+      };
     case 'api.called':
-      return { ...state, apiCalls: [...state.apiCalls, event.call].slice(-KEPT_API_CALLS) };
+      return {
+        ...state,
+        apiCalls: [...state.apiCalls, { ...event.call, key: keyOf(state.step) }].slice(-KEPT_API_CALLS),
+      };
     case 'faults.changed':
       return { ...state, faultPlan: event.plan };
     case 'journey.changed':
@@ -167,15 +183,28 @@ function takeJourney(state: SimulatorState, journey: Journey): SimulatorState {
   return { ...state, journeys: Object.fromEntries(entries.slice(-KEPT_JOURNEYS)) };
 }
 
-function mergeDeliveries(
-  older: readonly DeliveryAttempt[],
-  newer: readonly DeliveryAttempt[],
-): readonly DeliveryAttempt[] {
-  const all = new Map([...older, ...newer].map((attempt) => [deliveryKey(attempt), attempt]));
-  return [...all.values()].sort((a, b) => a.startedAtMs - b.startedAtMs).slice(-KEPT_DELIVERIES);
+/** What was asked for replaces what is here, except for events that came meanwhile and are not in it yet. */
+function takeDeliveries(
+  state: SimulatorState,
+  asked: readonly DeliveryAttempt[],
+  sinceStep: number,
+): SimulatorState {
+  const known = new Set(asked.map(sameAttempt));
+  const since = state.deliveries.filter(
+    (attempt) => stepOf(attempt.key) > sinceStep && !known.has(sameAttempt(attempt)),
+  );
+  const numbered = asked.map((attempt, position) => ({ ...attempt, key: `${sinceStep}.${position}` }));
+  return { ...state, deliveries: [...numbered, ...since].slice(-KEPT_DELIVERIES) };
 }
 
-/** An attempt has no id of its own; a duplicate has the same event id and retry number and another start. */
-export function deliveryKey({ eventId, eventType, retryNumber, startedAtMs }: DeliveryAttempt): string {
+function sameAttempt({ eventId, eventType, retryNumber, startedAtMs }: DeliveryAttempt): string {
   return `${eventId}/${eventType}/${retryNumber}/${startedAtMs}`;
+}
+
+function keyOf(step: number): string {
+  return String(step);
+}
+
+function stepOf(key: string): number {
+  return Math.floor(Number(key));
 }

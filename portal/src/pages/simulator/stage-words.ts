@@ -3,7 +3,7 @@ import type { JourneyStage } from '../../../../src/simulator/control-api.ts';
 export type StageName = Exclude<JourneyStage['stage'], 'failed'>;
 
 /** Which part of Konstruct does the work; gives the bar its colour. */
-export type Phase = 'gateway' | 'router' | 'queue' | 'agent' | 'delivery';
+type Phase = 'gateway' | 'router' | 'queue' | 'agent' | 'delivery';
 
 export interface StageWords {
   readonly label: string;

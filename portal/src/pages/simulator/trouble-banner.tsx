@@ -17,7 +17,7 @@ export function TroubleBanner() {
     <div className="banner banner-trouble">
       <Icon name="warning" size={16} />
       <p>
-        <strong>Made hard: </strong>
+        <strong>Trouble switched on: </strong>
         {troubles.join(' · ')}
         {secondsLeft > 0 && <span className="banner-note"> ({secondsLeft} s left)</span>}
       </p>

@@ -54,6 +54,7 @@ export function useSimulator(client: ControlClient, streamUrl: string): Simulato
   useEffect(() => {
     if (epoch === 0) return;
     const { signal, abort } = abortable();
+    const sinceStep = step.current;
     void attempt(async () => {
       const [{ workspaces }, { deliveries }, plan] = await Promise.all([
         client.workspaces(signal),
@@ -61,7 +62,7 @@ export function useSimulator(client: ControlClient, streamUrl: string): Simulato
         client.faults(signal),
       ]);
       dispatch({ type: 'workspaces', workspaces });
-      dispatch({ type: 'deliveries', deliveries });
+      dispatch({ type: 'deliveries', deliveries, sinceStep });
       dispatch({ type: 'faults', plan });
       setProblem(null);
     }, signal);

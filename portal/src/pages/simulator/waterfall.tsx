@@ -28,7 +28,7 @@ export function Waterfall({ timeline }: { readonly timeline: Timeline }) {
 function WaterfallRow({ row }: { readonly row: TimelineRow }) {
   const words = row.stage === 'failed' ? failedWords : stageWords[row.stage];
   // Percentages set from script, not as attributes: allowed under `style-src 'self'`.
-  const bar = { left: `${row.from * 100}%`, width: `${(row.to - row.from) * 100}%` };
+  const bar = { left: `min(${row.from * 100}%, 100% - 3px)`, width: `${(row.to - row.from) * 100}%` };
   return (
     <li>
       <details className="waterfall-row" data-state={row.state} data-phase={words.phase}>
