@@ -38,12 +38,15 @@ export function mergePage(store: MessageStore, loaded: LoadedPage): MessageStore
   const { page, threadId, before, sinceStep } = loaded;
   const arrived = new Set(page.messages.map(({ messageId }) => messageId));
   const first = page.messages[0]?.messageId;
-  const inRange = ({ message }: HeldMessage): boolean =>
-    (threadId === null ? isTopLevel(message) : message.threadId === threadId) &&
-    (before === null || message.messageId < before) &&
-    (!page.hasMore || (first !== undefined && message.messageId >= first));
+  // A thread goes with its root: of the top level, replies are known by the message they answer.
+  const idOf = ({ message }: HeldMessage): string =>
+    (threadId === null ? message.threadId : null) ?? message.messageId;
+  const inRange = (held: HeldMessage): boolean =>
+    (threadId === null || held.message.threadId === threadId) &&
+    (before === null || idOf(held) < before) &&
+    (!page.hasMore || (first !== undefined && idOf(held) >= first));
   const kept = Object.entries(store).filter(
-    ([messageId, held]) => held.step > sinceStep || held.deleted || arrived.has(messageId) || !inRange(held),
+    ([, held]) => held.step > sinceStep || held.deleted || arrived.has(idOf(held)) || !inRange(held),
   );
   const merged: Record<string, HeldMessage> = Object.fromEntries(kept);
   for (const message of page.messages) {

@@ -77,6 +77,14 @@ describe('reduceSimulator', () => {
     expect(shown(withPage(before, 0, [message('1')], { before: '3' }))).toEqual(['1', '3']);
   });
 
+  it('lets a thread go with its root', () => {
+    const reply = message('2', { threadId: '1' });
+    const before = withPage(emptySimulator, 0, [message('1', { threadId: '1' }), reply], { threadId: '1' });
+    const ids = (state: SimulatorState) => Object.keys(state.stores['T1/C1'] ?? {});
+    expect(ids(withPage(before, 0, [message('1')]))).toEqual(['1', '2']);
+    expect(ids(withPage(before, 0, []))).toEqual([]);
+  });
+
   it('marks a deleted message and does not bring it back from an older page', () => {
     const first = withPage(emptySimulator, 0, [message('1')]);
     const deleted = after(first, { type: 'message.deleted', ...channel, messageId: '1', threadId: null });
