@@ -47,8 +47,8 @@ describe('journeyTimeline', () => {
 
   it('points at the stage that comes next', () => {
     const { rows } = journeyTimeline(journey('running', begin), 1050);
-    expect(rows.filter(({ state }) => state === 'running').map(({ stage }) => stage)).toEqual([
-      'placeholder',
+    expect(rows.filter(({ state }) => state === 'running')).toEqual([
+      { stage: 'placeholder', state: 'running', startMs: null, tookMs: 40, from: 0.2, to: 1, detail: null },
     ]);
   });
 

@@ -11,7 +11,7 @@ export interface TimelineRow {
   readonly stage: StageName | 'failed';
   /** `waiting`: may still come; `skipped`: will not. */
   readonly state: 'done' | 'running' | 'waiting' | 'skipped' | 'failed';
-  /** When it began; `null`: it has not. */
+  /** When it began; `null`: it has not, or nobody said so yet. */
   readonly startMs: number | null;
   /** How long it took, for a point in time since what was before it; `null`: it has not happened. */
   readonly tookMs: number | null;
@@ -53,8 +53,17 @@ export function journeyTimeline(journey: Journey, nowMs: number): Timeline {
   const rows = stageNames.map((name): TimelineRow => {
     const stage = stages.findLast((candidate) => candidate.stage === name);
     if (stage) return happened(stage);
-    const state = !running ? 'skipped' : name === next && !hasOpenModel(stages) ? 'running' : 'waiting';
-    return { stage: name, state, startMs: null, tookMs: null, from: 0, to: 0, detail: null };
+    const absent = { stage: name, startMs: null, detail: null };
+    if (running && name === next && !hasOpenModel(stages)) {
+      return {
+        ...absent,
+        state: 'running',
+        tookMs: endMs - lastEndMs,
+        from: part(lastEndMs),
+        to: part(endMs),
+      };
+    }
+    return { ...absent, state: running ? 'waiting' : 'skipped', tookMs: null, from: 0, to: 0 };
   });
   const failures = stages.filter(({ stage }) => stage === 'failed').map(happened);
   return { totalMs, rows: [...rows, ...failures] };

@@ -18,7 +18,7 @@ interface MessageListProps {
 const NEAR_END_PX = 120;
 
 export function MessageList({ messages, hasMore, children }: MessageListProps) {
-  const { simulator, workspace, channel } = useSimulatorView();
+  const { simulator, workspace, channel, viewer } = useSimulatorView();
   const { box, content, atEnd, toEnd } = useStickToEnd();
   const [loading, setLoading] = useState(false);
   const firstId = messages[0]?.message.messageId;
@@ -28,6 +28,12 @@ export function MessageList({ messages, hasMore, children }: MessageListProps) {
     await simulator.loadMessages(address, { before, limit: 50 }, new AbortController().signal);
     setLoading(false);
   };
+  // Whoever writes wants to see it arrive, wherever they were reading.
+  const newest = messages.at(-1)?.message;
+  const ownNewestId = newest?.userId === viewer.id ? newest.messageId : undefined;
+  useEffect(() => {
+    if (ownNewestId !== undefined) toEnd();
+  }, [ownNewestId, toEnd]);
   const nowMs = Date.now() + simulator.state.clockOffsetMs;
   return (
     <div className="messages-frame">
@@ -91,10 +97,13 @@ function useStickToEnd() {
     const outer = box.current;
     const inner = content.current;
     if (!outer || !inner) return;
+    let lastTop = outer.scrollTop;
     const onScroll = (): void => {
       const near = outer.scrollHeight - outer.scrollTop - outer.clientHeight < NEAR_END_PX;
-      following.current = near;
-      setAtEnd(near);
+      // New content moves the end away too; only somebody who goes up has stopped following.
+      if (near || outer.scrollTop < lastTop) following.current = near;
+      lastTop = outer.scrollTop;
+      setAtEnd(following.current);
     };
     const observer = new ResizeObserver(() => {
       if (following.current) outer.scrollTo({ top: outer.scrollHeight });

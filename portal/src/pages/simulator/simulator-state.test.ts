@@ -118,7 +118,7 @@ describe('reduceSimulator', () => {
     expect(after(opened, { type: 'stream.opened', serverTimeMs: 1500, resumed: false }).epoch).toBe(2);
   });
 
-  it('does not let an answer that was overtaken reopen a finished journey', () => {
+  it('does not let an overtaken answer reopen a finished journey, and forgets one that the answer lacks', () => {
     const journey: Journey = {
       ...channel,
       messageId: '1',
@@ -130,9 +130,13 @@ describe('reduceSimulator', () => {
     const finished = after(emptySimulator, { type: 'journey.changed', journey });
     const late = reduceSimulator(finished, {
       type: 'journeys',
+      channel,
       journeys: [{ ...journey, outcome: 'running' }],
+      askedAtMs: 0,
     });
     expect(late.journeys['T1/C1/1']?.outcome).toBe('answered');
+    const anew = reduceSimulator(finished, { type: 'journeys', channel, journeys: [], askedAtMs: 1000 });
+    expect(anew.journeys).toEqual({});
   });
 
   it('shows a duplicate delivery twice, and one that was both asked for and told once', () => {

@@ -12,7 +12,7 @@ import type { LinkState } from './control-stream.ts';
 import { holdMessage, type LoadedPage, type MessageStore, markDeleted, mergePage } from './message-store.ts';
 
 /** Attempts and calls have no id of their own, and two may be equal: a duplicate is what one wants to see. */
-export type Numbered<T> = T & { readonly key: string };
+type Numbered<T> = T & { readonly key: string };
 
 /** Everything the page knows of the simulator. Changed only by `reduceSimulator`. */
 export interface SimulatorState {
@@ -39,7 +39,13 @@ export type SimulatorAction =
   | { readonly type: 'event'; readonly event: ControlEvent; readonly receivedAtMs: number }
   | { readonly type: 'workspaces'; readonly workspaces: readonly ControlWorkspace[] }
   | { readonly type: 'page'; readonly channel: ChannelAddress; readonly loaded: LoadedPage }
-  | { readonly type: 'journeys'; readonly journeys: readonly Journey[] }
+  | {
+      readonly type: 'journeys';
+      readonly channel: ChannelAddress;
+      readonly journeys: readonly Journey[];
+      /** When they were asked for, on the simulator's clock. */
+      readonly askedAtMs: number;
+    }
   | {
       readonly type: 'deliveries';
       readonly deliveries: readonly DeliveryAttempt[];
@@ -77,7 +83,7 @@ export function reduceSimulator(state: SimulatorState, action: SimulatorAction):
     case 'page':
       return takePage(state, action.channel, action.loaded);
     case 'journeys':
-      return action.journeys.reduce(takeJourney, state);
+      return action.journeys.reduce(takeJourney, forgetJourneys(state, action));
     case 'deliveries':
       return takeDeliveries(state, action.deliveries, action.sinceStep);
     case 'faults':
@@ -171,6 +177,19 @@ function changeWorkspace(
   if (!state.workspaces) return state;
   const workspaces = state.workspaces.map((known) => (known.id === workspaceId ? change(known) : known));
   return { ...state, workspaces };
+}
+
+/** What is older than an answer and not in it is gone: the simulator began anew. */
+function forgetJourneys(
+  state: SimulatorState,
+  { channel, journeys, askedAtMs }: SimulatorAction & { readonly type: 'journeys' },
+): SimulatorState {
+  const prefix = `${channelKey(channel)}/`;
+  const answered = new Set(journeys.map(journeyKey));
+  const kept = Object.entries(state.journeys).filter(
+    ([key, { startedAtMs }]) => !key.startsWith(prefix) || answered.has(key) || startedAtMs >= askedAtMs,
+  );
+  return { ...state, journeys: Object.fromEntries(kept) };
 }
 
 /** A journey only grows; an answer that was overtaken by an event does not shorten it. */

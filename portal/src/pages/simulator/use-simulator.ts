@@ -28,6 +28,8 @@ export function useSimulator(client: ControlClient, streamUrl: string): Simulato
   const stream = useRef<ControlStream | null>(null);
   const step = useRef(0);
   step.current = state.step;
+  const clockOffset = useRef(0);
+  clockOffset.current = state.clockOffsetMs;
 
   useEffect(() => {
     const opened = openControlStream({
@@ -88,9 +90,10 @@ export function useSimulator(client: ControlClient, streamUrl: string): Simulato
         }, signal);
       },
       async loadJourneys(channel: ChannelAddress, signal: AbortSignal) {
+        const askedAtMs = Date.now() + clockOffset.current;
         await attempt(async () => {
           const { journeys } = await client.journeys(channel, signal);
-          dispatch({ type: 'journeys', journeys });
+          dispatch({ type: 'journeys', channel, journeys, askedAtMs });
         }, signal);
       },
       post: (channel: ChannelAddress, userId: string, text: string, threadId: string | null) =>

@@ -36,7 +36,7 @@ function WaterfallRow({ row }: { readonly row: TimelineRow }) {
           <StateMark row={row} />
           <span className="waterfall-label">{words.label}</span>
           <span className="waterfall-track" aria-hidden="true">
-            {row.startMs !== null && <span className="waterfall-bar" style={bar} />}
+            {row.tookMs !== null && <span className="waterfall-bar" style={bar} />}
           </span>
           <span className="waterfall-time">
             {row.startMs === null ? '' : `+${formatDuration(row.startMs)}`}
