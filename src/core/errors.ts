@@ -145,6 +145,12 @@ export const errorTable = {
     meaning: 'Another worker took over the conversation; this one may no longer commit.',
     remedy: 'Nothing; the other worker goes on.',
   },
+  internal: {
+    status: 500,
+    retryable: true,
+    meaning: 'Something went wrong that nobody foresaw: a defect of Konstruct.',
+    remedy: 'Look for the log line of this request or turn and report it.',
+  },
   aborted: {
     status: 499,
     retryable: true,

@@ -18,6 +18,14 @@ export const providerNames = [
 ] as const;
 export type ProviderName = (typeof providerNames)[number];
 
+/** The installation's key and address per provider, from the environment. Never logged. */
+export type ProviderKeys = Readonly<Partial<Record<ProviderName, ProviderKey>>>;
+
+interface ProviderKey {
+  readonly apiKey?: string | undefined;
+  readonly baseUrl?: string | undefined;
+}
+
 /** A named, ordered list of models: the first that works answers. */
 export interface Route {
   readonly name: string;
@@ -47,13 +55,33 @@ export interface ModelUsage {
   readonly reasoningTokens: number | null;
 }
 
+/**
+ * How one call to one model ended: `server_error` is a 5xx other than overload, `rejected` a refusal of the request
+ * itself (400, 404, spent quota), `malformed` an empty or unreadable answer, `unconfigured` an entry that could not be
+ * called at all (no key, no address).
+ */
+export type AttemptOutcome =
+  | 'ok'
+  | 'timeout'
+  | 'rate_limited'
+  | 'overloaded'
+  | 'server_error'
+  | 'network'
+  | 'unauthorized'
+  | 'rejected'
+  | 'malformed'
+  | 'unconfigured'
+  | 'aborted';
+
 /** One call to one model, for the step log. */
 export interface ModelAttempt {
   readonly provider: ProviderName;
   readonly model: string;
-  /** `ok`, or what went wrong: `timeout`, `rate_limited`, `overloaded`, `network`, `unauthorized`, `rejected`, `malformed`. */
-  readonly outcome: string;
+  readonly outcome: AttemptOutcome;
+  /** HTTP status; `null` when there was no HTTP answer. */
   readonly status: number | null;
+  /** The provider's or system's own word for a failure (`rate_limit_error`, `ECONNREFUSED`). Never free text. */
+  readonly errorType: string | null;
   readonly startedAtMs: number;
   readonly durationMs: number;
 }

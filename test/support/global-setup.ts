@@ -1,2 +1,24 @@
-/** Starts what all tests share. Replaced by the embedded PostgreSQL cluster. */
-export function setup(): void {}
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { startEmbeddedDatabase } from '../../src/db/embedded/start-embedded-database.ts';
+import { silentLog } from './silent-log.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A superuser's URL of the server that all tests share. Take databases from `createEmptyDatabase`. */
+    readonly postgresAdminUrl: string;
+  }
+}
+
+/** Starts one PostgreSQL for the whole run, and removes it with its data at the end. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'konstruct-test-'));
+  const database = await startEmbeddedDatabase({ dataDir, log: silentLog });
+  project.provide('postgresAdminUrl', database.url);
+  return async () => {
+    await database.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+}

@@ -1,0 +1,56 @@
+'use strict';
+
+const { spawn } = require('node:child_process');
+const { constants } = require('node:os');
+const { join } = require('node:path');
+const { plainError } = require('./report-failure.cjs');
+
+/**
+ * Runs a program in our place: same folder, same input and output, same end. Resolves to the exit code, 128 + n after
+ * signal n. With `endsWithUs` a Node child ends as well when we are killed in a way that nobody can pass on (kill -9).
+ */
+async function runChild(command, args, { env = process.env, shell = false, endsWithUs = false } = {}) {
+  const watched = endsWithUs && process.platform !== 'win32';
+  const child = spawn(
+    command,
+    watched ? ['--require', join(__dirname, 'end-with-parent.cjs'), ...args] : args,
+    {
+      env,
+      shell,
+      stdio: ['inherit', 'inherit', 'inherit', ...(watched ? ['pipe'] : [])],
+    },
+  );
+  const stopPassing = passSignals(child);
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
+    });
+  } catch (error) {
+    if (error.code === 'ENOENT') throw plainError(`${command} was not found.`, 127);
+    if (error.code === 'EACCES') throw plainError(`${command} may not be executed.`, 126);
+    throw error;
+  } finally {
+    stopPassing();
+  }
+}
+
+/**
+ * Passes on what ends us, once, and waits for the child instead of ending. What a terminal sends (Ctrl-C, hang-up)
+ * reaches the child by itself, because it belongs to the same group; passing it on would stop it twice.
+ */
+function passSignals(child) {
+  const hasTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+  const handlers = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'].map((signal) => {
+    const handler = () => {
+      if (signal === 'SIGTERM' || !hasTerminal) child.kill(signal);
+    };
+    process.on(signal, handler);
+    return () => process.off(signal, handler);
+  });
+  return () => {
+    for (const remove of handlers) remove();
+  };
+}
+
+module.exports = { runChild, passSignals };

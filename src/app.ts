@@ -1,0 +1,322 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import type pg from 'pg';
+import { createSlackChannel } from './channels/slack/index.ts';
+import type { Channel } from './core/channel.ts';
+import type { Cipher } from './core/cipher.ts';
+import { KonstructError } from './core/errors.ts';
+import type { JourneyRecorder } from './core/journey.ts';
+import type { Log } from './core/log.ts';
+import type { ProviderKeys } from './core/model.ts';
+import { createDatabase } from './db/create-database.ts';
+import { listen } from './db/listen.ts';
+import { migrate } from './db/migrate.ts';
+import { createDatabasePool, errorCode } from './db/pool.ts';
+import { createDelivery } from './delivery/create-delivery.ts';
+import { createSendNotices } from './delivery/create-send-notices.ts';
+import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
+import { createReceiver } from './gateway/create-receiver.ts';
+import { createModelPool } from './llm/create-model-pool.ts';
+import { defaultRoute } from './llm/default-route.ts';
+import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
+import { createRunTurn } from './orchestrator/create-run-turn.ts';
+import { createTurnQueue } from './queue/create-turn-queue.ts';
+import { createWorker } from './queue/create-worker.ts';
+import { type Jobs, startJobs } from './queue/start-jobs.ts';
+import { createAdmit } from './router/admit.ts';
+import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
+import { createConnectionDirectory } from './router/create-connection-directory.ts';
+import { createRouter } from './router/create-router.ts';
+import { disableConnection } from './stores/connection-status.ts';
+import { claimNotices, finishNotice } from './stores/notices.ts';
+import { expireOldRows } from './stores/retention.ts';
+import { createRouteDirectory } from './stores/route-directory.ts';
+import { storeThread } from './stores/threads.ts';
+
+export interface AppOptions {
+  readonly databaseUrl: string;
+  readonly role: 'all' | 'gateway' | 'worker';
+  readonly host: string;
+  readonly port: number;
+  readonly cipher: Cipher;
+  readonly slack: { readonly signingSecret: string | null; readonly apiUrl: string };
+  readonly providerKeys: ProviderKeys;
+  readonly workerConcurrency: number;
+  readonly retentionDays: number;
+  readonly version: string;
+  readonly log: Log;
+  readonly journeys: JourneyRecorder;
+  /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */
+  readonly extend?: (server: FastifyInstance) => Promise<void>;
+  readonly timing?: Partial<AppTiming>;
+  readonly demoDelayMs?: number;
+}
+
+/** What tests and the impatient may want otherwise; ms. */
+export interface AppTiming {
+  readonly leaseMs: number;
+  readonly renewEveryMs: number;
+  readonly pollEveryMs: number;
+  readonly modelRetryDelaysMs: readonly number[];
+  readonly deliveryRetryDelaysMs: readonly number[];
+  readonly modelAttemptMs: number;
+  readonly modelTotalMs: number;
+}
+
+const defaultTiming: AppTiming = {
+  leaseMs: 15_000,
+  renewEveryMs: 5_000,
+  pollEveryMs: 1_000,
+  modelRetryDelaysMs: [2_000, 10_000, 30_000],
+  deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
+  modelAttemptMs: 60_000,
+  modelTotalMs: 120_000,
+};
+
+export interface App {
+  /** Where it listens: `http://127.0.0.1:8001`. */
+  readonly url: string;
+  /** Stops taking requests, finishes or hands over what is under way, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Connections a process opens for admissions and for its turns (measured, ARCHITECTURE.md section 6). */
+const ADMIT_CONNECTIONS = 4;
+const WORKER_CONNECTIONS = 8;
+const HISTORY_MESSAGES = 60;
+const HISTORY_TOKENS = 24_000;
+const THREAD_MESSAGES = 50;
+const MAX_OUTPUT_TOKENS = 4_096;
+const NOTICE_RETRY_MS = 5_000;
+/** How long turns under way may finish after SIGTERM before they are handed to other workers. */
+const STOP_DEADLINE_MS = 10_000;
+
+/** Builds the whole pipeline in the order in which a message passes it. The only place that knows every part. */
+export async function startApp(options: AppOptions): Promise<App> {
+  const { databaseUrl, cipher, log, journeys } = options;
+  const timing = { ...defaultTiming, ...options.timing };
+  const isGateway = options.role !== 'worker';
+  const isWorker = options.role !== 'gateway';
+  const clock = (): number => performance.timeOrigin + performance.now();
+  const wait = (ms: number, signal?: AbortSignal): Promise<void> =>
+    sleep(ms, undefined, signal ? { signal } : {});
+  const closing: (() => Promise<unknown> | unknown)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of closing.reverse()) await close();
+    closing.length = 0;
+  };
+
+  try {
+    // Ground: database, announcements, channels
+    await migrate(databaseUrl, { log });
+    const pool = (name: string, size: number): pg.Pool => {
+      const made = createDatabasePool({
+        url: databaseUrl,
+        name,
+        size,
+        log,
+        ...(name === 'admit' ? ADMIT_TIMEOUTS : {}),
+      });
+      closing.push(() => made.end());
+      return made;
+    };
+    const admitPool = isGateway ? pool('admit', ADMIT_CONNECTIONS) : null;
+    const workPool = pool('work', isWorker ? WORKER_CONNECTIONS : 2);
+    const database = createDatabase(workPool);
+    const listener = await listen(databaseUrl, { log });
+    closing.push(() => listener.stop());
+    const slack = createSlackChannel({
+      apiUrl: options.slack.apiUrl,
+      clock,
+      random: Math.random,
+      sleep: wait,
+      log,
+    });
+    closing.push(() => slack.close());
+    const channels: ReadonlyMap<string, Channel> = new Map([[slack.type, slack]]);
+
+    // 1 gateway and 2 router: what comes in
+    const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
+    listener.on('konstruct_changed', () => directory.invalidate());
+    let wakeWorker = (): void => {};
+    let jobs: Jobs | null = null;
+    const route = createRouter({
+      admit: createAdmit(admitPool ?? workPool),
+      blocked: createBlockedBuckets(clock),
+      disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
+      onReady: () => wakeWorker(),
+      onNotice: () => {
+        jobs?.request('send_notices').catch((error: unknown) => log.warn('jobs.request_failed', { error }));
+      },
+      log,
+    });
+    const slackReceiver = createReceiver({
+      channel: slack,
+      signingSecret: options.slack.signingSecret,
+      directory,
+      route,
+      cipher,
+      clock,
+      journeys,
+      log,
+    });
+    const server = createHttpServer({
+      receivers: isGateway ? new Map([['/slack/events', slackReceiver]]) : new Map(),
+      health: createHealth(workPool, options),
+      clock,
+      log,
+    });
+    await options.extend?.(server);
+
+    // 3 queue, 4 orchestrator, 5 models and 6 delivery: what goes out
+    const routes = createRouteDirectory({ database, cipher, fallback: defaultRoute(options.providerKeys) });
+    listener.on('konstruct_changed', () => routes.invalidate());
+    const delivery = createDelivery({ channels, cipher, log });
+    const queue = createTurnQueue({
+      pool: workPool,
+      owner: `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`,
+      leaseMs: timing.leaseMs,
+      historyMessages: HISTORY_MESSAGES,
+    });
+    const runTurn = createRunTurn({
+      ledger: queue,
+      pool: createModelPool({
+        routes: (name) => routes.find(name),
+        keys: options.providerKeys,
+        clock,
+        random: Math.random,
+        sleep: wait,
+        log,
+        timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
+        ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
+      }),
+      delivery,
+      preparePrompt: createPreparePrompt({
+        delivery,
+        storeThread: (turn, messages) => storeThread(database, turn, messages),
+        channelNames: new Map([['slack', 'Slack']]),
+        clock,
+        log,
+        historyTokens: HISTORY_TOKENS,
+        threadMessages: THREAD_MESSAGES,
+      }),
+      clock,
+      journeys,
+      log,
+      modelRetryDelaysMs: timing.modelRetryDelaysMs,
+      deliveryRetryDelaysMs: timing.deliveryRetryDelaysMs,
+      maxOutputTokens: MAX_OUTPUT_TOKENS,
+    });
+    const sendNotices = createSendNotices({
+      claim: (limit) => claimNotices(workPool, limit),
+      finish: (notice, result) => finishNotice(database, notice, result),
+      channels,
+      cipher,
+      clock,
+      log,
+    });
+    // Gateways take part in background work too: a notice is then sent although no worker is near.
+    jobs = await startJobs({
+      databaseUrl,
+      handlers: {
+        send_notices: async (signal) => ({
+          againAfterMs: (await sendNotices(signal)) ? NOTICE_RETRY_MS : null,
+        }),
+        retention: async (signal) => {
+          const before = new Date(clock() - options.retentionDays * 86_400_000);
+          log.info('retention.done', await expireOldRows(workPool, before, signal));
+          return { againAfterMs: null };
+        },
+      },
+      log,
+    });
+    const startedJobs = jobs;
+    closing.push(() => startedJobs.stop());
+
+    await warmUp([...(admitPool ? [admitPool] : []), workPool]);
+    if (isWorker) {
+      const worker = createWorker({
+        queue,
+        concurrency: options.workerConcurrency,
+        runTurn,
+        renewEveryMs: timing.renewEveryMs,
+        pollEveryMs: timing.pollEveryMs,
+        log,
+      });
+      wakeWorker = worker.wake;
+      listener.on('konstruct_ready', worker.wake);
+      worker.start();
+      closing.push(() => worker.stop(STOP_DEADLINE_MS));
+    }
+    const url = await listenOn(server, options.host, options.port);
+    closing.push(() => server.close());
+    return { url, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** A platform waits 3 s for its ack: a database that takes longer is answered with 503 in time. */
+const ADMIT_TIMEOUTS = { connectTimeoutMs: 2_000, statementTimeoutMs: 2_500 };
+
+async function listenOn(server: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    return await server.listen({ host, port });
+  } catch (cause) {
+    if (errorCode(cause) === 'EADDRINUSE') {
+      throw new KonstructError('port_in_use', `Port ${port} on ${host} is taken by another program.`, {
+        cause,
+      });
+    }
+    throw cause;
+  }
+}
+
+/** Opens every pooled connection and plans the hot functions on it: a cold first message would wait 60–80 ms. */
+async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
+  for (const pool of pools) {
+    const clients = await Promise.all(Array.from({ length: pool.options.max }, () => pool.connect()));
+    try {
+      await Promise.all(
+        clients.map(async (client) => {
+          await client.query("select admit_batch('[]')");
+          await client.query("select claim_turns('warm-up', 0, 0, 0)");
+          await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
+        }),
+      );
+    } finally {
+      for (const client of clients) client.release();
+    }
+  }
+}
+
+const HEALTH_FRESH_MS = 500;
+
+function createHealth(pool: pg.Pool, options: AppOptions): () => Promise<HealthReport> {
+  let latest: { readonly at: number; readonly report: Promise<HealthReport> } | null = null;
+  const ask = async (): Promise<HealthReport> => {
+    const base = { version: options.version, role: options.role };
+    try {
+      const { rows } = await pool.query<{ waiting: string; oldest_ms: number }>(
+        'select * from queue_status()',
+      );
+      const [row] = rows;
+      const queue = { waiting: Number(row?.waiting ?? 0), oldestMs: Math.round(row?.oldest_ms ?? 0) };
+      return { status: 'ok', ...base, database: 'ok', queue };
+    } catch (error) {
+      return {
+        status: 'unavailable',
+        ...base,
+        database: 'unavailable',
+        reason: `The database does not answer (${errorCode(error) ?? 'no connection'}).`,
+      };
+    }
+  };
+  return () => {
+    const now = Date.now();
+    if (latest === null || now - latest.at > HEALTH_FRESH_MS) latest = { at: now, report: ask() };
+    return latest.report;
+  };
+}

@@ -1,0 +1,175 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Logger, LogLevel, WebClient } from '@slack/web-api';
+import type { ConnectionAccess } from '../../core/channel.ts';
+import type { Clock, Random, Sleep } from '../../core/clock.ts';
+import { isKonstructError, KonstructError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import { createKeepAliveFetch } from './keep-alive-fetch.ts';
+import { createPacing } from './pacing.ts';
+import type { JsonRecord } from './read-json.ts';
+import { rateLimited, rejected, toKonstructError } from './slack-error.ts';
+
+export interface SlackClientOptions {
+  /** Ends in `/api/`. */
+  readonly apiUrl: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly sleep: Sleep;
+  readonly log: Log;
+  /** For one HTTP exchange. */
+  readonly timeoutMs: number;
+  /** For all waiting of one call: for its place in the channel and for Slack's Retry-After. */
+  readonly maxWaitMs: number;
+}
+
+/** Calls Slack's Web API: paced, retried where that is safe, with the project's errors. */
+export interface SlackClient {
+  /**
+   * @throws KonstructError `platform_rate_limited`, `platform_unavailable`, `platform_rejected`, `aborted`
+   */
+  call(access: ConnectionAccess, call: SlackCall, signal: AbortSignal): Promise<JsonRecord>;
+  close(): void;
+}
+
+export interface SlackCall {
+  readonly method: string;
+  readonly arguments: JsonRecord;
+  /** Whether doing it twice is the same as doing it once: then an unknown outcome is tried again. */
+  readonly idempotent: boolean;
+  /** Overrides the client's; 0: fail at once when Slack is limiting. */
+  readonly maxWaitMs?: number;
+}
+
+/** Attempts after the first one that fails for a reason other than a limit. */
+const MAX_RETRIES = 2;
+const RETRY_BASE_MS = 250;
+/** After a hold all who waited go on; spread over this time they do not run into the next one together. */
+const SPREAD_MS = 250;
+
+/**
+ * One `WebClient` for all connections: the token comes with each call and is not kept. Its own retries (ten in half an
+ * hour by default) and its queue (which pauses every workspace when one is limited) are off; see `call`.
+ */
+export function createSlackClient(options: SlackClientOptions): SlackClient {
+  const { apiUrl, clock, random, sleep, log, timeoutMs } = options;
+  const pacing = createPacing(clock);
+  // Slack's client has no way to pass a signal through to `fetch`.
+  const signals = new AsyncLocalStorage<AbortSignal>();
+  const transport = createKeepAliveFetch({ timeoutMs, currentSignal: () => signals.getStore() });
+  const client = new WebClient(undefined, {
+    slackApiUrl: apiUrl,
+    allowAbsoluteUrls: false,
+    fetch: transport.fetch,
+    retryConfig: { retries: 0 },
+    maxRequestConcurrency: Number.POSITIVE_INFINITY,
+    rejectRateLimitedCalls: true,
+    logger: silentLogger,
+  });
+
+  const wait = async (ms: number, signal: AbortSignal): Promise<void> => {
+    if (ms <= 0) return;
+    try {
+      await sleep(ms, signal);
+    } catch (cause) {
+      throw signal.aborted ? new KonstructError('aborted', undefined, { cause }) : cause;
+    }
+  };
+
+  /** Waits for the place of a message in its channel and for the end of a hold. */
+  const whenAllowed = async (
+    access: ConnectionAccess,
+    call: SlackCall,
+    untilMs: number,
+    signal: AbortSignal,
+  ) => {
+    for (;;) {
+      const heldMs = pacing.heldMs(access.connectionId, call.method);
+      if (heldMs === 0) return;
+      if (clock() + heldMs > untilMs) throw rateLimited(call.method, heldMs);
+      await wait(heldMs + random() * SPREAD_MS, signal);
+    }
+  };
+
+  const takePlace = async (
+    access: ConnectionAccess,
+    call: SlackCall,
+    maxWaitMs: number,
+    signal: AbortSignal,
+  ) => {
+    const channelId = String(call.arguments.channel);
+    const placeMs =
+      call.method === 'chat.postMessage'
+        ? pacing.reservePost(access.connectionId, channelId, maxWaitMs)
+        : call.method === 'chat.update'
+          ? pacing.reserveEdit(access.connectionId, channelId, String(call.arguments.ts), maxWaitMs)
+          : 0;
+    if (placeMs === null) throw rateLimited(call.method, maxWaitMs);
+    await wait(placeMs, signal);
+  };
+
+  const attempt = async (token: string, call: SlackCall, signal: AbortSignal): Promise<JsonRecord> => {
+    try {
+      const answer = await signals.run(signal, () =>
+        client.apiCall(call.method, { ...call.arguments, token }),
+      );
+      return answer as unknown as JsonRecord;
+    } catch (error) {
+      throw toKonstructError(error, call.method);
+    }
+  };
+
+  return {
+    async call(access, call, signal) {
+      const token = access.credentials.botToken;
+      if (token === undefined || token === '') throw rejected(call.method, 'not_authed');
+      if (signal.aborted) throw new KonstructError('aborted');
+      const maxWaitMs = call.maxWaitMs ?? options.maxWaitMs;
+      const untilMs = clock() + maxWaitMs;
+      await takePlace(access, call, maxWaitMs, signal);
+      let retries = 0;
+      for (;;) {
+        await whenAllowed(access, call, untilMs, signal);
+        try {
+          return await attempt(token, call, signal);
+        } catch (error) {
+          if (isKonstructError(error, 'platform_rate_limited')) {
+            const retryAfterMs = error.retryAfterMs ?? 0;
+            pacing.hold(access.connectionId, call.method, retryAfterMs);
+            log.warn('slack.rate_limited', {
+              connectionId: access.connectionId,
+              method: call.method,
+              retryAfterMs,
+            });
+            continue;
+          }
+          if (retries === MAX_RETRIES || !mayRetry(error, call)) throw error;
+          retries += 1;
+          log.warn('slack.retry', {
+            connectionId: access.connectionId,
+            method: call.method,
+            platformError: isKonstructError(error) ? error.details.platformError : null,
+            retries,
+          });
+          await wait(RETRY_BASE_MS * 2 ** (retries - 1) * (0.5 + random()), signal);
+        }
+      }
+    },
+    close: () => transport.close(),
+  };
+}
+
+function mayRetry(error: unknown, call: SlackCall): boolean {
+  if (!isKonstructError(error, 'platform_unavailable')) return false;
+  return call.idempotent || error.details.outcomeUnknown !== true;
+}
+
+/** What Slack's client has to say is in its errors; its log lines hold arguments, hence texts. */
+const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  setLevel() {},
+  getLevel: () => LogLevel.ERROR,
+  setName() {},
+};

@@ -1,0 +1,62 @@
+import type { ChannelIdentity, ConnectionAccess } from '../../core/channel.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { SlackClient } from './client.ts';
+import { asId, asRecord, asText, type JsonRecord } from './read-json.ts';
+import { createRecentValues } from './recent-values.ts';
+import { rejected, unavailable } from './slack-error.ts';
+
+/** Who we are in a workspace: the bot as a user and as a bot. */
+export interface OwnIds {
+  readonly userId: string;
+  readonly botId: string | null;
+}
+
+export interface Identities {
+  /** Asks Slack. */
+  identify(access: ConnectionAccess, signal: AbortSignal): Promise<ChannelIdentity>;
+  /** As last told by Slack, within the hour. */
+  ownIds(access: ConnectionAccess, signal: AbortSignal): Promise<OwnIds>;
+}
+
+const METHOD = 'auth.test';
+const TTL_MS = 60 * 60 * 1000;
+const MAX_ENTRIES = 5000;
+
+/** Source: https://docs.slack.dev/reference/methods/auth.test */
+export function createIdentities(client: SlackClient, clock: Clock): Identities {
+  const known = createRecentValues<OwnIds>(MAX_ENTRIES, clock);
+
+  const ask = async (access: ConnectionAccess, signal: AbortSignal): Promise<JsonRecord> => {
+    // A person's token would make the agent that person: it would speak in their name and not hear them.
+    if (access.credentials.botToken?.startsWith('xoxp-')) throw rejected(METHOD, 'not_allowed_token_type');
+    const answer = await client.call(access, { method: METHOD, arguments: {}, idempotent: true }, signal);
+    const userId = asId(answer.user_id);
+    if (userId === null) throw unavailable(METHOD, 'user_id_missing', false);
+    known.set(access.connectionId, { userId, botId: asId(answer.bot_id) }, TTL_MS);
+    return answer;
+  };
+
+  return {
+    async identify(access, signal) {
+      const answer = await ask(access, signal);
+      const team = asId(answer.team_id);
+      const organisation = asId(answer.enterprise_id);
+      const externalId =
+        answer.is_enterprise_install === true ? (organisation ?? team) : (team ?? organisation);
+      if (externalId === null) throw unavailable(METHOD, 'team_id_missing', false);
+      const scopes = asRecord(answer.response_metadata)?.scopes;
+      return {
+        externalId,
+        agentUserId: asText(answer.user_id),
+        name: asText(answer.team) || asText(answer.enterprise_name) || externalId,
+        scopes: Array.isArray(scopes) ? scopes.map(asText).filter((scope) => scope !== '') : null,
+      };
+    },
+    async ownIds(access, signal) {
+      const remembered = known.get(access.connectionId);
+      if (remembered !== undefined) return remembered;
+      const answer = await ask(access, signal);
+      return { userId: asText(answer.user_id), botId: asId(answer.bot_id) };
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import type { ChannelEvent, ChannelRequest, IgnoredEvent, ParsedRequest } from '../../core/channel.ts';
+import { KonstructError } from '../../core/errors.ts';
+import { accountOf, accountOfForm, uninstalledAccountOf } from './account.ts';
+import { label, parseMessage } from './parse-message.ts';
+import { asId, asRecord, type JsonRecord } from './read-json.ts';
+
+/**
+ * Turns a request of Slack's Events API into events. Takes what is there and derives what can be derived; what it does
+ * not know is `ignored` with a reason, so that new events of Slack's never fail.
+ *
+ * Source: https://docs.slack.dev/apis/events-api
+ *
+ * @throws KonstructError `body_malformed`: not a JSON object (or form of Slack's), or a challenge without its text
+ */
+export function parseSlackRequest(request: ChannelRequest): ParsedRequest {
+  if (isForm(request)) return events(parseForm(request.body));
+  const envelope = parseObject(request.body.toString('utf8'));
+  switch (envelope.type) {
+    case 'url_verification':
+      if (typeof envelope.challenge !== 'string') throw malformed('A url_verification holds no challenge.');
+      return { kind: 'challenge', contentType: 'text/plain; charset=utf-8', body: envelope.challenge };
+    case 'event_callback':
+      return events(parseCallback(envelope, request));
+    default:
+      return events(ignored(envelope, label(envelope.type)));
+  }
+}
+
+function parseCallback(envelope: JsonRecord, request: ChannelRequest): ChannelEvent {
+  const event = asRecord(envelope.event);
+  if (event === null) return ignored(envelope, 'event_missing');
+  switch (event.type) {
+    case 'message':
+    case 'app_mention':
+      return parseMessage(event, {
+        account: accountOf(envelope),
+        eventId: asId(envelope.event_id),
+        envelope,
+        retry: retryOf(request),
+      });
+    case 'app_uninstalled':
+      return uninstall(envelope, 'app_uninstalled');
+    case 'tokens_revoked': {
+      // People's own tokens are revoked one by one as they leave; the agent works on while its bot token holds.
+      const botTokens = asRecord(event.tokens)?.bot;
+      return Array.isArray(botTokens) && botTokens.length > 0
+        ? uninstall(envelope, 'tokens_revoked')
+        : ignored(envelope, 'tokens_revoked:not_the_bots');
+    }
+    default:
+      return ignored(envelope, `event:${label(event.type)}`);
+  }
+}
+
+function uninstall(envelope: JsonRecord, reason: string): ChannelEvent {
+  return {
+    type: 'uninstall',
+    account: uninstalledAccountOf(envelope),
+    eventId: asId(envelope.event_id),
+    reason,
+  };
+}
+
+function ignored(envelope: JsonRecord, reason: string): IgnoredEvent {
+  return { type: 'ignored', account: accountOf(envelope), eventId: asId(envelope.event_id), reason };
+}
+
+/** Interactions and slash commands come as forms, with the same signature. They are recognised, not yet answered. */
+function parseForm(body: Buffer): IgnoredEvent {
+  const fields = new URLSearchParams(body.toString('utf8'));
+  const payload = fields.get('payload');
+  if (payload !== null) {
+    const interaction = parseObject(payload);
+    const reason = `interaction:${label(interaction.type)}`;
+    return { type: 'ignored', account: accountOfForm(interaction), eventId: null, reason };
+  }
+  if (!fields.has('command') && !fields.has('ssl_check')) {
+    throw malformed('The form is neither an interaction nor a slash command.');
+  }
+  const account = accountOfForm(Object.fromEntries(fields));
+  return { type: 'ignored', account, eventId: null, reason: fields.has('command') ? 'command' : 'ssl_check' };
+}
+
+function isForm({ headers }: ChannelRequest): boolean {
+  const contentType = headers['content-type'];
+  return typeof contentType === 'string' && contentType.startsWith('application/x-www-form-urlencoded');
+}
+
+/** Slack repeats what was not acked in time; the numbers are kept for operators and decide nothing. */
+function retryOf({ headers }: ChannelRequest): Readonly<Record<string, unknown>> {
+  const number = headers['x-slack-retry-num'];
+  if (number === undefined) return {};
+  return { retryNumber: Number(number) || 0, retryReason: label(headers['x-slack-retry-reason']) };
+}
+
+function parseObject(json: string): JsonRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    // The cause quotes the body, which may be a person's message: it is not passed on.
+    throw malformed(cause instanceof SyntaxError ? 'The body is not JSON.' : 'The body cannot be read.');
+  }
+  const record = asRecord(value);
+  if (record === null) throw malformed('The body is JSON but not an object.');
+  return record;
+}
+
+function malformed(message: string): KonstructError {
+  return new KonstructError('body_malformed', message);
+}
+
+function events(event: ChannelEvent): ParsedRequest {
+  return { kind: 'events', events: [event] };
+}

@@ -1,0 +1,43 @@
+/**
+ * Reads fields of JSON that may lack them, have them as another type or carry others besides. Slack's real traffic
+ * does all three, so a schema that must match as a whole would drop messages; and these few functions cost a tenth of
+ * a microsecond per field where an event has twenty.
+ */
+export type JsonRecord = Readonly<Record<string, unknown>>;
+
+/** The value as an object, or `null` if it is none (an array is none). */
+export function asRecord(value: unknown): JsonRecord | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonRecord) : null;
+}
+
+/** The objects in an array; nothing if it is none. */
+export function asRecords(value: unknown): readonly JsonRecord[] {
+  if (!Array.isArray(value)) return [];
+  const records: JsonRecord[] = [];
+  for (const item of value) {
+    const record = asRecord(item);
+    if (record !== null) records.push(record);
+  }
+  return records;
+}
+
+/**
+ * A string that PostgreSQL takes as text and as JSON: NUL and unpaired surrogates are legal in JSON and refused there,
+ * so one such message would otherwise fail its whole batch for ever. `''` if it is no string.
+ */
+export function asText(value: unknown): string {
+  if (typeof value !== 'string') return '';
+  if (value.isWellFormed() && !value.includes('\0')) return value;
+  return value.toWellFormed().replaceAll('\0', '');
+}
+
+/** The longest external id that is believed; Slack's have about 12 characters. */
+const MAX_ID_CHARACTERS = 120;
+
+/** An external id (no spaces, not too long), or `null`. */
+export function asId(value: unknown): string | null {
+  if (typeof value !== 'string' || value === '' || value.length > MAX_ID_CHARACTERS) return null;
+  return ID.test(value) ? value : null;
+}
+
+const ID = /^[\x21-\x7e]+$/;

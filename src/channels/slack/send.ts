@@ -1,0 +1,110 @@
+import type {
+  ConnectionAccess,
+  DeliveryMarker,
+  OutboundEdit,
+  OutboundMessage,
+  PostedMessage,
+  PrivateMessage,
+  ThreadTarget,
+} from '../../core/channel.ts';
+import type { SlackClient } from './client.ts';
+import { neutraliseMentions } from './outbound-text.ts';
+import { unavailable } from './slack-error.ts';
+
+/** Type of the metadata by which a delivery is found again. */
+export const MARKER_EVENT_TYPE = 'konstruct_delivery';
+
+/**
+ * Sends a new message. Not repeated after an unknown outcome: the caller looks for the marker first.
+ *
+ * Source: https://docs.slack.dev/reference/methods/chat.postMessage
+ */
+export async function postMessage(
+  client: SlackClient,
+  access: ConnectionAccess,
+  { target, markdown, marker }: OutboundMessage,
+  signal: AbortSignal,
+): Promise<PostedMessage> {
+  const method = 'chat.postMessage';
+  const answer = await client.call(
+    access,
+    {
+      method,
+      idempotent: false,
+      arguments: {
+        ...targetArguments(target),
+        markdown_text: neutraliseMentions(markdown),
+        metadata: markerMetadata(marker),
+        // A preview below each link of a long answer buries the conversation.
+        unfurl_links: false,
+        unfurl_media: false,
+      },
+    },
+    signal,
+  );
+  if (typeof answer.ts !== 'string') throw unavailable(method, 'ts_missing', true);
+  return { messageId: answer.ts };
+}
+
+/**
+ * Replaces a message's text. The metadata is sent again, so that the marker stays whatever Slack does without it.
+ *
+ * Source: https://docs.slack.dev/reference/methods/chat.update
+ */
+export async function editMessage(
+  client: SlackClient,
+  access: ConnectionAccess,
+  { target, messageId, markdown, marker }: OutboundEdit,
+  signal: AbortSignal,
+): Promise<void> {
+  await client.call(
+    access,
+    {
+      method: 'chat.update',
+      idempotent: true,
+      arguments: {
+        channel: target.channelId,
+        ts: messageId,
+        markdown_text: neutraliseMentions(markdown),
+        metadata: markerMetadata(marker),
+      },
+    },
+    signal,
+  );
+}
+
+/**
+ * Tells one person something. In a thread Slack shows it only if the thread has replies already; in a DM there are no
+ * others to hide it from.
+ *
+ * Source: https://docs.slack.dev/reference/methods/chat.postEphemeral
+ */
+export async function postPrivately(
+  client: SlackClient,
+  access: ConnectionAccess,
+  { target, personId, markdown }: PrivateMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  const direct = target.channelId.startsWith('D');
+  await client.call(
+    access,
+    {
+      method: direct ? 'chat.postMessage' : 'chat.postEphemeral',
+      idempotent: false,
+      arguments: {
+        ...targetArguments(target),
+        ...(!direct && { user: personId }),
+        markdown_text: neutraliseMentions(markdown),
+      },
+    },
+    signal,
+  );
+}
+
+function targetArguments({ channelId, threadId }: ThreadTarget): Readonly<Record<string, string>> {
+  return threadId === null ? { channel: channelId } : { channel: channelId, thread_ts: threadId };
+}
+
+function markerMetadata({ deliveryId }: DeliveryMarker): Readonly<Record<string, unknown>> {
+  return { event_type: MARKER_EVENT_TYPE, event_payload: { delivery_id: deliveryId } };
+}

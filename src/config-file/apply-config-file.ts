@@ -1,0 +1,69 @@
+import type { Kysely } from 'kysely';
+import type { Environment } from '../config.ts';
+import type { Cipher } from '../core/cipher.ts';
+import type { Route } from '../core/model.ts';
+import type { Database } from '../db/schema.ts';
+import { withAdvisoryLock } from '../db/with-advisory-lock.ts';
+import { findConnectionOwners } from '../stores/connections.ts';
+import { executePlan } from './execute-plan.ts';
+import { type ConfigText, fileInvalid, parseConfigFile } from './parse-config-file.ts';
+import type { Plan } from './plan.ts';
+import { planInstallation } from './plan-installation.ts';
+import { readInstallation } from './read-installation.ts';
+
+/** Serialises applying among all processes; the number is arbitrary and never changes. */
+const ADVISORY_LOCK = 7_203_419;
+
+export interface ApplyOptions {
+  /** Migrated. Its pool has at least two connections, `TENANTS_AT_ONCE` + 1 for speed. */
+  readonly database: Kysely<Database>;
+  readonly cipher: Cipher;
+  readonly source: ConfigText;
+  /** Where `${NAME}` is taken from. */
+  readonly env: Environment;
+  /** Removes what the sections of the file do not have. */
+  readonly prune?: boolean;
+  /** Plans only. */
+  readonly dryRun?: boolean;
+  /** How long to wait for another process that applies a file. */
+  readonly lockDeadlineMs?: number;
+  readonly newId?: () => string;
+  readonly checkRoute?: ((route: Route) => readonly string[]) | undefined;
+}
+
+/**
+ * Makes tenants, agents, connections and routes what a konstruct.yaml says: `konstruct apply`, KONSTRUCT_CONFIG at
+ * start, and the first run of dev. Repeatable: the second time there is nothing to change. Processes that apply at
+ * the same time go one after the other.
+ *
+ * Returns the plan that was executed, with its diff in `changes`.
+ *
+ * @throws KonstructError `config_invalid` with every problem of the file at once; then nothing was changed
+ */
+export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
+  const { database, cipher, source, env, prune = false, dryRun = false } = options;
+  const parsed = parseConfigFile(source, env);
+  const wanted = prune ? null : new Set(parsed.file.tenants?.map(({ slug }) => slug));
+  const plan = async (): Promise<Plan> => {
+    const planning = await planInstallation(parsed, await readInstallation(database, wanted), {
+      cipher,
+      prune,
+      newId: options.newId ?? crypto.randomUUID.bind(crypto),
+      findOwners: (keys) => findConnectionOwners(database, keys),
+      checkRoute: options.checkRoute,
+    });
+    if (planning.problems.length > 0) throw fileInvalid(source.fileName, planning.problems);
+    return planning.plan;
+  };
+  if (dryRun) return plan();
+  const lock = {
+    key: ADVISORY_LOCK,
+    holder: 'Another `konstruct apply`',
+    deadlineMs: options.lockDeadlineMs ?? 60_000,
+  };
+  return withAdvisoryLock(database, lock, async () => {
+    const current = await plan();
+    await executePlan(database, cipher, current);
+    return current;
+  });
+}

@@ -1,0 +1,136 @@
+import { nearestName } from '../core/nearest-name.ts';
+import { channelRules } from './channel-rules.ts';
+import type { ConfigSource, FieldPath, FileProblem } from './config-source.ts';
+
+type Locate = ConfigSource['locate'];
+
+/**
+ * What no single value can know: names that are taken twice, references to nothing, credentials that a channel needs.
+ * Works on raw data, so that one wrong value elsewhere does not hide these problems until the next attempt.
+ */
+export function checkReferences(data: unknown, locate: Locate): FileProblem[] {
+  const tenants = listOf(data, 'tenants');
+  return [
+    ...findRepeated(tenants, ['tenants'], 'slug', locate),
+    ...tenants.flatMap((tenant, index) => checkTenant(tenant, ['tenants', index], locate)),
+    ...checkConnectionKeys(tenants, locate),
+    ...checkRoutes(data, locate),
+  ];
+}
+
+function checkTenant(tenant: unknown, path: FieldPath, locate: Locate): FileProblem[] {
+  const agents = listOf(tenant, 'agents');
+  const slugs = agents.flatMap((agent) => textOf(agent, 'slug') ?? []);
+  return [
+    ...findRepeated(agents, [...path, 'agents'], 'slug', locate),
+    ...listOf(tenant, 'connections').flatMap((connection, index) => {
+      const place = [...path, 'connections', index];
+      const agent = textOf(connection, 'agent');
+      const problems = checkChannel(connection, place, locate);
+      // A tenant without an `agents` section names agents that the database has; that is checked when it is applied.
+      if (agent === null || slugs.includes(agent) || fieldOf(tenant, 'agents') == null) return problems;
+      const meant = nearestName(agent, slugs);
+      const hint = meant === null ? 'add it under agents' : `did you mean ${meant}?`;
+      return [
+        ...problems,
+        locate([...place, 'agent'], `is an agent that this tenant does not have; ${hint}`),
+      ];
+    }),
+  ];
+}
+
+function checkChannel(connection: unknown, path: FieldPath, locate: Locate): FileProblem[] {
+  const channel = textOf(connection, 'channel');
+  if (channel === null) return [];
+  const rules = Object.hasOwn(channelRules, channel) ? channelRules[channel] : undefined;
+  const known = Object.keys(channelRules);
+  if (!rules) {
+    const meant = nearestName(channel, known);
+    const hint = meant === null ? `use ${known.join(' or ')}` : `did you mean ${meant}?`;
+    return [locate([...path, 'channel'], `is not a channel of this version; ${hint}`)];
+  }
+  const problems: FileProblem[] = [];
+  const externalId = textOf(connection, 'externalId');
+  if (externalId !== null && !rules.externalId.test(externalId)) {
+    problems.push(locate([...path, 'externalId'], `must be ${rules.externalIdMeaning}`));
+  }
+  const credentials = fieldOf(connection, 'credentials');
+  if (typeof credentials !== 'object' || credentials === null) return problems;
+  const place = [...path, 'credentials'];
+  const names = [...rules.required, ...rules.optional];
+  for (const name of rules.required.filter((required) => !(required in credentials))) {
+    problems.push(locate(place, 'is missing', name));
+  }
+  for (const name of Object.keys(credentials).filter((given) => !names.includes(given))) {
+    const meant = nearestName(name, names);
+    const hint = meant === null ? `use ${names.join(', ')}` : `did you mean ${meant}?`;
+    problems.push(locate(place, `is not a credential of ${channel}; ${hint}`, name));
+  }
+  return problems;
+}
+
+/** One installation belongs to one tenant, once. */
+function checkConnectionKeys(tenants: readonly unknown[], locate: Locate): FileProblem[] {
+  const seen = new Map<string, string>();
+  return tenants.flatMap((tenant, tenantIndex) =>
+    listOf(tenant, 'connections').flatMap((connection, index) => {
+      const channel = textOf(connection, 'channel');
+      const externalId = textOf(connection, 'externalId');
+      if (channel === null || externalId === null) return [];
+      const key = JSON.stringify([channel, externalId, textOf(connection, 'appId') ?? '']);
+      const path = ['tenants', tenantIndex, 'connections', index, 'externalId'];
+      const first = seen.get(key);
+      if (first === undefined) {
+        seen.set(key, `line ${locate(path, '').line}`);
+        return [];
+      }
+      return [locate(path, `is connected a second time (first: ${first}); remove one of the two`)];
+    }),
+  );
+}
+
+function checkRoutes(data: unknown, locate: Locate): FileProblem[] {
+  const routes = fieldOf(data, 'routes');
+  if (typeof routes !== 'object' || routes === null) return [];
+  return Object.keys(routes).flatMap((name) =>
+    listOf(routes, name).flatMap((entry, index) =>
+      textOf(entry, 'provider') === 'openai-compatible' && fieldOf(entry, 'baseUrl') === undefined
+        ? [locate(['routes', name, index], 'is missing; openai-compatible needs an address', 'baseUrl')]
+        : [],
+    ),
+  );
+}
+
+function findRepeated(
+  items: readonly unknown[],
+  path: FieldPath,
+  key: string,
+  locate: Locate,
+): FileProblem[] {
+  const seen = new Map<string, string>();
+  return items.flatMap((item, index) => {
+    const value = textOf(item, key);
+    if (value === null) return [];
+    const place = [...path, index, key];
+    const first = seen.get(value);
+    if (first === undefined) {
+      seen.set(value, `line ${locate(place, '').line}`);
+      return [];
+    }
+    return [locate(place, `is taken already (${first}); every ${key} may occur once`)];
+  });
+}
+
+function fieldOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+}
+
+function textOf(value: unknown, key: string): string | null {
+  const field = fieldOf(value, key);
+  return typeof field === 'string' ? field : null;
+}
+
+function listOf(value: unknown, key: string): readonly unknown[] {
+  const field = fieldOf(value, key);
+  return Array.isArray(field) ? field : [];
+}

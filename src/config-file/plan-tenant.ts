@@ -1,0 +1,205 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Cipher } from '../core/cipher.ts';
+import { isKonstructError } from '../core/errors.ts';
+import type { Agent, Connection, Credentials } from '../core/tenant.ts';
+import { openCredentials, type StoredConnection } from '../stores/connections.ts';
+import { compareFields } from './compare-fields.ts';
+import type { AgentSpec, ConnectionSpec, TenantSpec } from './config-file.ts';
+import type { Change, FieldChange, TenantUpsert } from './plan.ts';
+import type { TenantState } from './read-installation.ts';
+
+export interface TenantPlanning {
+  readonly plan: TenantUpsert;
+  readonly changes: readonly Change[];
+  readonly unchanged: number;
+  readonly warnings: readonly string[];
+}
+
+export interface TenantPlanOptions {
+  readonly cipher: Cipher;
+  /** Whether agents and connections that the file does not have are removed. */
+  readonly prune: boolean;
+  readonly newId: () => string;
+}
+
+/**
+ * Compares what the file says of a tenant with what the database has.
+ *
+ * @param spec every agent named by its connections exists, in the file or in `state`
+ */
+export function planTenant(
+  spec: TenantSpec,
+  state: TenantState | null,
+  options: TenantPlanOptions,
+): TenantPlanning {
+  const { prune, newId } = options;
+  const tenant = {
+    id: state?.tenant.id ?? newId(),
+    slug: spec.slug,
+    name: spec.name,
+    budget: spec.budget,
+  };
+  const tenantFields = state === null ? [] : compareFields(flatTenant(state.tenant), flatTenant(tenant));
+  const noticed = createNotebook(spec.slug);
+  noticed.note('tenant', spec.slug, state === null ? null : tenantFields);
+
+  const agents = planAgents(spec.agents, state?.agents ?? [], { tenantId: tenant.id, newId, prune });
+  for (const { name, fields } of agents.noted) noticed.note('agent', name, fields);
+
+  const agentIds = new Map((state?.agents ?? []).map(({ slug, id }) => [slug, id]));
+  for (const { slug, id } of agents.create) agentIds.set(slug, id);
+  const connections = planConnections(spec.connections, state?.connections ?? [], {
+    ...options,
+    tenantId: tenant.id,
+    agentIds,
+  });
+  for (const { name, fields } of connections.noted) noticed.note('connection', name, fields);
+
+  for (const connection of connections.remove) noticed.remove('connection', connectionName(connection));
+  for (const agent of agents.remove) noticed.remove('agent', agent.slug);
+  return {
+    plan: {
+      action: state === null ? 'create' : 'update',
+      tenant,
+      tenantChanged: tenantFields.length > 0,
+      agents: { create: agents.create, update: agents.update, remove: agents.remove },
+      connections: {
+        create: connections.create,
+        update: connections.update,
+        replaceCredentials: connections.replaceCredentials,
+        remove: connections.remove,
+      },
+    },
+    changes: noticed.changes,
+    unchanged: noticed.unchanged(),
+    warnings: connections.disabled.map(
+      ({ name, reason }) =>
+        `${name} of ${spec.slug} is disabled${reason ? ` (${reason})` : ''}: apply new credentials, or write \`enabled: true\`.`,
+    ),
+  };
+}
+
+/** What is said about one thing: `null` fields mean that it is new. */
+interface Noted {
+  readonly name: string;
+  readonly fields: readonly FieldChange[] | null;
+}
+
+function planAgents(
+  specs: readonly AgentSpec[] | null,
+  existing: readonly Agent[],
+  options: { tenantId: string; newId: () => string; prune: boolean },
+) {
+  const create: Agent[] = [];
+  const update: Agent[] = [];
+  const noted: Noted[] = [];
+  const bySlug = new Map(existing.map((agent) => [agent.slug, agent]));
+  for (const spec of specs ?? []) {
+    const before = bySlug.get(spec.slug);
+    if (!before) {
+      create.push({ id: options.newId(), tenantId: options.tenantId, ...spec });
+      noted.push({ name: spec.slug, fields: null });
+      continue;
+    }
+    const { id, tenantId, ...values } = before;
+    const fields = compareFields(values, { ...spec });
+    if (fields.length > 0) update.push({ id, tenantId, ...spec });
+    noted.push({ name: spec.slug, fields });
+  }
+  const named = new Set(specs?.map(({ slug }) => slug));
+  const remove = options.prune && specs !== null ? existing.filter(({ slug }) => !named.has(slug)) : [];
+  return { create, update, remove, noted };
+}
+
+function planConnections(
+  specs: readonly ConnectionSpec[] | null,
+  existing: readonly StoredConnection[],
+  options: TenantPlanOptions & { tenantId: string; agentIds: ReadonlyMap<string, string> },
+) {
+  const { cipher, tenantId, agentIds, newId } = options;
+  const create: (Connection & { credentials: Credentials })[] = [];
+  const update: Connection[] = [];
+  const replaceCredentials: { connection: Connection; credentials: Credentials }[] = [];
+  const noted: Noted[] = [];
+  const disabled: { name: string; reason: string | null }[] = [];
+  const byName = new Map(existing.map((connection) => [connectionName(connection), connection]));
+  const slugs = new Map([...agentIds].map(([slug, id]) => [id, slug]));
+  for (const spec of specs ?? []) {
+    const name = connectionName(spec);
+    const before = byName.get(name);
+    const { channel, externalId, appId, settings, credentials } = spec;
+    const agentId = agentIds.get(spec.agent) ?? '';
+    if (!before) {
+      const status = spec.enabled === false ? ('disabled' as const) : ('active' as const);
+      const base = { id: newId(), tenantId, agentId, channel, externalId, appId, agentUserId: '' };
+      create.push({ ...base, status, settings, credentials });
+      noted.push({ name, fields: null });
+      continue;
+    }
+    const newCredentials = !hasCredentials(cipher, before, credentials);
+    // New credentials are how a connection that the platform shut out comes back.
+    const enabled = spec.enabled ?? (before.status === 'active' || newCredentials);
+    const after: Connection = { ...before, agentId, settings, status: enabled ? 'active' : 'disabled' };
+    const fields = compareFields(flatConnection(before, slugs), flatConnection(after, slugs));
+    if (fields.length > 0) update.push(after);
+    if (newCredentials) replaceCredentials.push({ connection: after, credentials });
+    noted.push({ name, fields: newCredentials ? [...fields, { field: 'credentials' }] : fields });
+    if (!enabled && spec.enabled === null) disabled.push({ name, reason: before.disabledReason });
+  }
+  const named = new Set(specs?.map(connectionName));
+  const remove =
+    options.prune && specs !== null ? existing.filter((each) => !named.has(connectionName(each))) : [];
+  return { create, update, replaceCredentials, remove, noted, disabled };
+}
+
+/** `slack T0ACME`, with the app where it is for one app only. */
+export function connectionName({
+  channel,
+  externalId,
+  appId,
+}: Pick<Connection, 'channel' | 'externalId' | 'appId'>): string {
+  return `${channel} ${externalId}${appId === '' ? '' : ` (${appId})`}`;
+}
+
+/** Credentials of a lost master key count as others: applying is how they are stored again. */
+function hasCredentials(cipher: Cipher, connection: StoredConnection, credentials: Credentials): boolean {
+  try {
+    return isDeepStrictEqual({ ...openCredentials(cipher, connection) }, { ...credentials });
+  } catch (error) {
+    if (isKonstructError(error, 'credentials_unreadable')) return false;
+    throw error;
+  }
+}
+
+function flatTenant({ name, budget }: Pick<TenantSpec, 'name' | 'budget'>) {
+  return { name, 'budget.dailyUsd': budget.dailyUsd, 'budget.monthlyUsd': budget.monthlyUsd };
+}
+
+function flatConnection(
+  { agentId, settings, status }: Connection,
+  slugs: ReadonlyMap<string, string>,
+): Record<string, string | number | boolean | null> {
+  return {
+    agent: slugs.get(agentId) ?? agentId,
+    enabled: status === 'active',
+    'settings.ratePerMinute': settings.ratePerMinute ?? null,
+    'settings.followMinutes': settings.followMinutes ?? null,
+  };
+}
+
+function createNotebook(tenant: string) {
+  const changes: Change[] = [];
+  let unchanged = 0;
+  return {
+    changes,
+    unchanged: () => unchanged,
+    note(kind: Change['kind'], name: string, fields: readonly FieldChange[] | null) {
+      if (fields === null) changes.push({ action: 'create', kind, tenant, name, fields: [] });
+      else if (fields.length > 0) changes.push({ action: 'update', kind, tenant, name, fields });
+      else unchanged += 1;
+    },
+    remove(kind: Change['kind'], name: string) {
+      changes.push({ action: 'remove', kind, tenant, name, fields: [] });
+    },
+  };
+}

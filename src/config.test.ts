@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { type ConfigMode, type Environment, loadConfig, revealProviderKeys } from './config.ts';
+import { isKonstructError } from './core/errors.ts';
+
+const key = randomBytes(32).toString('base64');
+
+function load(env: Environment, mode: ConfigMode = 'command') {
+  return loadConfig(env, { mode, cwd: '/srv/konstruct' });
+}
+
+function problemsOf(env: Environment, mode: ConfigMode = 'command'): string {
+  try {
+    load(env, mode);
+  } catch (error) {
+    if (isKonstructError(error, 'config_invalid')) return error.message;
+    throw error;
+  }
+  return '';
+}
+
+describe('loadConfig', () => {
+  it('needs nothing in dev, listens on this machine only and keeps its data in the working folder', () => {
+    const config = load({}, 'dev');
+    expect(config).toMatchObject({ host: '127.0.0.1', port: 8001, dataDir: '/srv/konstruct/.konstruct' });
+    expect(config).toMatchObject({
+      workerConcurrency: 50,
+      retentionDays: 365,
+      role: 'all',
+      logLevel: 'info',
+    });
+    expect(config.slack.apiUrl).toBe('https://slack.com/api/');
+    expect(config.notices).toEqual([]);
+  });
+
+  it('refuses to serve without a master key and says how to make one', () => {
+    expect(problemsOf({}, 'serve')).toMatch(/KONSTRUCT_MASTER_KEY is missing.*openssl rand -base64 32/);
+    expect(load({ KONSTRUCT_MASTER_KEY: key }, 'serve').host).toBe('0.0.0.0');
+  });
+
+  it('refuses a gateway of its own on the embedded database', () => {
+    expect(problemsOf({ KONSTRUCT_MASTER_KEY: key, KONSTRUCT_ROLE: 'gateway' }, 'serve')).toMatch(
+      /DATABASE_URL/,
+    );
+  });
+
+  it('reports all problems at once, each with what to do', () => {
+    const message = problemsOf({
+      PORT: '80a',
+      LOG_LEVEL: 'loud',
+      DATABASE_URL: 'mysql://u:hunter2@db/x',
+      KONSTRUCT_MASTER_KEY: 'hunter2',
+      SLACK_BOT_TOKEN: 'xoxp-hunter2',
+      SLACK_API_URL: 'https://slack.com/',
+      KONSTRUCT_PUBLIC_URL: 'konstruct.example.com',
+      RETENTION_DAYS: '1',
+    });
+    expect(message).toMatch('8 problems');
+    expect(message).toMatch('PORT is "80a"; give a whole number from 0 to 65535');
+    expect(message).toMatch('LOG_LEVEL is "loud"; use one of debug, info');
+    expect(message).toMatch('DATABASE_URL is not an address of the right kind');
+    expect(message).toMatch('KONSTRUCT_MASTER_KEY is not 32 bytes of base64');
+    expect(message).toMatch('SLACK_BOT_TOKEN does not begin with xoxb-');
+    expect(message).toMatch('SLACK_API_URL must end in /api/');
+    expect(message).toMatch('KONSTRUCT_PUBLIC_URL is not an http(s) address');
+    expect(message).toMatch('RETENTION_DAYS is "1"');
+    expect(message).not.toMatch('hunter2');
+  });
+
+  it('names a malformed master key once', () => {
+    expect(problemsOf({ KONSTRUCT_MASTER_KEY: 'short' }, 'serve')).toMatch('a problem');
+  });
+
+  it('finds misspelt variables and leaves those of others alone', () => {
+    expect(problemsOf({ SLACK_SIGNING_SECRT: 'x' })).toMatch('did you mean SLACK_SIGNING_SECRET?');
+    expect(problemsOf({ KONSTRUCT_PUBLIC_URI: 'x' })).toMatch('did you mean KONSTRUCT_PUBLIC_URL?');
+    expect(problemsOf({ SLACK_WEBHOOK: 'x', SLACK_BOT_TOKEN_ACME: 'x', HOSTS: 'x' })).toBe('');
+  });
+
+  it('takes an empty variable as not set, as a compose file passes it', () => {
+    expect(load({ PORT: '', DATABASE_URL: ' ' })).toMatchObject({ port: 8001, databaseUrl: null });
+  });
+
+  it('never prints a secret', () => {
+    const config = load({
+      KONSTRUCT_MASTER_KEY: key,
+      KONSTRUCT_MASTER_KEY_PREVIOUS: `${key}, ${key}`,
+      DATABASE_URL: 'postgres://u:hunter2@db/x',
+      SLACK_BOT_TOKEN: 'xoxb-hunter2',
+      OPENAI_API_KEY: 'hunter2',
+    });
+    for (const printed of [
+      JSON.stringify(config),
+      inspect(config, { depth: 9 }),
+      `${config.slack.botToken}`,
+    ]) {
+      expect(printed).toMatch('[redacted]');
+      expect(printed).not.toMatch('hunter2');
+      expect(printed).not.toMatch(key);
+    }
+    expect(config.slack.botToken?.reveal()).toBe('xoxb-hunter2');
+    expect(config.masterKey?.reveal()).toEqual(Buffer.from(key, 'base64'));
+    expect(config.previousMasterKeys).toHaveLength(2);
+    expect(revealProviderKeys(config.models)).toMatchObject({ openai: { apiKey: 'hunter2' }, anthropic: {} });
+  });
+
+  it('cannot be changed', () => {
+    const config = load({});
+    expect(() => Object.assign(config, { port: 1 })).toThrow(TypeError);
+    expect(() => Object.assign(config.slack, { apiUrl: '' })).toThrow(TypeError);
+  });
+
+  it('says which settings have no effect yet', () => {
+    expect(load({ REDIS_URL: 'redis://localhost' }).notices).toEqual([
+      'REDIS_URL is set but has no effect in this version yet.',
+    ]);
+  });
+});

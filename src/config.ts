@@ -1,0 +1,201 @@
+import { resolve } from 'node:path';
+import { type ConfigValues, type ConfigVariableName, configVariables } from './config-variables.ts';
+import { KonstructError } from './core/errors.ts';
+import { nearestName } from './core/nearest-name.ts';
+import type { Secret } from './core/secret.ts';
+
+/** What the installation is told by its environment: read once, validated, frozen. Secrets print as `[redacted]`. */
+export interface Config {
+  readonly mode: ConfigMode;
+  readonly host: string;
+  readonly port: number;
+  /** Without a slash at its end; `null`: platforms cannot reach us, or nobody said how. */
+  readonly publicUrl: string | null;
+  /** Absolute path. */
+  readonly dataDir: string;
+  /** `null`: see `ensureMasterKey`. Never `null` in serve. */
+  readonly masterKey: Secret<Buffer> | null;
+  readonly previousMasterKeys: readonly Secret<Buffer>[];
+  /** `null`: the embedded database in the data folder. */
+  readonly databaseUrl: Secret | null;
+  readonly redisUrl: Secret | null;
+  readonly role: 'all' | 'gateway' | 'worker';
+  readonly workerConcurrency: number;
+  readonly retentionDays: number;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly otlpEndpoint: string | null;
+  /** Absolute path of a konstruct.yaml to apply at start. */
+  readonly configFile: string | null;
+  readonly slack: SlackConfig;
+  readonly models: Readonly<Record<ConfiguredProvider, ModelProviderConfig>>;
+  /** Settings that are valid but do nothing in this version, one plain sentence each. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * `dev`: one process for trying out and developing; `serve`: production, stricter; `command`: everything else of the
+ * command line, which neither listens nor answers.
+ */
+export type ConfigMode = 'dev' | 'serve' | 'command';
+
+export interface SlackConfig {
+  readonly signingSecret: Secret | null;
+  readonly botToken: Secret | null;
+  readonly appToken: Secret | null;
+  readonly clientId: string | null;
+  readonly clientSecret: Secret | null;
+  /** Ends in `/api/`. */
+  readonly apiUrl: string;
+}
+
+export type ConfiguredProvider = 'anthropic' | 'openai' | 'google' | 'ollama';
+
+export interface ModelProviderConfig {
+  readonly apiKey: Secret | null;
+  readonly baseUrl: string | null;
+}
+
+/** Keys and addresses of the model providers in the clear, as the model pool takes them. Never logged. */
+export function revealProviderKeys(
+  models: Config['models'],
+): Readonly<Record<ConfiguredProvider, { readonly apiKey?: string; readonly baseUrl?: string }>> {
+  const reveal = ({ apiKey, baseUrl }: ModelProviderConfig) => ({
+    ...(apiKey === null ? {} : { apiKey: apiKey.reveal() }),
+    ...(baseUrl === null ? {} : { baseUrl }),
+  });
+  return {
+    anthropic: reveal(models.anthropic),
+    openai: reveal(models.openai),
+    google: reveal(models.google),
+    ollama: reveal(models.ollama),
+  };
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the configuration from environment variables. A variable that is set to nothing counts as not set.
+ *
+ * @param options.cwd what relative paths are relative to
+ * @throws KonstructError `config_invalid`: the message lists every problem, `details.problems` holds them
+ */
+export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: string }): Config {
+  const { mode, cwd } = options;
+  const { values, problems } = readVariables(env);
+  problems.push(...findTypos(env), ...findMissing(env, values, mode));
+  if (problems.length > 0) throw configInvalid(problems);
+  return Object.freeze({
+    mode,
+    host: values.HOST ?? (mode === 'serve' ? '0.0.0.0' : '127.0.0.1'),
+    port: values.PORT ?? 8001,
+    publicUrl: values.KONSTRUCT_PUBLIC_URL,
+    dataDir: resolve(cwd, values.KONSTRUCT_DATA_DIR ?? '.konstruct'),
+    masterKey: values.KONSTRUCT_MASTER_KEY,
+    previousMasterKeys: Object.freeze(values.KONSTRUCT_MASTER_KEY_PREVIOUS ?? []),
+    databaseUrl: values.DATABASE_URL,
+    redisUrl: values.REDIS_URL,
+    role: values.KONSTRUCT_ROLE ?? 'all',
+    workerConcurrency: values.WORKER_CONCURRENCY ?? 50,
+    retentionDays: values.RETENTION_DAYS ?? 365,
+    logLevel: values.LOG_LEVEL ?? 'info',
+    otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
+    configFile: values.KONSTRUCT_CONFIG === null ? null : resolve(cwd, values.KONSTRUCT_CONFIG),
+    slack: Object.freeze({
+      signingSecret: values.SLACK_SIGNING_SECRET,
+      botToken: values.SLACK_BOT_TOKEN,
+      appToken: values.SLACK_APP_TOKEN,
+      clientId: values.SLACK_CLIENT_ID,
+      clientSecret: values.SLACK_CLIENT_SECRET,
+      apiUrl: values.SLACK_API_URL ?? 'https://slack.com/api/',
+    }),
+    models: Object.freeze({
+      anthropic: Object.freeze({ apiKey: values.ANTHROPIC_API_KEY, baseUrl: values.ANTHROPIC_BASE_URL }),
+      openai: Object.freeze({ apiKey: values.OPENAI_API_KEY, baseUrl: values.OPENAI_BASE_URL }),
+      google: Object.freeze({
+        apiKey: values.GOOGLE_GENERATIVE_AI_API_KEY,
+        baseUrl: values.GOOGLE_GENERATIVE_AI_BASE_URL,
+      }),
+      ollama: Object.freeze({ apiKey: null, baseUrl: values.OLLAMA_BASE_URL }),
+    }),
+    notices: Object.freeze(describeUnused(values)),
+  });
+}
+
+/** One thing that is wrong: what it is about, and what is wrong with it and what to do. */
+export interface ConfigProblem {
+  readonly variable: string;
+  readonly problem: string;
+}
+
+export function configInvalid(problems: readonly ConfigProblem[]): KonstructError {
+  const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+  const lines = problems.map(({ variable, problem }) => `  ${variable} ${problem}.`);
+  return new KonstructError('config_invalid', `The configuration has ${count}:\n${lines.join('\n')}`, {
+    details: { problems },
+  });
+}
+
+function readVariables(env: Environment): { values: ConfigValues; problems: ConfigProblem[] } {
+  const problems: ConfigProblem[] = [];
+  const entries = Object.entries(configVariables).map(([name, { schema }]) => {
+    const text = env[name]?.trim();
+    if (!text) return [name, null];
+    const result = schema.safeParse(text);
+    if (result.success) return [name, result.data];
+    problems.push({ variable: name, problem: result.error.issues[0]?.message ?? 'is not valid' });
+    return [name, null];
+  });
+  return { values: Object.fromEntries(entries) as ConfigValues, problems };
+}
+
+/**
+ * Variables in our name spaces that we do not know but nearly do. A known name with something appended
+ * (`SLACK_BOT_TOKEN_ACME`) is not a typo: a konstruct.yaml may take its secrets from such.
+ */
+function findTypos(env: Environment): ConfigProblem[] {
+  const known = Object.keys(configVariables);
+  return Object.keys(env)
+    .filter((name) => /^(KONSTRUCT|SLACK)_/.test(name) && !known.includes(name))
+    .filter((name) => !known.some((other) => name.startsWith(`${other}_`)))
+    .sort()
+    .flatMap((name) => {
+      const meant = nearestName(name, known);
+      return meant === null ? [] : [{ variable: name, problem: `is not known; did you mean ${meant}?` }];
+    });
+}
+
+function findMissing(env: Environment, values: ConfigValues, mode: ConfigMode): ConfigProblem[] {
+  if (mode !== 'serve') return [];
+  const problems: ConfigProblem[] = [];
+  if (isUnset(env, 'KONSTRUCT_MASTER_KEY')) {
+    problems.push({
+      variable: 'KONSTRUCT_MASTER_KEY',
+      problem: 'is missing; make one with: openssl rand -base64 32, and keep it where it is not lost',
+    });
+  }
+  if ((values.KONSTRUCT_ROLE ?? 'all') !== 'all' && isUnset(env, 'DATABASE_URL')) {
+    problems.push({
+      variable: 'DATABASE_URL',
+      problem: 'is missing; a gateway and a worker of their own need a PostgreSQL that both can reach',
+    });
+  }
+  return problems;
+}
+
+function isUnset(env: Environment, name: ConfigVariableName): boolean {
+  return (env[name]?.trim() ?? '') === '';
+}
+
+const unusedVariables: readonly ConfigVariableName[] = [
+  'REDIS_URL',
+  'SLACK_APP_TOKEN',
+  'SLACK_CLIENT_ID',
+  'SLACK_CLIENT_SECRET',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+];
+
+function describeUnused(values: ConfigValues): string[] {
+  return unusedVariables
+    .filter((name) => values[name] !== null)
+    .map((name) => `${name} is set but has no effect in this version yet.`);
+}

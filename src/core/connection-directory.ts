@@ -1,0 +1,19 @@
+import type { AccountRef } from './channel.ts';
+import type { Connection } from './tenant.ts';
+
+/** A connection as the gateway and the router need it: with its credentials, still encrypted. */
+export interface ResolvedConnection extends Connection {
+  /** Base64 envelope of `core/cipher.ts`. */
+  readonly credentials: string;
+  /** Whether requests for it are signed with a secret of its own. */
+  readonly ownSigningSecret: boolean;
+}
+
+/** Finds the connection, and with it the tenant, that an event belongs to. `null`: we do not know the installation. */
+export interface ConnectionDirectory {
+  resolve(
+    channel: string,
+    account: Pick<AccountRef, 'externalIds' | 'appId'>,
+  ): Promise<ResolvedConnection | null>;
+  find(channel: string, connectionId: string): Promise<ResolvedConnection | null>;
+}

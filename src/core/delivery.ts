@@ -1,0 +1,49 @@
+import type { ThreadMessage } from './channel.ts';
+import type { ClaimedTurn } from './turn.ts';
+
+/** What is known of the message that stands in the thread while the agent works. */
+export type Placeholder =
+  | { readonly state: 'shown'; readonly messageId: string }
+  /** It is certain that it does not stand there. */
+  | { readonly state: 'absent' }
+  /** It may stand there; look for the marker before anything is sent in its place. */
+  | { readonly state: 'unknown'; readonly deliveryId: number };
+
+/** How far the delivery of an answer has come. */
+export interface DeliveryProgress {
+  /** The platform's ids of the parts, in order; `null`: not delivered. */
+  readonly externalIds: readonly (string | null)[];
+  /** What stopped it; `null`: all parts are delivered. */
+  readonly error: unknown;
+}
+
+/** What the orchestrator asks of delivery, for one claimed turn. */
+export interface Delivery {
+  /** Shows or finds the placeholder. Throws `platform_rejected` when nothing can ever be delivered there. */
+  placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder>;
+  /** Turns the placeholder into the answer and posts the further parts. Never throws: says how far it came. */
+  answer(
+    turn: ClaimedTurn,
+    answer: Answer,
+    placeholder: Placeholder,
+    signal: AbortSignal,
+  ): Promise<DeliveryProgress>;
+  /** Cuts a reply into parts that the platform takes. */
+  split(turn: ClaimedTurn, reply: string): readonly string[];
+  /** Reads the thread; `null` when the platform does not let us. */
+  readThread(turn: ClaimedTurn, limit: number, signal: AbortSignal): Promise<readonly ThreadMessage[] | null>;
+  /** Display name of a person; `null` when unknown. */
+  personName(turn: ClaimedTurn, personId: string, signal: AbortSignal): Promise<string | null>;
+}
+
+export interface Answer {
+  readonly parts: readonly AnswerPart[];
+}
+
+export interface AnswerPart {
+  readonly deliveryId: number;
+  readonly content: string;
+  /** `unknown`: an earlier attempt may have sent it. */
+  readonly state: 'new' | 'unknown' | 'sent';
+  readonly externalId: string | null;
+}

@@ -1,0 +1,147 @@
+import type { Mention } from './channel.ts';
+import type { Agent, ConnectionSettings } from './tenant.ts';
+
+/**
+ * A turn as a worker gets it: one agent's work on the pending messages of a conversation, with all that running it
+ * needs, and with what earlier attempts left behind (`fresh` is false then). Made by `claim_turns` in
+ * `migrations/0002_pipeline.sql`.
+ */
+export interface ClaimedTurn {
+  readonly tenantId: string;
+  readonly tenantName: string;
+  readonly conversationId: number;
+  readonly turnId: number;
+  /** `committed`: the answer is known and only its delivery is left. */
+  readonly status: 'running' | 'committed';
+  readonly fresh: boolean;
+  /** Why a committed answer is an apology; `null`: it is none. */
+  readonly failureCode: string | null;
+  /** Failed attempts before this one. */
+  readonly attempts: number;
+  /** Proof of the lease: a commit with an older number is refused. */
+  readonly fence: number;
+  /** The agent came into the middle of the thread and has not read it yet. */
+  readonly threadUnread: boolean;
+  readonly channelId: string;
+  /** The conversation's thread; `''` for a DM outside threads. */
+  readonly threadId: string;
+  /** The thread the answer stands in. */
+  readonly replyThreadId: string | null;
+  readonly scope: 'direct' | 'group' | 'channel';
+  readonly startedAtMs: number;
+  readonly agent: Agent;
+  readonly connection: StoredConnection;
+  /** Newest messages of the conversation and its first one, oldest first. */
+  readonly messages: readonly TurnMessage[];
+  /** The placeholder's delivery, when this claim opened the turn. */
+  readonly placeholderId: number | null;
+  /** Deliveries of earlier attempts. */
+  readonly deliveries: readonly TurnDelivery[];
+  /** Steps logged so far. */
+  readonly steps: number;
+}
+
+/** What sending needs of a connection; the credentials are encrypted (base64 envelope) until they are used. */
+export interface StoredConnection {
+  readonly id: string;
+  readonly channel: string;
+  readonly externalId: string;
+  readonly agentUserId: string;
+  readonly settings: ConnectionSettings;
+  readonly status: 'active' | 'disabled';
+  readonly credentials: string;
+}
+
+export interface TurnMessage {
+  readonly id: number;
+  readonly externalId: string | null;
+  readonly direction: 'in' | 'out';
+  readonly senderId: string;
+  readonly senderName: string | null;
+  readonly content: string;
+  readonly mentions: readonly Mention[];
+  readonly attachments: readonly { readonly name: string; readonly mediaType: string }[];
+  readonly addressed: boolean;
+  readonly sentAtMs: number;
+  readonly receivedAtMs: number;
+  readonly turnId: number | null;
+  /** Whether this turn answers it. */
+  readonly ofTurn: boolean;
+}
+
+export interface TurnDelivery {
+  readonly id: number;
+  readonly kind: 'placeholder' | 'answer';
+  readonly position: number;
+  readonly status: 'pending' | 'sending' | 'sent' | 'failed';
+  readonly content: string | null;
+  readonly externalId: string | null;
+  readonly attempts: number;
+}
+
+/** Names a turn and proves the right to write to it. */
+export interface TurnKey {
+  readonly tenantId: string;
+  readonly conversationId: number;
+  readonly turnId: number;
+  readonly fence: number;
+}
+
+/** One model call, for the log of the turn. Times in ms since 1970 and ms. */
+export interface Step {
+  readonly position: number;
+  readonly kind: 'model';
+  readonly outcome: string;
+  readonly provider: string | null;
+  readonly model: string | null;
+  readonly inputTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly cachedInputTokens: number | null;
+  readonly reasoningTokens: number | null;
+  readonly detail: Readonly<Record<string, unknown>>;
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+}
+
+/** What a turn has come to. */
+export interface CommitTurn extends TurnKey {
+  readonly placeholderExternalId: string | null;
+  readonly steps: readonly Step[];
+  readonly reply: string;
+  /** The reply as the platform takes it, at least one part. */
+  readonly parts: readonly string[];
+  readonly agentUserId: string;
+  readonly errorCode: string | null;
+  readonly errorDetails: Readonly<Record<string, unknown>> | null;
+}
+
+/** The end of a turn. */
+export interface FinishTurn extends TurnKey {
+  readonly status: 'answered' | 'dead' | 'cancelled';
+  readonly errorCode: string | null;
+  /** The platform's ids of the delivered parts, in order; `null` for a part that was given up. */
+  readonly externalIds: readonly (string | null)[];
+  /** How long the agent now follows the thread; `null` leaves it as it is. */
+  readonly followMs: number | null;
+}
+
+/** A turn that is put back. */
+export interface RetryTurn extends TurnKey {
+  readonly delayMs: number;
+  /** Whether this counts as a failed attempt (a worker that shuts down hands over without counting). */
+  readonly counts: boolean;
+  readonly steps: readonly Step[];
+  readonly placeholderExternalId: string | null;
+  readonly errorCode: string | null;
+  readonly errorDetails: Readonly<Record<string, unknown>> | null;
+  /** Parts delivered so far. */
+  readonly externalIds: readonly (string | null)[];
+}
+
+/** Where turns are written; each call is refused (`null` or `false`) when the lease was lost. */
+export interface TurnLedger {
+  commit(turn: CommitTurn): Promise<{ readonly deliveryIds: readonly number[] } | null>;
+  finish(turn: FinishTurn): Promise<boolean>;
+  retry(turn: RetryTurn): Promise<boolean>;
+  recordPlaceholder(turn: ClaimedTurn, deliveryId: number, externalId: string): Promise<void>;
+}

@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { Log } from '../core/log.ts';
+import { errorCode } from './pool.ts';
+
+export type NotificationChannel = 'konstruct_ready' | 'konstruct_changed';
+
+export interface DatabaseListener {
+  on(channel: NotificationChannel, listener: () => void): void;
+  stop(): Promise<void>;
+}
+
+const CHANNELS: readonly NotificationChannel[] = ['konstruct_ready', 'konstruct_changed'];
+const RECONNECT_MS = 500;
+const PROBE_MS = 10_000;
+
+/**
+ * Holds one connection that listens for notifications. When it breaks it is made again, and every listener is then
+ * called once, because what was announced in between is unknown. Resolves when it listens for the first time.
+ */
+export async function listen(url: string, options: { log: Log }): Promise<DatabaseListener> {
+  const listeners = new Map<NotificationChannel, (() => void)[]>(CHANNELS.map((channel) => [channel, []]));
+  const stopped = new AbortController();
+  let client: pg.Client | null = null;
+
+  function announce(channel: NotificationChannel): void {
+    for (const listener of listeners.get(channel) ?? []) listener();
+  }
+
+  async function connect(): Promise<void> {
+    const next = new pg.Client({
+      connectionString: url,
+      application_name: 'konstruct listen',
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
+      query_timeout: 5_000,
+    });
+    next.on('error', () => {}); // 'end' follows and reconnects
+    await next.connect();
+    next.on('notification', ({ channel }) => announce(channel as NotificationChannel));
+    for (const channel of CHANNELS) await next.query(`listen ${channel}`);
+    next.once('end', () => {
+      client = null;
+      if (!stopped.signal.aborted) void reconnect();
+    });
+    client = next;
+  }
+
+  async function reconnect(): Promise<void> {
+    options.log.warn('database.listener_lost');
+    while (!stopped.signal.aborted) {
+      try {
+        await sleep(RECONNECT_MS, undefined, { signal: stopped.signal });
+        await connect();
+        options.log.info('database.listener_restored');
+        for (const channel of CHANNELS) announce(channel);
+        return;
+      } catch (error) {
+        if (!stopped.signal.aborted)
+          options.log.debug('database.listener_failed', { code: errorCode(error) });
+      }
+    }
+  }
+
+  await connect();
+  // A connection that died without a word (a pulled cable) would stay silent for ever: ask now and then.
+  const probe = setInterval(() => {
+    const current = client;
+    current?.query('select 1').catch(() => current.end().catch(() => {}));
+  }, PROBE_MS);
+  probe.unref();
+
+  return {
+    on: (channel, listener) => listeners.get(channel)?.push(listener),
+    async stop() {
+      stopped.abort();
+      clearInterval(probe);
+      await client?.end();
+    },
+  };
+}

@@ -1,0 +1,164 @@
+import type { Channel, ConnectionAccess } from '../core/channel.ts';
+import { type Cipher, connectionOwner } from '../core/cipher.ts';
+import type { Answer, AnswerPart, Delivery, Placeholder } from '../core/delivery.ts';
+import { isKonstructError, KonstructError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Credentials } from '../core/tenant.ts';
+import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
+
+export interface DeliveryOptions {
+  readonly channels: ReadonlyMap<string, Channel>;
+  readonly cipher: Cipher;
+  readonly log: Log;
+}
+
+/**
+ * Sends what turns have to say. A send whose outcome is unknown is never simply repeated: first the platform is asked
+ * whether the message with this delivery's marker stands there (invariant 2).
+ */
+export function createDelivery(options: DeliveryOptions): Delivery {
+  const channelOf = (turn: ClaimedTurn): Channel => requireChannel(options.channels, turn.connection.channel);
+  const accessOf = (turn: ClaimedTurn): ConnectionAccess =>
+    openConnection(options.cipher, turn.tenantId, turn.connection);
+
+  async function placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder> {
+    const channel = channelOf(turn);
+    const access = accessOf(turn);
+    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const earlier = turn.deliveries.find(({ kind }) => kind === 'placeholder');
+    if (earlier?.externalId) return { state: 'shown', messageId: earlier.externalId };
+    const deliveryId = earlier?.id ?? turn.placeholderId;
+    if (deliveryId === null || !channel.capabilities.edit) return { state: 'absent' };
+    try {
+      if (earlier) {
+        const found = await channel.findByMarker(access, target, { deliveryId: String(deliveryId) }, signal);
+        if (found) return { state: 'shown', messageId: found.messageId };
+      }
+      const posted = await channel.post(
+        access,
+        { target, markdown: turn.agent.placeholder, marker: { deliveryId: String(deliveryId) } },
+        signal,
+      );
+      return { state: 'shown', messageId: posted.messageId };
+    } catch (error) {
+      if (!isKonstructError(error) || !error.retryable) throw error;
+      options.log.warn('placeholder.failed', {
+        tenantId: turn.tenantId,
+        turnId: turn.turnId,
+        code: error.code,
+      });
+      // A 429 or a refused connection means that it was not sent; an earlier attempt's fate stays open, though.
+      const unknown =
+        earlier !== undefined || error.details.outcomeUnknown === true || error.code === 'aborted';
+      return unknown ? { state: 'unknown', deliveryId } : { state: 'absent' };
+    }
+  }
+
+  /** Puts the first part where the placeholder stands. Returns the id of the message that holds it now. */
+  async function deliverFirst(
+    turn: ClaimedTurn,
+    part: AnswerPart,
+    shown: Placeholder,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const channel = channelOf(turn);
+    const access = accessOf(turn);
+    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    let messageId = shown.state === 'shown' ? shown.messageId : null;
+    if (shown.state === 'unknown') {
+      const found = await channel.findByMarker(
+        access,
+        target,
+        { deliveryId: String(shown.deliveryId) },
+        signal,
+      );
+      messageId = found?.messageId ?? null;
+    }
+    if (messageId !== null) {
+      try {
+        // Editing twice to the same text does no harm, so no look-up is needed before a repeated edit.
+        const marker = { deliveryId: String(part.deliveryId) };
+        await channel.edit(access, { target, messageId, markdown: part.content, marker }, signal);
+        return messageId;
+      } catch (error) {
+        if (!isGone(error)) throw error; // somebody deleted the placeholder: the answer comes as a new message
+      }
+    }
+    return post(turn, part, signal);
+  }
+
+  async function post(turn: ClaimedTurn, part: AnswerPart, signal: AbortSignal): Promise<string> {
+    const channel = channelOf(turn);
+    const access = accessOf(turn);
+    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const marker = { deliveryId: String(part.deliveryId) };
+    if (part.state === 'unknown') {
+      const found = await channel.findByMarker(access, target, marker, signal);
+      if (found) return found.messageId;
+    }
+    try {
+      return (await channel.post(access, { target, markdown: part.content, marker }, signal)).messageId;
+    } catch (error) {
+      if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
+      const found = await channel.findByMarker(access, target, marker, signal);
+      if (found) return found.messageId;
+      throw error;
+    }
+  }
+
+  return {
+    placeholder,
+    async answer(turn: ClaimedTurn, answer: Answer, shown: Placeholder, signal: AbortSignal) {
+      const externalIds: (string | null)[] = answer.parts.map(({ externalId }) => externalId);
+      for (const [index, part] of answer.parts.entries()) {
+        if (part.state === 'sent') continue;
+        try {
+          externalIds[index] =
+            index === 0 ? await deliverFirst(turn, part, shown, signal) : await post(turn, part, signal);
+        } catch (error) {
+          return { externalIds, error };
+        }
+      }
+      return { externalIds, error: null };
+    },
+    split: (turn, reply) => channelOf(turn).split(reply),
+    readThread: (turn, limit, signal) =>
+      channelOf(turn).fetchThread(
+        accessOf(turn),
+        { channelId: turn.channelId, threadId: turn.replyThreadId },
+        limit,
+        signal,
+      ),
+    personName: (turn, personId, signal) => channelOf(turn).personName(accessOf(turn), personId, signal),
+  };
+}
+
+/** @throws KonstructError `not_found` for a channel this installation does not have */
+export function requireChannel(channels: ReadonlyMap<string, Channel>, type: string): Channel {
+  const channel = channels.get(type);
+  if (!channel) throw new KonstructError('not_found', `There is no channel "${type}" in this installation.`);
+  return channel;
+}
+
+/** Decrypts a connection's credentials for one use. @throws KonstructError `credentials_unreadable` */
+export function openConnection(
+  cipher: Cipher,
+  tenantId: string,
+  connection: StoredConnection,
+): ConnectionAccess {
+  const envelope = Buffer.from(connection.credentials, 'base64');
+  const credentials = JSON.parse(
+    cipher.decrypt(envelope, connectionOwner(tenantId, connection.id)),
+  ) as Credentials;
+  return { connectionId: connection.id, externalId: connection.externalId, credentials };
+}
+
+/** The message to be edited is not there any more, or is not ours to edit. */
+function isGone(error: unknown): boolean {
+  return (
+    isKonstructError(error, 'platform_rejected') &&
+    ['message_not_found', 'cant_update_message', 'edit_window_closed'].includes(
+      String(error.details.platformError),
+    )
+  );
+}

@@ -1,0 +1,174 @@
+import type { Channel, ChannelEvent, ChannelRequest, ParsedRequest } from '../core/channel.ts';
+import { type Cipher, connectionOwner } from '../core/cipher.ts';
+import type { Clock } from '../core/clock.ts';
+import type { ConnectionDirectory, ResolvedConnection } from '../core/connection-directory.ts';
+import { isKonstructError, KonstructError } from '../core/errors.ts';
+import type { JourneyRecorder } from '../core/journey.ts';
+import type { Log } from '../core/log.ts';
+import type { Credentials } from '../core/tenant.ts';
+
+export interface ReceiverOptions {
+  readonly channel: Channel;
+  /** The installation's signing secret for this channel; `null`: connections bring their own. */
+  readonly signingSecret: string | null;
+  readonly directory: ConnectionDirectory;
+  /** Stores an event; resolves when it is durable. */
+  readonly route: (connection: ResolvedConnection, event: ChannelEvent) => Promise<string>;
+  readonly cipher: Cipher;
+  readonly clock: Clock;
+  readonly journeys: JourneyRecorder;
+  readonly log: Log;
+}
+
+/** What to answer once everything in the request is durable. */
+export interface ReceiverAnswer {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export type Receiver = (
+  request: ChannelRequest,
+  connectionId: string | null,
+  receivedAtMs: number,
+) => Promise<ReceiverAnswer>;
+
+const ACK: ReceiverAnswer = { contentType: 'text/plain; charset=utf-8', body: '' };
+/** Look-ups a second for requests that nothing has vouched for yet. */
+const UNVERIFIED_LOOKUPS_PER_SECOND = 20;
+
+/**
+ * One platform's requests: verify the raw bytes, parse, find the connection, hand over each event, ack.
+ *
+ * A connection with a signing secret of its own is only ever believed with that secret: a request signed with the
+ * installation's does not reach it.
+ *
+ * @throws KonstructError `signature_*`, `signing_secret_missing`, `body_malformed`, `database_unavailable`, `disk_full`
+ */
+export function createReceiver(options: ReceiverOptions): Receiver {
+  const { channel, directory, log } = options;
+  let lookups = { second: 0, count: 0 };
+
+  return async (request, connectionId, receivedAtMs) => {
+    const trusted =
+      connectionId === null ? await verifyShared(request) : await verifyOwn(request, connectionId);
+    const verifiedAtMs = options.clock();
+    const parsed = trusted.parsed ?? channel.parse(request);
+    if (parsed.kind === 'challenge') return { contentType: parsed.contentType, body: parsed.body };
+    for (const event of parsed.events)
+      await receive(event, trusted.connection, receivedAtMs, verifiedAtMs, request);
+    return ACK;
+  };
+
+  async function receive(
+    event: ChannelEvent,
+    trusted: ResolvedConnection | null,
+    receivedAtMs: number,
+    verifiedAtMs: number,
+    request: ChannelRequest,
+  ): Promise<void> {
+    if (event.type === 'ignored') {
+      log.debug('event.ignored', { channel: channel.type, eventId: event.eventId, reason: event.reason });
+      return;
+    }
+    const connection = trusted ?? (await directory.resolve(channel.type, event.account));
+    // A connection's own path and secret speak for that connection only.
+    if (connection === null || !event.account.externalIds.includes(connection.externalId)) {
+      const { externalIds, appId } = event.account;
+      log.warn('event.unknown_installation', {
+        channel: channel.type,
+        externalIds,
+        appId,
+        eventId: event.eventId,
+      });
+      return;
+    }
+    if (trusted === null && connection.ownSigningSecret) {
+      channel.verify(request, signingSecretOf(connection), options.clock());
+    }
+    const resolvedAtMs = options.clock();
+    const outcome = await options.route(connection, event);
+    const admittedAtMs = options.clock();
+    log.debug('event.received', {
+      channel: channel.type,
+      tenantId: connection.tenantId,
+      connectionId: connection.id,
+      type: event.type,
+      outcome,
+      ms: Math.round(admittedAtMs - receivedAtMs),
+    });
+    if (event.type === 'message' && outcome === 'new') {
+      const key = {
+        externalId: connection.externalId,
+        channelId: event.channelId,
+        messageId: event.messageId,
+      };
+      options.journeys.mark(key, 'received', receivedAtMs);
+      options.journeys.mark(key, 'verified', verifiedAtMs, verifiedAtMs - receivedAtMs);
+      options.journeys.mark(key, 'resolved', resolvedAtMs, resolvedAtMs - verifiedAtMs);
+      options.journeys.mark(key, 'admitted', admittedAtMs, admittedAtMs - resolvedAtMs);
+    }
+  }
+
+  /** The path all connections share: the installation's secret, or the one of the connection that the body names. */
+  async function verifyShared(request: ChannelRequest): Promise<Trusted> {
+    let refusal: KonstructError;
+    try {
+      if (options.signingSecret === null) throw new KonstructError('signing_secret_missing');
+      channel.verify(request, options.signingSecret, options.clock());
+      return { connection: null, parsed: null };
+    } catch (error) {
+      if (!isKonstructError(error)) throw error;
+      refusal = error;
+    }
+    if (refusal.code !== 'signature_invalid' && refusal.code !== 'signing_secret_missing') throw refusal;
+    const claimed = await peek(request);
+    if (!claimed?.connection?.ownSigningSecret) throw refusal;
+    channel.verify(request, signingSecretOf(claimed.connection), options.clock());
+    return claimed;
+  }
+
+  /** Whom an unverified body claims to be for: only to choose the secret that then must fit. Bounded. */
+  async function peek(request: ChannelRequest): Promise<Trusted | null> {
+    const second = Math.floor(options.clock() / 1_000);
+    if (lookups.second !== second) lookups = { second, count: 0 };
+    lookups.count += 1;
+    if (lookups.count > UNVERIFIED_LOOKUPS_PER_SECOND) return null;
+    let parsed: ParsedRequest;
+    try {
+      parsed = channel.parse(request);
+    } catch {
+      return null; // the signature's refusal says enough
+    }
+    const account = parsed.kind === 'events' ? parsed.events[0]?.account : undefined;
+    if (parsed.kind !== 'events' || parsed.events.length !== 1 || !account) return null;
+    return { connection: await directory.resolve(channel.type, account), parsed };
+  }
+
+  /** The path of one connection. */
+  async function verifyOwn(request: ChannelRequest, connectionId: string): Promise<Trusted> {
+    const connection = await directory.find(channel.type, connectionId);
+    const secret = connection?.ownSigningSecret ? signingSecretOf(connection) : options.signingSecret;
+    if (connection === null || secret === null) {
+      throw new KonstructError(
+        'signing_secret_missing',
+        'There is no such connection, or it has no signing secret.',
+      );
+    }
+    channel.verify(request, secret, options.clock());
+    return { connection, parsed: null };
+  }
+
+  function signingSecretOf(connection: ResolvedConnection): string {
+    const envelope = Buffer.from(connection.credentials, 'base64');
+    const owner = connectionOwner(connection.tenantId, connection.id);
+    const { signingSecret } = JSON.parse(options.cipher.decrypt(envelope, owner)) as Credentials;
+    if (!signingSecret) throw new KonstructError('signing_secret_missing');
+    return signingSecret;
+  }
+}
+
+interface Trusted {
+  /** Set when the secret already settled whose request it is. */
+  readonly connection: ResolvedConnection | null;
+  readonly parsed: ParsedRequest | null;
+}

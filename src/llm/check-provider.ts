@@ -1,0 +1,128 @@
+import type { ProviderKeys, RouteEntry } from '../core/model.ts';
+import { createKeepAliveFetch } from './keep-alive-fetch.ts';
+import type { ModelAccess } from './provider.ts';
+import { resolveEntry } from './resolve-entry.ts';
+
+export type ProviderCheck =
+  | { readonly kind: 'ok'; readonly note: string | null }
+  | { readonly kind: 'problem'; readonly problem: string; readonly remedy: string };
+
+export interface CheckOptions {
+  readonly keys: ProviderKeys;
+  readonly signal: AbortSignal;
+  /** Deadline of the whole check, in ms. */
+  readonly timeoutMs?: number;
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+const MAX_NAMES = 8;
+
+/**
+ * Asks a provider whether a route entry would work: address, key and model name. It reads the provider's description
+ * of the model (`GET /models/{model}`), which costs no tokens. Never throws, except when the signal ends it.
+ */
+export async function checkProvider(entry: RouteEntry, options: CheckOptions): Promise<ProviderCheck> {
+  const resolved = resolveEntry(entry, options.keys);
+  if (resolved.kind === 'problem') {
+    return problem(`${entry.provider} ${entry.model}: ${resolved.problem}`, 'Correct the route entry.');
+  }
+  const { access } = resolved;
+  const headers = access.provider.authHeaders(access.apiKey);
+  if (headers === null) return ok('answers are scripted; set a model key for real ones');
+
+  const fetch = options.fetch ?? createKeepAliveFetch();
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  const signal = AbortSignal.any([options.signal, timeout]);
+  const get = (path: string) => fetch(`${access.baseUrl}${path}`, { headers, signal });
+  try {
+    const response = await get(`/models/${encodeURIComponent(access.model)}`);
+    if (response.status === 404 || response.status === 405) return await checkList(access, get);
+    return readStatus(access, response.status);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    const why = timeout.aborted ? 'did not answer in time' : `cannot be reached${code(error)}`;
+    return problem(
+      `${access.provider.name} at ${host(access)} ${why}`,
+      'Check the address and the network of this machine (firewall, proxy, DNS).',
+    );
+  }
+}
+
+/** Some compatible servers describe no single model, and all of them say 404 for one they do not have. */
+async function checkList(
+  access: ModelAccess,
+  get: (path: string) => Promise<Response>,
+): Promise<ProviderCheck> {
+  const response = await get('/models');
+  if (response.status === 404 || response.status === 405) {
+    return access.provider.needsKey
+      ? problem(
+          `${access.provider.name} at ${host(access)} has no model API there`,
+          'Check the base URL; it usually ends in /v1.',
+        )
+      : ok('the server is there, but it does not tell which models it has');
+  }
+  if (!response.ok) return readStatus(access, response.status);
+  const names = modelNames(await response.text());
+  if (names.some((name) => name === access.model || name === `${access.model}:latest`)) return ok(null);
+  const known = names.length === 0 ? '' : `; it has ${names.slice(0, MAX_NAMES).join(', ')}`;
+  return problem(
+    `${access.provider.name} does not have the model ${access.model}${known}`,
+    access.provider.name === 'ollama'
+      ? `Run \`ollama pull ${access.model}\` or name another model in the route.`
+      : 'Name another model in the route, or ask the provider for access to this one.',
+  );
+}
+
+function readStatus(access: ModelAccess, status: number): ProviderCheck {
+  const who = `${access.provider.name} at ${host(access)}`;
+  if (status >= 200 && status < 300) return ok(null);
+  const refusesKey =
+    status === 401 || status === 403 || (status === 400 && access.provider.name === 'google');
+  if (refusesKey) {
+    const where = access.provider.keyVariable ?? 'the apiKey of the route entry';
+    return problem(
+      `${who} refuses the key (${status})`,
+      `Check ${where}; keys are made in the provider’s console.`,
+    );
+  }
+  // A provider that is busy has accepted key and address; that it is busy is no fault of the configuration.
+  if (status === 429 || status >= 500) return ok(`${who} is busy or down just now (${status})`);
+  return problem(`${who} answered with status ${status}`, 'Check the base URL; it usually ends in /v1.');
+}
+
+/** Names in `{ data: [{ id }] }` (OpenAI, Anthropic) or `{ models: [{ name: "models/…" }] }` (Gemini). */
+function modelNames(body: string): readonly string[] {
+  try {
+    const parsed = JSON.parse(body) as {
+      readonly data?: readonly { readonly id?: unknown }[];
+      readonly models?: readonly { readonly name?: unknown }[];
+    };
+    const names = [
+      ...(parsed.data ?? []).map(({ id }) => id),
+      ...(parsed.models ?? []).map(({ name }) => name),
+    ];
+    return names.flatMap((name) => (typeof name === 'string' ? [name.replace(/^models\//, '')] : []));
+  } catch {
+    return [];
+  }
+}
+
+/** The address without path, user or password. */
+function host(access: ModelAccess): string {
+  return new URL(access.baseUrl).host;
+}
+
+function code(error: unknown): string {
+  const value = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return typeof value === 'string' ? ` (${value})` : '';
+}
+
+function ok(note: string | null): ProviderCheck {
+  return { kind: 'ok', note };
+}
+
+function problem(text: string, remedy: string): ProviderCheck {
+  return { kind: 'problem', problem: text, remedy };
+}

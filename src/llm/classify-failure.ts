@@ -1,0 +1,124 @@
+import { AISDKError, APICallError } from '@ai-sdk/provider';
+import type { AttemptOutcome } from '../core/model.ts';
+import { retryAfterMs } from './retry-delay.ts';
+
+/** What the pool needs to know of a failed call. Holds no text of the provider, and so neither prompt nor key. */
+export interface AttemptFailure {
+  readonly outcome: Exclude<AttemptOutcome, 'ok'>;
+  readonly status: number | null;
+  readonly errorType: string | null;
+  /** Whether the same request can succeed later without anybody changing anything. */
+  readonly transient: boolean;
+  readonly retryAfterMs: number | null;
+}
+
+/** 529 is Anthropic's overload: https://platform.claude.com/docs/en/api/errors */
+const OVERLOADED_STATUSES: ReadonlySet<number> = new Set([503, 529]);
+
+/** A 429 with one of these words is an account without money, which waiting does not fill. */
+const SPENT_QUOTA: ReadonlySet<string> = new Set(['insufficient_quota', 'billing_hard_limit_reached']);
+
+/** Gemini answers 400 to a wrong key: https://ai.google.dev/gemini-api/docs/troubleshooting */
+const INVALID_KEY = 'API_KEY_INVALID';
+
+/**
+ * Reads an error of an AI SDK call. The SDK's own error carries the request and the answer in full, so nothing of it
+ * is kept but the status, the headers about waiting and the provider's error type.
+ */
+export function classifyFailure(error: unknown, nowMs: number): AttemptFailure {
+  if (!APICallError.isInstance(error)) {
+    const errorType = systemCode(error);
+    if (errorType !== null) return failure('network', { errorType, transient: true });
+    // What the SDK itself objects to in an answer; anything else is a fault of ours, which a retry does not mend.
+    const isAnswer = AISDKError.isInstance(error);
+    return failure(isAnswer ? 'malformed' : 'rejected', {
+      errorType: errorName(error),
+      transient: isAnswer,
+    });
+  }
+  const status = error.statusCode ?? null;
+  const { type: errorType, retryAfterMs: toldMs } = readProviderError(error.responseBody);
+  const known = { status, errorType, retryAfterMs: retryAfterMs(error.responseHeaders, nowMs) ?? toldMs };
+  if (status === null) {
+    return failure('network', { errorType: systemCode(error), transient: true });
+  }
+  if (status < 300) {
+    const code = systemCode(error);
+    if (code !== null) return failure('network', { status, errorType: code, transient: true });
+    return failure('malformed', { status, transient: true });
+  }
+  if (status === 429) {
+    const spent = errorType !== null && SPENT_QUOTA.has(errorType);
+    return spent ? failure('rejected', known) : failure('rate_limited', { ...known, transient: true });
+  }
+  if (OVERLOADED_STATUSES.has(status)) return failure('overloaded', { ...known, transient: true });
+  if (status === 408 || status === 504) return failure('timeout', { ...known, transient: true });
+  if (status >= 500) return failure('server_error', { ...known, transient: true });
+  if (status === 409 || status === 425) return failure('rejected', { ...known, transient: true });
+  if (status === 401 || status === 403 || errorType === INVALID_KEY) return failure('unauthorized', known);
+  return failure('rejected', known);
+}
+
+function failure(
+  outcome: AttemptFailure['outcome'],
+  known: Partial<Omit<AttemptFailure, 'outcome'>>,
+): AttemptFailure {
+  return { outcome, status: null, errorType: null, transient: false, retryAfterMs: null, ...known };
+}
+
+/** A word, not prose: free text could repeat the prompt or the key. */
+const WORD = /^[A-Za-z][A-Za-z_]{2,47}$/;
+
+interface ProviderError {
+  readonly type: string | null;
+  readonly retryAfterMs: number | null;
+}
+
+/**
+ * The error's type in the provider's answer: Anthropic `error.type`, OpenAI `error.code` or `error.type`, Gemini the
+ * `reason` in `error.details` or `error.status`. Gemini says there, too, how long to wait:
+ * https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto
+ */
+function readProviderError(responseBody: string | undefined): ProviderError {
+  let error: unknown;
+  try {
+    error = (JSON.parse(responseBody ?? '') as { readonly error?: unknown } | null)?.error;
+  } catch {
+    return { type: null, retryAfterMs: null };
+  }
+  const { code, status, type, details } = fieldsOf(error);
+  const more = Array.isArray(details) ? details.map(fieldsOf) : [];
+  const words = [...more.map(({ reason }) => reason), code, status, type];
+  const seconds = more
+    .map(({ retryDelay }) => /^(\d+(?:\.\d+)?)s$/.exec(String(retryDelay))?.[1])
+    .find((written) => written !== undefined);
+  return {
+    type: words.find(isWord) ?? null,
+    retryAfterMs: seconds === undefined ? null : Number(seconds) * 1000,
+  };
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}
+
+function isWord(value: unknown): value is string {
+  return typeof value === 'string' && WORD.test(value);
+}
+
+/** `ERR_INVALID_…` is Node refusing what we gave it (a line break in a key): not the network's fault. */
+const SYSTEM_CODE = /^(?!ERR_INVALID)[A-Z][A-Z0-9_]{2,47}$/;
+
+/** The system's code of a failed connection (`ECONNREFUSED`), wherever in the chain of causes it stands. */
+function systemCode(error: unknown): string | null {
+  for (let current = error, depth = 0; current instanceof Error && depth < 5; depth += 1) {
+    const code = (current as { readonly code?: unknown }).code;
+    if (typeof code === 'string' && SYSTEM_CODE.test(code)) return code;
+    current = current.cause;
+  }
+  return null;
+}
+
+function errorName(error: unknown): string | null {
+  return error instanceof Error && isWord(error.name) ? error.name : null;
+}

@@ -1,0 +1,103 @@
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createKeepAliveFetch } from './keep-alive-fetch.ts';
+
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+async function listen(handler: RequestListener): Promise<{ url: string; connections: () => number }> {
+  let count = 0;
+  const server = createServer(handler);
+  server.on('connection', () => {
+    count += 1;
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  closers.push(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => {
+      server.close(resolve);
+    });
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, connections: () => count };
+}
+
+describe('createKeepAliveFetch', () => {
+  it('sends method, headers and body and returns status, headers and body', async () => {
+    const { url } = await listen(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      response.writeHead(418, { 'x-seen': `${request.method} ${request.headers['x-key']}` });
+      response.end(Buffer.concat(chunks));
+    });
+    const fetch = createKeepAliveFetch();
+    const response = await fetch(url, { method: 'POST', headers: { 'x-key': 'k' }, body: 'ü🙂' });
+    expect(response.status).toBe(418);
+    expect(response.ok).toBe(false);
+    expect(response.headers.get('x-seen')).toBe('POST k');
+    expect(await response.text()).toBe('ü🙂');
+  });
+
+  it('keeps the connection for the next call', async () => {
+    const { url, connections } = await listen((_request, response) => void response.end('ok'));
+    const fetch = createKeepAliveFetch();
+    for (let call = 0; call < 3; call += 1) await (await fetch(url)).text();
+    expect(connections()).toBe(1);
+  });
+
+  it('sends again at once when a kept connection was closed by the server as it was taken', async () => {
+    let calls = 0;
+    const { url, connections } = await listen((request, response) => {
+      calls += 1;
+      if (calls === 2) request.socket.resetAndDestroy();
+      else response.end(`answer ${calls}`);
+    });
+    const fetch = createKeepAliveFetch();
+    await (await fetch(url)).text();
+    expect(await (await fetch(url)).text()).toBe('answer 3');
+    expect(connections()).toBe(2);
+  });
+
+  it('goes through the proxy that is configured', async () => {
+    const { url } = await listen((request, response) => void response.end(`proxied ${request.url}`));
+    const fetch = createKeepAliveFetch({ proxyEnv: { HTTP_PROXY: url } });
+    const response = await fetch('http://models.example.invalid/v1/models');
+    expect(await response.text()).toBe('proxied http://models.example.invalid/v1/models');
+  });
+
+  it('does not follow a redirect, so that a key never reaches another host', async () => {
+    const { url } = await listen((_request, response) => {
+      response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end();
+    });
+    expect((await createKeepAliveFetch()(url)).status).toBe(307);
+  });
+
+  it('refuses an answer that is too large', async () => {
+    const { url } = await listen((_request, response) => void response.end('x'.repeat(2_000)));
+    await expect(createKeepAliveFetch({ maxAnswerBytes: 1_000 })(url)).rejects.toThrow(
+      'larger than 1000 bytes',
+    );
+  });
+
+  it('rejects and closes the socket when the signal ends it, before and during the answer', async () => {
+    const gone = Promise.withResolvers<void>();
+    const started = Promise.withResolvers<void>();
+    const { url } = await listen((_request, response) => {
+      response.on('close', gone.resolve);
+      response.writeHead(200, { 'content-length': 100 });
+      response.write('half', () => started.resolve());
+    });
+    const fetch = createKeepAliveFetch();
+    await expect(fetch(url, { signal: AbortSignal.abort() })).rejects.toThrow();
+    const controller = new AbortController();
+    const call = fetch(url, { signal: controller.signal });
+    await started.promise;
+    controller.abort();
+    await expect(call).rejects.toThrow();
+    await gone.promise;
+  });
+});

@@ -1,0 +1,48 @@
+import type { LanguageModelV4, SharedV4ProviderOptions } from '@ai-sdk/provider';
+import type { Sleep } from '../core/clock.ts';
+import type { ProviderName } from '../core/model.ts';
+
+/**
+ * A provider of models: one small file under `providers/`. It knows where the provider is, what it needs and how its
+ * official AI SDK package is opened; everything about retries, time and failures is the pool's.
+ */
+export interface Provider {
+  readonly name: ProviderName;
+  /** Environment variables that configure it; `null` where there is none. */
+  readonly keyVariable: string | null;
+  readonly baseUrlVariable: string | null;
+  /** Where it is unless configured otherwise; `null`: it has no address of its own. */
+  readonly defaultBaseUrl: string | null;
+  /** The model for an installation that stored no route; `null`: there is no sensible guess. */
+  readonly defaultModel: string | null;
+  /** Whether calls without a key are pointless. */
+  readonly needsKey: boolean;
+  /** Completes an address that people write without its version (`https://api.anthropic.com`). */
+  completeBaseUrl(baseUrl: string): string;
+  /** Headers that authenticate a plain HTTP request, for `checkProvider`; `null`: there is no HTTP behind it. */
+  authHeaders(apiKey: string | null): Readonly<Record<string, string>> | null;
+  /** Opens a model; loads the provider's package on first use. */
+  openModel(access: ModelAccess, io: ProviderIo): Promise<CallableModel>;
+  /** Settings sent with every call. */
+  readonly callOptions?: SharedV4ProviderOptions;
+}
+
+/** The one method of an AI SDK model that the pool uses; see docs/decisions/0003-model-calls.md. */
+export type CallableModel = Pick<LanguageModelV4, 'doGenerate'>;
+
+/** A route entry with everything resolved. Holds a key: never logged. */
+export interface ModelAccess {
+  readonly provider: Provider;
+  readonly model: string;
+  /** Complete, without a slash at the end; empty for a provider without HTTP. */
+  readonly baseUrl: string;
+  readonly apiKey: string | null;
+}
+
+/** What providers may use of the outside world. */
+export interface ProviderIo {
+  readonly fetch: typeof globalThis.fetch;
+  readonly sleep: Sleep;
+  /** How long the `demo` provider seems to think, in ms. */
+  readonly demoDelayMs: number;
+}

@@ -1,0 +1,18 @@
+import { completeBaseUrl } from '../complete-base-url.ts';
+import type { Provider } from '../provider.ts';
+
+/** Anthropic's Messages API: https://platform.claude.com/docs/en/api/messages */
+export const anthropic: Provider = {
+  name: 'anthropic',
+  keyVariable: 'ANTHROPIC_API_KEY',
+  baseUrlVariable: 'ANTHROPIC_BASE_URL',
+  defaultBaseUrl: 'https://api.anthropic.com/v1',
+  defaultModel: 'claude-sonnet-4-5',
+  needsKey: true,
+  completeBaseUrl: (baseUrl) => completeBaseUrl(baseUrl, '/v1'),
+  authHeaders: (apiKey) => ({ 'x-api-key': apiKey ?? '', 'anthropic-version': '2023-06-01' }),
+  async openModel({ model, baseUrl, apiKey }, { fetch }) {
+    const { createAnthropic } = await import('@ai-sdk/anthropic');
+    return createAnthropic({ apiKey: apiKey ?? '', baseURL: baseUrl, fetch })(model);
+  },
+};

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import type { ModelMessage } from '../../core/model.ts';
+import { createModelPool } from '../create-model-pool.ts';
+
+const silent = () => undefined;
+const waitsMs: number[] = [];
+
+function ask(
+  question: string,
+  earlier: readonly ModelMessage[] = [],
+  system = 'You are Ada, a dry engineer.',
+) {
+  const pool = createModelPool({
+    routes: async (name) => ({ name, entries: [{ provider: 'demo', model: 'scripted' }] }),
+    keys: {},
+    clock: Date.now,
+    random: () => 0,
+    sleep: async (ms) => {
+      waitsMs.push(ms);
+    },
+    log: { debug: silent, info: silent, warn: silent, error: silent },
+    fetch: () => Promise.reject(new Error('the demo provider must not use the network')),
+    demoDelayMs: 30,
+  });
+  return pool.generate({
+    tenantId: 'tenant-1',
+    route: 'default',
+    system,
+    messages: [...earlier, { role: 'user', content: question }],
+    maxOutputTokens: 1000,
+    signal: new AbortController().signal,
+  });
+}
+
+describe('demo', () => {
+  it('says in every answer that it is scripted and which key to set', async () => {
+    for (const question of ['hello', 'help', 'who are you?', 'thanks', 'Where is the report?', '']) {
+      const { text } = await ask(question);
+      expect(text, question).toContain('scripted');
+      expect(text, question).toContain('`ANTHROPIC_API_KEY`');
+    }
+  });
+
+  it('uses the agent’s name when the prompt tells it', async () => {
+    expect((await ask('Who are you?')).text).toContain('**Ada**');
+    expect((await ask('Who are you?', [], 'Be nice.')).text).toContain('an AI coworker');
+  });
+
+  it('quotes the question and shows that it saw the conversation', async () => {
+    const earlier = [
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: 'Hello!' },
+    ] as const;
+    const { text } = await ask('Where is\nthe report?', earlier);
+    expect(text).toContain('> Where is\n> the report?');
+    expect(text).toContain('2 earlier messages');
+    expect((await ask('Where is the report?')).text).toContain('first message');
+  });
+
+  it('answers the same question the same way, after the delay that was set', async () => {
+    waitsMs.length = 0;
+    expect((await ask('Hello')).text).toBe((await ask('Hello')).text);
+    expect(waitsMs).toEqual([30, 30]);
+  });
+
+  it('reports no tokens, because it used none', async () => {
+    const { usage, attempts } = await ask('Hello');
+    expect(Object.values(usage)).toEqual([null, null, null, null]);
+    expect(attempts).toMatchObject([{ provider: 'demo', outcome: 'ok', status: null }]);
+  });
+});

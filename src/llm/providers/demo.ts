@@ -1,0 +1,96 @@
+import type { LanguageModelV4Prompt } from '@ai-sdk/provider';
+import type { Provider } from '../provider.ts';
+
+const SCRIPTED =
+  '_This is a scripted answer: no model is configured. Set `ANTHROPIC_API_KEY` (or `OPENAI_API_KEY`, ' +
+  '`GOOGLE_GENERATIVE_AI_API_KEY`, `OLLAMA_BASE_URL`) and start again for real ones._';
+
+/**
+ * Answers without any model or network, so that a first start shows something true: the message went all the way.
+ * Deterministic: the answer depends on the conversation alone.
+ */
+export const demo: Provider = {
+  name: 'demo',
+  keyVariable: null,
+  baseUrlVariable: null,
+  defaultBaseUrl: '',
+  defaultModel: 'scripted',
+  needsKey: false,
+  completeBaseUrl: (baseUrl) => baseUrl,
+  authHeaders: () => null,
+  openModel: async (_access, { sleep, demoDelayMs }) => ({
+    async doGenerate({ prompt, abortSignal }) {
+      if (demoDelayMs > 0) await sleep(demoDelayMs, abortSignal);
+      const text = demoAnswer(prompt);
+      return {
+        content: [{ type: 'text', text }],
+        finishReason: { unified: 'stop', raw: 'stop' },
+        usage: {
+          inputTokens: { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
+          outputTokens: { total: undefined, text: undefined, reasoning: undefined },
+        },
+        warnings: [],
+      };
+    },
+  }),
+};
+
+interface Topic {
+  readonly pattern: RegExp;
+  answer(agentName: string | null): string;
+}
+
+const topics: readonly Topic[] = [
+  {
+    pattern: /\b(who are you|your name|introduce yourself|what are you)\b/i,
+    answer: (name) =>
+      `I am ${name === null ? 'an AI coworker' : `**${name}**, an AI coworker`}. You can @mention me in a channel, ` +
+      'write me a DM, or simply go on in a thread where I have answered.',
+  },
+  {
+    pattern: /\b(help|what can you do|how do you work)\b/i,
+    answer: () =>
+      'Three things to try:\n\n' +
+      '1. **Ask something** in this thread; no mention is needed while I follow it.\n' +
+      '2. **Write two messages quickly**: they become one turn.\n' +
+      '3. **Mention me in another channel** and see that threads stay apart.',
+  },
+  {
+    pattern: /\b(thanks|thank you|cheers)\b/i,
+    answer: () => 'You are welcome! :wave:',
+  },
+  {
+    pattern: /\b(hello|hi|hey|good (morning|afternoon|evening))\b/i,
+    answer: (name) => `Hello!${name === null ? '' : ` ${name} here.`} What can I do for you?`,
+  },
+];
+
+function demoAnswer(prompt: LanguageModelV4Prompt): string {
+  const system = prompt.find((message) => message.role === 'system')?.content ?? '';
+  const turns = prompt.filter((message) => message.role === 'user' || message.role === 'assistant');
+  const question = turns.at(-1)?.content.map((part) => (part.type === 'text' ? part.text : '')) ?? [];
+  const text = question.join('\n').trim();
+  const topic = topics.find(({ pattern }) => pattern.test(text));
+  const said = topic ? topic.answer(agentName(system)) : `You wrote:\n\n${quote(text)}`;
+  return `${said}\n\n${earlier(turns.length - 1)}\n\n${SCRIPTED}`;
+}
+
+/** The name in a prompt that begins with `You are Ada, …`; `null` when it is phrased otherwise. */
+function agentName(system: string): string | null {
+  return /\bYou are (?:\*\*)?(\p{Lu}[\p{L}\p{N}'’-]*)/u.exec(system)?.[1] ?? null;
+}
+
+function earlier(count: number): string {
+  if (count <= 0) return 'This is the first message of our conversation that I see.';
+  return `I also see ${count} earlier ${count === 1 ? 'message' : 'messages'} of our conversation.`;
+}
+
+const QUOTE_CHARACTERS = 500;
+
+function quote(text: string): string {
+  const cut = text.length > QUOTE_CHARACTERS ? `${text.slice(0, QUOTE_CHARACTERS)}…` : text;
+  return cut
+    .split('\n')
+    .map((line) => `> ${line}`)
+    .join('\n');
+}

@@ -1,0 +1,21 @@
+import type { Provider } from '../provider.ts';
+
+/**
+ * Any server that speaks OpenAI's chat completions (vLLM, LiteLLM, Groq, Mistral, …):
+ * https://platform.openai.com/docs/api-reference/chat. Address and key stand in the route entry.
+ */
+export const openaiCompatible: Provider = {
+  name: 'openai-compatible',
+  keyVariable: null,
+  baseUrlVariable: null,
+  defaultBaseUrl: null,
+  defaultModel: null,
+  needsKey: false,
+  completeBaseUrl: (baseUrl) => baseUrl.replace(/\/+$/, ''),
+  authHeaders: (apiKey) => (apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
+  async openModel({ model, baseUrl, apiKey, provider }, { fetch }) {
+    const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
+    const settings = { name: provider.name, baseURL: baseUrl, fetch };
+    return createOpenAICompatible(apiKey === null ? settings : { ...settings, apiKey })(model);
+  },
+};

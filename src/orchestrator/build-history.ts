@@ -1,0 +1,70 @@
+import type { ModelMessage } from '../core/model.ts';
+
+/** A message of the conversation as the model shall read it. */
+export interface HistoryMessage {
+  readonly role: 'user' | 'assistant';
+  /** Who wrote it, for messages of people in company; `null`: no name in front. */
+  readonly author: string | null;
+  readonly text: string;
+  /** Belongs to what is to be answered now: never left out. */
+  readonly isPending: boolean;
+}
+
+/** A cautious estimate without a tokenizer: English has about 4 bytes a token, most other languages fewer. */
+const BYTES_PER_TOKEN = 3.5;
+const TOKENS_PER_MESSAGE = 4;
+
+export function estimateTokens(text: string): number {
+  return Math.ceil(Buffer.byteLength(text, 'utf8') / BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE;
+}
+
+/**
+ * The conversation within a token budget: whole messages only, the newest first in line; what is to be answered and
+ * the first message of a person (what the conversation is about) always stay. A gap is marked. Neighbours of one role
+ * are joined, and a person speaks first, as every provider wants it.
+ *
+ * @param messages oldest first
+ */
+export function buildHistory(
+  messages: readonly HistoryMessage[],
+  tokenBudget: number,
+): readonly ModelMessage[] {
+  const lines = messages.map((message) => ({
+    ...message,
+    content: message.author === null ? message.text : `${message.author}: ${message.text}`,
+  }));
+  const first = lines.findIndex(({ role }) => role === 'user');
+  const kept = new Set<number>();
+  let left = tokenBudget;
+  for (const [index, line] of lines.entries()) {
+    if (index !== first && !line.isPending) continue;
+    kept.add(index);
+    left -= estimateTokens(line.content);
+  }
+  for (let index = lines.length - 1; index > first; index -= 1) {
+    const line = lines[index];
+    if (!line || kept.has(index)) continue;
+    const cost = estimateTokens(line.content);
+    if (cost > left) break; // no holes: what is older than this stays out too
+    kept.add(index);
+    left -= cost;
+  }
+
+  const history: { role: 'user' | 'assistant'; content: string }[] = [];
+  let omitted = 0;
+  for (const [index, line] of lines.entries()) {
+    if (!kept.has(index)) {
+      if (index > first) omitted += 1;
+      continue;
+    }
+    const content =
+      omitted > 0
+        ? `[${omitted} earlier ${omitted === 1 ? 'message' : 'messages'} left out]\n\n${line.content}`
+        : line.content;
+    omitted = 0;
+    const last = history.at(-1);
+    if (last?.role === line.role) last.content += `\n\n${content}`;
+    else if (history.length > 0 || line.role === 'user') history.push({ role: line.role, content });
+  }
+  return history;
+}

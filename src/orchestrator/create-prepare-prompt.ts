@@ -1,0 +1,172 @@
+import type { Mention, ThreadMessage } from '../core/channel.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Delivery } from '../core/delivery.ts';
+import { isKonstructError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { ModelMessage } from '../core/model.ts';
+import type { ClaimedTurn, TurnMessage } from '../core/turn.ts';
+import { buildHistory, type HistoryMessage } from './build-history.ts';
+import { buildSystemPrompt } from './build-system-prompt.ts';
+
+export interface Prompt {
+  readonly system: string;
+  readonly messages: readonly ModelMessage[];
+}
+
+export type PreparePrompt = (turn: ClaimedTurn, signal: AbortSignal) => Promise<Prompt>;
+
+export interface PreparePromptOptions {
+  readonly delivery: Pick<Delivery, 'readThread' | 'personName'>;
+  /** Keeps what was read of a thread, so that it is read only once. */
+  readonly storeThread: (turn: ClaimedTurn, messages: readonly ThreadMessage[]) => Promise<void>;
+  /** Names of the platforms for people, by channel type. */
+  readonly channelNames: ReadonlyMap<string, string>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly historyTokens: number;
+  readonly threadMessages: number;
+}
+
+/** Names are nice to have: an answer does not wait longer than this for them. */
+const NAMES_DEADLINE_MS = 1_500;
+
+/** Builds what the model reads: who the agent is, and the conversation as far as it fits. */
+export function createPreparePrompt(options: PreparePromptOptions): PreparePrompt {
+  return async (turn, signal) => {
+    const thread = turn.threadUnread ? await readThread(options, turn, signal) : [];
+    const lines = mergeThread(turn, thread);
+    const names = await namesOf(options, turn, lines, signal);
+    const history = lines.map((line) => toHistoryMessage(turn, line, names));
+    return {
+      system: buildSystemPrompt({
+        agent: turn.agent,
+        tenantName: turn.tenantName,
+        channelName: options.channelNames.get(turn.connection.channel) ?? turn.connection.channel,
+        scope: turn.scope,
+        now: new Date(options.clock()),
+      }),
+      messages: buildHistory(history, options.historyTokens),
+    };
+  };
+}
+
+/** A line of the conversation, from our own record or just read on the platform. */
+interface Line {
+  readonly externalId: string | null;
+  readonly own: boolean;
+  readonly senderId: string;
+  readonly senderName: string | null;
+  readonly text: string;
+  readonly mentions: readonly Mention[];
+  readonly attachments: TurnMessage['attachments'];
+  readonly sentAtMs: number;
+  readonly isPending: boolean;
+}
+
+async function readThread(
+  options: PreparePromptOptions,
+  turn: ClaimedTurn,
+  signal: AbortSignal,
+): Promise<readonly ThreadMessage[]> {
+  try {
+    const messages = await options.delivery.readThread(turn, options.threadMessages, signal);
+    if (messages === null) return [];
+    await options.storeThread(turn, messages);
+    return messages;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    // The question can be answered without what stood there before; silence would be worse.
+    const code = isKonstructError(error) ? error.code : 'internal';
+    options.log.warn('thread.read_failed', { tenantId: turn.tenantId, turnId: turn.turnId, code });
+    return [];
+  }
+}
+
+/** Our record wins where both know a message; the placeholder and what waits for the next turn stay out. */
+function mergeThread(turn: ClaimedTurn, thread: readonly ThreadMessage[]): readonly Line[] {
+  const recorded = turn.messages
+    .filter((message) => message.ofTurn || message.turnId !== null || !message.addressed)
+    .map(
+      (message): Line => ({
+        externalId: message.externalId,
+        own: message.direction === 'out',
+        senderId: message.senderId,
+        senderName: message.senderName,
+        text: message.content,
+        mentions: message.mentions,
+        attachments: message.attachments,
+        sentAtMs: message.sentAtMs,
+        isPending: message.ofTurn && message.direction === 'in',
+      }),
+    );
+  const known = new Set(turn.messages.map(({ externalId }) => externalId));
+  const placeholderIds = new Set(turn.deliveries.map(({ externalId }) => externalId));
+  const read = thread
+    // What we say ourselves while this turn runs is its placeholder.
+    .filter(
+      ({ messageId, own, sentAtMs }) =>
+        !known.has(messageId) &&
+        !placeholderIds.has(messageId) &&
+        !(own && sentAtMs >= turn.startedAtMs - 1_000),
+    )
+    .map(
+      (message): Line => ({
+        externalId: message.messageId,
+        own: message.own,
+        senderId: message.sender.externalId,
+        senderName: message.sender.name,
+        text: message.text,
+        mentions: message.mentions,
+        attachments: [],
+        sentAtMs: message.sentAtMs,
+        isPending: false,
+      }),
+    );
+  return [...recorded, ...read].sort((a, b) => a.sentAtMs - b.sentAtMs);
+}
+
+/** Display names of everybody who speaks or is spoken of. */
+async function namesOf(
+  options: PreparePromptOptions,
+  turn: ClaimedTurn,
+  lines: readonly Line[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const names = new Map<string, string>([[turn.connection.agentUserId, turn.agent.name]]);
+  const unknown = new Set<string>();
+  for (const line of lines) {
+    if (!line.own) note(line.senderId, line.senderName);
+    for (const { externalId, name } of line.mentions) note(externalId, name);
+  }
+  if (unknown.size > 0) {
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(NAMES_DEADLINE_MS)]);
+    await Promise.all(
+      [...unknown].map(async (personId) => {
+        const name = await options.delivery.personName(turn, personId, deadline).catch(() => null);
+        if (name !== null) names.set(personId, name);
+      }),
+    );
+  }
+  return names;
+
+  function note(personId: string, name: string | null): void {
+    if (name !== null) {
+      names.set(personId, name);
+      unknown.delete(personId);
+    } else if (!names.has(personId)) unknown.add(personId);
+  }
+}
+
+function toHistoryMessage(turn: ClaimedTurn, line: Line, names: ReadonlyMap<string, string>): HistoryMessage {
+  let text = line.text;
+  for (const { externalId } of line.mentions) {
+    text = text.replaceAll(`@${externalId}`, `@${names.get(externalId) ?? externalId}`);
+  }
+  for (const { name, mediaType } of line.attachments) text += `\n[attached file: ${name} (${mediaType})]`;
+  return {
+    role: line.own ? 'assistant' : 'user',
+    author: line.own || turn.scope === 'direct' ? null : (names.get(line.senderId) ?? line.senderId),
+    text: text.trim() || '(mentions you without further words)',
+    isPending: line.isPending,
+  };
+}

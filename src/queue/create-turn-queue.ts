@@ -1,0 +1,117 @@
+import type pg from 'pg';
+import { isKonstructError } from '../core/errors.ts';
+import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, TurnKey, TurnLedger } from '../core/turn.ts';
+import { createBatcher } from '../db/create-batcher.ts';
+import { isTransient, translateDatabaseError } from '../db/pool.ts';
+
+/** The conversation rows as a queue: claim, renew and write back, each in batches (migrations/0002_pipeline.sql). */
+export interface TurnQueue extends TurnLedger {
+  /** Leases up to `limit` ready conversations, the longest waiting first. */
+  claim(limit: number): Promise<readonly ClaimedTurn[]>;
+  /** Prolongs leases; returns the conversations still held. */
+  renew(turns: readonly TurnKey[]): Promise<ReadonlySet<number>>;
+}
+
+export interface TurnQueueOptions {
+  readonly pool: pg.Pool;
+  /** Names this worker process; must be unique among all. */
+  readonly owner: string;
+  /** How long a silent worker keeps a conversation. */
+  readonly leaseMs: number;
+  /** Messages of a conversation that a turn gets to see. */
+  readonly historyMessages: number;
+}
+
+const MAX_BATCH = 100;
+const MAX_IN_FLIGHT = 2;
+const TRANSIENT_ATTEMPTS = 3;
+
+export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
+  const { pool, owner } = options;
+
+  async function call<Row>(name: string, text: string, values: readonly unknown[]): Promise<readonly Row[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const { rows } = await pool.query<{ result: Row }>({ name, text, values: [...values] });
+        return rows.map(({ result }) => result);
+      } catch (error) {
+        if (isTransient(error) && attempt < TRANSIENT_ATTEMPTS) continue;
+        throw translateDatabaseError(error);
+      }
+    }
+  }
+
+  function batched<Item, Result>(
+    write: (items: readonly Item[]) => Promise<readonly Result[]>,
+  ): (item: Item) => Promise<Result> {
+    return createBatcher<Item, Result>({
+      call: write,
+      maxBatch: MAX_BATCH,
+      maxInFlight: MAX_IN_FLIGHT,
+      isShared: (error) =>
+        isKonstructError(error, 'database_unavailable') || isKonstructError(error, 'disk_full'),
+    });
+  }
+
+  const commit = batched(async (turns: readonly CommitTurn[]) => {
+    const rows = await call<{ turnId: number; deliveryIds: readonly number[] }>(
+      'commit_turns',
+      'select commit_turns($1, $2) as result',
+      [owner, JSON.stringify(turns)],
+    );
+    const committed = new Map(rows.map((row) => [row.turnId, row]));
+    return turns.map(({ turnId }) => committed.get(turnId) ?? null);
+  });
+  const finish = batched(async (turns: readonly FinishTurn[]) => {
+    const rows = await call<string>('finish_turns', 'select finish_turns($1, $2) as result', [
+      owner,
+      JSON.stringify(turns),
+    ]);
+    const finished = new Set(rows.map(Number));
+    return turns.map(({ turnId }) => finished.has(turnId));
+  });
+  const retry = batched(async (turns: readonly RetryTurn[]) => {
+    const rows = await call<string>('retry_turns', 'select retry_turns($1, $2) as result', [
+      owner,
+      JSON.stringify(turns),
+    ]);
+    const kept = new Set(rows.map(Number));
+    return turns.map(({ turnId }) => kept.has(turnId));
+  });
+  const recordPlaceholder = batched(
+    async (placeholders: readonly { tenantId: string; deliveryId: number; externalId: string }[]) => {
+      await call('record_placeholders', 'select record_placeholders($1) as result', [
+        JSON.stringify(placeholders),
+      ]);
+      return placeholders.map(() => undefined);
+    },
+  );
+
+  return {
+    claim: (limit) =>
+      call<ClaimedTurn>('claim_turns', 'select claim_turns($1, $2, $3, $4) as result', [
+        owner,
+        limit,
+        options.leaseMs,
+        options.historyMessages,
+      ]),
+    async renew(turns) {
+      const leases = turns.map(({ tenantId, conversationId, fence }) => ({
+        tenantId,
+        conversationId,
+        fence,
+      }));
+      const rows = await call<string>('renew_leases', 'select renew_leases($1, $2, $3) as result', [
+        owner,
+        options.leaseMs,
+        JSON.stringify(leases),
+      ]);
+      return new Set(rows.map(Number));
+    },
+    commit,
+    finish,
+    retry,
+    recordPlaceholder: ({ tenantId }, deliveryId, externalId) =>
+      recordPlaceholder({ tenantId, deliveryId, externalId }),
+  };
+}

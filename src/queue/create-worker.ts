@@ -1,0 +1,130 @@
+import { KonstructError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { ClaimedTurn } from '../core/turn.ts';
+import { errorCode } from '../db/pool.ts';
+import type { TurnQueue } from './create-turn-queue.ts';
+
+export interface WorkerOptions {
+  readonly queue: TurnQueue;
+  /** Turns at a time. */
+  readonly concurrency: number;
+  /** Runs one turn to its end; must stop soon when the signal says so, and must not throw for what it can handle. */
+  readonly runTurn: (turn: ClaimedTurn, signal: AbortSignal) => Promise<void>;
+  readonly renewEveryMs: number;
+  /** How often to look for work that nobody announced (retries that are due, leases that ran out). */
+  readonly pollEveryMs: number;
+  readonly log: Log;
+}
+
+export interface Worker {
+  start(): void;
+  /** Says that there may be work. */
+  wake(): void;
+  /** Turns under way. */
+  readonly active: number;
+  /** Stops claiming, waits for the turns under way and after `deadlineMs` hands the rest over to other workers. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** Why a turn's signal fired: the worker shuts down (hand over) or the lease is somebody else's (be silent). */
+export type TurnAbort = KonstructError & { readonly code: 'aborted' | 'lease_lost' };
+
+/** How long a turn may take to hand itself over once it is told to. */
+const HAND_OVER_MS = 2_000;
+
+/** Claims ready conversations and runs their turns side by side, while holding their leases. */
+export function createWorker(options: WorkerOptions): Worker {
+  const running = new Map<
+    ClaimedTurn,
+    { readonly controller: AbortController; readonly done: Promise<void> }
+  >();
+  let timers: NodeJS.Timeout[] = [];
+  let stopping = false;
+  let claiming: Promise<void> | null = null;
+  let wanted = false;
+
+  function wake(): void {
+    wanted = true;
+    if (claiming || stopping) return;
+    claiming = claimAll().finally(() => {
+      claiming = null;
+      if (wanted && running.size < options.concurrency) wake();
+    });
+  }
+
+  /** One claim at a time: what becomes ready meanwhile is taken by the next, together. */
+  async function claimAll(): Promise<void> {
+    while (wanted && !stopping && running.size < options.concurrency) {
+      wanted = false;
+      const room = options.concurrency - running.size;
+      try {
+        const turns = await options.queue.claim(room);
+        if (turns.length === room) wanted = true;
+        for (const turn of turns) run(turn);
+      } catch (error) {
+        options.log.error('turn.claim_failed', { code: errorCode(error), error });
+        return; // the poll tries again
+      }
+    }
+  }
+
+  function run(turn: ClaimedTurn): void {
+    const controller = new AbortController();
+    const done = options
+      .runTurn(turn, controller.signal)
+      .catch((error: unknown) => {
+        // Nothing was written back: the lease runs out and another attempt is made.
+        options.log.error('turn.crashed', { tenantId: turn.tenantId, turnId: turn.turnId, error });
+      })
+      .finally(() => {
+        running.delete(turn);
+        if (!stopping) wake();
+      });
+    running.set(turn, { controller, done });
+  }
+
+  async function renew(): Promise<void> {
+    const turns = [...running.keys()];
+    if (turns.length === 0) return;
+    try {
+      const held = await options.queue.renew(turns);
+      for (const turn of turns) {
+        if (held.has(turn.conversationId) || !running.has(turn)) continue;
+        options.log.warn('turn.lease_lost', { tenantId: turn.tenantId, turnId: turn.turnId });
+        running.get(turn)?.controller.abort(new KonstructError('lease_lost'));
+      }
+    } catch (error) {
+      options.log.warn('turn.renew_failed', { code: errorCode(error), error });
+    }
+  }
+
+  return {
+    start() {
+      timers = [
+        setInterval(wake, options.pollEveryMs),
+        setInterval(() => void renew(), options.renewEveryMs),
+      ];
+      wake();
+    },
+    wake,
+    get active() {
+      return running.size;
+    },
+    async stop(deadlineMs) {
+      stopping = true;
+      await claiming;
+      const [poll, renewal] = timers;
+      clearInterval(poll);
+      const all = Promise.all([...running.values()].map(({ done }) => done));
+      await Promise.race([all, delay(deadlineMs)]);
+      for (const { controller } of running.values())
+        controller.abort(new KonstructError('aborted', 'The worker shuts down.'));
+      await Promise.race([Promise.all([...running.values()].map(({ done }) => done)), delay(HAND_OVER_MS)]);
+      clearInterval(renewal);
+    },
+  };
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}

@@ -1,0 +1,21 @@
+import type { MessageEvent } from '../core/channel.ts';
+
+/**
+ * Whether a message wants the agent, as far as can be said without looking at the conversation:
+ * `yes` (mention or DM), `if_engaged` (a reply in a thread: only if the agent follows it), `context` (a reply in a
+ * thread that begins by addressing somebody else: worth knowing, not for the agent), `no`.
+ */
+export function address(
+  event: MessageEvent,
+  agentUserIds: ReadonlySet<string>,
+): 'yes' | 'if_engaged' | 'context' | 'no' {
+  if (event.scope === 'direct' || event.mentionsAgent) return 'yes';
+  if (event.mentions.some(({ externalId }) => agentUserIds.has(externalId))) return 'yes';
+  if (!isReply(event)) return 'no';
+  return event.addressee === null || agentUserIds.has(event.addressee) ? 'if_engaged' : 'context';
+}
+
+/** Whether the message stands in a thread that another message began. */
+export function isReply(event: MessageEvent): boolean {
+  return event.threadId !== null && event.threadId !== event.messageId;
+}

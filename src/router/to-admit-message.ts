@@ -1,0 +1,68 @@
+import type { Mention, MessageEvent } from '../core/channel.ts';
+import type { ResolvedConnection } from '../core/connection-directory.ts';
+import { connectionDefaults } from '../core/tenant.ts';
+import { isReply } from './address.ts';
+import type { AdmitMessage } from './admit.ts';
+
+/** The row a message becomes: which conversation it belongs to, where the answer goes, what its text is to the agent. */
+export function toAdmitMessage(
+  connection: ResolvedConnection,
+  event: MessageEvent,
+  addressed: AdmitMessage['addressed'],
+  agentUserIds: ReadonlySet<string>,
+): AdmitMessage {
+  const thread = event.threadId ?? event.messageId;
+  return {
+    type: 'message',
+    tenantId: connection.tenantId,
+    connectionId: connection.id,
+    eventId: event.eventId,
+    bucketKey: bucketKey(connection),
+    ratePerMinute: connection.settings.ratePerMinute ?? connectionDefaults.ratePerMinute,
+    channelId: event.channelId,
+    // A DM is one conversation, unless the person starts a thread in it.
+    conversationThreadId: event.scope === 'direct' && !isReply(event) ? '' : thread,
+    replyThreadId: thread,
+    threadBegan: isReply(event),
+    scope: event.scope,
+    addressed,
+    messageId: event.messageId,
+    senderId: event.sender.externalId,
+    senderName: event.sender.name === null ? null : storable(event.sender.name),
+    content: withoutMentions(storable(event.text), agentUserIds),
+    mentions: event.mentions.filter(({ externalId }) => !agentUserIds.has(externalId)).map(storableMention),
+    attachments: event.attachments.map((attachment) => ({ ...attachment, name: storable(attachment.name) })),
+    channelMetadata: event.channelMetadata,
+    sentAtMs: event.sentAtMs,
+  };
+}
+
+/** One bucket per tenant and channel; a connection with a limit of its own has a bucket of its own. */
+export function bucketKey(connection: ResolvedConnection): string {
+  return connection.settings.ratePerMinute === undefined
+    ? connection.channel
+    : `${connection.channel}:${connection.id}`;
+}
+
+/** Takes the agent's own mention out of a text, with the blank or punctuation that set it off. */
+export function withoutMentions(text: string, userIds: ReadonlySet<string>): string {
+  let result = text;
+  for (const userId of userIds) {
+    if (userId !== '')
+      result = result.replaceAll(new RegExp(`@${escapeRegExp(userId)}(?![A-Za-z0-9])[,:]?[ \\t]?`, 'g'), '');
+  }
+  return result.trim();
+}
+
+/** PostgreSQL stores neither NUL nor half a surrogate pair. */
+export function storable(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed();
+}
+
+export function storableMention(mention: Mention): Mention {
+  return { externalId: mention.externalId, name: mention.name === null ? null : storable(mention.name) };
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}

@@ -1,0 +1,43 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { guardAgainstOtherSites } from './browser-guard.ts';
+import type { ControlInput } from './control-routes.ts';
+import { controlRoutes } from './control-routes.ts';
+import { pageRoutes } from './page-routes.ts';
+import { SimulatorError } from './simulator-error.ts';
+import type { WebApiInput } from './web-api/web-api-routes.ts';
+import { webApiRoutes } from './web-api/web-api-routes.ts';
+
+export interface SimulatorPluginInput {
+  readonly webApi: WebApiInput;
+  readonly control: ControlInput;
+  /** Folder with the built page. */
+  readonly pageDir: string | undefined;
+  /** Host names besides loopback that the page may be opened under. */
+  readonly allowedHosts: readonly string[];
+}
+
+/** Everything the simulator serves: `api/` for the app, `control/` and the page for people, relative to the prefix. */
+export function simulatorPlugin(input: SimulatorPluginInput): FastifyPluginAsync {
+  return async (app) => {
+    app.addHook('preClose', async () => input.control.stream.close());
+
+    await app.register(webApiRoutes(input.webApi), { prefix: '/api' });
+
+    await app.register(async (guarded) => {
+      guarded.addHook('onRequest', async (request) => guardAgainstOtherSites(request, input.allowedHosts));
+      guarded.setErrorHandler((error, _request, reply) => {
+        const status = error instanceof SimulatorError ? error.status : statusOf(error);
+        const code = error instanceof SimulatorError ? error.code : 'failed';
+        const message = error instanceof Error ? error.message : String(error);
+        return reply.status(status).send({ error: code, message });
+      });
+      await guarded.register(controlRoutes(input.control), { prefix: '/control' });
+      await guarded.register(pageRoutes(input.pageDir));
+    });
+  };
+}
+
+function statusOf(error: unknown): number {
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500;
+  return status >= 400 && status < 600 ? status : 500;
+}

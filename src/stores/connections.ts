@@ -1,0 +1,190 @@
+import { type Kysely, sql, type Transaction } from 'kysely';
+import { type Cipher, connectionOwner } from '../core/cipher.ts';
+import { KonstructError } from '../core/errors.ts';
+import type { Connection, Credentials } from '../core/tenant.ts';
+import type { Database } from '../db/schema.ts';
+
+/** A connection with its credentials as they are stored: encrypted. */
+export interface StoredConnection extends Connection {
+  readonly encryptedCredentials: Buffer;
+  readonly disabledReason: string | null;
+}
+
+/** What identifies an installation on its platform, among all tenants. */
+export type ConnectionKey = Pick<Connection, 'channel' | 'externalId' | 'appId'>;
+
+/** The connections of the transaction's tenant, by channel and external id. */
+export async function listConnections(
+  transaction: Transaction<Database>,
+): Promise<readonly StoredConnection[]> {
+  const rows = await transaction
+    .selectFrom('connections')
+    .selectAll()
+    .orderBy('channel')
+    .orderBy('external_id')
+    .orderBy('app_id')
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    tenantId: row.tenant_id,
+    agentId: row.agent_id,
+    channel: row.channel,
+    externalId: row.external_id,
+    agentUserId: row.agent_user_id,
+    appId: row.app_id,
+    status: row.status,
+    settings: row.settings,
+    encryptedCredentials: row.credentials,
+    disabledReason: row.disabled_reason,
+  }));
+}
+
+/** @param connections with ids chosen by the caller, because credentials are bound to them */
+export async function insertConnections(
+  transaction: Transaction<Database>,
+  cipher: Cipher,
+  connections: readonly (Connection & { readonly credentials: Credentials })[],
+): Promise<void> {
+  if (connections.length === 0) return;
+  await transaction
+    .insertInto('connections')
+    .values(
+      connections.map((connection) => ({
+        tenant_id: connection.tenantId,
+        id: connection.id,
+        agent_id: connection.agentId,
+        channel: connection.channel,
+        external_id: connection.externalId,
+        app_id: connection.appId,
+        agent_user_id: connection.agentUserId,
+        settings: JSON.stringify(connection.settings),
+        status: connection.status,
+        ...sealCredentials(cipher, connection, connection.credentials),
+      })),
+    )
+    .execute();
+}
+
+/** Changes who answers and how; the credentials stay. */
+export async function updateConnection(
+  transaction: Transaction<Database>,
+  connection: Connection,
+): Promise<void> {
+  const active = connection.status === 'active';
+  await transaction
+    .updateTable('connections')
+    .set({
+      agent_id: connection.agentId,
+      settings: JSON.stringify(connection.settings),
+      status: connection.status,
+      ...(active ? { disabled_reason: null, disabled_at: null } : {}),
+      updated_at: sql`now()`,
+    })
+    .where('tenant_id', '=', connection.tenantId)
+    .where('id', '=', connection.id)
+    .execute();
+}
+
+/** Stores new credentials. The bot user is unknown again until the platform has been asked. */
+export async function replaceCredentials(
+  transaction: Transaction<Database>,
+  cipher: Cipher,
+  connection: Pick<Connection, 'tenantId' | 'id'>,
+  credentials: Credentials,
+): Promise<void> {
+  await transaction
+    .updateTable('connections')
+    .set({
+      ...sealCredentials(cipher, connection, credentials),
+      agent_user_id: '',
+      updated_at: sql`now()`,
+    })
+    .where('tenant_id', '=', connection.tenantId)
+    .where('id', '=', connection.id)
+    .execute();
+}
+
+/**
+ * Stores the same credentials under another key, unless they were replaced since they had been read. Returns whether
+ * it did.
+ */
+export async function reencryptCredentials(
+  transaction: Transaction<Database>,
+  connection: Pick<StoredConnection, 'tenantId' | 'id' | 'encryptedCredentials'>,
+  envelope: Buffer,
+): Promise<boolean> {
+  const result = await transaction
+    .updateTable('connections')
+    .set({ credentials: envelope })
+    .where('tenant_id', '=', connection.tenantId)
+    .where('id', '=', connection.id)
+    .where('credentials', '=', connection.encryptedCredentials)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+/** Stores which bot user the platform says the connection is. */
+export async function recordAgentUser(
+  transaction: Transaction<Database>,
+  connection: Pick<Connection, 'tenantId' | 'id' | 'agentUserId'>,
+): Promise<void> {
+  await transaction
+    .updateTable('connections')
+    .set({ agent_user_id: connection.agentUserId, updated_at: sql`now()` })
+    .where('tenant_id', '=', connection.tenantId)
+    .where('id', '=', connection.id)
+    .execute();
+}
+
+/** Removes the connection with its conversations and their messages. */
+export async function deleteConnection(
+  transaction: Transaction<Database>,
+  connection: Pick<Connection, 'tenantId' | 'id'>,
+): Promise<void> {
+  await transaction
+    .deleteFrom('connections')
+    .where('tenant_id', '=', connection.tenantId)
+    .where('id', '=', connection.id)
+    .execute();
+}
+
+/** The ids of the tenants that own these installations, in the order given; `null`: nobody. Looks across tenants. */
+export async function findConnectionOwners(
+  database: Kysely<Database>,
+  keys: readonly ConnectionKey[],
+): Promise<readonly (string | null)[]> {
+  if (keys.length === 0) return [];
+  const { rows } = await sql<{ owner: string | null }>`
+    select case when found.connection->>'appId' = wanted."appId" then found.connection->>'tenantId' end as owner
+    from rows from (jsonb_to_recordset(${JSON.stringify(keys)}::jsonb)
+      as (channel text, "externalId" text, "appId" text)) with ordinality
+      as wanted (channel, "externalId", "appId", place)
+    cross join lateral (
+      select konstruct.resolve_connection(wanted.channel, array[wanted."externalId"], wanted."appId") as connection
+    ) as found
+    order by wanted.place`.execute(database);
+  return rows.map(({ owner }) => owner);
+}
+
+/** @throws KonstructError `credentials_unreadable` */
+export function openCredentials(
+  cipher: Cipher,
+  connection: Pick<StoredConnection, 'tenantId' | 'id' | 'encryptedCredentials'>,
+): Credentials {
+  const owner = connectionOwner(connection.tenantId, connection.id);
+  const text = cipher.decrypt(connection.encryptedCredentials, owner);
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null) throw new KonstructError('credentials_unreadable');
+  return value as Credentials;
+}
+
+function sealCredentials(
+  cipher: Cipher,
+  { tenantId, id }: Pick<Connection, 'tenantId' | 'id'>,
+  credentials: Credentials,
+) {
+  return {
+    credentials: cipher.encrypt(JSON.stringify(credentials), connectionOwner(tenantId, id)),
+    own_signing_secret: credentials.signingSecret !== undefined,
+  };
+}

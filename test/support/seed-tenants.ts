@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import type { Cipher } from '../../src/core/cipher.ts';
+import type { RouteEntry } from '../../src/core/model.ts';
+import type { Agent, ConnectionSettings } from '../../src/core/tenant.ts';
+import { createDatabase } from '../../src/db/create-database.ts';
+import { createDatabasePool } from '../../src/db/pool.ts';
+import { withTenant } from '../../src/db/with-tenant.ts';
+import type { WorkspaceSeed } from '../../src/simulator/workspace.ts';
+import { insertAgents } from '../../src/stores/agents.ts';
+import { insertConnections } from '../../src/stores/connections.ts';
+import { putRoute } from '../../src/stores/routes.ts';
+import { insertTenant } from '../../src/stores/tenants.ts';
+import { silentLog } from './silent-log.ts';
+
+export interface SeedOptions {
+  readonly databaseUrl: string;
+  readonly cipher: Cipher;
+  readonly workspaces: readonly WorkspaceSeed[];
+  readonly routes?: Readonly<Record<string, readonly RouteEntry[]>>;
+  readonly settings?: ConnectionSettings;
+  readonly agent?: Partial<Agent>;
+}
+
+export interface SeededTenant {
+  readonly tenantId: string;
+  readonly agentId: string;
+  readonly connectionId: string;
+  readonly workspace: WorkspaceSeed;
+}
+
+/** One tenant with one agent and one connection per workspace. */
+export async function seedTenants(options: SeedOptions): Promise<readonly SeededTenant[]> {
+  const pool = createDatabasePool({ url: options.databaseUrl, name: 'seed', size: 2, log: silentLog });
+  const database = createDatabase(pool);
+  try {
+    for (const [name, entries] of Object.entries(options.routes ?? {})) {
+      await putRoute(database, options.cipher, { name, entries });
+    }
+    const seeded: SeededTenant[] = [];
+    for (const workspace of options.workspaces) {
+      const ids = { tenantId: randomUUID(), agentId: randomUUID(), connectionId: randomUUID() };
+      await withTenant(database, ids.tenantId, async (transaction) => {
+        await insertTenant(transaction, {
+          id: ids.tenantId,
+          slug: workspace.id.toLowerCase(),
+          name: workspace.name,
+          budget: { dailyUsd: null, monthlyUsd: null },
+        });
+        await insertAgents(transaction, [
+          {
+            id: ids.agentId,
+            tenantId: ids.tenantId,
+            slug: workspace.agentName.toLowerCase(),
+            name: workspace.agentName,
+            role: 'Support engineer',
+            persona: `Calm and precise. Persona of ${workspace.name}.`,
+            instructions: '',
+            route: 'default',
+            placeholder: 'Thinking…',
+            ...options.agent,
+          },
+        ]);
+        await insertConnections(transaction, options.cipher, [
+          {
+            id: ids.connectionId,
+            tenantId: ids.tenantId,
+            agentId: ids.agentId,
+            channel: 'slack',
+            externalId: workspace.id,
+            agentUserId: workspace.botUserId,
+            appId: '',
+            status: 'active',
+            settings: options.settings ?? {},
+            credentials: { botToken: workspace.botToken },
+          },
+        ]);
+      });
+      seeded.push({ ...ids, workspace });
+    }
+    return seeded;
+  } finally {
+    await database.destroy();
+  }
+}

@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+import { type App, type AppOptions, startApp } from '../../src/app.ts';
+import { type Cipher, createCipher } from '../../src/core/cipher.ts';
+import type { Log } from '../../src/core/log.ts';
+import type { RouteEntry } from '../../src/core/model.ts';
+import type { Agent, ConnectionSettings } from '../../src/core/tenant.ts';
+import {
+  createSimulator,
+  type Simulator,
+  type SimulatorInput,
+} from '../../src/simulator/create-simulator.ts';
+import { defaultSeeds } from '../../src/simulator/default-seeds.ts';
+import { startSimulatorServer } from '../../src/simulator/start-simulator-server.ts';
+import type { WorkspaceSeed } from '../../src/simulator/workspace.ts';
+import { createJourneys } from '../../src/telemetry/journeys.ts';
+import { createMigratedDatabase } from './migrated-database.ts';
+import { type ModelServer, startModelServer } from './model-server.ts';
+import { recordingLog } from './recording-log.ts';
+import { type SeededTenant, seedTenants } from './seed-tenants.ts';
+
+export const SIGNING_SECRET = 'test-signing-secret';
+
+/** A whole installation on loopback: PostgreSQL, Slack stand-in, model stand-in, and the app in this process. */
+export interface Installation {
+  readonly databaseUrl: string;
+  readonly cipher: Cipher;
+  readonly simulator: Simulator;
+  readonly slackApiUrl: string;
+  readonly model: ModelServer;
+  readonly tenants: readonly SeededTenant[];
+  readonly log: ReturnType<typeof recordingLog>;
+  /** The first app; `null` when it was not wanted. */
+  readonly app: App | null;
+  /** Starts one more app process-alike on the same database. */
+  startApp(options?: Partial<AppOptions>): Promise<App>;
+  stop(): Promise<void>;
+}
+
+export interface InstallationOptions {
+  readonly workspaces?: readonly WorkspaceSeed[];
+  readonly routes?: (model: ModelServer) => Readonly<Record<string, readonly RouteEntry[]>>;
+  readonly settings?: ConnectionSettings;
+  readonly agent?: Partial<Agent>;
+  readonly app?: Partial<AppOptions> | null;
+  readonly simulator?: Partial<SimulatorInput>;
+  readonly log?: Log;
+}
+
+export async function startInstallation(options: InstallationOptions = {}): Promise<Installation> {
+  const closing: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (const close of closing.reverse()) await close();
+    closing.length = 0;
+  };
+  try {
+    const database = await createMigratedDatabase();
+    closing.push(() => database.drop());
+    const model = await startModelServer();
+    closing.push(() => model.close());
+    const workspaces = options.workspaces ?? defaultSeeds;
+    let gatewayUrl = '';
+    const simulator = createSimulator({
+      eventsUrl: () => `${gatewayUrl}/slack/events`,
+      signingSecret: SIGNING_SECRET,
+      workspaces,
+      clock: () => Date.now(),
+      random: Math.random,
+      fetch: globalThis.fetch,
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+      ...options.simulator,
+    });
+    closing.push(() => simulator.stop());
+    const slackServer = await startSimulatorServer(simulator, { port: 0 });
+    closing.push(() => slackServer.close());
+    const cipher = createCipher([randomBytes(32)]);
+    const tenants = await seedTenants({
+      databaseUrl: database.url,
+      cipher,
+      workspaces,
+      routes: options.routes?.(model) ?? {
+        default: [
+          {
+            provider: 'openai-compatible',
+            model: 'test',
+            baseUrl: model.urls['openai-compatible'],
+            apiKey: 'k',
+          },
+        ],
+      },
+      ...(options.settings ? { settings: options.settings } : {}),
+      ...(options.agent ? { agent: options.agent } : {}),
+    });
+    const log = recordingLog();
+    const start = async (overrides: Partial<AppOptions> = {}): Promise<App> => {
+      const app = await startApp({
+        databaseUrl: database.url,
+        role: 'all',
+        host: '127.0.0.1',
+        port: 0,
+        cipher,
+        slack: { signingSecret: SIGNING_SECRET, apiUrl: slackServer.apiUrl },
+        providerKeys: {},
+        workerConcurrency: 50,
+        retentionDays: 365,
+        version: 'test',
+        log,
+        journeys: createJourneys(),
+        ...options.app,
+        ...overrides,
+      });
+      closing.push(() => app.stop());
+      if ((overrides.role ?? options.app?.role) !== 'worker') gatewayUrl = app.url;
+      return app;
+    };
+    const app = options.app === null ? null : await start();
+    return {
+      databaseUrl: database.url,
+      cipher,
+      simulator,
+      slackApiUrl: slackServer.apiUrl,
+      model,
+      tenants,
+      log,
+      app,
+      startApp: start,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
