@@ -163,7 +163,7 @@ begin
         outcome := jsonb_build_object('outcome', 'limited',
           'retryAfterMs', ceil((1 - bucket.tokens) * 60000 / capacity));
         insert into deliveries (tenant_id, connection_id, kind, channel_id, thread_id, dedupe_key, detail)
-        values (event.tenant_id, event.connection_id, 'notice', event.channel_id, event.body->>'replyThreadId',
+        values (event.tenant_id, event.connection_id, 'notice', event.channel_id, event.body->>'noticeThreadId',
           concat_ws(':', 'rate', extract(epoch from bucket.limited_since), event.body->>'senderId'),
           jsonb_build_object('code', 'rate_limited', 'personId', event.body->>'senderId',
             'waitSeconds', ceil((1 - bucket.tokens) * 60 / capacity), 'ratePerMinute', capacity))

@@ -205,6 +205,8 @@ export interface ThreadMessage {
   readonly sender: { readonly externalId: string; readonly name: string | null };
   /** Whether we sent it ourselves. */
   readonly own: boolean;
+  /** The delivery it came from, where it carries our marker; such messages are in our own record. */
+  readonly deliveryId: string | null;
   /** Normalised as in `MessageEvent`. */
   readonly text: string;
   readonly mentions: readonly Mention[];

@@ -23,6 +23,8 @@ export interface AdmitMessage extends AdmitBase {
   /** `''` for a DM outside threads. */
   readonly conversationThreadId: string;
   readonly replyThreadId: string;
+  /** Where a notice to the sender stands; `null`: in the channel itself. */
+  readonly noticeThreadId: string | null;
   /** The thread was there before the agent was asked into it. */
   readonly threadBegan: boolean;
   readonly scope: 'direct' | 'group' | 'channel';

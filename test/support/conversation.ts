@@ -1,5 +1,5 @@
 import type { ControlMessage } from '../../src/simulator/control-api.ts';
-import type { SentMessage } from '../../src/simulator/create-simulator.ts';
+import type { SentMessage } from '../../src/simulator/simulator.ts';
 import type { Installation } from './start-installation.ts';
 
 export const PLACEHOLDER = 'Thinking…';

@@ -4,12 +4,9 @@ import { type App, type AppOptions, startApp } from '../../src/app.ts';
 import { type Cipher, createCipher } from '../../src/core/cipher.ts';
 import type { RouteEntry } from '../../src/core/model.ts';
 import type { Agent, ConnectionSettings } from '../../src/core/tenant.ts';
-import {
-  createSimulator,
-  type Simulator,
-  type SimulatorInput,
-} from '../../src/simulator/create-simulator.ts';
+import { createSimulator } from '../../src/simulator/create-simulator.ts';
 import { defaultSeeds } from '../../src/simulator/default-seeds.ts';
+import type { Simulator, SimulatorInput } from '../../src/simulator/simulator.ts';
 import { startSimulatorServer } from '../../src/simulator/start-simulator-server.ts';
 import type { WorkspaceSeed } from '../../src/simulator/workspace.ts';
 import { createJourneys } from '../../src/telemetry/journeys.ts';

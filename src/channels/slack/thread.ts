@@ -48,7 +48,7 @@ export async function fetchThread(
   const found = new Map<string, ThreadMessage>();
   try {
     const own = await identities.ownIds(access, signal);
-    const call = { channel: channelId, ts: threadId, limit: PAGE_SIZE };
+    const call = { channel: channelId, ts: threadId, limit: PAGE_SIZE, include_all_metadata: true };
     for await (const page of pages(client, access, 'conversations.replies', call, 0, signal)) {
       for (const message of page) {
         const parsed = parseThreadMessage(message, own);
@@ -141,6 +141,7 @@ function parseThreadMessage(message: JsonRecord, own: OwnIds): ThreadMessage | n
     messageId,
     sender: { externalId: senderId, name },
     own: isOwn(message, own),
+    deliveryId: isOwn(message, own) ? markerOf(message) : null,
     text,
     mentions,
     sentAtMs: timestampMs(messageId),
@@ -152,8 +153,12 @@ function isOwn(message: JsonRecord, { userId, botId }: OwnIds): boolean {
 }
 
 function carries(message: JsonRecord, { deliveryId }: DeliveryMarker): boolean {
+  return markerOf(message) === deliveryId;
+}
+
+function markerOf(message: JsonRecord): string | null {
   const metadata = asRecord(message.metadata);
-  return (
-    metadata?.event_type === MARKER_EVENT_TYPE && asRecord(metadata.event_payload)?.delivery_id === deliveryId
-  );
+  return metadata?.event_type === MARKER_EVENT_TYPE
+    ? asId(asRecord(metadata.event_payload)?.delivery_id)
+    : null;
 }
