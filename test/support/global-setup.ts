@@ -13,12 +13,10 @@ declare module 'vitest' {
   }
 }
 
-const prefix = 'konstruct-test-';
-
 /** Starts one PostgreSQL for the whole run, and removes it with its data at the end. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  await removeAbandoned(prefix);
-  const dataDir = mkdtempSync(join(tmpdir(), prefix));
+  await removeAbandoned();
+  const dataDir = mkdtempSync(join(tmpdir(), 'konstruct-test-'));
   const database = await startEmbeddedDatabase({ dataDir, log: silentLog });
   project.provide('postgresAdminUrl', database.url);
   return async () => {

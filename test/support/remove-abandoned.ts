@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isKonstructError } from '../../src/core/errors.ts';
@@ -8,19 +8,24 @@ import { endProcessesIn } from '../../src/db/embedded/stop-postmaster.ts';
 /** A run that is just beginning has its folder, but not its claim yet. In ms. */
 const settledMs = 60_000;
 
-/** Removes the data folders, and ends the servers, of test runs that were killed before they could do so. */
-export async function removeAbandoned(prefix: string, clock: () => number = Date.now): Promise<void> {
-  for (const name of readdirSync(tmpdir())) {
-    const dataDir = join(tmpdir(), name);
-    if (!name.startsWith(prefix) || !isSettled(dataDir, clock)) continue;
+/** Removes the folders, and ends the servers, of test runs that were killed before they could do so themselves. */
+export async function removeAbandoned(
+  parent: string = tmpdir(),
+  clock: () => number = Date.now,
+): Promise<void> {
+  for (const name of readdirSync(parent)) {
+    const folder = join(parent, name);
+    if (!/^konstruct-(test|embedded)-/.test(name) || !isSettled(folder, clock)) continue;
+    // Only what a database has claimed at some time: another program's folder may have such a name.
+    const dataDir = [folder, join(folder, 'data')].find((each) => existsSync(join(each, 'in-use')));
+    if (dataDir === undefined) continue;
     try {
-      const claim = await claimDataFolder({ dataDir, patienceMs: 0, signal: AbortSignal.timeout(1_000) });
+      const claim = await claimDataFolder({ dataDir, patienceMs: 0 });
       await endProcessesIn(join(dataDir, 'postgres'), { graceMs: 0 });
       claim.release();
-      rmSync(dataDir, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true });
     } catch (error) {
-      // In use by a run that lives, or another user's.
-      if (!isKonstructError(error) && !(error instanceof Error && 'code' in error)) throw error;
+      if (!isKonstructError(error, 'data_dir_in_use')) throw error; // in use: a run that lives
     }
   }
 }
