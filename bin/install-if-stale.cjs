@@ -1,7 +1,7 @@
 'use strict';
 
 const { createHash } = require('node:crypto');
-const { existsSync, readFileSync, writeFileSync } = require('node:fs');
+const { existsSync, mkdirSync, readFileSync, writeFileSync } = require('node:fs');
 const { constants } = require('node:os');
 const { join } = require('node:path');
 const { claimInstall } = require('./claim-install.cjs');
@@ -60,6 +60,7 @@ function writeStamp(root) {
   const lock = readText(join(root, 'package-lock.json'));
   if (lock === null) return;
   try {
+    mkdirSync(join(root, 'node_modules'), { recursive: true });
     writeFileSync(stampPath(root), hash(lock));
   } catch {
     // A checkout that this user may not write to: the comparison is made again the next time.

@@ -21,7 +21,8 @@ async function runNpm(args, root) {
     stdio: ['ignore', 'pipe', 'pipe'],
     shell: isWindows,
     windowsHide: true,
-    timeout: timeoutMs,
+    // Not `timeout`: its timer keeps this process alive when npm could not be started at all.
+    signal: AbortSignal.timeout(timeoutMs),
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -36,6 +37,8 @@ async function runNpm(args, root) {
       child.once('close', (code, signal) => resolve({ code, signal, output }));
     });
   } catch (error) {
+    if (error.name === 'AbortError')
+      throw plainError(`npm was not done after ${timeoutMs / 60_000} minutes.`);
     if (error.code !== 'ENOENT') throw error;
     throw plainError(
       'npm was not found, and packages have to be installed first: install Node with npm, then try again.',

@@ -163,7 +163,7 @@ begin
         outcome := jsonb_build_object('outcome', 'limited',
           'retryAfterMs', ceil((1 - bucket.tokens) * 60000 / capacity));
         insert into deliveries (tenant_id, connection_id, kind, channel_id, thread_id, dedupe_key, detail)
-        values (event.tenant_id, event.connection_id, 'notice', event.channel_id, event.body->>'replyThreadId',
+        values (event.tenant_id, event.connection_id, 'notice', event.channel_id, event.body->>'noticeThreadId',
           concat_ws(':', 'rate', extract(epoch from bucket.limited_since), event.body->>'senderId'),
           jsonb_build_object('code', 'rate_limited', 'personId', event.body->>'senderId',
             'waitSeconds', ceil((1 - bucket.tokens) * 60 / capacity), 'ratePerMinute', capacity))
@@ -500,6 +500,10 @@ begin
     from input i
     where m.tenant_id = i."tenantId" and m.turn_id = i."turnId" and m.direction = 'out'
       and i."externalIds"->>0 is not null
+      -- Whoever read the thread meanwhile may have stored the answer as a message of it.
+      and not exists (select 1 from messages known
+        where known.tenant_id = m.tenant_id and known.connection_id = m.connection_id
+          and known.channel_id = m.channel_id and known.external_id = i."externalIds"->>0)
   )
   update turns t
   set status = i.status, finished_at = clock_timestamp(), error_code = coalesce(i."errorCode", t.error_code)

@@ -11,7 +11,7 @@ export interface Channel {
 
   /**
    * Checks that the platform sent this request, over its raw bytes and before any parsing.
-   * @throws KonstructError `signature_missing`, `signature_invalid`, `signature_expired`
+   * @throws KonstructError `signature_missing`, `signature_invalid`, `signature_expired`, `signing_secret_missing`
    */
   verify(request: ChannelRequest, signingSecret: string, nowMs: number): void;
 
@@ -176,6 +176,8 @@ export interface ThreadTarget {
 /** How a delivery is found again on the platform. */
 export interface DeliveryMarker {
   readonly deliveryId: string;
+  /** When the delivery was first tried, in ms since 1970: looking for it need not go further back. */
+  readonly firstTriedAtMs?: number;
 }
 
 export interface OutboundMessage {
@@ -203,6 +205,8 @@ export interface ThreadMessage {
   readonly sender: { readonly externalId: string; readonly name: string | null };
   /** Whether we sent it ourselves. */
   readonly own: boolean;
+  /** The delivery it came from, where it carries our marker; such messages are in our own record. */
+  readonly deliveryId: string | null;
   /** Normalised as in `MessageEvent`. */
   readonly text: string;
   readonly mentions: readonly Mention[];

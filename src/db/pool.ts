@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { KonstructError } from '../core/errors.ts';
+import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 
 export interface DatabasePoolOptions {
@@ -31,6 +31,8 @@ export function createDatabasePool(options: DatabasePoolOptions): pg.Pool {
   pool.on('error', (error) =>
     options.log.warn('database.connection_lost', { pool: options.name, code: errorCode(error) }),
   );
+  // A connection that is being closed may still hear that the server goes; nobody needs to.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 
@@ -53,6 +55,11 @@ export function translateDatabaseError(error: unknown): unknown {
     return new KonstructError('database_unavailable', undefined, { details: { code }, cause: error });
   }
   return error;
+}
+
+/** Whether an error is the server's trouble and not that of a single call. */
+export function isServerTrouble(error: unknown): boolean {
+  return isKonstructError(error, 'database_unavailable') || isKonstructError(error, 'disk_full');
 }
 
 /** Deadlock or serialisation failure: the same call succeeds when it is repeated. */

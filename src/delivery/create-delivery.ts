@@ -1,4 +1,4 @@
-import type { Channel, ConnectionAccess } from '../core/channel.ts';
+import type { Channel, ConnectionAccess, DeliveryMarker } from '../core/channel.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Answer, AnswerPart, Delivery, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
@@ -11,6 +11,8 @@ export interface DeliveryOptions {
   readonly cipher: Cipher;
   readonly log: Log;
 }
+
+const CLOCK_MARGIN_MS = 60_000;
 
 /**
  * Sends what turns have to say. A send whose outcome is unknown is never simply repeated: first the platform is asked
@@ -31,12 +33,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     if (deliveryId === null || !channel.capabilities.edit) return { state: 'absent' };
     try {
       if (earlier) {
-        const found = await channel.findByMarker(access, target, { deliveryId: String(deliveryId) }, signal);
+        const found = await channel.findByMarker(access, target, markerOf(turn, deliveryId), signal);
         if (found) return { state: 'shown', messageId: found.messageId };
       }
       const posted = await channel.post(
         access,
-        { target, markdown: turn.agent.placeholder, marker: { deliveryId: String(deliveryId) } },
+        { target, markdown: turn.agent.placeholder, marker: markerOf(turn, deliveryId) },
         signal,
       );
       return { state: 'shown', messageId: posted.messageId };
@@ -66,18 +68,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
     let messageId = shown.state === 'shown' ? shown.messageId : null;
     if (shown.state === 'unknown') {
-      const found = await channel.findByMarker(
-        access,
-        target,
-        { deliveryId: String(shown.deliveryId) },
-        signal,
-      );
+      const found = await channel.findByMarker(access, target, markerOf(turn, shown.deliveryId), signal);
       messageId = found?.messageId ?? null;
     }
     if (messageId !== null) {
       try {
         // Editing twice to the same text does no harm, so no look-up is needed before a repeated edit.
-        const marker = { deliveryId: String(part.deliveryId) };
+        const marker = markerOf(turn, part.deliveryId);
         await channel.edit(access, { target, messageId, markdown: part.content, marker }, signal);
         return messageId;
       } catch (error) {
@@ -91,7 +88,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const channel = channelOf(turn);
     const access = accessOf(turn);
     const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
-    const marker = { deliveryId: String(part.deliveryId) };
+    const marker = markerOf(turn, part.deliveryId);
     if (part.state === 'unknown') {
       const found = await channel.findByMarker(access, target, marker, signal);
       if (found) return found.messageId;
@@ -131,6 +128,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       ),
     personName: (turn, personId, signal) => channelOf(turn).personName(accessOf(turn), personId, signal),
   };
+}
+
+/** Nothing of a turn was sent before it began; the margin is for clocks that differ. */
+function markerOf(turn: ClaimedTurn, deliveryId: number): DeliveryMarker {
+  return { deliveryId: String(deliveryId), firstTriedAtMs: turn.startedAtMs - CLOCK_MARGIN_MS };
 }
 
 /** @throws KonstructError `not_found` for a channel this installation does not have */

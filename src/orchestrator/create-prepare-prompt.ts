@@ -71,8 +71,10 @@ async function readThread(
   try {
     const messages = await options.delivery.readThread(turn, options.threadMessages, signal);
     if (messages === null) return [];
-    await options.storeThread(turn, messages);
-    return messages;
+    // What we sent ourselves is in our own record; the placeholder of this turn belongs into none.
+    const foreign = messages.filter(({ deliveryId }) => deliveryId === null);
+    await options.storeThread(turn, foreign);
+    return foreign;
   } catch (error) {
     if (signal.aborted) throw error;
     // The question can be answered without what stood there before; silence would be worse.
@@ -82,7 +84,7 @@ async function readThread(
   }
 }
 
-/** Our record wins where both know a message; the placeholder and what waits for the next turn stay out. */
+/** Our record wins where both know a message; what waits for the next turn stays out. */
 function mergeThread(turn: ClaimedTurn, thread: readonly ThreadMessage[]): readonly Line[] {
   const recorded = turn.messages
     .filter((message) => message.ofTurn || message.turnId !== null || !message.addressed)
@@ -100,15 +102,8 @@ function mergeThread(turn: ClaimedTurn, thread: readonly ThreadMessage[]): reado
       }),
     );
   const known = new Set(turn.messages.map(({ externalId }) => externalId));
-  const placeholderIds = new Set(turn.deliveries.map(({ externalId }) => externalId));
   const read = thread
-    // What we say ourselves while this turn runs is its placeholder.
-    .filter(
-      ({ messageId, own, sentAtMs }) =>
-        !known.has(messageId) &&
-        !placeholderIds.has(messageId) &&
-        !(own && sentAtMs >= turn.startedAtMs - 1_000),
-    )
+    .filter(({ messageId }) => !known.has(messageId))
     .map(
       (message): Line => ({
         externalId: message.messageId,
@@ -122,7 +117,12 @@ function mergeThread(turn: ClaimedTurn, thread: readonly ThreadMessage[]): reado
         isPending: false,
       }),
     );
-  return [...recorded, ...read].sort((a, b) => a.sentAtMs - b.sentAtMs);
+  return [...recorded, ...read].sort(bySentAt);
+}
+
+/** Two messages of the same millisecond stand in the order of their ids. */
+function bySentAt(a: Line, b: Line): number {
+  return a.sentAtMs - b.sentAtMs || (a.externalId ?? '').localeCompare(b.externalId ?? '');
 }
 
 /** Display names of everybody who speaks or is spoken of. */

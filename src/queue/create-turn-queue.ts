@@ -1,8 +1,8 @@
 import type pg from 'pg';
-import { isKonstructError } from '../core/errors.ts';
 import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, TurnKey, TurnLedger } from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
-import { isTransient, translateDatabaseError } from '../db/pool.ts';
+import { isServerTrouble } from '../db/pool.ts';
+import { queryRows } from '../db/query-rows.ts';
 
 /** The conversation rows as a queue: claim, renew and write back, each in batches (migrations/0002_pipeline.sql). */
 export interface TurnQueue extends TurnLedger {
@@ -24,21 +24,17 @@ export interface TurnQueueOptions {
 
 const MAX_BATCH = 100;
 const MAX_IN_FLIGHT = 2;
-const TRANSIENT_ATTEMPTS = 3;
 
 export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
   const { pool, owner } = options;
 
-  async function call<Row>(name: string, text: string, values: readonly unknown[]): Promise<readonly Row[]> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        const { rows } = await pool.query<{ result: Row }>({ name, text, values: [...values] });
-        return rows.map(({ result }) => result);
-      } catch (error) {
-        if (isTransient(error) && attempt < TRANSIENT_ATTEMPTS) continue;
-        throw translateDatabaseError(error);
-      }
-    }
+  async function call<Result>(
+    name: string,
+    text: string,
+    values: readonly unknown[],
+  ): Promise<readonly Result[]> {
+    const rows = await queryRows<{ result: Result }>(pool, { name, text, values });
+    return rows.map(({ result }) => result);
   }
 
   function batched<Item, Result>(
@@ -48,8 +44,7 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       call: write,
       maxBatch: MAX_BATCH,
       maxInFlight: MAX_IN_FLIGHT,
-      isShared: (error) =>
-        isKonstructError(error, 'database_unavailable') || isKonstructError(error, 'disk_full'),
+      isShared: isServerTrouble,
     });
   }
 

@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import type { Attachment, Mention } from '../core/channel.ts';
-import { isKonstructError } from '../core/errors.ts';
 import { createBatcher } from '../db/create-batcher.ts';
-import { isTransient, translateDatabaseError } from '../db/pool.ts';
+import { isServerTrouble } from '../db/pool.ts';
+import { queryRows } from '../db/query-rows.ts';
 
 /** One event as `admit_batch` takes it (migrations/0002_pipeline.sql). */
 export type AdmitEvent = AdmitMessage | AdmitEdit | AdmitDeletion;
@@ -23,6 +23,8 @@ export interface AdmitMessage extends AdmitBase {
   /** `''` for a DM outside threads. */
   readonly conversationThreadId: string;
   readonly replyThreadId: string;
+  /** Where a notice to the sender stands; `null`: in the channel itself. */
+  readonly noticeThreadId: string | null;
   /** The thread was there before the agent was asked into it. */
   readonly threadBegan: boolean;
   readonly scope: 'direct' | 'group' | 'channel';
@@ -55,7 +57,6 @@ export type Admit = (event: AdmitEvent) => Promise<AdmitOutcome>;
 
 const MAX_BATCH = 100;
 const MAX_IN_FLIGHT = 2;
-const TRANSIENT_ATTEMPTS = 3;
 
 /**
  * Stores events durably: when the promise resolves, the row is committed. At most one round trip, shared by all events
@@ -68,23 +69,15 @@ export function createAdmit(pool: pg.Pool): Admit {
     call: (events) => admitBatch(pool, events),
     maxBatch: MAX_BATCH,
     maxInFlight: MAX_IN_FLIGHT,
-    isShared: (error) =>
-      isKonstructError(error, 'database_unavailable') || isKonstructError(error, 'disk_full'),
+    isShared: isServerTrouble,
   });
 }
 
 async function admitBatch(pool: pg.Pool, events: readonly AdmitEvent[]): Promise<readonly AdmitOutcome[]> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const { rows } = await pool.query<{ outcomes: readonly AdmitOutcome[] }>({
-        name: 'admit_batch',
-        text: 'select admit_batch($1) as outcomes',
-        values: [JSON.stringify(events)],
-      });
-      return rows[0]?.outcomes ?? [];
-    } catch (error) {
-      if (isTransient(error) && attempt < TRANSIENT_ATTEMPTS) continue;
-      throw translateDatabaseError(error);
-    }
-  }
+  const rows = await queryRows<{ outcomes: readonly AdmitOutcome[] }>(pool, {
+    name: 'admit_batch',
+    text: 'select admit_batch($1) as outcomes',
+    values: [JSON.stringify(events)],
+  });
+  return rows[0]?.outcomes ?? [];
 }

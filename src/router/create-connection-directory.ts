@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Clock } from '../core/clock.ts';
 import type { ConnectionDirectory, ResolvedConnection } from '../core/connection-directory.ts';
+import { queryRows } from '../db/query-rows.ts';
 
 /** A change is announced by NOTIFY; this is only how long a missed announcement can matter. */
 const MAX_AGE_MS = 60_000;
@@ -44,7 +45,7 @@ export function createConnectionDirectory(options: {
     resolve: (channel, { externalIds, appId }) =>
       cached(`${channel}\n${externalIds.join('\n')}\n\n${appId ?? ''}`, async () => {
         if (externalIds.length === 0) return null;
-        const { rows } = await options.pool.query<{ connection: ResolvedConnection | null }>({
+        const rows = await queryRows<{ connection: ResolvedConnection | null }>(options.pool, {
           name: 'resolve_connection',
           text: 'select resolve_connection($1, $2, $3) as connection',
           values: [channel, externalIds, appId ?? ''],
@@ -54,7 +55,7 @@ export function createConnectionDirectory(options: {
     find: (channel, connectionId) =>
       cached(`${channel}\n\n${connectionId}`, async () => {
         if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(connectionId)) return null;
-        const { rows } = await options.pool.query<{ connection: ResolvedConnection | null }>({
+        const rows = await queryRows<{ connection: ResolvedConnection | null }>(options.pool, {
           name: 'find_connection',
           text: 'select find_connection($1, $2) as connection',
           values: [channel, connectionId],

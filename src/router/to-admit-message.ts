@@ -23,6 +23,8 @@ export function toAdmitMessage(
     // A DM is one conversation, unless the person starts a thread in it.
     conversationThreadId: event.scope === 'direct' && !isReply(event) ? '' : thread,
     replyThreadId: thread,
+    // Slack shows a private notice in a thread only if the thread has replies already.
+    noticeThreadId: isReply(event) ? thread : null,
     threadBegan: isReply(event),
     scope: event.scope,
     addressed,

@@ -28,6 +28,16 @@ export function guardAgainstOtherSites(request: FastifyRequest, allowedHosts: re
   }
 }
 
+/**
+ * The Web API is for programs: a page of another web site must not use it with a token it guessed.
+ * @throws SimulatorError `forbidden`
+ */
+export function guardAgainstBrowsers(request: FastifyRequest): void {
+  if (request.headers['sec-fetch-site'] !== undefined || request.headers.origin !== undefined) {
+    throw new SimulatorError('forbidden', 403, 'The Web API is not for browsers.');
+  }
+}
+
 function isOriginOf(origin: string, host: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
 }

@@ -87,7 +87,7 @@ export interface ControlWorkspace {
   readonly installation: InstallationRequest['state'];
   /** The AI coworker that is installed here. */
   readonly agent: ControlUser;
-  /** The people, without the agent. */
+  /** The people, and other apps' bots where there are any; without the agent. */
   readonly users: readonly ControlUser[];
   readonly channels: readonly ControlChannel[];
 }
@@ -217,7 +217,10 @@ export type ControlEvent =
 
 /** What goes wrong in the simulated Slack, and how strict it is. */
 export interface FaultPlan {
-  /** A mention in a channel is sent as `message` and as `app_mention`: which goes first, and how long after it the other. */
+  /**
+   * A mention in a channel is sent as `message` and as `app_mention`: which goes first, and how long after it the
+   * other. With a gap of 0 both are under way at once and may overtake each other.
+   */
   readonly pairOrder: 'message_first' | 'mention_first' | 'random';
   readonly pairGapMs: number;
   /** Enforce Slack's real limits: about one message per second and channel, and the tiers of the other methods. */
@@ -274,7 +277,7 @@ export type FaultAction =
   | { readonly kind: 'api_cut_after'; readonly method?: string }
   /** Never answers; the work is done or not. */
   | { readonly kind: 'api_hang'; readonly workDone: boolean; readonly method?: string }
-  /** Slack is down: API calls are cut, and events wait until it is over. */
+  /** Slack is down: API calls are cut, and events wait until it is over. `remaining` does not count here. */
   | { readonly kind: 'outage' };
 
 /** The way of one message through the pipeline, as the app tells it. */

@@ -1,10 +1,25 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import type { DeliveryAttempt, FaultPlanRequest, Journey } from './control-api.ts';
+import type {
+  DeliveriesResponse,
+  DeliveryAttempt,
+  EditMessageRequest,
+  FaultPlan,
+  FaultPlanRequest,
+  InstallationRequest,
+  Journey,
+  JourneysResponse,
+  MessageResponse,
+  MessagesResponse,
+  PostMessageRequest,
+  WorkspaceResponse,
+  WorkspacesResponse,
+} from './control-api.ts';
 import { viewMessage, viewWorkspace } from './control-view.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FaultBoard } from './fault-board.ts';
 import { faultPlanSchema } from './fault-schema.ts';
+import { findChannel, findMessage, findWorkspace } from './find-in-workspaces.ts';
 import { typedToSlack } from './message-text.ts';
 import { SimulatorError } from './simulator-error.ts';
 import type { StoredMessage, Workspace, WorkspaceChannel } from './workspace.ts';
@@ -49,42 +64,40 @@ const messagesQuery = z.object({
 });
 const workspaceQuery = z.object({ workspaceId: z.string().optional() });
 
-/** What the page and scripts use; the shapes and paths are those of `control-api.ts`. */
+/**
+ * What the page and scripts use; the shapes and paths are those of `control-api.ts`. Parsed JSON never holds
+ * `undefined`, which zod's types of optional fields cannot say: hence the casts.
+ */
 export function controlRoutes(input: ControlInput): FastifyPluginAsync {
-  const findWorkspace = (id: string): Workspace => {
-    const workspace = input.workspaces.get(id);
-    if (!workspace) throw notFound(`There is no workspace ${id}.`);
-    return workspace;
-  };
-  const findChannel = (params: unknown) => {
-    const { workspaceId, channelId } = parse(channelParams, params);
-    const workspace = findWorkspace(workspaceId);
-    const channel = workspace.channels.get(channelId);
-    if (!channel) throw notFound(`There is no channel ${channelId} in ${workspace.seed.name}.`);
-    return { workspace, channel };
-  };
-  const findMessage = (params: unknown) => {
-    const place = findChannel(params);
-    const { messageId } = parse(messageParams, params);
-    const message = place.channel.messages.get(messageId);
-    if (!message || message.tombstone)
-      throw notFound(`There is no message ${messageId} in ${place.channel.name}.`);
-    return { ...place, message };
+  const channelOf = (params: unknown) => findChannel(input.workspaces, parse(channelParams, params));
+  const messageOf = (params: unknown) => {
+    const { workspace, channel } = channelOf(params);
+    return { workspace, channel, message: findMessage(channel, parse(messageParams, params).messageId) };
   };
 
   return async (app) => {
-    app.get('/workspaces', async () => ({ workspaces: [...input.workspaces.values()].map(viewWorkspace) }));
+    app.addHook('onSend', async (_request, reply) => {
+      reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    });
 
-    app.post('/workspaces/:workspaceId/installation', async (request) => {
+    app.get(
+      '/workspaces',
+      async (): Promise<WorkspacesResponse> => ({
+        workspaces: [...input.workspaces.values()].map(viewWorkspace),
+      }),
+    );
+
+    app.post('/workspaces/:workspaceId/installation', async (request): Promise<WorkspaceResponse> => {
       const { workspaceId } = parse(z.object({ workspaceId: z.string() }), request.params);
-      const workspace = findWorkspace(workspaceId);
-      input.actions.setInstallation(workspace, parse(installationSchema, request.body).state);
+      const workspace = findWorkspace(input.workspaces, workspaceId);
+      const { state }: InstallationRequest = parse(installationSchema, request.body);
+      input.actions.setInstallation(workspace, state);
       return { workspace: viewWorkspace(workspace) };
     });
 
     const messages = '/workspaces/:workspaceId/channels/:channelId/messages';
-    app.get(messages, async (request) => {
-      const { workspace, channel } = findChannel(request.params);
+    app.get(messages, async (request): Promise<MessagesResponse> => {
+      const { workspace, channel } = channelOf(request.params);
       const query = parse(messagesQuery, request.query);
       const all = listMessages(channel, query.threadId);
       const older = query.before === undefined ? all : all.filter(({ ts }) => ts < (query.before ?? ''));
@@ -96,10 +109,12 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
     });
 
     app.post(messages, async (request, reply) => {
-      const { workspace, channel } = findChannel(request.params);
-      const body = parse(postSchema, request.body);
+      const { workspace, channel } = channelOf(request.params);
+      const body = parse(postSchema, request.body) as PostMessageRequest;
       const user = workspace.users.get(body.userId);
-      if (!user || user.isBot) throw invalid('Only a person of the workspace can write here.');
+      if (!user || user.id === workspace.seed.botUserId) {
+        throw invalid('Only people of the workspace can write here; the agent writes through the Web API.');
+      }
       if (!channel.memberIds.has(user.id)) throw invalid(`${user.name} is not in ${channel.name}.`);
       const { message } = input.actions.post(workspace, channel, {
         userId: user.id,
@@ -107,35 +122,42 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
         threadTs: body.threadId ?? null,
         files: body.files ?? [],
       });
-      return reply.status(201).send({ message: viewMessage(workspace, channel, message) });
+      const answer: MessageResponse = { message: viewMessage(workspace, channel, message) };
+      return reply.status(201).send(answer);
     });
 
-    app.patch(`${messages}/:messageId`, async (request) => {
-      const { workspace, channel, message } = findMessage(request.params);
+    app.patch(`${messages}/:messageId`, async (request): Promise<MessageResponse> => {
+      const { workspace, channel, message } = messageOf(request.params);
       if (message.botId !== null) throw invalid('The agent’s messages cannot be edited here.');
-      const text = typedToSlack(workspace, parse(editSchema, request.body).text);
+      const edit: EditMessageRequest = parse(editSchema, request.body);
+      const text = typedToSlack(workspace, edit.text);
       const after = input.actions.edit(workspace, channel, message, { text, editorId: message.userId });
       return { message: viewMessage(workspace, channel, after) };
     });
 
     app.delete(`${messages}/:messageId`, async (request, reply) => {
-      const { workspace, channel, message } = findMessage(request.params);
+      const { workspace, channel, message } = messageOf(request.params);
       input.actions.remove(workspace, channel, message);
       return reply.status(204).send();
     });
 
-    app.get('/workspaces/:workspaceId/channels/:channelId/journeys', async (request) => {
-      const { workspace, channel } = findChannel(request.params);
-      return { journeys: input.journeys(workspace.seed.id, channel.id) };
-    });
+    app.get(
+      '/workspaces/:workspaceId/channels/:channelId/journeys',
+      async (request): Promise<JourneysResponse> => {
+        const { workspace, channel } = channelOf(request.params);
+        return { journeys: input.journeys(workspace.seed.id, channel.id) };
+      },
+    );
 
-    app.get('/deliveries', async (request) => ({
-      deliveries: input.deliveries(parse(workspaceQuery, request.query).workspaceId ?? null),
-    }));
+    app.get(
+      '/deliveries',
+      async (request): Promise<DeliveriesResponse> => ({
+        deliveries: input.deliveries(parse(workspaceQuery, request.query).workspaceId ?? null),
+      }),
+    );
 
-    app.get('/faults', async () => input.faults.plan());
-    app.put('/faults', async (request) => {
-      // The schema's optional fields are absent or set; zod's types cannot say so.
+    app.get('/faults', async (): Promise<FaultPlan> => input.faults.plan());
+    app.put('/faults', async (request): Promise<FaultPlan> => {
       return input.faults.update(parse(faultPlanSchema, request.body) as FaultPlanRequest);
     });
 
@@ -145,7 +167,7 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
 
 function listMessages(channel: WorkspaceChannel, threadId: string | undefined): readonly StoredMessage[] {
   if (threadId === undefined) return topLevelMessages(channel);
-  if (!channel.messages.has(threadId)) throw notFound(`There is no message ${threadId} in ${channel.name}.`);
+  if (!channel.messages.has(threadId)) findMessage(channel, threadId);
   return threadMessages(channel, threadId);
 }
 
@@ -153,10 +175,6 @@ function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.outp
   const result = schema.safeParse(value);
   if (!result.success) throw invalid(z.prettifyError(result.error));
   return result.data;
-}
-
-function notFound(message: string): SimulatorError {
-  return new SimulatorError('not_found', 404, message);
 }
 
 function invalid(message: string): SimulatorError {

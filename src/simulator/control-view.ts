@@ -1,6 +1,6 @@
 import type { ControlChannel, ControlMessage, ControlUser, ControlWorkspace } from './control-api.ts';
 import { slackToPlain } from './message-text.ts';
-import type { StoredMessage, Workspace, WorkspaceChannel, WorkspaceUser } from './workspace.ts';
+import type { StoredMessage, UserSeed, Workspace, WorkspaceChannel } from './workspace.ts';
 import { threadMessages, threadOf, tsToMs } from './workspace.ts';
 
 /** The workspace as the control API shows it. */
@@ -14,9 +14,9 @@ export function viewWorkspace(workspace: Workspace): ControlWorkspace {
     enterpriseId: seed.enterpriseId ?? null,
     installation: workspace.installation,
     agent: agent
-      ? viewUser(agent)
+      ? viewUser(agent, true)
       : { id: seed.botUserId, handle: '', name: seed.agentName, title: '', isAgent: true },
-    users: users.filter((user) => !user.isBot).map(viewUser),
+    users: users.filter((user) => user.id !== seed.botUserId).map((user) => viewUser(user, false)),
     channels: [...workspace.channels.values()].map((channel) => viewChannel(workspace, channel)),
   };
 }
@@ -35,7 +35,7 @@ export function viewMessage(
     threadId: threadOf(channel, message),
     userId: message.userId,
     userName: message.username ?? workspace.users.get(message.userId)?.name ?? message.userId,
-    isAgent: message.botId !== null,
+    isAgent: message.userId === workspace.seed.botUserId,
     text,
     plainText: slackToPlain(workspace, text),
     markdown: message.markdown,
@@ -53,8 +53,8 @@ export function viewMessage(
   };
 }
 
-function viewUser(user: WorkspaceUser): ControlUser {
-  return { id: user.id, handle: user.handle, name: user.name, title: user.title ?? '', isAgent: user.isBot };
+function viewUser(user: UserSeed, isAgent: boolean): ControlUser {
+  return { id: user.id, handle: user.handle, name: user.name, title: user.title ?? '', isAgent };
 }
 
 function viewChannel({ seed }: Workspace, channel: WorkspaceChannel): ControlChannel {

@@ -1,136 +1,45 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FastifyPluginAsync } from 'fastify';
-import type { Clock, Random, Sleep } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
-import type { ControlEvent, ControlMessage, DeliveryAttempt, Journey } from './control-api.ts';
+import type { Sleep } from '../core/clock.ts';
+import type { ControlEvent, DeliveryAttempt } from './control-api.ts';
 import { viewMessage, viewWorkspace } from './control-view.ts';
 import { defaultSeeds } from './default-seeds.ts';
 import type { InnerEvent } from './event-body.ts';
 import { eventBody } from './event-body.ts';
 import { createEventSender } from './event-sender.ts';
 import { createEventStream } from './event-stream.ts';
-import type { FaultBoard } from './fault-board.ts';
 import { createFaultBoard } from './fault-board.ts';
+import { findChannel, findMessage, findWorkspace } from './find-in-workspaces.ts';
+import type { MessagePlace, Simulator, SimulatorInput } from './simulator.ts';
 import { SimulatorError } from './simulator-error.ts';
 import { simulatorPlugin } from './simulator-plugin.ts';
 import { slackId } from './slack-ids.ts';
 import { loadWorkspaces, openStateFile } from './state-file.ts';
 import { waitForMessage } from './wait-for-message.ts';
-import type { InstallationState, StoredFile, Workspace, WorkspaceSeed } from './workspace.ts';
-import { createWorkspace, threadMessages, topLevelMessages } from './workspace.ts';
+import type { Workspace } from './workspace.ts';
+import { adoptChannel, createWorkspace, threadMessages, topLevelMessages } from './workspace.ts';
 import type { WorkspaceChange } from './workspace-actions.ts';
 import { createWorkspaceActions } from './workspace-actions.ts';
-
-/**
- * A Slack on this machine: workspaces with people in them, whose messages reach the app as signed Events API requests,
- * and the Web API that the app answers through. It knows the app only from outside, as Slack does.
- */
-export interface Simulator {
-  /** `api/…` (Web API), `control/…` (see `control-api.ts`) and the page, relative to the prefix it is registered under. */
-  readonly plugin: FastifyPluginAsync;
-  readonly workspaces: ReadonlyMap<string, Workspace>;
-  /** Adds a workspace, or gives a known one new people, channels, tokens; its messages stay. */
-  addWorkspace(seed: WorkspaceSeed): void;
-  /**
-   * Writes a message as a person would. Resolves at once with the message; its events are then on their way.
-   * @throws SimulatorError `not_found`
-   */
-  say(message: SayInput): Promise<SentMessage>;
-  /** @throws SimulatorError `not_found` */
-  edit(place: MessagePlace, text: string): Promise<void>;
-  /** @throws SimulatorError `not_found` */
-  deleteMessage(place: MessagePlace): Promise<void>;
-  /** Oldest first; with `threadTs` the thread, its root first. @throws SimulatorError `not_found` */
-  messages(workspaceId: string, channelId: string, threadTs?: string): readonly ControlMessage[];
-  /**
-   * The first message, already there or still to come or to be edited, for which the predicate holds.
-   * @throws SimulatorError `timeout`, `stopped`
-   */
-  waitFor(
-    predicate: (message: ControlMessage) => boolean,
-    timeoutMs: number,
-    signal?: AbortSignal,
-  ): Promise<ControlMessage>;
-  /** Everything that happens, as on the control API's stream. Returns what ends it. */
-  subscribe(listener: (event: ControlEvent) => void): () => void;
-  /** `app_uninstalled` and `tokens_revoked` are sent as events and make the token useless. */
-  setInstallation(workspaceId: string, state: InstallationState): void;
-  /** Sends any event; resolves with whether it was acked. @throws SimulatorError `not_found` */
-  fire(workspaceId: string, event: Readonly<Record<string, unknown>>, channelId?: string): Promise<boolean>;
-  readonly faults: FaultBoard;
-  /** Ends deliveries, streams and held-back calls, and writes the state file. */
-  stop(): Promise<void>;
-}
-
-export interface SayInput {
-  readonly workspaceId: string;
-  readonly channelId: string;
-  readonly userId: string;
-  /** In Slack's form: a mention is `<@U…>`, and `&`, `<`, `>` are escaped. */
-  readonly text: string;
-  readonly threadTs?: string;
-  /** Sends a reply to the channel too. */
-  readonly broadcast?: boolean;
-  readonly files?: readonly Omit<StoredFile, 'id'>[];
-  /** Instead of the `rich_text` block that Slack's client makes of the text; `null`: none. */
-  readonly blocks?: readonly unknown[] | null;
-}
-
-export interface SentMessage extends MessagePlace {
-  readonly threadTs: string | null;
-  /** Whether the app acked all events of this message, possibly after retries. Never rejects. */
-  readonly acked: Promise<boolean>;
-}
-
-export interface MessagePlace {
-  readonly workspaceId: string;
-  readonly channelId: string;
-  readonly ts: string;
-}
-
-/** Where the app tells how messages go through it. */
-export interface JourneySource {
-  list(workspaceId: string, channelId: string): readonly Journey[];
-  subscribe(listener: (journey: Journey) => void): () => void;
-}
-
-export interface SimulatorInput {
-  /** Where the app takes events: `http://127.0.0.1:8001/slack/events`. */
-  readonly eventsUrl: string | (() => string);
-  readonly signingSecret: string;
-  /** Two companies when absent. */
-  readonly workspaces?: readonly WorkspaceSeed[];
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly fetch: typeof globalThis.fetch;
-  readonly log: Log;
-  readonly sleep?: Sleep;
-  /** JSON file that keeps workspaces and messages over a restart. */
-  readonly stateFile?: string;
-  readonly journeys?: JourneySource;
-  /** Folder with the built page. */
-  readonly pageDir?: string;
-  /** Host names besides loopback that the page may be opened under. */
-  readonly allowedHosts?: readonly string[];
-  /** How long the app has for its ack; Slack gives 3,000 ms. */
-  readonly ackTimeoutMs?: number;
-  /** Waits before the retries of an event; Slack: nearly none, 1 min, 5 min. */
-  readonly retryDelaysMs?: readonly number[];
-}
 
 const ACK_TIMEOUT_MS = 3_000;
 const RETRY_DELAYS_MS = [200, 1_000, 3_000];
 const REMEMBERED_DELIVERIES = 500;
 
+/** Makes a simulator; its state file is read at once. See `Simulator`. */
 export function createSimulator(input: SimulatorInput): Simulator {
   const { clock, random, log } = input;
   const sleep: Sleep =
     input.sleep ?? ((ms, signal) => delay(ms, undefined, { ...(signal ? { signal } : {}) }));
   const stopping = new AbortController();
   const workspaces = new Map<string, Workspace>();
-  for (const workspace of loadWorkspaces(input.stateFile, input.workspaces ?? defaultSeeds, log)) {
+  const byToken = new Map<string, Workspace>();
+  const keep = (workspace: Workspace) => {
+    const before = workspaces.get(workspace.seed.id);
+    if (before) byToken.delete(before.seed.botToken);
     workspaces.set(workspace.seed.id, workspace);
-  }
+    byToken.set(workspace.seed.botToken, workspace);
+  };
+  for (const workspace of loadWorkspaces(input.stateFile, input.workspaces ?? defaultSeeds, log))
+    keep(workspace);
   const listeners = new Set<(event: ControlEvent) => void>();
   const stream = createEventStream({ clock, instance: slackId('', random, 6) });
   const deliveries: DeliveryAttempt[] = [];
@@ -181,23 +90,9 @@ export function createSimulator(input: SimulatorInput): Simulator {
   };
   const actions = createWorkspaceActions({ clock, random, changed, dispatch });
 
-  const findWorkspace = (id: string): Workspace => {
-    const workspace = workspaces.get(id);
-    if (!workspace) throw new SimulatorError('not_found', 404, `There is no workspace ${id}.`);
-    return workspace;
-  };
-  const findChannel = (workspaceId: string, channelId: string) => {
-    const workspace = findWorkspace(workspaceId);
-    const channel = workspace.channels.get(channelId);
-    if (!channel)
-      throw new SimulatorError('not_found', 404, `There is no channel ${channelId} in ${workspaceId}.`);
-    return { workspace, channel };
-  };
-  const findMessage = ({ workspaceId, channelId, ts }: MessagePlace) => {
-    const place = findChannel(workspaceId, channelId);
-    const message = place.channel.messages.get(ts);
-    if (!message) throw new SimulatorError('not_found', 404, `There is no message ${ts} in ${channelId}.`);
-    return { ...place, message };
+  const messageAt = (place: MessagePlace) => {
+    const { workspace, channel } = findChannel(workspaces, place);
+    return { workspace, channel, message: findMessage(channel, place.ts) };
   };
 
   return {
@@ -205,7 +100,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
       pageDir: input.pageDir,
       allowedHosts: input.allowedHosts ?? [],
       webApi: {
-        workspaceByToken: (token) => [...workspaces.values()].find(({ seed }) => seed.botToken === token),
+        workspaceByToken: (token) => byToken.get(token),
         actions,
         faults,
         clock,
@@ -232,14 +127,14 @@ export function createSimulator(input: SimulatorInput): Simulator {
       const known = workspaces.get(seed.id);
       if (known) {
         workspace.lastTsMicros = known.lastTsMicros;
-        for (const channel of known.channels.values()) workspace.channels.set(channel.id, channel);
+        for (const channel of known.channels.values()) adoptChannel(workspace, channel);
       }
-      workspaces.set(seed.id, workspace);
+      keep(workspace);
       changed({ type: 'workspace', workspace });
     },
 
     async say({ workspaceId, channelId, ...draft }) {
-      const { workspace, channel } = findChannel(workspaceId, channelId);
+      const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
       if (!workspace.users.has(draft.userId)) {
         throw new SimulatorError('not_found', 404, `There is no user ${draft.userId} in ${workspaceId}.`);
       }
@@ -248,17 +143,17 @@ export function createSimulator(input: SimulatorInput): Simulator {
     },
 
     async edit(place, text) {
-      const { workspace, channel, message } = findMessage(place);
+      const { workspace, channel, message } = messageAt(place);
       actions.edit(workspace, channel, message, { text, editorId: message.userId });
     },
 
     async deleteMessage(place) {
-      const { workspace, channel, message } = findMessage(place);
+      const { workspace, channel, message } = messageAt(place);
       actions.remove(workspace, channel, message);
     },
 
     messages(workspaceId, channelId, threadTs) {
-      const { workspace, channel } = findChannel(workspaceId, channelId);
+      const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
       const list = threadTs === undefined ? topLevelMessages(channel) : threadMessages(channel, threadTs);
       return list.map((message) => viewMessage(workspace, channel, message));
     },
@@ -279,12 +174,13 @@ export function createSimulator(input: SimulatorInput): Simulator {
     },
 
     setInstallation(workspaceId, installation) {
-      actions.setInstallation(findWorkspace(workspaceId), installation);
+      actions.setInstallation(findWorkspace(workspaces, workspaceId), installation);
     },
 
     async fire(workspaceId, event, channelId) {
-      const workspace = findWorkspace(workspaceId);
-      const channel = channelId === undefined ? null : findChannel(workspaceId, channelId).channel;
+      const workspace = findWorkspace(workspaces, workspaceId);
+      const channel =
+        channelId === undefined ? null : findChannel(workspaces, { workspaceId, channelId }).channel;
       const label = String(event.type);
       return dispatch(workspace, [{ label, channel, messageTs: null, senderTeamId: null, event }]);
     },

@@ -163,7 +163,7 @@ export function createEventSender(input: EventSenderInput): EventSender {
 }
 
 /** `v0=` + HMAC-SHA256 over `v0:{timestamp}:{body}`. */
-export function slackSignature(secret: string, timestampSeconds: number, body: string): string {
+function slackSignature(secret: string, timestampSeconds: number, body: string): string {
   return `v0=${createHmac('sha256', secret).update(`v0:${timestampSeconds}:${body}`).digest('hex')}`;
 }
 

@@ -18,7 +18,7 @@ const BACKLOG_LIMIT_BYTES = 4_000_000;
 /** @param instance tells the ids of this process from those of the one before it */
 export function createEventStream(input: { readonly clock: Clock; readonly instance: string }): EventStream {
   const readers = new Set<FastifyReply['raw']>();
-  const remembered: { readonly number: number; readonly frame: string }[] = [];
+  const remembered: { readonly number: number; readonly event: ControlEvent }[] = [];
   let lastNumber = 0;
   let closed = false;
 
@@ -32,9 +32,10 @@ export function createEventStream(input: { readonly clock: Clock; readonly insta
   return {
     publish(event) {
       lastNumber += 1;
-      const frame = frameOf(event, lastNumber);
-      remembered.push({ number: lastNumber, frame });
+      remembered.push({ number: lastNumber, event });
       if (remembered.length > REMEMBERED_EVENTS) remembered.shift();
+      if (readers.size === 0) return;
+      const frame = frameOf(event, lastNumber);
       for (const reader of readers) write(reader, frame);
     },
 
@@ -53,7 +54,8 @@ export function createEventStream(input: { readonly clock: Clock; readonly insta
       const opened: ControlEvent = { type: 'stream.opened', serverTimeMs: input.clock(), resumed };
       // The opening event repeats the number before what follows, so that it can be resumed behind it.
       reader.write(`retry: 1000\n${frameOf(opened, resumed ? after : lastNumber)}`);
-      if (resumed) for (const { number, frame } of remembered) if (number > after) reader.write(frame);
+      const missed = resumed ? remembered.filter(({ number }) => number > after) : [];
+      for (const { number, event } of missed) reader.write(frameOf(event, number));
       if (closed) {
         reader.end();
         return;

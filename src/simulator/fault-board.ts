@@ -17,17 +17,22 @@ export interface FaultBoard {
   remove(id: string): void;
   /** Takes all faults off; order, gap and limits stay as they are. */
   clear(): void;
-  /** Faults of these kinds that strike now; each use counts. `target`: the event's label or the API method. */
-  strike<Kind extends FaultKind>(kinds: readonly Kind[], occasion: FaultOccasion): readonly FaultOf<Kind>[];
+  /** Faults of these kinds that strike now, at most so many, in the order in which they were added; each use counts. */
+  strike<Kind extends FaultKind>(
+    kinds: readonly Kind[],
+    occasion: FaultOccasion,
+    most?: number,
+  ): readonly FaultOf<Kind>[];
   /** Waits until Slack is not down; at once when it is not. */
   outageOver(workspaceId: string, signal: AbortSignal): Promise<void>;
   onChange(listener: (plan: FaultPlan) => void): void;
 }
 
 export interface FaultOccasion {
+  /** The event's label or the API method. */
+  readonly target: string;
   /** `null` when the token is nobody's. */
   readonly workspaceId: string | null;
-  readonly target: string;
 }
 
 export type FaultOf<Kind extends FaultKind> = Extract<FaultAction, { readonly kind: Kind }>;
@@ -54,15 +59,20 @@ export function createFaultBoard(input: { readonly clock: Clock; readonly sleep:
     (fault.remaining === null || fault.remaining > 0) &&
     (fault.untilMs === null || fault.untilMs > input.clock());
 
-  const strike = <Kind extends FaultKind>(kinds: readonly Kind[], occasion: FaultOccasion) => {
+  const strike = <Kind extends FaultKind>(
+    kinds: readonly Kind[],
+    occasion: FaultOccasion,
+    most = Number.POSITIVE_INFINITY,
+  ) => {
     const isKind = (fault: Fault): fault is Fault & FaultOf<Kind> =>
       kinds.some((kind) => kind === fault.kind);
-    const struck = faults.filter((fault) => alive(fault) && applies(fault, occasion)).filter(isKind);
-    if (struck.some((fault) => fault.remaining !== null) || !faults.every(alive)) {
+    const struck = faults
+      .filter((fault) => alive(fault) && applies(fault, occasion))
+      .filter(isKind)
+      .slice(0, most);
+    if (struck.some((fault) => struckOnce(fault) !== fault) || !faults.every(alive)) {
       const ids = new Set(struck.map((fault) => fault.id));
-      const counted = faults.map((fault) =>
-        ids.has(fault.id) && fault.remaining !== null ? { ...fault, remaining: fault.remaining - 1 } : fault,
-      );
+      const counted = faults.map((fault) => (ids.has(fault.id) ? struckOnce(fault) : fault));
       changed(counted.filter(alive));
     }
     return struck;
@@ -102,6 +112,12 @@ export function createFaultBoard(input: { readonly clock: Clock; readonly sleep:
 }
 
 type Wait = (ms: number, signal?: AbortSignal) => Promise<void>;
+
+/** An outage is a state, not an occurrence: it is not used up by what meets it. */
+function struckOnce(fault: Fault): Fault {
+  if (fault.remaining === null || fault.kind === 'outage') return fault;
+  return { ...fault, remaining: fault.remaining - 1 };
+}
 
 function applies(fault: Fault, occasion: FaultOccasion): boolean {
   if (fault.workspaceId !== null && fault.workspaceId !== occasion.workspaceId) return false;

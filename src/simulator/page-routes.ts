@@ -27,6 +27,12 @@ export function pageRoutes(pageDir: string | undefined): FastifyPluginAsync {
     app.addHook('onSend', async (_request, reply) => {
       reply.headers(securityHeaders);
     });
+    app.addHook('onRequest', async (request, reply) => {
+      const [pathname = '', query] = request.url.split('?', 2);
+      // The page's assets are relative, so its address must end in a slash.
+      if (request.method !== 'GET' || pathname !== app.prefix || app.prefix === '') return;
+      await reply.redirect(`${app.prefix}/${query === undefined ? '' : `?${query}`}`);
+    });
     const index = pageDir === undefined ? null : path.join(pageDir, 'index.html');
     if (pageDir !== undefined && index !== null && (await exists(index))) {
       await app.register(fastifyStatic, {

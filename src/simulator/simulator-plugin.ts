@@ -1,5 +1,6 @@
-import type { FastifyPluginAsync } from 'fastify';
-import { guardAgainstOtherSites } from './browser-guard.ts';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { guardAgainstBrowsers, guardAgainstOtherSites } from './browser-guard.ts';
+import type { ControlErrorResponse } from './control-api.ts';
 import type { ControlInput } from './control-routes.ts';
 import { controlRoutes } from './control-routes.ts';
 import { pageRoutes } from './page-routes.ts';
@@ -21,20 +22,27 @@ export function simulatorPlugin(input: SimulatorPluginInput): FastifyPluginAsync
   return async (app) => {
     app.addHook('preClose', async () => input.control.stream.close());
 
-    await app.register(webApiRoutes(input.webApi), { prefix: '/api' });
+    await app.register(async (api) => {
+      api.addHook('onRequest', async (request) => guardAgainstBrowsers(request));
+      api.setErrorHandler(sendError);
+      await api.register(webApiRoutes(input.webApi), { prefix: '/api' });
+    });
 
     await app.register(async (guarded) => {
       guarded.addHook('onRequest', async (request) => guardAgainstOtherSites(request, input.allowedHosts));
-      guarded.setErrorHandler((error, _request, reply) => {
-        const status = error instanceof SimulatorError ? error.status : statusOf(error);
-        const code = error instanceof SimulatorError ? error.code : 'failed';
-        const message = error instanceof Error ? error.message : String(error);
-        return reply.status(status).send({ error: code, message });
-      });
+      guarded.setErrorHandler(sendError);
       await guarded.register(controlRoutes(input.control), { prefix: '/control' });
       await guarded.register(pageRoutes(input.pageDir));
     });
   };
+}
+
+function sendError(error: unknown, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const status = error instanceof SimulatorError ? error.status : statusOf(error);
+  const code = error instanceof SimulatorError ? error.code : 'failed';
+  const message = error instanceof Error ? error.message : String(error);
+  const answer: ControlErrorResponse = { error: code, message };
+  return reply.status(status).send(answer);
 }
 
 function statusOf(error: unknown): number {

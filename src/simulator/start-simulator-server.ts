@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import fastify from 'fastify';
-import type { Simulator } from './create-simulator.ts';
+import type { Simulator } from './simulator.ts';
 
 export interface SimulatorServer {
   readonly url: string;

@@ -11,7 +11,7 @@ import type {
   WorkspaceChannel,
   WorkspaceSeed,
 } from './workspace.ts';
-import { createChannel, createWorkspace } from './workspace.ts';
+import { adoptChannel, createChannel, createWorkspace } from './workspace.ts';
 
 /** Keeps the workspaces in one JSON file, so that a restart goes on where it was. */
 export interface StateFile {
@@ -105,9 +105,9 @@ function restore(seed: WorkspaceSeed, stored: StoredWorkspace | undefined): Work
   workspace.installation = stored.installation;
   workspace.lastTsMicros = stored.lastTsMicros;
   for (const { messages, ...channelSeed } of stored.channels) {
-    const channel = workspace.channels.get(channelSeed.id) ?? createChannel(channelSeed);
-    workspace.channels.set(channel.id, channel);
+    const channel = createChannel(channelSeed);
     for (const message of messages) addStored(channel, message);
+    adoptChannel(workspace, channel);
   }
   return workspace;
 }
@@ -115,7 +115,9 @@ function restore(seed: WorkspaceSeed, stored: StoredWorkspace | undefined): Work
 function addStored(channel: WorkspaceChannel, message: StoredMessage): void {
   channel.messages.set(message.ts, message);
   if (message.threadTs === null) return;
-  channel.replies.set(message.threadTs, [...(channel.replies.get(message.threadTs) ?? []), message.ts]);
+  const replies = channel.replies.get(message.threadTs);
+  if (replies) replies.push(message.ts);
+  else channel.replies.set(message.threadTs, [message.ts]);
 }
 
 function snapshot(workspaces: Iterable<Workspace>): StoredState {

@@ -23,7 +23,7 @@ export function wireMessage(
     ts: message.ts,
     ...(message.clientMessageId ? { client_msg_id: message.clientMessageId } : {}),
     ...(message.botId
-      ? { bot_id: message.botId, app_id: message.appId, bot_profile: botProfile(workspace) }
+      ? { bot_id: message.botId, app_id: message.appId, bot_profile: botProfile(workspace, message) }
       : {}),
     text: message.text,
     team,
@@ -46,7 +46,9 @@ export function wireMessageWithThread(
   message: StoredMessage,
   options: { readonly metadata?: boolean } = {},
 ): WireObject {
-  const replies = threadMessages(channel, message.ts).slice(1);
+  const replies = threadMessages(channel, message.ts)
+    .slice(1)
+    .filter((reply) => reply.visibleToUserId === null);
   const root = message.threadTs === null ? null : channel.messages.get(message.threadTs);
   return {
     ...wireMessage(workspace, message, options),
@@ -87,12 +89,12 @@ function tombstone(message: StoredMessage): WireObject {
   };
 }
 
-function botProfile({ seed }: Workspace): WireObject {
+function botProfile({ seed, users }: Workspace, message: StoredMessage): WireObject {
   return {
-    id: seed.botId,
-    app_id: seed.appId,
-    user_id: seed.botUserId,
-    name: seed.agentName,
+    id: message.botId,
+    app_id: message.appId,
+    user_id: message.userId,
+    name: users.get(message.userId)?.name,
     icons: {},
     deleted: false,
     updated: 0,

@@ -223,13 +223,13 @@ function newMessage(
   draft: MessageDraft,
   input: { readonly clock: Clock; readonly random: Random },
 ): StoredMessage {
-  const byApp = draft.userId === workspace.seed.botUserId;
+  const bot = workspace.users.get(draft.userId)?.bot ?? null;
   return {
     ts: nextTs(workspace, input.clock),
     channelId: channel.id,
     userId: draft.userId,
-    botId: byApp ? workspace.seed.botId : null,
-    appId: byApp ? workspace.seed.appId : null,
+    botId: bot?.botId ?? null,
+    appId: bot?.appId ?? null,
     username: draft.username ?? null,
     text: draft.text,
     markdown: draft.markdown ?? null,
@@ -237,7 +237,7 @@ function newMessage(
     attachments: draft.attachments ?? null,
     threadTs: rootTs(channel, draft.threadTs ?? null),
     broadcast: draft.broadcast ?? false,
-    clientMessageId: byApp ? null : randomUuid(input.random),
+    clientMessageId: bot ? null : randomUuid(input.random),
     edited: null,
     metadata: draft.metadata ?? null,
     reactions: [],
@@ -263,7 +263,7 @@ function textBlocks(text: string, random: Random): readonly unknown[] | null {
 function mentionsAgent(workspace: Workspace, channel: WorkspaceChannel, message: StoredMessage): boolean {
   return (
     channel.kind !== 'im' &&
-    message.botId === null &&
+    message.userId !== workspace.seed.botUserId &&
     mentionedUserIds(message.text).includes(workspace.seed.botUserId)
   );
 }

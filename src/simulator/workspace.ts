@@ -39,6 +39,15 @@ export interface UserSeed {
   readonly title?: string;
   /** Home workspace of somebody who is here through Slack Connect. */
   readonly teamId?: string;
+  /** Another app's bot: its messages carry these ids. */
+  readonly bot?: BotIds;
+}
+
+export interface BotIds {
+  /** `B…` */
+  readonly botId: string;
+  /** `A…` */
+  readonly appId: string;
 }
 
 export interface ChannelSeed {
@@ -59,14 +68,11 @@ export type InstallationState = 'installed' | 'app_uninstalled' | 'tokens_revoke
 export interface Workspace {
   readonly seed: WorkspaceSeed;
   installation: InstallationState;
-  readonly users: Map<string, WorkspaceUser>;
+  /** The agent and all others. */
+  readonly users: Map<string, UserSeed>;
   readonly channels: Map<string, WorkspaceChannel>;
   /** The newest `ts` given out, in microseconds since 1970. */
   lastTsMicros: number;
-}
-
-export interface WorkspaceUser extends UserSeed {
-  readonly isBot: boolean;
 }
 
 export interface WorkspaceChannel {
@@ -128,18 +134,17 @@ export interface StoredFile {
 }
 
 export function createWorkspace(seed: WorkspaceSeed): Workspace {
-  const agent: WorkspaceUser = {
+  const agent: UserSeed = {
     id: seed.botUserId,
     handle: seed.agentName.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, '-'),
     name: seed.agentName,
     title: 'AI coworker',
-    isBot: true,
+    bot: { botId: seed.botId, appId: seed.appId },
   };
-  const people = seed.users.map((user): WorkspaceUser => ({ ...user, isBot: false }));
   return {
     seed,
     installation: 'installed',
-    users: new Map([agent, ...people].map((user) => [user.id, user])),
+    users: new Map([agent, ...seed.users].map((user) => [user.id, user])),
     channels: new Map(seed.channels.map((channel) => [channel.id, createChannel(channel)])),
     lastTsMicros: 0,
   };
@@ -158,13 +163,24 @@ export function createChannel(seed: ChannelSeed): WorkspaceChannel {
   };
 }
 
+/** Takes over a channel of an earlier state: its messages, and the channel itself where the workspace lacks it. */
+export function adoptChannel(workspace: Workspace, earlier: WorkspaceChannel): void {
+  const channel = workspace.channels.get(earlier.id);
+  if (!channel) {
+    workspace.channels.set(earlier.id, earlier);
+    return;
+  }
+  for (const [ts, message] of earlier.messages) channel.messages.set(ts, message);
+  for (const [ts, replies] of earlier.replies) channel.replies.set(ts, replies);
+}
+
 /** A new `ts`: `seconds.micros`, unique in the workspace and always growing, also when the clock stands or goes back. */
 export function nextTs(workspace: Workspace, clock: Clock): string {
   workspace.lastTsMicros = Math.max(Math.floor(clock() * 1000), workspace.lastTsMicros + 1);
   return formatTs(workspace.lastTsMicros);
 }
 
-export function formatTs(micros: number): string {
+function formatTs(micros: number): string {
   const seconds = Math.floor(micros / 1_000_000);
   return `${seconds}.${String(micros % 1_000_000).padStart(6, '0')}`;
 }
@@ -178,7 +194,7 @@ export function threadOf(channel: WorkspaceChannel, message: StoredMessage): str
   return message.threadTs ?? (channel.replies.has(message.ts) ? message.ts : null);
 }
 
-/** A thread, its root first; only the message itself when it has no replies. Without what one person alone sees. */
+/** A thread, its root first; only the message itself when it has no replies. */
 export function threadMessages(channel: WorkspaceChannel, rootTs: string): StoredMessage[] {
   return [rootTs, ...(channel.replies.get(rootTs) ?? [])]
     .map((ts) => channel.messages.get(ts))

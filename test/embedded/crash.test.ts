@@ -103,6 +103,22 @@ test('starts again after everything was killed while a backend was busy', async 
   await busy;
 });
 
+test('starts a server that was killed again at the same address, while its process lives on', async () => {
+  const dataDir = scratchDataDir();
+  const child = await run(dataDir);
+  await query(child.url, 'create table mark as select 42 as id');
+  const killed = serverPid(dataDir);
+  process.kill(killed, 'SIGKILL');
+
+  const isBack = async () => {
+    const rows = await query(child.url, 'select id from mark').catch(() => []);
+    return rows.length === 1 && serverPid(dataDir) !== killed;
+  };
+  expect(await waitUntil(isBack, { timeoutMs: 10_000, intervalMs: 100 })).toBe(true);
+  await child.end('SIGTERM');
+  expect(serverProcessesIn(join(dataDir, 'postgres'))).toEqual([]);
+});
+
 test('refuses a second process on the same folder, naming the first', async () => {
   const dataDir = scratchDataDir();
   const first = await run(dataDir);

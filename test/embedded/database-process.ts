@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 /** What `run-database.ts` printed: a running database or the error of the start. */
-export interface StartReport {
+interface StartReport {
   readonly url?: string;
   readonly adopted?: boolean;
   readonly code?: string;

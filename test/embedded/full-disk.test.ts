@@ -12,13 +12,13 @@ import { scratchDataDir } from './scratch-folder.ts';
 /** A disk of this size in a folder of its own, or `null` where this user may not mount one. */
 function mountDisk(sizeMb: number): string | null {
   const folder = mkdtempSync(join(tmpdir(), 'konstruct-disk-'));
-  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMb}m`, 'tmpfs', folder]);
+  const { status } = spawnSync('/bin/mount', ['-t', 'tmpfs', '-o', `size=${sizeMb}m`, 'tmpfs', folder]);
   if (status !== 0) {
     rmdirSync(folder);
     return null;
   }
   onTestFinished(() => {
-    spawnSync('umount', ['--lazy', folder]);
+    spawnSync('/bin/umount', ['--lazy', folder]);
     rmSync(folder, { recursive: true, force: true });
   });
   return folder;

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -112,8 +111,7 @@ test.runIf(isRoot)('does not run a copy that somebody else could have put there'
 });
 
 test.runIf(isRoot)('runs for an ordinary user, and tells another one whose database it is', async () => {
-  const [, , userId] = spawnSync('getent', ['passwd', 'nobody'], { encoding: 'utf8' }).stdout.split(':');
-  const uid = Number(userId);
+  const uid = chooseServerAccount('/none')?.uid ?? 0;
   const dataDir = scratchDataDir();
   mkdirSync(dataDir);
   chmodSync(dirname(dataDir), 0o755);

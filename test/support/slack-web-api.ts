@@ -2,14 +2,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 
 /** A call as it came in: the method, the token and the form's fields. */
-export interface SlackWebApiCall {
+interface SlackWebApiCall {
   readonly method: string;
   readonly token: string;
   readonly fields: Readonly<Record<string, string>>;
 }
 
 /** What the stand-in does with one call instead of answering it well. */
-export type SlackWebApiFault =
+type SlackWebApiFault =
   | { readonly kind: 'answer'; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
   | {
       readonly kind: 'status';
@@ -19,6 +19,8 @@ export type SlackWebApiFault =
     }
   /** Reads the request and hangs up. */
   | { readonly kind: 'hang_up' }
+  /** Sends the beginning of an answer and hangs up. */
+  | { readonly kind: 'cut_short' }
   /** Reads the request and says nothing. */
   | { readonly kind: 'silence' };
 
@@ -26,6 +28,8 @@ export interface SlackWebApi extends AsyncDisposable {
   /** Ends in `/api/`. */
   readonly apiUrl: string;
   readonly calls: readonly SlackWebApiCall[];
+  /** TCP connections accepted so far. */
+  readonly connections: number;
   /** Applies to the next call of the method; several queue up. */
   fail(method: string, fault: SlackWebApiFault): void;
   /** What a method answers from now on. */
@@ -41,6 +45,7 @@ export async function startSlackWebApi(): Promise<SlackWebApi> {
   const faults = new Map<string, SlackWebApiFault[]>();
   const answers = new Map<string, (call: SlackWebApiCall) => unknown>();
   let counter = 0;
+  let connections = 0;
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const call = await readCall(request);
@@ -58,12 +63,18 @@ export async function startSlackWebApi(): Promise<SlackWebApi> {
   const server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => response.destroy(error as Error));
   });
+  server.on('connection', () => {
+    connections += 1;
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
 
   return {
     apiUrl: `http://127.0.0.1:${port}/api/`,
     calls,
+    get connections() {
+      return connections;
+    },
     fail: (method, fault) => {
       faults.set(method, [...(faults.get(method) ?? []), fault]);
     },
@@ -163,6 +174,10 @@ function applyFault(fault: SlackWebApiFault, response: ServerResponse): void {
       return;
     case 'hang_up':
       response.destroy();
+      return;
+    case 'cut_short':
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' });
+      response.write('{"ok":true,', () => response.destroy());
       return;
     case 'silence':
       return;

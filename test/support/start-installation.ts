@@ -1,15 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import pg from 'pg';
 import { type App, type AppOptions, startApp } from '../../src/app.ts';
 import { type Cipher, createCipher } from '../../src/core/cipher.ts';
-import type { Log } from '../../src/core/log.ts';
 import type { RouteEntry } from '../../src/core/model.ts';
 import type { Agent, ConnectionSettings } from '../../src/core/tenant.ts';
-import {
-  createSimulator,
-  type Simulator,
-  type SimulatorInput,
-} from '../../src/simulator/create-simulator.ts';
+import { createSimulator } from '../../src/simulator/create-simulator.ts';
 import { defaultSeeds } from '../../src/simulator/default-seeds.ts';
+import type { Simulator, SimulatorInput } from '../../src/simulator/simulator.ts';
 import { startSimulatorServer } from '../../src/simulator/start-simulator-server.ts';
 import type { WorkspaceSeed } from '../../src/simulator/workspace.ts';
 import { createJourneys } from '../../src/telemetry/journeys.ts';
@@ -33,6 +30,8 @@ export interface Installation {
   readonly app: App | null;
   /** Starts one more app process-alike on the same database. */
   startApp(options?: Partial<AppOptions>): Promise<App>;
+  /** Asks the database as its superuser. */
+  query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
   stop(): Promise<void>;
 }
 
@@ -43,7 +42,8 @@ export interface InstallationOptions {
   readonly agent?: Partial<Agent>;
   readonly app?: Partial<AppOptions> | null;
   readonly simulator?: Partial<SimulatorInput>;
-  readonly log?: Log;
+  /** What the app connects to instead of the database itself, for example a proxy. */
+  readonly through?: (databaseUrl: string) => Promise<string>;
 }
 
 export async function startInstallation(options: InstallationOptions = {}): Promise<Installation> {
@@ -55,6 +55,9 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
   try {
     const database = await createMigratedDatabase();
     closing.push(() => database.drop());
+    const admin = new pg.Pool({ connectionString: database.url, max: 2 });
+    admin.on('connect', (client) => client.on('error', () => {})); // the database is dropped at the end
+    closing.push(() => admin.end());
     const model = await startModelServer();
     closing.push(() => model.close());
     const workspaces = options.workspaces ?? defaultSeeds;
@@ -72,6 +75,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     closing.push(() => simulator.stop());
     const slackServer = await startSimulatorServer(simulator, { port: 0 });
     closing.push(() => slackServer.close());
+    const appDatabaseUrl = (await options.through?.(database.url)) ?? database.url;
     const cipher = createCipher([randomBytes(32)]);
     const tenants = await seedTenants({
       databaseUrl: database.url,
@@ -93,7 +97,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     const log = recordingLog();
     const start = async (overrides: Partial<AppOptions> = {}): Promise<App> => {
       const app = await startApp({
-        databaseUrl: database.url,
+        databaseUrl: appDatabaseUrl,
         role: 'all',
         host: '127.0.0.1',
         port: 0,
@@ -123,6 +127,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
       log,
       app,
       startApp: start,
+      query: async (text, values = []) => (await admin.query(text, [...values])).rows,
       stop,
     };
   } catch (error) {

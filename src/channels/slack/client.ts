@@ -31,7 +31,7 @@ export interface SlackClient {
   close(): void;
 }
 
-export interface SlackCall {
+interface SlackCall {
   readonly method: string;
   readonly arguments: JsonRecord;
   /** Whether doing it twice is the same as doing it once: then an unknown outcome is tried again. */

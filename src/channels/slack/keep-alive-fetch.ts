@@ -153,12 +153,17 @@ function exchange(
   });
 }
 
-/** Whether the request may have reached the other side: the connection stood. */
+/**
+ * Whether the request may have reached the other side: the connection stood and, with TLS, its handshake was over.
+ * A certificate that is not believed fails within the handshake. (`secureConnecting` is in no type; without it the
+ * answer would be the careful one.)
+ */
 function wasSent(request: ClientRequest, cause: unknown): boolean {
   const code = systemCodeOf(cause);
   if (code !== null && NEVER_CONNECTED.has(code)) return false;
   const { socket } = request;
-  return socket !== null && socket !== undefined && !socket.connecting;
+  if (socket === null || socket === undefined || socket.connecting) return false;
+  return !('secureConnecting' in socket && socket.secureConnecting === true);
 }
 
 function asFetchResponse(response: IncomingMessage, text: string, url: string): FetchResponse {

@@ -8,8 +8,9 @@ import type {
   MessageEvent,
 } from '../../core/channel.ts';
 import { textFromBlocks } from './blocks-text.ts';
-import { asId, asRecord, asRecords, asText, type JsonRecord } from './read-json.ts';
+import { asId, asLabel, asRecord, asRecords, asText, type JsonRecord } from './read-json.ts';
 import { type NormalisedText, normaliseText } from './text.ts';
+import { timestampId, timestampMs } from './timestamp.ts';
 
 /** What the envelope says about an event of type `message` or `app_mention`. */
 export interface MessageContext {
@@ -45,7 +46,7 @@ function parseSpoken(
 ): MessageEvent | IgnoredEvent {
   const bot = botReason(event, context);
   if (bot !== null) return ignored(context, bot);
-  if (!SPOKEN.has(event.subtype)) return ignored(context, `subtype:${label(event.subtype)}`);
+  if (!SPOKEN.has(event.subtype)) return ignored(context, `subtype:${asLabel(event.subtype)}`);
   const messageId = timestampId(event.ts);
   if (messageId === null) return ignored(context, 'ts_missing');
   const senderId = asId(event.user);
@@ -88,7 +89,7 @@ function parseChange(
   if (message.subtype === 'tombstone') return deletion(event, channelId, messageId, context);
   const bot = botReason(message, context);
   if (bot !== null) return ignored(context, bot);
-  if (!SPOKEN.has(message.subtype)) return ignored(context, `subtype:${label(message.subtype)}`);
+  if (!SPOKEN.has(message.subtype)) return ignored(context, `subtype:${asLabel(message.subtype)}`);
   const { text, mentions } = normalisedTextOf(message);
   const previous = asRecord(event.previous_message);
   if (previous === null ? asRecord(message.edited) === null : normalisedTextOf(previous).text === text) {
@@ -186,7 +187,7 @@ function scopeOf(channelType: unknown, channelId: string): MessageEvent['scope']
 
 function metadataOf(event: JsonRecord, { envelope, retry }: MessageContext): MessageEvent['channelMetadata'] {
   const metadata: Record<string, unknown> = { ...retry };
-  if (typeof event.subtype === 'string' && event.subtype !== '') metadata.subtype = label(event.subtype);
+  if (typeof event.subtype === 'string' && event.subtype !== '') metadata.subtype = asLabel(event.subtype);
   const clientMessageId = asId(event.client_msg_id);
   if (clientMessageId !== null) metadata.clientMessageId = clientMessageId;
   const senderTeamId = asId(event.user_team) ?? asId(event.team);
@@ -199,24 +200,6 @@ function ignored({ account, eventId }: MessageContext, reason: string): IgnoredE
   return { type: 'ignored', account, eventId, reason };
 }
 
-/** A word of Slack's for a log line: short, whatever was sent. */
-export function label(value: unknown): string {
-  return typeof value === 'string' ? asText(value.slice(0, 80)) : typeof value;
-}
-
-/** `1712345678.123456`: seconds since 1970 and a counter, as a string. Numbers would lose digits. */
-const TIMESTAMP = /^[0-9]{1,10}\.[0-9]{1,9}$/;
-
-/** A message's `ts`, or `null`. */
-export function timestampId(value: unknown): string | null {
-  return typeof value === 'string' && TIMESTAMP.test(value) ? value : null;
-}
-
 function eventTimestamp(event: JsonRecord): string | null {
   return timestampId(event.event_ts) ?? timestampId(event.ts);
-}
-
-/** Milliseconds since 1970 of a message's `ts`. */
-export function timestampMs(timestamp: string): number {
-  return Math.floor(Number(timestamp) * 1000);
 }

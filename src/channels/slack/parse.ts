@@ -1,8 +1,8 @@
 import type { ChannelEvent, ChannelRequest, IgnoredEvent, ParsedRequest } from '../../core/channel.ts';
 import { KonstructError } from '../../core/errors.ts';
 import { accountOf, accountOfForm, uninstalledAccountOf } from './account.ts';
-import { label, parseMessage } from './parse-message.ts';
-import { asId, asRecord, type JsonRecord } from './read-json.ts';
+import { parseMessage } from './parse-message.ts';
+import { asId, asLabel, asRecord, type JsonRecord } from './read-json.ts';
 
 /**
  * Turns a request of Slack's Events API into events. Takes what is there and derives what can be derived; what it does
@@ -22,7 +22,7 @@ export function parseSlackRequest(request: ChannelRequest): ParsedRequest {
     case 'event_callback':
       return events(parseCallback(envelope, request));
     default:
-      return events(ignored(envelope, label(envelope.type)));
+      return events(ignored(envelope, asLabel(envelope.type)));
   }
 }
 
@@ -48,7 +48,7 @@ function parseCallback(envelope: JsonRecord, request: ChannelRequest): ChannelEv
         : ignored(envelope, 'tokens_revoked:not_the_bots');
     }
     default:
-      return ignored(envelope, `event:${label(event.type)}`);
+      return ignored(envelope, `event:${asLabel(event.type)}`);
   }
 }
 
@@ -71,7 +71,7 @@ function parseForm(body: Buffer): IgnoredEvent {
   const payload = fields.get('payload');
   if (payload !== null) {
     const interaction = parseObject(payload);
-    const reason = `interaction:${label(interaction.type)}`;
+    const reason = `interaction:${asLabel(interaction.type)}`;
     return { type: 'ignored', account: accountOfForm(interaction), eventId: null, reason };
   }
   if (!fields.has('command') && !fields.has('ssl_check')) {
@@ -90,7 +90,7 @@ function isForm({ headers }: ChannelRequest): boolean {
 function retryOf({ headers }: ChannelRequest): Readonly<Record<string, unknown>> {
   const number = headers['x-slack-retry-num'];
   if (number === undefined) return {};
-  return { retryNumber: Number(number) || 0, retryReason: label(headers['x-slack-retry-reason']) };
+  return { retryNumber: Number(number) || 0, retryReason: asLabel(headers['x-slack-retry-reason']) };
 }
 
 function parseObject(json: string): JsonRecord {

@@ -31,6 +31,11 @@ export function asText(value: unknown): string {
   return value.toWellFormed().replaceAll('\0', '');
 }
 
+/** A word of Slack's for a log line: short, whatever was sent; of what is no string only its type. */
+export function asLabel(value: unknown): string {
+  return typeof value === 'string' ? asText(value.slice(0, 80)) : typeof value;
+}
+
 /** The longest external id that is believed; Slack's have about 12 characters. */
 const MAX_ID_CHARACTERS = 120;
 

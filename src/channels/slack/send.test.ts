@@ -103,6 +103,11 @@ describe('post', () => {
     expect(slack.calls.map(({ token }) => token).sort()).toEqual(tokens);
   });
 
+  it('uses one connection for one call after another', async () => {
+    for (let count = 0; count < 5; count += 1) await channel.post(access, message, never);
+    expect(slack.connections).toBe(1);
+  });
+
   it('waits out a 429 and sends again', async () => {
     slack.fail('chat.postMessage', { kind: 'status', status: 429, headers: { 'retry-after': '3' } });
     await channel.post(access, message, never);
@@ -150,6 +155,15 @@ describe('post', () => {
     expect(slept).toEqual([250, 500]);
   });
 
+  it('knows that nothing was sent when the TLS handshake failed', async () => {
+    const secure = open(slack.apiUrl.replace('http:', 'https:'));
+    const error = await failure(secure.post(access, message, never));
+    secure.close();
+    expect(error.code).toBe('platform_unavailable');
+    expect(error.details).not.toHaveProperty('outcomeUnknown');
+    expect(slack.calls).toHaveLength(0);
+  });
+
   it('tries again when Slack says that it did nothing', async () => {
     slack.fail('chat.postMessage', { kind: 'answer', body: { ok: false, error: 'service_unavailable' } });
     await channel.post(access, message, never);
@@ -164,6 +178,7 @@ describe('post', () => {
     ['a page instead of JSON', { kind: 'status', status: 200, body: '<html>Private words</html>' }],
     ['an answer without a ts', { kind: 'answer', body: { ok: true } }],
     ['a connection that breaks', { kind: 'hang_up' }],
+    ['an answer that is cut short', { kind: 'cut_short' }],
     ['silence until the deadline', { kind: 'silence' }],
   ] as const)('does not send again after %s: the outcome is unknown', async (_name, fault) => {
     const impatient = open(slack.apiUrl, 200);
@@ -219,6 +234,17 @@ describe('post', () => {
     expect(error).toMatchObject({ code: 'aborted', details: { outcomeUnknown: true } });
     const before = await failure(channel.post(access, message, controller.signal));
     expect(before).toMatchObject({ code: 'aborted', details: {} });
+  });
+
+  it('ends only the call whose signal says so', async () => {
+    slack.fail('chat.postMessage', { kind: 'silence' });
+    const controller = new AbortController();
+    const ended = failure(channel.post(access, message, controller.signal));
+    while (slack.calls.length === 0) await delay(1);
+    const others = Promise.all([channel.post(access, message, never), channel.post(access, message, never)]);
+    controller.abort();
+    expect(await ended).toMatchObject({ code: 'aborted' });
+    await expect(others).resolves.toHaveLength(2);
   });
 
   it('keeps token and text out of errors and logs', async () => {

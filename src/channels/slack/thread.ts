@@ -11,10 +11,10 @@ import type { Log } from '../../core/log.ts';
 import { textFromBlocks } from './blocks-text.ts';
 import type { SlackClient } from './client.ts';
 import type { Identities, OwnIds } from './identity.ts';
-import { timestampId, timestampMs } from './parse-message.ts';
 import { asId, asRecord, asRecords, asText, type JsonRecord } from './read-json.ts';
 import { MARKER_EVENT_TYPE } from './send.ts';
 import { normaliseText } from './text.ts';
+import { timestampId, timestampMs } from './timestamp.ts';
 
 export interface SlackReading {
   readonly client: SlackClient;
@@ -26,8 +26,10 @@ export interface SlackReading {
 /** Slack recommends no more than 200 per page; apps outside its Marketplace get 15, once a minute. */
 const PAGE_SIZE = 200;
 const MAX_PAGES = 5;
-/** A delivery of unknown outcome is looked for soon after; what is older cannot be it. */
+/** A delivery of unknown outcome is looked for soon after; what is older is not looked through unless asked for. */
 const MARKER_AGE_MS = 24 * 60 * 60 * 1000;
+/** How far this machine's clock may be ahead of Slack's. */
+const MAX_SKEW_MS = 5 * 60 * 1000;
 
 /**
  * Reads a thread: its root and the newest messages, oldest first. `null`, with a log line, where Slack does not let
@@ -46,7 +48,7 @@ export async function fetchThread(
   const found = new Map<string, ThreadMessage>();
   try {
     const own = await identities.ownIds(access, signal);
-    const call = { channel: channelId, ts: threadId, limit: PAGE_SIZE };
+    const call = { channel: channelId, ts: threadId, limit: PAGE_SIZE, include_all_metadata: true };
     for await (const page of pages(client, access, 'conversations.replies', call, 0, signal)) {
       for (const message of page) {
         const parsed = parseThreadMessage(message, own);
@@ -80,7 +82,8 @@ export async function findByMarker(
     channel: channelId,
     limit: PAGE_SIZE,
     include_all_metadata: true,
-    oldest: String(Math.floor((clock() - MARKER_AGE_MS) / 1000)),
+    // A short stretch fits into the one page that apps outside of Slack's Marketplace get in a minute.
+    oldest: String(Math.floor(((marker.firstTriedAtMs ?? clock() - MARKER_AGE_MS) - MAX_SKEW_MS) / 1000)),
   };
   const [method, call] =
     threadId === null
@@ -138,6 +141,7 @@ function parseThreadMessage(message: JsonRecord, own: OwnIds): ThreadMessage | n
     messageId,
     sender: { externalId: senderId, name },
     own: isOwn(message, own),
+    deliveryId: isOwn(message, own) ? markerOf(message) : null,
     text,
     mentions,
     sentAtMs: timestampMs(messageId),
@@ -149,8 +153,12 @@ function isOwn(message: JsonRecord, { userId, botId }: OwnIds): boolean {
 }
 
 function carries(message: JsonRecord, { deliveryId }: DeliveryMarker): boolean {
+  return markerOf(message) === deliveryId;
+}
+
+function markerOf(message: JsonRecord): string | null {
   const metadata = asRecord(message.metadata);
-  return (
-    metadata?.event_type === MARKER_EVENT_TYPE && asRecord(metadata.event_payload)?.delivery_id === deliveryId
-  );
+  return metadata?.event_type === MARKER_EVENT_TYPE
+    ? asId(asRecord(metadata.event_payload)?.delivery_id)
+    : null;
 }

@@ -43,7 +43,7 @@ export async function findFreePort(wanted: number): Promise<number> {
   throw new KonstructError('port_in_use', `No free TCP port was found for the database from ${wanted} on.`);
 }
 
-export async function isPortFree(port: number): Promise<boolean> {
+async function isPortFree(port: number): Promise<boolean> {
   const server = createServer();
   try {
     server.listen({ port, host: '127.0.0.1', exclusive: true });

@@ -35,6 +35,14 @@ export function embeddedFailure(what: string, context: FailureContext): Konstruc
 export function asEmbeddedFailure(error: unknown, dataDir: string): KonstructError {
   if (isKonstructError(error)) return error;
   if (isDiskFull(error)) return diskFull(dataDir, error);
+  if (isSpawnFailure(error)) {
+    return new KonstructError(
+      'embedded_database_failed',
+      `The packaged PostgreSQL cannot be run on this system (${error.message}); it needs glibc, and as root the right to ` +
+        'run programs as another user. Start Konstruct as an ordinary user, or set DATABASE_URL to a PostgreSQL server of yours.',
+      { details: { dataDir }, cause: error },
+    );
+  }
   if (hasCode(error, 'EACCES', 'EPERM', 'EROFS')) {
     return new KonstructError(
       'embedded_database_failed',
@@ -47,6 +55,10 @@ export function asEmbeddedFailure(error: unknown, dataDir: string): KonstructErr
 
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}
+
+function isSpawnFailure(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error && String(error.syscall).startsWith('spawn');
 }
 
 function isDiskFull(error: unknown): boolean {

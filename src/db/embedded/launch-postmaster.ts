@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { KonstructError } from '../../core/errors.ts';
 import { findFreePort } from './choose-port.ts';
@@ -16,6 +17,8 @@ export interface LaunchOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** Taken if it is free, else the next free one. */
   readonly wantedPort: number;
+  /** Rejects with `port_in_use` instead of taking another port: for a server whose address is in use already. */
+  readonly keepPort?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,6 +49,12 @@ export function postmasterCommandLine(programs: ServerPrograms, args: readonly s
 export async function launchPostmaster(options: LaunchOptions): Promise<LaunchedPostmaster> {
   for (let attempt = 1; ; attempt++) {
     const port = await findFreePort(options.wantedPort);
+    if (options.keepPort && port !== options.wantedPort) {
+      throw new KonstructError(
+        'port_in_use',
+        `The database's port ${options.wantedPort} was taken by another program.`,
+      );
+    }
     const logStart = serverLogSize(options.logFile);
     const postmaster = await launchOn(port, options);
     if (postmaster) return postmaster;
@@ -65,12 +74,16 @@ async function launchOn(port: number, options: LaunchOptions): Promise<LaunchedP
   const { clusterDir, programs, settings, signal } = options;
   const args = [...postmasterArguments(clusterDir, programs, settings), '-p', String(port)];
   const log = openSync(options.logFile, 'a', 0o600);
-  const child = spawnProgram(programs, 'postgres', args, {
-    clusterDir,
-    stdio: ['ignore', log, log],
-    detached: true,
-  });
-  closeSync(log);
+  let child: ChildProcess;
+  try {
+    child = spawnProgram(programs, 'postgres', args, {
+      clusterDir,
+      stdio: ['ignore', log, log],
+      detached: true,
+    });
+  } finally {
+    closeSync(log);
+  }
   const { pid } = child;
   let spawnError: Error | undefined;
   child.once('error', (error) => {

@@ -1,5 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, chownSync, lchownSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { KonstructError } from '../../core/errors.ts';
 
 /** The user that PostgreSQL runs as when we are root, which it refuses to run as. */
@@ -52,6 +52,16 @@ export function canReach(account: ServerAccount | null, path: string): boolean {
     if ((mode & needed) === 0) return false;
     if (folder === dirname(folder)) return true;
   }
+}
+
+/** A cluster that root restored or copied is root's: gives all of it to the account, as PostgreSQL demands. */
+export function giveClusterTo(account: ServerAccount, clusterDir: string): void {
+  if (statSync(clusterDir).uid !== 0) return;
+  for (const entry of readdirSync(clusterDir, { recursive: true, encoding: 'utf8' })) {
+    lchownSync(join(clusterDir, entry), account.uid, account.gid);
+  }
+  chmodSync(clusterDir, 0o700);
+  chownSync(clusterDir, account.uid, account.gid); // last: so that an interrupted attempt is made again
 }
 
 function belongsToAnother(

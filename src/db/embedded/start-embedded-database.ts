@@ -11,10 +11,11 @@ import { checkClusterVersion, initialiseCluster, readClusterPassword } from './i
 import { launchPostmaster } from './launch-postmaster.ts';
 import { placeBinaries } from './place-binaries.ts';
 import { recoverPostmaster } from './recover-postmaster.ts';
-import { chooseServerAccount } from './server-account.ts';
+import { chooseServerAccount, giveClusterTo } from './server-account.ts';
 import { boundServerLog, watchServerLog } from './server-log.ts';
 import { serverSettings } from './server-settings.ts';
 import { stopPostmaster } from './stop-postmaster.ts';
+import { supervisePostmaster } from './supervise-postmaster.ts';
 import { throwIfAborted } from './wait-until.ts';
 
 export interface EmbeddedDatabaseOptions {
@@ -44,7 +45,8 @@ export interface EmbeddedDatabase {
  * or takes over the one that a killed Konstruct left running.
  *
  * Errors: `data_dir_in_use`, `disk_full`, `embedded_database_failed`, `aborted`; whatever was started is stopped
- * first. Nothing is stopped when the process ends: call `stop()`. If it cannot be called (kill -9), nothing committed
+ * first. A server that dies later is started again at the same address. Nothing is stopped when the process ends: call
+ * `stop()`. If it cannot be called (kill -9), nothing committed
  * is lost and the next start takes over. See docs/decisions/0001-embedded-postgresql.md.
  */
 export async function startEmbeddedDatabase(options: EmbeddedDatabaseOptions): Promise<EmbeddedDatabase> {
@@ -80,8 +82,9 @@ async function startServer(
 
   const binaries = findBinaries();
   const isNew = !existsSync(clusterDir);
-  if (!isNew) checkClusterVersion(clusterDir, binaries.version);
   const account = chooseServerAccount(clusterDir);
+  if (!isNew) checkClusterVersion(clusterDir, binaries.version);
+  if (account && !isNew) giveClusterTo(account, clusterDir);
   const programs = { root: await placeBinaries({ binaries, account, dataDir, log }), account };
   if (isNew) {
     const password = randomBytes(24).toString('base64url');
@@ -90,47 +93,51 @@ async function startServer(
   const password = readClusterPassword(clusterDir);
   boundServerLog(logFile);
 
-  const recovered = await recoverPostmaster({
-    clusterDir,
-    programs,
-    settings,
-    password,
-    port: options.port,
-    log,
-    signal,
-  });
+  const cluster = { clusterDir, dataDir, logFile, programs, settings, password, log };
+  const recovered = await recoverPostmaster({ ...cluster, port: options.port, signal });
   const wantedPort = options.port ?? preferredPort(clusterDir);
-  const postmaster =
-    recovered ??
-    (await launchPostmaster({ clusterDir, dataDir, logFile, programs, settings, wantedPort, signal }));
-  const access = { port: postmaster.port, password };
-  const stopServer = () => stopPostmaster(postmaster, { clusterDir, programs });
+  const first = recovered ?? (await launchPostmaster({ ...cluster, wantedPort, signal }));
+  const { port } = first;
   try {
-    await ensureDatabase({ ...access, signal }, isNew);
-    rememberPort(clusterDir, postmaster.port);
+    await ensureDatabase({ port, password, signal }, isNew);
+    rememberPort(clusterDir, port);
   } catch (error) {
-    await stopServer();
+    await stopPostmaster(first, cluster);
     throw error;
   }
 
   const adopted = recovered !== null;
   const ms = Math.round(performance.now() - startedAt);
-  log.info('database.started', { port: postmaster.port, pid: postmaster.pid, adopted, created: isNew, ms });
+  log.info('database.started', { port, pid: first.pid, adopted, created: isNew, ms });
+  const supervision = supervisePostmaster({
+    first,
+    relaunch: async (ending) =>
+      (await recoverPostmaster({ ...cluster, port, signal: ending })) ??
+      (await launchPostmaster({ ...cluster, wantedPort: port, keepPort: true, signal: ending })),
+    log,
+  });
   const stopWatching = watchServerLog(logFile, (error) =>
     log.warn('database.log_unbounded', { error: String(error) }),
   );
-  let stopping: Promise<void> | undefined;
+
+  const stop = async () => {
+    const postmaster = await supervision.end();
+    try {
+      await stopPostmaster(postmaster, cluster);
+    } finally {
+      stopWatching();
+      release();
+    }
+    log.info('database.stopped', { pid: postmaster.pid });
+  };
+  let stopped: Promise<void> | undefined;
   return {
-    url: databaseUrl(access),
-    port: postmaster.port,
+    url: databaseUrl({ port, password }),
+    port,
     adopted,
     stop() {
-      stopping ??= stopServer().finally(() => {
-        stopWatching();
-        release();
-        log.info('database.stopped', { pid: postmaster.pid });
-      });
-      return stopping;
+      stopped ??= stop();
+      return stopped;
     },
   };
 }

@@ -21,7 +21,7 @@ export interface ApiCallContext {
 }
 
 /** What a Konstruct-like app asks for, and all that the simulator checks. */
-export const knownScopes: readonly string[] = [
+const knownScopes: readonly string[] = [
   'app_mentions:read',
   'channels:history',
   'channels:read',

@@ -96,7 +96,7 @@ export const chatMethods: Readonly<Record<string, ApiMethod>> = {
 function directOrJoinedChannel(call: ApiCallContext): WorkspaceChannel {
   const { workspace, args, actions } = call;
   const user = workspace.users.get(args.text('channel') ?? '');
-  return user && !user.isBot ? actions.openConversation(workspace, [user.id]).channel : joinedChannel(call);
+  return user && !user.bot ? actions.openConversation(workspace, [user.id]).channel : joinedChannel(call);
 }
 
 /** @throws SlackApiError `message_not_found`, or `foreignCode` when somebody else wrote it */

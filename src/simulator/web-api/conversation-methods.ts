@@ -77,7 +77,7 @@ export const conversationMethods: Readonly<Record<string, ApiMethod>> = {
       for (const id of userIds) {
         const user = workspace.users.get(id);
         if (!user) throw new SlackApiError('user_not_found');
-        if (user.isBot) throw new SlackApiError('cannot_dm_bot');
+        if (user.bot) throw new SlackApiError('cannot_dm_bot');
       }
       requireScope(workspace, [channelScope(userIds.length > 1 ? 'mpim' : 'im', 'write')]);
       const { channel, created } = actions.openConversation(workspace, userIds);

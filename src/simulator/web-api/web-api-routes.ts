@@ -1,9 +1,8 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
-import type { ApiCall, FaultKind } from '../control-api.ts';
+import type { ApiCall } from '../control-api.ts';
 import type { FaultBoard } from '../fault-board.ts';
-import { slackId } from '../slack-ids.ts';
 import type { WireObject } from '../wire-message.ts';
 import type { Workspace } from '../workspace.ts';
 import type { WorkspaceActions } from '../workspace-actions.ts';
@@ -11,6 +10,15 @@ import type { ApiArguments } from './api-arguments.ts';
 import { parseArguments } from './api-arguments.ts';
 import type { ApiMethod } from './api-method.ts';
 import { grantedScopes, requireScope } from './api-method.ts';
+import type { ApiHeaders, ApiOutcome } from './api-outcome.ts';
+import {
+  faultsAfter,
+  faultsBefore,
+  okOrError,
+  outcomeOfFault,
+  rateLimited,
+  sendOutcome,
+} from './api-outcome.ts';
 import { chatMethods } from './chat-methods.ts';
 import { conversationMethods } from './conversation-methods.ts';
 import { createRateLimits } from './rate-limits.ts';
@@ -30,26 +38,11 @@ export interface WebApiInput {
   readonly stopping: AbortSignal;
 }
 
-/** What goes back: an answer, or none where the connection is cut or left open. */
-type Outcome =
-  | { readonly kind: 'answer'; readonly status: number; readonly headers: Headers; readonly body: WireObject }
-  | { readonly kind: 'cut' | 'hang' };
-type Headers = Readonly<Record<string, string>>;
-
 const methods: Readonly<Record<string, ApiMethod>> = {
   ...chatMethods,
   ...conversationMethods,
   ...workspaceMethods,
 };
-
-const faultsBefore = [
-  'outage',
-  'api_cut_before',
-  'api_rate_limited',
-  'api_http_error',
-  'api_error',
-] as const satisfies readonly FaultKind[];
-const faultsAfter = ['api_delay', 'api_cut_after', 'api_hang'] as const satisfies readonly FaultKind[];
 
 /**
  * Slack's Web API: `POST {method}`, form-encoded or JSON, Bearer token or `token` argument. Almost everything answers
@@ -66,27 +59,28 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
     const workspace = token === undefined ? undefined : input.workspaceByToken(token);
     const occasion = { workspaceId: workspace?.seed.id ?? null, target: method };
 
-    const before = input.faults.strike(faultsBefore, occasion);
     const headers = workspace ? scopeHeaders(workspace, method) : {};
-    let outcome = outcomeOfFaults(before, headers);
-    const after = outcome ? [] : input.faults.strike(faultsAfter, occasion);
+    const [instead] = input.faults.strike(faultsBefore, occasion, 1);
+    const after = instead ? [] : input.faults.strike(faultsAfter, occasion);
     const hang = after.find((fault) => fault.kind === 'api_hang');
-    if (!outcome && !(hang && !hang.workDone)) outcome = answer(method, args, token, workspace, headers);
+    let outcome: ApiOutcome = { kind: 'hang' };
+    if (instead) outcome = outcomeOfFault(instead, headers);
+    else if (!hang || hang.workDone) outcome = answer(method, args, token, workspace, headers);
     if (hang) outcome = { kind: 'hang' };
     else if (after.some((fault) => fault.kind === 'api_cut_after')) outcome = { kind: 'cut' };
     for (const fault of after) {
       if (fault.kind === 'api_delay') await input.sleep(fault.delayMs, input.stopping);
     }
-    await send(reply, outcome ?? { kind: 'cut' }, input);
+    await sendOutcome(reply, outcome, input);
+    const body = outcome.kind === 'answer' ? outcome.body : null;
     input.called({
       workspaceId: workspace?.seed.id ?? null,
       method,
       startedAtMs,
       durationMs: input.clock() - startedAtMs,
-      status: outcome?.kind === 'answer' ? outcome.status : null,
-      error:
-        outcome?.kind === 'answer' && outcome.body.ok !== true ? String(outcome.body.error ?? 'error') : null,
-      faults: [...before, ...after].map((fault) => fault.kind),
+      status: outcome.kind === 'answer' ? outcome.status : null,
+      error: body === null || body.ok === true ? null : String(body.error),
+      faults: [...(instead ? [instead] : []), ...after].map((fault) => fault.kind),
     });
     return reply;
   };
@@ -96,11 +90,11 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
     args: ApiArguments | SlackApiError,
     token: string | undefined,
     workspace: Workspace | undefined,
-    headers: Headers,
-  ): Outcome => {
+    headers: ApiHeaders,
+  ): ApiOutcome => {
     try {
       if (args instanceof SlackApiError) throw args;
-      if (method === 'api.test') return testAnswer(args);
+      if (method === 'api.test') return okOrError(testAnswer(args), headers);
       const definition = methods[method];
       if (!definition) throw new SlackApiError('unknown_method', { req_method: method });
       const caller = authenticate(token, workspace);
@@ -112,18 +106,13 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
       }
       const { actions, random } = input;
       const result = definition.run({ workspace: caller, args, actions, random });
-      return { kind: 'answer', status: 200, headers, body: { ok: true, ...result } };
+      return okOrError({ ok: true, ...result }, headers);
     } catch (error) {
       if (error instanceof SlackApiError) {
-        return {
-          kind: 'answer',
-          status: 200,
-          headers,
-          body: { ok: false, error: error.code, ...error.fields },
-        };
+        return okOrError({ ok: false, error: error.code, ...error.fields }, headers);
       }
       input.log.error('simulator.api_failed', { method, error });
-      return { kind: 'answer', status: 200, headers, body: { ok: false, error: 'internal_error' } };
+      return okOrError({ ok: false, error: 'internal_error' }, headers);
     }
   };
 
@@ -144,39 +133,9 @@ function authenticate(token: string | undefined, workspace: Workspace | undefine
   return workspace;
 }
 
-function outcomeOfFaults(faults: ReturnType<typeof strikeBefore>, headers: Headers): Outcome | undefined {
-  for (const fault of faults) {
-    switch (fault.kind) {
-      case 'outage':
-      case 'api_cut_before':
-        return { kind: 'cut' };
-      case 'api_rate_limited':
-        return rateLimited(fault.retryAfterSeconds, headers);
-      case 'api_http_error':
-        return { kind: 'answer', status: fault.status, headers, body: { error: `http_${fault.status}` } };
-      case 'api_error':
-        return { kind: 'answer', status: 200, headers, body: { ok: false, error: fault.error } };
-    }
-  }
-  return undefined;
-}
-
-const strikeBefore = (board: FaultBoard) => board.strike(faultsBefore, { workspaceId: null, target: '' });
-
-function rateLimited(retryAfterSeconds: number, headers: Headers): Outcome {
-  const body = { ok: false, error: 'ratelimited' };
-  return {
-    kind: 'answer',
-    status: 429,
-    headers: { ...headers, 'retry-after': String(retryAfterSeconds) },
-    body,
-  };
-}
-
-function testAnswer(args: ApiArguments): Outcome {
+function testAnswer(args: ApiArguments): WireObject {
   const error = args.text('error');
-  const body = error === undefined ? { ok: true, args: {} } : { ok: false, error, args: { error } };
-  return { kind: 'answer', status: 200, headers: {}, body };
+  return error === undefined ? { ok: true, args: {} } : { ok: false, error, args: { error } };
 }
 
 function readArguments(request: FastifyRequest): ApiArguments | SlackApiError {
@@ -194,30 +153,9 @@ function bearerToken(request: FastifyRequest): string | undefined {
   return /^Bearer\s+(\S+)\s*$/i.exec(request.headers.authorization ?? '')?.[1];
 }
 
-function scopeHeaders(workspace: Workspace, method: string): Headers {
+function scopeHeaders(workspace: Workspace, method: string): ApiHeaders {
   return {
     'x-oauth-scopes': grantedScopes(workspace).join(','),
     'x-accepted-oauth-scopes': (methods[method]?.scopes ?? []).join(','),
   };
-}
-
-async function send(reply: FastifyReply, outcome: Outcome, input: WebApiInput): Promise<void> {
-  if (outcome.kind === 'answer') {
-    reply.status(outcome.status).headers({
-      'content-type': 'application/json; charset=utf-8',
-      'x-slack-req-id': slackId('', input.random, 32).toLowerCase(),
-      ...outcome.headers,
-    });
-    await reply.send(JSON.stringify(outcome.body));
-    return;
-  }
-  reply.hijack();
-  const { socket } = reply.raw;
-  if (outcome.kind === 'cut' || input.stopping.aborted) {
-    socket?.destroy();
-    return;
-  }
-  const end = () => socket?.destroy();
-  input.stopping.addEventListener('abort', end, { once: true });
-  reply.raw.once('close', () => input.stopping.removeEventListener('abort', end));
 }

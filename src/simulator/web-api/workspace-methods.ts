@@ -1,5 +1,5 @@
 import type { WireObject } from '../wire-message.ts';
-import type { Workspace, WorkspaceUser } from '../workspace.ts';
+import type { UserSeed, Workspace } from '../workspace.ts';
 import { workspaceDomain } from '../workspace.ts';
 import type { ApiCallContext, ApiMethod } from './api-method.ts';
 import { joinedChannel, messageAt } from './api-method.ts';
@@ -90,7 +90,7 @@ function reactionOf(call: ApiCallContext) {
   return { channel, message, name, present };
 }
 
-function wireUser({ seed }: Workspace, user: WorkspaceUser): WireObject {
+function wireUser({ seed }: Workspace, user: UserSeed): WireObject {
   const [firstName = user.name, ...others] = user.name.split(' ');
   return {
     id: user.id,
@@ -109,7 +109,7 @@ function wireUser({ seed }: Workspace, user: WorkspaceUser): WireObject {
       display_name_normalized: user.handle,
       first_name: firstName,
       last_name: others.join(' '),
-      ...(user.isBot ? { api_app_id: seed.appId, bot_id: seed.botId } : {}),
+      ...(user.bot ? { api_app_id: user.bot.appId, bot_id: user.bot.botId } : {}),
       team: user.teamId ?? seed.id,
     },
     is_admin: false,
@@ -117,7 +117,7 @@ function wireUser({ seed }: Workspace, user: WorkspaceUser): WireObject {
     is_primary_owner: false,
     is_restricted: false,
     is_ultra_restricted: false,
-    is_bot: user.isBot,
+    is_bot: user.bot !== undefined,
     is_app_user: false,
     is_stranger: user.teamId !== undefined,
     updated: 0,

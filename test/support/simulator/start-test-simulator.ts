@@ -1,15 +1,23 @@
-import { LogLevel, WebClient } from '@slack/web-api';
+import { type Logger, LogLevel, WebClient } from '@slack/web-api';
 import type { Log } from '../../../src/core/log.ts';
-import type { Simulator, SimulatorInput } from '../../../src/simulator/create-simulator.ts';
 import { createSimulator } from '../../../src/simulator/create-simulator.ts';
+import type { Simulator, SimulatorInput } from '../../../src/simulator/simulator.ts';
 import type { SimulatorServer } from '../../../src/simulator/start-simulator-server.ts';
 import { startSimulatorServer } from '../../../src/simulator/start-simulator-server.ts';
 import type { Receiver } from './start-receiver.ts';
 import { startReceiver } from './start-receiver.ts';
 
-export const signingSecret = 'test-signing-secret';
+const signingSecret = 'test-signing-secret';
 
-export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Slack's client writes what it was refused to the console; here refusals are expected. */
+const silentLogger: Logger = {
+  ...silentLog,
+  setLevel() {},
+  getLevel: () => LogLevel.ERROR,
+  setName() {},
+};
 
 /** A simulator on a random port, a receiver for its events, and Slack's own client for its Web API. */
 export interface TestSimulator {
@@ -40,7 +48,7 @@ export async function startTestSimulator(input: Partial<SimulatorInput> = {}): P
     client: (token) =>
       new WebClient(token, {
         slackApiUrl: server.apiUrl,
-        logLevel: LogLevel.ERROR,
+        logger: silentLogger,
         retryConfig: { retries: 0 },
         rejectRateLimitedCalls: true,
         timeout: 5_000,

@@ -1,0 +1,150 @@
+import { type KeyboardEvent, type SyntheticEvent, useEffect, useId, useRef, useState } from 'react';
+import type { ControlUser } from '../../../../src/simulator/control-api.ts';
+import { Icon } from '../../design/icon.tsx';
+import { IdentitySelect } from './identity-select.tsx';
+import { MentionList } from './mention-list.tsx';
+import { insertMention, type MentionQuery, matchingUsers, mentionAt } from './mention-query.ts';
+import { useSimulatorView } from './simulator-context.ts';
+import { channelKey } from './simulator-state.ts';
+import './composer.css';
+
+interface ComposerProps {
+  /** `null`: the channel itself. */
+  readonly threadId: string | null;
+  /** A text to begin with; each new object is taken over once. */
+  readonly suggestion: { readonly text: string } | null;
+  readonly placeholder: string;
+  readonly focused?: boolean;
+}
+
+const MOST_ROWS = 8;
+
+export function Composer({ threadId, suggestion, placeholder, focused = false }: ComposerProps) {
+  const { simulator, workspace, channel, viewer, drafts } = useSimulatorView();
+  const draftKey = `${channelKey({ workspaceId: workspace.id, channelId: channel.id })}/${threadId ?? ''}`;
+  const [text, setText] = useState(() => drafts.get(draftKey) ?? '');
+  const [query, setQuery] = useState<MentionQuery | null>(null);
+  const [marked, setMarked] = useState(0);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const nextCaret = useRef<number | null>(null);
+  const listId = useId();
+  const matches = query ? matchingUsers([workspace.agent, ...workspace.users], query) : [];
+  const current = matches[Math.min(marked, matches.length - 1)];
+
+  useEffect(() => {
+    drafts.set(draftKey, text);
+  }, [drafts, draftKey, text]);
+
+  useEffect(() => {
+    if (!suggestion) return;
+    setText(suggestion.text);
+    nextCaret.current = suggestion.text.length;
+    field.current?.focus();
+  }, [suggestion]);
+
+  // A text that was put in must be shown before the caret can go to its place.
+  useEffect(() => {
+    if (nextCaret.current === null) return;
+    field.current?.setSelectionRange(nextCaret.current, nextCaret.current);
+    nextCaret.current = null;
+  });
+
+  const lookForMention = ({ currentTarget }: SyntheticEvent<HTMLTextAreaElement>): void => {
+    const { value, selectionStart, selectionEnd } = currentTarget;
+    const found = selectionStart === selectionEnd ? mentionAt(value, selectionStart) : null;
+    setQuery(found);
+    if (found?.text !== query?.text) setMarked(0);
+  };
+
+  const pick = (user: ControlUser): void => {
+    if (!query) return;
+    const inserted = insertMention(text, query, user);
+    setText(inserted.text);
+    setQuery(null);
+    nextCaret.current = inserted.caret;
+    field.current?.focus();
+  };
+
+  const send = async (): Promise<void> => {
+    const sent = text.trim();
+    if (sent === '') return;
+    setText('');
+    setQuery(null);
+    const address = { workspaceId: workspace.id, channelId: channel.id };
+    const accepted = await simulator.post(address, viewer.id, sent, threadId);
+    // What was not accepted goes back, before whatever was written since.
+    if (!accepted) setText((since) => (since ? `${sent}\n${since}` : sent));
+  };
+
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.nativeEvent.isComposing) return;
+    if (query && current) {
+      const move = { ArrowDown: 1, ArrowUp: matches.length - 1 }[event.key];
+      if (move !== undefined) {
+        event.preventDefault();
+        setMarked((matches.indexOf(current) + move) % matches.length);
+        return;
+      }
+      if (event.key === 'Enter' || event.key === 'Tab') {
+        event.preventDefault();
+        pick(current);
+        return;
+      }
+      if (event.key === 'Escape') {
+        event.preventDefault();
+        setQuery(null);
+        return;
+      }
+    }
+    if (event.key === 'Enter' && !event.shiftKey) {
+      event.preventDefault();
+      void send();
+    }
+  };
+
+  return (
+    <form
+      className="composer"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void send();
+      }}
+    >
+      {query && current && <MentionList id={listId} users={matches} current={current} onPick={pick} />}
+      <textarea
+        ref={field}
+        // biome-ignore lint/a11y/noAutofocus: the person just asked to reply here
+        autoFocus={focused}
+        rows={Math.min(MOST_ROWS, text.split('\n').length)}
+        value={text}
+        placeholder={placeholder}
+        aria-label={placeholder}
+        aria-autocomplete="list"
+        aria-controls={query && current ? listId : undefined}
+        aria-activedescendant={query && current ? `${listId}-${current.id}` : undefined}
+        enterKeyHint="send"
+        onChange={(event) => {
+          setText(event.target.value);
+          lookForMention(event);
+        }}
+        onSelect={lookForMention}
+        onKeyDown={onKeyDown}
+        onBlur={() => setQuery(null)}
+      />
+      <div className="composer-foot">
+        <IdentitySelect />
+        <span className="composer-hint">
+          <kbd>Enter</kbd> sends · <kbd>Shift</kbd>+<kbd>Enter</kbd> new line
+        </span>
+        <button
+          type="submit"
+          className="icon-button composer-send"
+          disabled={text.trim() === ''}
+          aria-label="Send"
+        >
+          <Icon name="send" />
+        </button>
+      </div>
+    </form>
+  );
+}

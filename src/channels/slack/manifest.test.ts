@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { missingScopes, slackManifest, slackManifestLink } from './manifest.ts';
+
+const options = { publicUrl: 'https://konstruct.acme.example/', name: 'Ada & Köpenick' };
+
+describe('slackManifest', () => {
+  it('points Slack at this installation', () => {
+    const { settings, oauth_config } = slackManifest(options);
+    expect(settings.event_subscriptions.request_url).toBe('https://konstruct.acme.example/slack/events');
+    expect(settings.interactivity.request_url).toBe('https://konstruct.acme.example/slack/interactions');
+    expect(oauth_config.redirect_urls).toEqual(['https://konstruct.acme.example/slack/oauth_redirect']);
+  });
+
+  it('asks for scopes that cover its events', () => {
+    const { oauth_config, settings } = slackManifest(options);
+    const { bot } = oauth_config.scopes;
+    expect(new Set(bot).size).toBe(bot.length);
+    const needed: Record<string, string> = {
+      app_mention: 'app_mentions:read',
+      'message.channels': 'channels:history',
+      'message.groups': 'groups:history',
+      'message.im': 'im:history',
+      'message.mpim': 'mpim:history',
+      reaction_added: 'reactions:read',
+      assistant_thread_started: 'assistant:write',
+    };
+    for (const event of settings.event_subscriptions.bot_events) {
+      const scope = needed[event];
+      if (scope !== undefined) expect(bot).toContain(scope);
+    }
+  });
+
+  it('lets people write to the agent directly', () => {
+    expect(slackManifest(options).features.app_home).toMatchObject({
+      messages_tab_enabled: true,
+      messages_tab_read_only_enabled: false,
+    });
+  });
+
+  it('cuts a name that Slack would refuse', () => {
+    const { name } = slackManifest({ ...options, name: `${'😀'.repeat(40)}` }).display_information;
+    expect(Array.from(name)).toHaveLength(35);
+    expect(name.isWellFormed()).toBe(true);
+  });
+});
+
+describe('slackManifestLink', () => {
+  it('holds the manifest', () => {
+    const link = new URL(slackManifestLink(options));
+    expect(link.origin + link.pathname).toBe('https://api.slack.com/apps');
+    expect(link.searchParams.get('new_app')).toBe('1');
+    expect(JSON.parse(link.searchParams.get('manifest_json') ?? '')).toEqual(slackManifest(options));
+  });
+});
+
+describe('missingScopes', () => {
+  it('names what a token lacks', () => {
+    expect(missingScopes(slackManifest(options).oauth_config.scopes.bot)).toEqual([]);
+    expect(missingScopes(['chat:write', 'users:read', 'app_mentions:read'])).toEqual([
+      'channels:history',
+      'groups:history',
+      'im:history',
+      'mpim:history',
+    ]);
+  });
+});

@@ -1,0 +1,112 @@
+/** What a Slack app of this installation has to be, as Slack's app manifest (schema version 1). */
+export interface SlackManifestOptions {
+  /** Where Slack reaches this installation, without a path. */
+  readonly publicUrl: string;
+  /** Name of the app and its bot user; Slack takes 35 characters. */
+  readonly name: string;
+}
+
+export interface SlackManifest {
+  readonly display_information: { readonly name: string; readonly description: string };
+  readonly features: {
+    readonly app_home: Readonly<Record<string, boolean>>;
+    readonly bot_user: { readonly display_name: string; readonly always_online: boolean };
+    readonly assistant_view: {
+      readonly assistant_description: string;
+      readonly suggested_prompts: readonly never[];
+    };
+  };
+  readonly oauth_config: {
+    readonly redirect_urls: readonly string[];
+    readonly scopes: { readonly bot: readonly string[] };
+  };
+  readonly settings: {
+    readonly event_subscriptions: { readonly request_url: string; readonly bot_events: readonly string[] };
+    readonly interactivity: { readonly is_enabled: boolean; readonly request_url: string };
+    readonly org_deploy_enabled: boolean;
+    readonly socket_mode_enabled: boolean;
+    readonly token_rotation_enabled: boolean;
+  };
+}
+
+const MAX_NAME_CHARACTERS = 35;
+
+/** Without these the agent does not hear or does not answer. */
+const REQUIRED_SCOPES = [
+  'app_mentions:read',
+  'chat:write',
+  'channels:history',
+  'groups:history',
+  'im:history',
+  'mpim:history',
+  'users:read',
+] as const;
+
+/** Asked for at once, so that a workspace need not install the app again when the agent learns to use them. */
+const FURTHER_SCOPES = [
+  'assistant:write',
+  'chat:write.customize',
+  'files:read',
+  'files:write',
+  'im:read',
+  'im:write',
+  'reactions:read',
+  'reactions:write',
+] as const;
+
+const BOT_EVENTS = [
+  'app_mention',
+  'app_uninstalled',
+  'assistant_thread_started',
+  'message.channels',
+  'message.groups',
+  'message.im',
+  'message.mpim',
+  'reaction_added',
+  'tokens_revoked',
+] as const;
+
+/**
+ * The manifest from which Slack makes an app that works with this installation.
+ *
+ * Source: https://docs.slack.dev/reference/app-manifest
+ */
+export function slackManifest({ publicUrl, name }: SlackManifestOptions): SlackManifest {
+  const shortName = Array.from(name.trim()).slice(0, MAX_NAME_CHARACTERS).join('').trimEnd();
+  const address = (path: string): string => `${publicUrl.replace(/\/+$/, '')}${path}`;
+  return {
+    display_information: { name: shortName, description: 'An AI coworker, by Konstruct.' },
+    features: {
+      // Without the messages tab nobody can write to the agent directly.
+      app_home: {
+        home_tab_enabled: false,
+        messages_tab_enabled: true,
+        messages_tab_read_only_enabled: false,
+      },
+      bot_user: { display_name: shortName, always_online: true },
+      assistant_view: { assistant_description: 'Ask, and it goes to work.', suggested_prompts: [] },
+    },
+    oauth_config: {
+      redirect_urls: [address('/slack/oauth_redirect')],
+      scopes: { bot: [...REQUIRED_SCOPES, ...FURTHER_SCOPES].sort() },
+    },
+    settings: {
+      event_subscriptions: { request_url: address('/slack/events'), bot_events: BOT_EVENTS },
+      interactivity: { is_enabled: true, request_url: address('/slack/interactions') },
+      org_deploy_enabled: true,
+      socket_mode_enabled: false,
+      token_rotation_enabled: false,
+    },
+  };
+}
+
+/** Opens Slack's "create an app" page with the manifest filled in. */
+export function slackManifestLink(options: SlackManifestOptions): string {
+  const manifest = encodeURIComponent(JSON.stringify(slackManifest(options)));
+  return `https://api.slack.com/apps?new_app=1&manifest_json=${manifest}`;
+}
+
+/** Scopes that a token needs and does not have. */
+export function missingScopes(scopes: readonly string[]): readonly string[] {
+  return REQUIRED_SCOPES.filter((scope) => !scopes.includes(scope));
+}
