@@ -41,6 +41,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./export.ts')).exportCommand(),
   },
   {
+    name: 'doctor',
+    summary: 'check configuration, database, models, connections, clock and public URL',
+    load: async () => (await import('./doctor.ts')).doctorCommand(),
+  },
+  {
     name: 'keys',
     summary: 'rotate the master key',
     load: async () => (await import('./keys.ts')).keysCommand(),
