@@ -1,4 +1,12 @@
-import { type KeyboardEvent, type SyntheticEvent, useEffect, useId, useRef, useState } from 'react';
+import {
+  type KeyboardEvent,
+  type SyntheticEvent,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from 'react';
 import type { ControlUser } from '../../../../src/simulator/control-api.ts';
 import { Icon } from '../../design/icon.tsx';
 import { IdentitySelect } from './identity-select.tsx';
@@ -35,7 +43,7 @@ export function Composer({ threadId, suggestion, placeholder, focused = false }:
     drafts.set(draftKey, text);
   }, [drafts, draftKey, text]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!suggestion) return;
     setText(suggestion.text);
     nextCaret.current = suggestion.text.length;
@@ -43,7 +51,7 @@ export function Composer({ threadId, suggestion, placeholder, focused = false }:
   }, [suggestion]);
 
   // A text that was put in must be shown before the caret can go to its place.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (nextCaret.current === null) return;
     field.current?.setSelectionRange(nextCaret.current, nextCaret.current);
     nextCaret.current = null;
