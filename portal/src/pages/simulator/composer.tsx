@@ -23,11 +23,13 @@ interface ComposerProps {
   readonly suggestion: { readonly text: string } | null;
   readonly placeholder: string;
   readonly focused?: boolean;
+  /** Somebody went elsewhere without a text. */
+  readonly onAbandon?: () => void;
 }
 
 const MOST_ROWS = 8;
 
-export function Composer({ threadId, suggestion, placeholder, focused = false }: ComposerProps) {
+export function Composer({ threadId, suggestion, placeholder, focused = false, onAbandon }: ComposerProps) {
   const { simulator, workspace, channel, viewer, drafts } = useSimulatorView();
   const draftKey = `${channelKey({ workspaceId: workspace.id, channelId: channel.id })}/${threadId ?? ''}`;
   const [text, setText] = useState(() => drafts.get(draftKey) ?? '');
@@ -113,6 +115,12 @@ export function Composer({ threadId, suggestion, placeholder, focused = false }:
   return (
     <form
       className="composer"
+      onBlur={({ currentTarget, relatedTarget }) => {
+        // In another window the focus stays in here; it is only out of sight.
+        const inside =
+          currentTarget.contains(relatedTarget) || currentTarget.contains(document.activeElement);
+        if (!inside && text.trim() === '') onAbandon?.();
+      }}
       onSubmit={(event) => {
         event.preventDefault();
         void send();
