@@ -248,7 +248,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       closing.push(() => worker.stop(STOP_DEADLINE_MS));
     }
     const url = await listenOn(server, options.host, options.port);
-    closing.push(() => server.close());
+    closing.push(() => closeServer(server));
     return { url, stop };
   } catch (error) {
     await stop();
@@ -269,6 +269,22 @@ async function listenOn(server: FastifyInstance, host: string, port: number): Pr
       });
     }
     throw cause;
+  }
+}
+
+/** How long requests under way may take once the process stops; a platform waits 3 s for its ack. */
+const HTTP_DEADLINE_MS = 3_000;
+const IDLE_CHECK_MS = 25;
+
+/** A kept-alive connection that was busy when closing began would hold it up until its keep-alive timeout. */
+async function closeServer(server: FastifyInstance): Promise<void> {
+  const idle = setInterval(() => server.server.closeIdleConnections(), IDLE_CHECK_MS);
+  const deadline = setTimeout(() => server.server.closeAllConnections(), HTTP_DEADLINE_MS);
+  try {
+    await server.close();
+  } finally {
+    clearInterval(idle);
+    clearTimeout(deadline);
   }
 }
 
