@@ -89,12 +89,14 @@ async function openParts(config: Config, databaseUrl: string | null, log: Log) {
     { createDatabasePool },
     { createDatabase },
     { createSlackChannel },
+    { missingScopes },
     { listPendingMigrations },
     client,
   ] = await Promise.all([
     import('../db/pool.ts'),
     import('../db/create-database.ts'),
     import('../channels/slack/index.ts'),
+    import('../channels/slack/manifest.ts'),
     import('../db/migrate.ts'),
     import('../db/with-client.ts'),
   ]);
@@ -116,7 +118,7 @@ async function openParts(config: Config, databaseUrl: string | null, log: Log) {
     database,
     databaseUrl,
     channels: new Map([[slack.type, slack]]),
-    missingScopes: () => [],
+    missingScopes: (channel, scopes) => (channel === slack.type ? missingScopes(scopes) : []),
     fetch: globalThis.fetch,
     clock: Date.now,
     signal: AbortSignal.timeout(DEADLINE_MS),
