@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
 import { createSlackChannel } from './channels/slack/index.ts';
@@ -33,6 +32,7 @@ import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
+import { systemTime } from './system-time.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
@@ -98,9 +98,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const timing = { ...defaultTiming, ...options.timing };
   const isGateway = options.role !== 'worker';
   const isWorker = options.role !== 'gateway';
-  const clock = (): number => performance.timeOrigin + performance.now();
-  const wait = (ms: number, signal?: AbortSignal): Promise<void> =>
-    sleep(ms, undefined, signal ? { signal } : {});
+  const { clock, random, sleep } = systemTime;
   const closing: (() => Promise<unknown> | unknown)[] = [];
   const stop = async (): Promise<void> => {
     for (const close of closing.reverse()) await close();
@@ -129,8 +127,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     const slack = createSlackChannel({
       apiUrl: options.slack.apiUrl,
       clock,
-      random: Math.random,
-      sleep: wait,
+      random,
+      sleep,
       log,
     });
     closing.push(() => slack.close());
@@ -185,8 +183,8 @@ export async function startApp(options: AppOptions): Promise<App> {
         routes: (name) => routes.find(name),
         keys: options.providerKeys,
         clock,
-        random: Math.random,
-        sleep: wait,
+        random,
+        sleep,
         log,
         timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
         ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
@@ -250,7 +248,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       closing.push(() => worker.stop(STOP_DEADLINE_MS));
     }
     const url = await listenOn(server, options.host, options.port);
-    closing.push(() => server.close());
+    closing.push(() => closeServer(server));
     return { url, stop };
   } catch (error) {
     await stop();
@@ -271,6 +269,22 @@ async function listenOn(server: FastifyInstance, host: string, port: number): Pr
       });
     }
     throw cause;
+  }
+}
+
+/** How long requests under way may take once the process stops; a platform waits 3 s for its ack. */
+const HTTP_DEADLINE_MS = 3_000;
+const IDLE_CHECK_MS = 25;
+
+/** A kept-alive connection that was busy when closing began would hold it up until its keep-alive timeout. */
+async function closeServer(server: FastifyInstance): Promise<void> {
+  const idle = setInterval(() => server.server.closeIdleConnections(), IDLE_CHECK_MS);
+  const deadline = setTimeout(() => server.server.closeAllConnections(), HTTP_DEADLINE_MS);
+  try {
+    await server.close();
+  } finally {
+    clearInterval(idle);
+    clearTimeout(deadline);
   }
 }
 

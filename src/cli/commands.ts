@@ -11,6 +11,21 @@ export interface CommandEntry {
 /** Every command of `konstruct`, in the order of `--help`. A new command is its file and a line here. */
 export const commands: readonly CommandEntry[] = [
   {
+    name: 'dev',
+    summary: 'run everything on this machine: database, gateway, worker, simulator',
+    load: async () => (await import('./dev.ts')).devCommand(),
+  },
+  {
+    name: 'serve',
+    summary: 'run in production: gateway, worker or both',
+    load: async () => (await import('./serve.ts')).serveCommand(),
+  },
+  {
+    name: 'demo',
+    summary: 'show the way of one message, on free ports and a temporary data folder',
+    load: async () => (await import('./demo.ts')).demoCommand(),
+  },
+  {
     name: 'migrate',
     summary: 'bring the database up to date',
     load: async () => (await import('./migrate.ts')).migrateCommand(),

@@ -275,7 +275,12 @@ export function createRunTurn(
     const { externalId } = turn.connection;
     for (const message of turn.messages) {
       if (!message.ofTurn || message.externalId === null) continue;
-      const messageKey = { externalId, channelId: turn.channelId, messageId: message.externalId };
+      const messageKey = {
+        externalId,
+        channelId: turn.channelId,
+        messageId: message.externalId,
+        threadId: turn.replyThreadId,
+      };
       options.journeys.mark(messageKey, stage, atMs, durationMs, detail);
     }
   }
