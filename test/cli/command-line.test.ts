@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
@@ -190,6 +191,15 @@ describe('konstruct doctor', () => {
       slack.close();
       redis.close();
     }
+  });
+
+  it('makes nothing where there is nothing yet', async () => {
+    const env = { DATABASE_URL: '', KONSTRUCT_MASTER_KEY: '', SLACK_API_URL: 'http://127.0.0.1:1/api/' };
+    const { code, stdout } = await konstruct('doctor', { ...env, KONSTRUCT_DATA_DIR: 'untouched' });
+    expect(stdout).toMatch(/✓ There is no embedded database yet/);
+    expect(stdout).toMatch(/✓ There is no master key yet/);
+    expect(existsSync(join(folder, 'untouched'))).toBe(false);
+    expect(code).toBe(0);
   });
 
   it('reports a key that opens nothing and a database that is not there', async () => {
