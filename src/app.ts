@@ -230,7 +230,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         }),
         retention: async (signal) => {
           const before = new Date(clock() - options.retentionDays * 86_400_000);
-          log.info('retention.done', await expireOldRows(workPool, before, signal));
+          log.info('retention.done', { ...(await expireOldRows(workPool, before, signal)) });
           return { againAfterMs: null };
         },
       },
