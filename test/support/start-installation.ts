@@ -21,6 +21,7 @@ export const SIGNING_SECRET = 'test-signing-secret';
 export interface Installation {
   readonly databaseUrl: string;
   readonly cipher: Cipher;
+  readonly masterKey: Buffer;
   readonly simulator: Simulator;
   readonly slackApiUrl: string;
   readonly model: ModelServer;
@@ -30,6 +31,8 @@ export interface Installation {
   readonly app: App | null;
   /** Starts one more app process-alike on the same database. */
   startApp(options?: Partial<AppOptions>): Promise<App>;
+  /** Where Slack sends its events from now on. */
+  useGateway(url: string): void;
   /** Asks the database as its superuser. */
   query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
   stop(): Promise<void>;
@@ -76,7 +79,8 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     const slackServer = await startSimulatorServer(simulator, { port: 0 });
     closing.push(() => slackServer.close());
     const appDatabaseUrl = (await options.through?.(database.url)) ?? database.url;
-    const cipher = createCipher([randomBytes(32)]);
+    const masterKey = randomBytes(32);
+    const cipher = createCipher([masterKey]);
     const tenants = await seedTenants({
       databaseUrl: database.url,
       cipher,
@@ -120,7 +124,11 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     return {
       databaseUrl: database.url,
       cipher,
+      masterKey,
       simulator,
+      useGateway(url) {
+        gatewayUrl = url;
+      },
       slackApiUrl: slackServer.apiUrl,
       model,
       tenants,
