@@ -382,6 +382,19 @@ begin
           (select * from messages f
            where f.tenant_id = w.tenant_id and f.conversation_id = w.conversation_id and f.deleted_at is null
            order by f.id limit 1)
+          union all
+          -- A thread in a DM begins with a message of the DM, which is another conversation: that message and what was
+          -- answered to it.
+          (select r.* from messages r
+           where c.scope = 'direct' and c.thread_id <> '' and r.conversation_id <> w.conversation_id
+             and r.tenant_id = w.tenant_id and r.connection_id = c.connection_id and r.channel_id = c.channel_id
+             and r.external_id = c.thread_id and r.deleted_at is null)
+          union all
+          (select b.* from messages r
+           join messages b on b.tenant_id = r.tenant_id and b.turn_id = r.turn_id and b.direction = 'out'
+           where c.scope = 'direct' and c.thread_id <> '' and r.conversation_id <> w.conversation_id
+             and r.tenant_id = w.tenant_id and r.connection_id = c.connection_id and r.channel_id = c.channel_id
+             and r.external_id = c.thread_id)
         ) h order by h.id
       ) m), '[]'),
     'placeholderId', (select d.id from placeholder d where d.tenant_id = w.tenant_id and d.turn_id = w.id),

@@ -184,18 +184,19 @@ export async function startApp(options: AppOptions): Promise<App> {
       leaseMs: timing.leaseMs,
       historyMessages: HISTORY_MESSAGES,
     });
+    const models = createModelPool({
+      routes: (name) => routes.find(name),
+      keys: options.providerKeys,
+      clock,
+      random,
+      sleep,
+      log,
+      timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
+      ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
+    });
     const runTurn = createRunTurn({
       ledger: queue,
-      pool: createModelPool({
-        routes: (name) => routes.find(name),
-        keys: options.providerKeys,
-        clock,
-        random,
-        sleep,
-        log,
-        timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
-        ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
-      }),
+      models,
       delivery,
       preparePrompt: createPreparePrompt({
         delivery,
@@ -207,6 +208,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         threadMessages: THREAD_MESSAGES,
       }),
       clock,
+      sleep,
       journeys,
       log,
       modelRetryDelaysMs: timing.modelRetryDelaysMs,
@@ -241,6 +243,8 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     await warmUp([...(admitPool ? [admitPool] : []), workPool]);
     if (isWorker) {
+      const fallback = await routes.find('default');
+      if (fallback !== null) await models.prepare(fallback);
       const worker = createWorker({
         queue,
         concurrency: options.workerConcurrency,

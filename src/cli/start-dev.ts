@@ -78,6 +78,7 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
         slack: { signingSecret, apiUrl: slackServer.apiUrl },
         extend: async (server) => {
           await server.register(simulator.plugin, { prefix: '/simulator' });
+          server.get('/', async (_request, reply) => reply.redirect('/simulator'));
         },
       },
     });

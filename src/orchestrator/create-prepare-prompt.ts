@@ -71,10 +71,11 @@ async function readThread(
   try {
     const messages = await options.delivery.readThread(turn, options.threadMessages, signal);
     if (messages === null) return [];
-    // What we sent ourselves is in our own record; the placeholder of this turn belongs into none.
-    const foreign = messages.filter(({ deliveryId }) => deliveryId === null);
-    await options.storeThread(turn, foreign);
-    return foreign;
+    // What this turn has sent so far, its placeholder, is not part of the conversation.
+    const ofThisTurn = new Set([turn.placeholderId, ...turn.deliveries.map(({ id }) => id)].map(String));
+    const earlier = messages.filter(({ deliveryId }) => deliveryId === null || !ofThisTurn.has(deliveryId));
+    await options.storeThread(turn, earlier);
+    return earlier;
   } catch (error) {
     if (signal.aborted) throw error;
     // The question can be answered without what stood there before; silence would be worse.
