@@ -287,7 +287,7 @@ begin
     where c.ready_at <= now()
     order by c.ready_at
     limit p_limit
-    for update skip locked
+    for no key update skip locked
   )
   select jsonb_agg(to_jsonb(picked)) into ready from picked;
   if ready is null then

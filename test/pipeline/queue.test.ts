@@ -7,6 +7,7 @@ import {
   conversationOf,
   createPipelineDatabase,
   deletionOf,
+  editOf,
   messageEvent,
   type PipelineDatabase,
 } from '../support/pipeline-database.ts';
@@ -292,6 +293,74 @@ describe('a turn that is put back', () => {
     expect(only(await worker.claim(1))).toMatchObject({
       steps: 1,
       deliveries: [{ kind: 'placeholder', status: 'sent', externalId: 'p1' }],
+    });
+  });
+});
+
+describe('locks', () => {
+  /** Runs work while another transaction holds what the statement locks. */
+  async function whileLocked(
+    statement: string,
+    id: number | string,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    const client = await database.pool(1).connect();
+    try {
+      await client.query('begin');
+      await client.query('set local role konstruct_pipeline');
+      await client.query(statement, [id]);
+      await work();
+    } finally {
+      await client.query('rollback');
+      client.release();
+    }
+  }
+
+  it('of an edit begin with the conversation: it holds no message while it waits', async () => {
+    const admit = database.gateway();
+    const message = mention();
+    const id = conversationOf(await admit(message));
+    let edit: Promise<unknown> = Promise.resolve();
+    await whileLocked('select 1 from konstruct.conversations where id = $1 for update', id, async () => {
+      edit = admit(editOf(message, 'edited', 5_000));
+      await expect(Promise.race([edit, sleep(150, 'waits')])).resolves.toBe('waits');
+      await database.query('select 1 from konstruct.messages where conversation_id = $1 for update nowait', [
+        id,
+      ]);
+    });
+    await expect(edit).resolves.toEqual({ outcome: 'edited' });
+  });
+
+  it('of a batch are taken in the order of the conversations, edits and all', async () => {
+    const admit = database.gateway();
+    const first = mention({ channelId: 'C1' });
+    const id = conversationOf(await admit(first));
+    const second = mention({ channelId: 'C2' });
+    const later = conversationOf(await admit(second));
+    let batch: Promise<unknown> = Promise.resolve();
+    await whileLocked('select 1 from konstruct.conversations where id = $1 for update', id, async () => {
+      const next = mention({ channelId: 'C2', conversationThreadId: second.conversationThreadId });
+      batch = Promise.all([admit(next), admit(editOf(first, 'edited', 5_000))]);
+      await expect(Promise.race([batch, sleep(150, 'waits')])).resolves.toBe('waits');
+      await database.query('select 1 from konstruct.conversations where id = $1 for update nowait', [later]);
+    });
+    await expect(batch).resolves.toMatchObject([{ outcome: 'new' }, { outcome: 'edited' }]);
+  });
+
+  it('do not keep a placeholder’s record waiting: whoever holds the row records it', async () => {
+    await database.gateway()(mention());
+    const worker = database.worker('w');
+    const turn = only(await worker.claim(1));
+    const deliveryId = turn.placeholderId as number;
+    const lock = 'select 1 from konstruct.deliveries where id = $1 for update';
+    await whileLocked(lock, deliveryId, () => worker.recordPlaceholder(turn, deliveryId, 'p1'));
+  });
+
+  it('of a foreign key’s check do not hide a ready conversation from a claim', async () => {
+    const id = conversationOf(await database.gateway()(mention()));
+    const keyCheck = 'select 1 from konstruct.conversations where id = $1 for key share';
+    await whileLocked(keyCheck, id, async () => {
+      expect((await database.worker('w').claim(1)).length).toBe(1);
     });
   });
 });

@@ -23,6 +23,8 @@ export interface PipelineDatabase {
   worker(owner: string, options?: { readonly leaseMs?: number }): TurnQueue;
   /** Asks the database as its superuser. */
   query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
+  /** Closes every pool of the application, so that the server has counted all they did. */
+  endPools(): Promise<void>;
   drop(): Promise<void>;
 }
 
@@ -38,7 +40,12 @@ export async function createPipelineDatabase(
   });
   if (!first || !second) throw new Error('The default seeds have fewer than two workspaces.');
   const admin = new pg.Pool({ connectionString: database.url, max: 2 });
-  const pools: pg.Pool[] = [admin];
+  let pools: pg.Pool[] = [];
+  const endPools = async (): Promise<void> => {
+    const ending = pools;
+    pools = [];
+    await Promise.all(ending.map((pool) => pool.end()));
+  };
   const pool = (size = 4): pg.Pool => {
     const made = createDatabasePool({ url: database.url, name: 'test', size, log: silentLog });
     pools.push(made);
@@ -53,8 +60,10 @@ export async function createPipelineDatabase(
     worker: (owner, { leaseMs = 15_000 } = {}) =>
       createTurnQueue({ pool: pool(), owner, leaseMs, historyMessages: 60 }),
     query: async (text, values = []) => (await admin.query(text, [...values])).rows,
+    endPools,
     async drop() {
-      await Promise.all(pools.map((each) => each.end()));
+      await endPools();
+      await admin.end();
       await database.drop();
     },
   };
