@@ -12,6 +12,7 @@ import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
 import { createDatabasePool, errorCode } from './db/pool.ts';
+import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
@@ -28,6 +29,7 @@ import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createRouter } from './router/create-router.ts';
 import { disableConnection } from './stores/connection-status.ts';
+import { recordAgentUser } from './stores/connections.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
@@ -143,6 +145,11 @@ export async function startApp(options: AppOptions): Promise<App> {
       admit: createAdmit(admitPool ?? workPool),
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
+      onAgentUser: (connection, agentUserId) => {
+        withTenant(database, connection.tenantId, (transaction) =>
+          recordAgentUser(transaction, { ...connection, agentUserId }),
+        ).catch((error: unknown) => log.warn('connection.agent_user_unrecorded', { error }));
+      },
       onReady: () => wakeWorker(),
       onNotice: () => {
         jobs?.request('send_notices').catch((error: unknown) => log.warn('jobs.request_failed', { error }));
@@ -223,7 +230,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         }),
         retention: async (signal) => {
           const before = new Date(clock() - options.retentionDays * 86_400_000);
-          log.info('retention.done', await expireOldRows(workPool, before, signal));
+          log.info('retention.done', { ...(await expireOldRows(workPool, before, signal)) });
           return { againAfterMs: null };
         },
       },

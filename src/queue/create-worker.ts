@@ -88,8 +88,8 @@ export function createWorker(options: WorkerOptions): Worker {
     if (turns.length === 0) return;
     try {
       const held = await options.queue.renew(turns);
-      for (const turn of turns) {
-        if (held.has(turn.conversationId) || !running.has(turn)) continue;
+      for (const [index, turn] of turns.entries()) {
+        if (held[index] || !running.has(turn)) continue;
         options.log.warn('turn.lease_lost', { tenantId: turn.tenantId, turnId: turn.turnId });
         running.get(turn)?.controller.abort(new KonstructError('lease_lost'));
       }
