@@ -100,6 +100,6 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
 }
 
 /** Whether a real Slack is to be talked to; the simulator then stays away. */
-export function usesRealSlack({ slack }: Pick<Config, 'slack'>): boolean {
+function usesRealSlack({ slack }: Pick<Config, 'slack'>): boolean {
   return slack.botToken !== null || slack.signingSecret !== null;
 }
