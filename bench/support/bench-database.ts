@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -16,7 +16,7 @@ export interface DatabaseServer {
   readonly version: string;
   /** CPU of all its processes so far, in ms. */
   cpuMs(): number;
-  /** A migrated database with all workspaces of the bench. */
+  /** A migrated database with all workspaces of the bench and 20,000 conversations of old. */
   createDatabase(modelUrl: string): Promise<BenchDatabase>;
   stop(): Promise<void>;
 }
@@ -30,6 +30,8 @@ export interface BenchDatabase {
 
 /** So high that no event of the bench is refused: the limit itself is not what is measured. */
 const RATE_PER_MINUTE = 10_000_000;
+
+const seedHistory = readFileSync(new URL('./seed-history.sql', import.meta.url), 'utf8');
 
 export async function startDatabaseServer(): Promise<DatabaseServer> {
   const configured = process.env.DATABASE_URL;
@@ -70,6 +72,7 @@ export async function startDatabaseServer(): Promise<DatabaseServer> {
         },
         settings: { ratePerMinute: RATE_PER_MINUTE },
       });
+      await asAdmin(url.href, (client) => client.query(seedHistory));
       return {
         url: url.href,
         masterKey: key.toString('base64'),
