@@ -47,6 +47,24 @@ describe('messages to one thread', () => {
   });
 });
 
+describe('messages that were written while the agent answered earlier ones', () => {
+  it('stand after that answer in the prompt of the next turn', async () => {
+    installation = await startInstallation();
+    const { simulator, model } = installation;
+    model.respond(() => ({ text: 'First answer.', delayMs: 300 }));
+    const first = await simulator.say({ ...inGeneral, text: `<@${acme.agent}> first` });
+    await until('the model works', () => model.requests.length === 1);
+    model.respond(() => 'Second answer.');
+    const second = await simulator.say({ ...inGeneral, text: 'second', threadTs: first.ts });
+    await answerTo(installation, second, (text) => text === 'Second answer.');
+    expect(model.requests.at(-1)?.messages).toEqual([
+      { role: 'user', content: 'mara: first' },
+      { role: 'assistant', content: 'First answer.' },
+      { role: 'user', content: 'mara: second' },
+    ]);
+  });
+});
+
 describe('many conversations at once', () => {
   it('are answered side by side, each once, each in its own thread', async () => {
     const workspaces = defaultSeeds.slice(0, 1).map(withManyChannels);
