@@ -59,7 +59,9 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     const database = await createMigratedDatabase();
     closing.push(() => database.drop());
     const admin = new pg.Pool({ connectionString: database.url, max: 2 });
-    admin.on('connect', (client) => client.on('error', () => {})); // the database is dropped at the end
+    // The database is dropped at the end; an idle connection then reports to the pool, and a closing one to itself.
+    admin.on('error', () => {});
+    admin.on('connect', (client) => client.on('error', () => {}));
     closing.push(() => admin.end());
     const model = await startModelServer();
     closing.push(() => model.close());
