@@ -16,7 +16,7 @@ import { createEventSource } from './support/events.ts';
 import { installBolt } from './support/install-bolt.ts';
 import { startStandIns } from './support/stand-ins.ts';
 
-const usage = `npm run bench -- [--only acks,turns] [--rounds 3] [--alone] [--prof folder]
+const usage = `npm run bench -- [--only acks,turns] [--rounds 3] [--alone] [--node=--cpu-prof]
 
 Measures (in this order; --only selects):
   ingest   CPU of verifying and parsing one Slack event
@@ -26,7 +26,7 @@ Measures (in this order; --only selects):
   faults   messages lost and answered twice when the process is killed and when events come twice
 
 --alone    without the peers (bare Node, Bolt)
---prof     CPU profiles of the product's processes into a folder`;
+--node=…   options of Node for the product's processes`;
 
 const measureNames = ['ingest', 'acks', 'turns', 'added', 'faults'] as const;
 
@@ -35,7 +35,7 @@ const { values: flags } = parseArgs({
     only: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     alone: { type: 'boolean', default: false },
-    prof: { type: 'string' },
+    node: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -58,7 +58,7 @@ async function runBench(): Promise<void> {
     server,
     logFile: `${folder}${name}.log`,
     boltFolder: flags.alone ? null : await installBolt(),
-    nodeOptions: flags.prof === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${flags.prof}`],
+    nodeOptions: flags.node.split(' ').filter((option) => option !== ''),
   });
   const crew = createCrew(flags.alone ? all.slice(0, 1) : all);
   const context: MeasureContext = {

@@ -511,6 +511,8 @@ $$;
 
 -- Ends delivered turns and releases their conversations; what came in meanwhile makes them ready again, checked in this
 -- transaction, so no wake-up is lost. Turns: see FinishTurn in src/core/turn.ts. Returns the ids of the turns ended.
+-- Losing this write in a crash of the server is harmless (the committed answer is found on the platform by its marker or
+-- edited to the same text once more), so it does not wait for the disk.
 create function konstruct.finish_turns(p_owner text, p_turns jsonb)
   returns setof bigint
   language plpgsql security definer
@@ -525,6 +527,8 @@ declare
   held jsonb;
   more boolean;
 begin
+  perform set_config('synchronous_commit', 'off', true);
+
   -- The lock comes first and in a statement of its own: the check for pending messages below must see what a gateway
   -- committed while this transaction waited for the row.
   with locked as (

@@ -11,7 +11,7 @@ import type { ProviderKeys } from './core/model.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
-import { createDatabasePool, errorCode } from './db/pool.ts';
+import { createDatabasePool, errorCode, trackProcessIds } from './db/pool.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
@@ -122,6 +122,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       return made;
     };
     const admitPool = isGateway ? pool('admit', ADMIT_CONNECTIONS) : null;
+    const ownGateway = admitPool ? trackProcessIds(admitPool) : new Set<number>();
     const workPool = pool('work', isWorker ? WORKER_CONNECTIONS : 2);
     const database = createDatabase(workPool);
     const listener = await listen(databaseUrl, { log });
@@ -254,7 +255,10 @@ export async function startApp(options: AppOptions): Promise<App> {
         log,
       });
       wakeWorker = worker.wake;
-      listener.on('konstruct_ready', worker.wake);
+      listener.on('konstruct_ready', (fromProcessId) => {
+        // Our own gateway has woken the worker already: a second claim would find nothing.
+        if (fromProcessId === null || !ownGateway.has(fromProcessId)) worker.wake();
+      });
       worker.start();
       closing.push(() => worker.stop(STOP_DEADLINE_MS));
     }

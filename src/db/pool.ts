@@ -36,6 +36,15 @@ export function createDatabasePool(options: DatabasePoolOptions): pg.Pool {
   return pool;
 }
 
+/** The server processes behind a pool's connections, by which a notification names its sender. Kept up to date. */
+export function trackProcessIds(pool: pg.Pool): ReadonlySet<number> {
+  const processIds = new Set<number>();
+  const idOf = (client: pg.PoolClient): number => (client as unknown as { processID: number }).processID; // in no type
+  pool.on('connect', (client) => processIds.add(idOf(client)));
+  pool.on('remove', (client) => processIds.delete(idOf(client)));
+  return processIds;
+}
+
 /** SQLSTATE or Node error code of a database error; `null` when it has none. */
 export function errorCode(error: unknown): string | null {
   const code = (error as { code?: unknown } | null)?.code;

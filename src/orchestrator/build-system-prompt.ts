@@ -40,6 +40,9 @@ function placeLine({ channelName, scope }: SystemPromptContext): string {
   }
 }
 
+/** Made once: making one costs 40 µs, more than the rest of the prompt. */
+const dateFormat = new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeZone: 'UTC' });
+
 function formatDate(date: Date): string {
-  return new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeZone: 'UTC' }).format(date);
+  return dateFormat.format(date);
 }

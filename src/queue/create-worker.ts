@@ -78,7 +78,9 @@ export function createWorker(options: WorkerOptions): Worker {
       })
       .finally(() => {
         running.delete(turn);
-        if (!stopping) wake();
+        // Only if something had to wait for room: what its end makes ready is announced (measured at 50 turns a second:
+        // a claim after every turn was a third of all claims, and empty).
+        if (wanted) wake();
       });
     running.set(turn, { controller, done });
   }
