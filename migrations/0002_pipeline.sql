@@ -389,6 +389,19 @@ begin
           (select * from messages f
            where f.tenant_id = w.tenant_id and f.conversation_id = w.conversation_id and f.deleted_at is null
            order by f.id limit 1)
+          union all
+          -- A thread in a DM begins with a message of the DM, which is another conversation: that message and what was
+          -- answered to it.
+          (select r.* from messages r
+           where c.scope = 'direct' and c.thread_id <> '' and r.conversation_id <> w.conversation_id
+             and r.tenant_id = w.tenant_id and r.connection_id = c.connection_id and r.channel_id = c.channel_id
+             and r.external_id = c.thread_id and r.deleted_at is null)
+          union all
+          (select b.* from messages r
+           join messages b on b.tenant_id = r.tenant_id and b.turn_id = r.turn_id and b.direction = 'out'
+           where c.scope = 'direct' and c.thread_id <> '' and r.conversation_id <> w.conversation_id
+             and r.tenant_id = w.tenant_id and r.connection_id = c.connection_id and r.channel_id = c.channel_id
+             and r.external_id = c.thread_id)
         ) h order by h.id
       ) m), '[]'),
     'placeholderId', (select d.id from placeholder d where d.tenant_id = w.tenant_id and d.turn_id = w.id),
@@ -505,6 +518,8 @@ $$;
 
 -- Ends delivered turns and releases their conversations; what came in meanwhile makes them ready again, checked in this
 -- transaction, so no wake-up is lost. Turns: see FinishTurn in src/core/turn.ts. Returns the ids of the turns ended.
+-- Losing this write in a crash of the server is harmless (the committed answer is found on the platform by its marker or
+-- edited to the same text once more), so it does not wait for the disk.
 create function konstruct.finish_turns(p_owner text, p_turns jsonb)
   returns setof bigint
   language plpgsql security definer
@@ -519,6 +534,8 @@ declare
   held jsonb;
   more boolean;
 begin
+  perform set_config('synchronous_commit', 'off', true);
+
   -- The lock comes first and in a statement of its own: the check for pending messages below must see what a gateway
   -- committed while this transaction waited for the row.
   with locked as (

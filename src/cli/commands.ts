@@ -46,6 +46,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./doctor.ts')).doctorCommand(),
   },
   {
+    name: 'manifest',
+    summary: 'print what a chat tool needs to know to make our app',
+    load: async () => (await import('./manifest.ts')).manifestCommand(),
+  },
+  {
     name: 'keys',
     summary: 'rotate the master key',
     load: async () => (await import('./keys.ts')).keysCommand(),

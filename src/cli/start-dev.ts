@@ -78,6 +78,7 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
         slack: { signingSecret, apiUrl: slackServer.apiUrl },
         extend: async (server) => {
           await server.register(simulator.plugin, { prefix: '/simulator' });
+          server.get('/', async (_request, reply) => reply.redirect('/simulator'));
         },
       },
     });
@@ -99,6 +100,6 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
 }
 
 /** Whether a real Slack is to be talked to; the simulator then stays away. */
-export function usesRealSlack({ slack }: Pick<Config, 'slack'>): boolean {
+function usesRealSlack({ slack }: Pick<Config, 'slack'>): boolean {
   return slack.botToken !== null || slack.signingSecret !== null;
 }

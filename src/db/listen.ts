@@ -6,7 +6,8 @@ import { errorCode } from './pool.ts';
 export type NotificationChannel = 'konstruct_ready' | 'konstruct_changed';
 
 export interface DatabaseListener {
-  on(channel: NotificationChannel, listener: () => void): void;
+  /** The listener is told whose connection announced it (`trackProcessIds`); `null` after a gap in the listening. */
+  on(channel: NotificationChannel, listener: (fromProcessId: number | null) => void): void;
   stop(): Promise<void>;
 }
 
@@ -19,12 +20,14 @@ const PROBE_MS = 10_000;
  * called once, because what was announced in between is unknown. Resolves when it listens for the first time.
  */
 export async function listen(url: string, options: { log: Log }): Promise<DatabaseListener> {
-  const listeners = new Map<NotificationChannel, (() => void)[]>(CHANNELS.map((channel) => [channel, []]));
+  const listeners = new Map<NotificationChannel, ((fromProcessId: number | null) => void)[]>(
+    CHANNELS.map((channel) => [channel, []]),
+  );
   const stopped = new AbortController();
   let client: pg.Client | null = null;
 
-  function announce(channel: NotificationChannel): void {
-    for (const listener of listeners.get(channel) ?? []) listener();
+  function announce(channel: NotificationChannel, fromProcessId: number | null): void {
+    for (const listener of listeners.get(channel) ?? []) listener(fromProcessId);
   }
 
   async function connect(): Promise<void> {
@@ -37,7 +40,7 @@ export async function listen(url: string, options: { log: Log }): Promise<Databa
     });
     next.on('error', () => {}); // 'end' follows and reconnects
     await next.connect();
-    next.on('notification', ({ channel }) => announce(channel as NotificationChannel));
+    next.on('notification', ({ channel, processId }) => announce(channel as NotificationChannel, processId));
     for (const channel of CHANNELS) await next.query(`listen ${channel}`);
     next.once('end', () => {
       client = null;
@@ -53,7 +56,7 @@ export async function listen(url: string, options: { log: Log }): Promise<Databa
         await sleep(RECONNECT_MS, undefined, { signal: stopped.signal });
         await connect();
         options.log.info('database.listener_restored');
-        for (const channel of CHANNELS) announce(channel);
+        for (const channel of CHANNELS) announce(channel, null);
         return;
       } catch (error) {
         if (!stopped.signal.aborted)

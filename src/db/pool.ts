@@ -28,12 +28,22 @@ export function createDatabasePool(options: DatabasePoolOptions): pg.Pool {
     keepAlive: true,
   });
   // An idle connection that breaks (server restarted) is replaced by the pool; without a listener it would end the process.
-  pool.on('error', (error) =>
-    options.log.warn('database.connection_lost', { pool: options.name, code: errorCode(error) }),
-  );
+  pool.on('error', (error) => {
+    if (!pool.ending)
+      options.log.warn('database.connection_lost', { pool: options.name, code: errorCode(error) });
+  });
   // A connection that is being closed may still hear that the server goes; nobody needs to.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
+}
+
+/** The server processes behind a pool's connections, by which a notification names its sender. Kept up to date. */
+export function trackProcessIds(pool: pg.Pool): ReadonlySet<number> {
+  const processIds = new Set<number>();
+  const idOf = (client: pg.PoolClient): number => (client as unknown as { processID: number }).processID; // in no type
+  pool.on('connect', (client) => processIds.add(idOf(client)));
+  pool.on('remove', (client) => processIds.delete(idOf(client)));
+  return processIds;
 }
 
 /** SQLSTATE or Node error code of a database error; `null` when it has none. */

@@ -20,8 +20,13 @@ const CLOCK_MARGIN_MS = 60_000;
  */
 export function createDelivery(options: DeliveryOptions): Delivery {
   const channelOf = (turn: ClaimedTurn): Channel => requireChannel(options.channels, turn.connection.channel);
-  const accessOf = (turn: ClaimedTurn): ConnectionAccess =>
-    openConnection(options.cipher, turn.tenantId, turn.connection);
+  // Decrypted once for all that a turn sends, and forgotten with it.
+  const accesses = new WeakMap<ClaimedTurn, ConnectionAccess>();
+  const accessOf = (turn: ClaimedTurn): ConnectionAccess => {
+    const access = accesses.get(turn) ?? openConnection(options.cipher, turn.tenantId, turn.connection);
+    accesses.set(turn, access);
+    return access;
+  };
 
   async function placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder> {
     const channel = channelOf(turn);

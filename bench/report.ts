@@ -1,0 +1,156 @@
+import type { AcksSample } from './measures/acks.ts';
+import type { AddedTimeSample } from './measures/added-time.ts';
+import type { FaultsResult } from './measures/faults.ts';
+import type { SlackIngestFigures } from './measures/slack-ingest.ts';
+import type { TurnsSample } from './measures/turns.ts';
+import type { ContenderName } from './support/contenders.ts';
+import { summarise } from './support/statistics.ts';
+
+type PerContender<Result> = ReadonlyMap<ContenderName, Result>;
+
+/** What a run found; a part that was not wanted is absent. */
+export interface BenchResults {
+  readonly ingest?: SlackIngestFigures;
+  readonly acks?: PerContender<readonly AcksSample[]>;
+  readonly turns?: PerContender<readonly TurnsSample[]>;
+  readonly addedTime?: PerContender<readonly AddedTimeSample[]>;
+  readonly peakMemoryMb?: PerContender<number>;
+  readonly faults?: PerContender<FaultsResult>;
+}
+
+const contenderNames: readonly ContenderName[] = ['Konstruct', 'bare Node', 'Bolt 5'];
+
+/** The results as Markdown: figures of all contenders, then the targets and whether they are met. */
+export function formatReport(results: BenchResults): string {
+  const rows = [
+    ...rowsOf(results.acks, [
+      ['acks/s', (sample) => sample.acksPerSecond, 0],
+      ['CPU per ack, Node, µs', (sample) => sample.nodeMicroseconds, 0],
+      ['CPU per ack, PostgreSQL, µs', (sample) => sample.postgresMicroseconds, 0],
+    ]),
+    ...rowsOf(results.turns, [
+      ['whole turns/s', (sample) => sample.turnsPerSecond, 0],
+      ['CPU per whole turn, Node, ms', (sample) => sample.nodeMs, 2],
+      ['CPU per whole turn, PostgreSQL, ms', (sample) => sample.postgresMs, 2],
+      ['CPU per whole turn, ms', (sample) => sample.nodeMs + sample.postgresMs, 2],
+    ]),
+    ...rowsOf(results.addedTime, [
+      ['time added to a 200 ms model, p50, ms', (sample) => sample.p50Ms, 1],
+      ['time added to a 200 ms model, p99, ms', (sample) => sample.p99Ms, 1],
+      ['CPU per whole turn at 50/s, Node, ms', (sample) => sample.nodeMs, 2],
+      ['CPU per whole turn at 50/s, PostgreSQL, ms', (sample) => sample.postgresMs, 2],
+    ]),
+    ...rowsOf(wrap(results.peakMemoryMb), [['peak memory of the Node process, MB', (mb) => mb, 0]]),
+    ...rowsOf(wrap(results.faults), [
+      ['lost of 600, killed midway', (result) => result.lostOf600, 0],
+      ['answered twice after the kill', (result) => result.doubledAfterKill, 0],
+      ['answered twice of 300 that came twice', (result) => result.doubledOf300, 0],
+    ]),
+  ];
+  const lines = [`| median (least–most) | ${contenderNames.join(' | ')} |`, '|---|---|---|---|', ...rows];
+  if (results.ingest) {
+    const { bodyBytes, verifyMicroseconds, parseMicroseconds } = results.ingest;
+    lines.push(
+      '',
+      `One event of ${bodyBytes} bytes: verify ${verifyMicroseconds.toFixed(1)} µs, parse ${parseMicroseconds.toFixed(1)} µs of CPU.`,
+    );
+  }
+  const targets = targetsOf(results);
+  if (targets.length > 0) {
+    lines.push('', '| target | wanted | measured | |', '|---|---|---|---|');
+    for (const { name, wanted, measured, met } of targets) {
+      lines.push(`| ${name} | ${wanted} | ${measured} | ${met ? 'met' : '**missed**'} |`);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** The results as they go into a file. */
+export function toJson(results: BenchResults): string {
+  return JSON.stringify(
+    results,
+    (_key, value: unknown) => (value instanceof Map ? Object.fromEntries(value) : value),
+    2,
+  );
+}
+
+type Column<Sample> = readonly [title: string, value: (sample: Sample) => number, digits: number];
+
+function rowsOf<Sample>(
+  samples: PerContender<readonly Sample[]> | undefined,
+  columns: readonly Column<Sample>[],
+): readonly string[] {
+  if (!samples) return [];
+  return columns.map(([title, value, digits]) => {
+    const cells = contenderNames.map((name) => {
+      const values = samples.get(name)?.map(value) ?? [];
+      if (values.length === 0) return '–';
+      const { median, min, max } = summarise(values);
+      if (values.length === 1) return median.toFixed(digits);
+      return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
+    });
+    return `| ${title} | ${cells.join(' | ')} |`;
+  });
+}
+
+function wrap<Result>(
+  results: PerContender<Result> | undefined,
+): PerContender<readonly Result[]> | undefined {
+  return results && new Map([...results].map(([name, result]) => [name, [result]]));
+}
+
+interface Target {
+  readonly name: string;
+  readonly wanted: string;
+  readonly measured: string;
+  readonly met: boolean;
+}
+
+/** docs/performance.md says where these numbers come from. */
+function targetsOf(results: BenchResults): readonly Target[] {
+  const targets: Target[] = [];
+  const { acks, turns, addedTime, peakMemoryMb, faults } = results;
+  const ratio = (name: string, wanted: number, isMet: boolean, value: number, sign: '≥' | '≤'): void => {
+    if (Number.isNaN(value)) return;
+    targets.push({ name, wanted: `${sign} ${wanted} ×`, measured: `${value.toFixed(2)} ×`, met: isMet });
+  };
+  const limit = (name: string, wanted: number, unit: string, value: number | undefined): void => {
+    if (value === undefined) return;
+    const measured = `${value.toFixed(Number.isInteger(value) ? 0 : 1)} ${unit}`.trim();
+    targets.push({ name, wanted: `≤ ${wanted} ${unit}`.trim(), measured, met: value <= wanted });
+  };
+  if (acks) {
+    const value = medianRatio(acks, (sample) => sample.acksPerSecond);
+    ratio('acks/s against Bolt', 1.3, value >= 1.3, value, '≥');
+  }
+  if (turns) {
+    const value = medianRatio(turns, (sample) => sample.turnsPerSecond);
+    ratio('whole turns/s against Bolt', 2, value >= 2, value, '≥');
+    const cpu = medianRatio(turns, (sample) => sample.nodeMs + sample.postgresMs);
+    ratio('CPU per whole turn, with the database, against Bolt', 1, cpu <= 1, cpu, '≤');
+  }
+  const added = addedTime?.get('Konstruct');
+  if (added) {
+    limit('added time, p50', 6, 'ms', summarise(added.map(({ p50Ms }) => p50Ms)).median);
+    limit('added time, p99', 20, 'ms', summarise(added.map(({ p99Ms }) => p99Ms)).median);
+  }
+  limit('peak memory of Node', 150, 'MB', peakMemoryMb?.get('Konstruct'));
+  limit('lost of 600', 0, '', faults?.get('Konstruct')?.lostOf600);
+  limit('answered twice after a kill', 0, '', faults?.get('Konstruct')?.doubledAfterKill);
+  limit('answered twice of 300', 0, '', faults?.get('Konstruct')?.doubledOf300);
+  return targets;
+}
+
+/** Ours over Bolt's, round by round: what disturbed a round disturbed both. */
+function medianRatio<Sample>(
+  samples: PerContender<readonly Sample[]>,
+  value: (sample: Sample) => number,
+): number {
+  const ours = samples.get('Konstruct') ?? [];
+  const theirs = samples.get('Bolt 5') ?? [];
+  const ratios = ours.flatMap((sample, round) => {
+    const other = theirs[round];
+    return other === undefined ? [] : [value(sample) / value(other)];
+  });
+  return ratios.length === 0 ? Number.NaN : summarise(ratios).median;
+}

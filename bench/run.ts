@@ -1,0 +1,125 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { measureAcks } from './measures/acks.ts';
+import { measureAddedTime } from './measures/added-time.ts';
+import { measureFaults } from './measures/faults.ts';
+import type { MeasureContext } from './measures/measure.ts';
+import { measureSlackIngest } from './measures/slack-ingest.ts';
+import { measureTurns } from './measures/turns.ts';
+import { type BenchResults, formatReport, toJson } from './report.ts';
+import { startDatabaseServer } from './support/bench-database.ts';
+import { type Contender, createContenders, type RunningContender } from './support/contenders.ts';
+import { createAnswerWaits } from './support/drive.ts';
+import { createEventSource } from './support/events.ts';
+import { installBolt } from './support/install-bolt.ts';
+import { startStandIns } from './support/stand-ins.ts';
+
+const usage = `npm run bench -- [--only acks,turns] [--rounds 3] [--alone] [--node=--cpu-prof]
+
+Measures (in this order; --only selects):
+  ingest   CPU of verifying and parsing one Slack event
+  acks     acks per second over HTTP, durable
+  turns    whole turns per second with a model that answers at once, CPU per turn
+  added    time added to a model of 200 ms at 50 messages a second
+  faults   messages lost and answered twice when the process is killed and when events come twice
+
+--alone    without the peers (bare Node, Bolt)
+--node=…   options of Node for the product's processes`;
+
+const measureNames = ['ingest', 'acks', 'turns', 'added', 'faults'] as const;
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    alone: { type: 'boolean', default: false },
+    node: { type: 'string', default: '' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (flags.help) console.log(usage);
+else await runBench();
+
+async function runBench(): Promise<void> {
+  const wanted = new Set<string>(flags.only?.split(',') ?? measureNames);
+  for (const name of wanted) {
+    if (!measureNames.some((known) => known === name)) throw new Error(`There is no "${name}".\n\n${usage}`);
+  }
+  const folder = fileURLToPath(new URL('./results/', import.meta.url));
+  mkdirSync(folder, { recursive: true });
+  const startedAt = new Date();
+  const name = startedAt.toISOString().replaceAll(':', '-').slice(0, 19);
+  const standIns = await startStandIns();
+  const server = await startDatabaseServer();
+  const all = createContenders({
+    standIns,
+    server,
+    logFile: `${folder}${name}.log`,
+    boltFolder: flags.alone ? null : await installBolt(),
+    nodeOptions: flags.node.split(' ').filter((option) => option !== ''),
+  });
+  const crew = createCrew(flags.alone ? all.slice(0, 1) : all);
+  const context: MeasureContext = {
+    rounds: Number(flags.rounds),
+    standIns,
+    events: createEventSource(),
+    waits: createAnswerWaits(standIns),
+    ...crew,
+  };
+
+  try {
+    console.error(`Node ${process.version}, ${server.version}, ${cpus().length} cores`);
+    const part = async <Result>(measure: string, run: () => Result | Promise<Result>) => {
+      if (!wanted.has(measure)) return undefined;
+      console.error(`measuring ${measure} …`);
+      return await run();
+    };
+    const measured = {
+      ingest: await part('ingest', () => measureSlackIngest()),
+      acks: await part('acks', () => measureAcks(context)),
+      turns: await part('turns', () => measureTurns(context)),
+      addedTime: await part('added', () => measureAddedTime(context)),
+      peakMemoryMb: wanted.has('turns') ? await crew.peakMemory('turns') : undefined,
+      faults: await part('faults', () => measureFaults(context)),
+    };
+    const results = Object.fromEntries(
+      Object.entries(measured).filter(([, result]) => result !== undefined),
+    ) as BenchResults;
+    console.log(formatReport(results));
+    const file = `${folder}${name}.json`;
+    writeFileSync(file, toJson(results));
+    console.error(`${Math.round((Date.now() - startedAt.getTime()) / 1_000)} s; figures in ${file}`);
+  } finally {
+    await crew.stop();
+    await server.stop();
+    await standIns.close();
+  }
+}
+
+/** Starts contenders when a measure asks for them, and stops all at the end. */
+function createCrew(contenders: readonly Contender[]) {
+  const started = new Map<string, Promise<readonly RunningContender[]>>();
+  const everybody: RunningContender[] = [];
+  const fresh = async (what: 'acks' | 'turns'): Promise<readonly RunningContender[]> => {
+    const running: RunningContender[] = [];
+    for (const contender of contenders) running.push(await contender.start(what));
+    everybody.push(...running);
+    return running;
+  };
+  const running = (what: 'acks' | 'turns'): Promise<readonly RunningContender[]> => {
+    const known = started.get(what) ?? fresh(what);
+    started.set(what, known);
+    return known;
+  };
+  return {
+    fresh,
+    running,
+    peakMemory: async (what: 'acks' | 'turns') =>
+      new Map((await running(what)).map((contender) => [contender.name, contender.peakMemoryMb()])),
+    stop: async () => {
+      for (const contender of everybody) await contender.stop();
+    },
+  };
+}
