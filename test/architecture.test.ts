@@ -31,8 +31,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // Beside the pipeline.
   simulator: [],
   'config-file': ['config.ts', 'db', 'stores'],
-  // What knows everything: the composition root and the commands.
+  // What knows everything: the composition root, the commands and the public API.
   'app.ts': ['*'],
+  'index.ts': ['*'],
   cli: ['*'],
 };
 const onlyFor = { 'app.ts': ['cli', 'index.ts'] } as const;
