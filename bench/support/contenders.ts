@@ -31,6 +31,8 @@ export interface ContenderContext {
   readonly standIns: StandIns;
   readonly server: DatabaseServer;
   readonly logFile: string;
+  /** Where the compiled `bench/` is. */
+  readonly folder: URL;
   /** Where `@slack/bolt` is installed; `null`: it is not. */
   readonly boltFolder: string | null;
   /** Options for the product's `node`, for example `--cpu-prof`. */
@@ -47,8 +49,8 @@ export function createContenders(context: ContenderContext): readonly Contender[
   });
   return [
     { name: 'Konstruct', start: (what) => startKonstruct(context, { ...common, acksOnly: what === 'acks' }) },
-    peer('bare Node', '../peers/bare-node.ts', {}),
-    ...(boltFolder === null ? [] : [peer('Bolt 5', '../peers/bolt.ts', { boltFolder })]),
+    peer('bare Node', 'peers/bare-node.js', {}),
+    ...(boltFolder === null ? [] : [peer('Bolt 5', 'peers/bolt.js', { boltFolder })]),
   ];
 }
 
@@ -63,7 +65,7 @@ async function startKonstruct(
     masterKey: database.masterKey,
     role: common.acksOnly ? 'gateway' : 'all',
   };
-  return run(context, 'Konstruct', './app-process.ts', options, database);
+  return run(context, 'Konstruct', 'support/app-process.js', options, database);
 }
 
 async function run(
@@ -75,14 +77,10 @@ async function run(
 ): Promise<RunningContender> {
   const launch = async (port: number) => {
     const log = openSync(context.logFile, 'a');
-    const child = fork(
-      fileURLToPath(new URL(file, import.meta.url)),
-      [JSON.stringify({ ...options, port })],
-      {
-        execArgv: name === 'Konstruct' ? [...context.nodeOptions] : [],
-        stdio: ['ignore', log, log, 'ipc'],
-      },
-    );
+    const child = fork(fileURLToPath(new URL(file, context.folder)), [JSON.stringify({ ...options, port })], {
+      execArgv: name === 'Konstruct' ? [...context.nodeOptions] : [],
+      stdio: ['ignore', log, log, 'ipc'],
+    });
     closeSync(log);
     const gone = once(child, 'exit').then(([code]) => {
       throw new Error(`${name} ended with ${String(code)} before it listened; see ${context.logFile}`);
