@@ -2,24 +2,18 @@
 
 const { spawn } = require('node:child_process');
 const { constants } = require('node:os');
-const { join } = require('node:path');
 const { plainError } = require('./report-failure.cjs');
 
 /**
  * Runs a program in our place: same folder, same input and output, same end. Resolves to the exit code, 128 + n after
- * signal n. With `endsWithUs` a Node child ends as well when we are killed in a way that nobody can pass on (kill -9).
+ * signal n. With `holdsPipe` it gets a pipe as descriptor 3 that closes when we end (see run-main.cjs).
  */
-async function runChild(command, args, { env = process.env, shell = false, endsWithUs = false } = {}) {
-  const watched = endsWithUs && process.platform !== 'win32';
-  const child = spawn(
-    command,
-    watched ? ['--require', join(__dirname, 'end-with-parent.cjs'), ...args] : args,
-    {
-      env,
-      shell,
-      stdio: ['inherit', 'inherit', 'inherit', ...(watched ? ['pipe'] : [])],
-    },
-  );
+async function runChild(command, args, { env = process.env, shell = false, holdsPipe = false } = {}) {
+  const child = spawn(command, args, {
+    env,
+    shell,
+    stdio: ['inherit', 'inherit', 'inherit', ...(holdsPipe ? ['pipe'] : [])],
+  });
   const stopPassing = passSignals(child);
   try {
     return await new Promise((resolve, reject) => {

@@ -29,7 +29,10 @@ async function startKonstruct(args) {
     await import(pathToFileURL(main).href);
     return;
   }
-  process.exitCode = await runChild(runtime, [...process.execArgv, main, ...args], { endsWithUs: true });
+  const runMain = join(__dirname, 'run-main.cjs');
+  process.exitCode = await runChild(runtime, [...process.execArgv, runMain, main, ...args], {
+    holdsPipe: true,
+  });
 }
 
 module.exports = { startKonstruct };

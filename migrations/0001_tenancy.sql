@@ -11,17 +11,33 @@
 do $$
 declare
   wanted text;
+  -- Up to PostgreSQL 15 every member of a role may set it.
+  usable text := case when current_setting('server_version_num')::integer < 160000 then 'member' else 'set' end;
 begin
   foreach wanted in array array['konstruct_app', 'konstruct_pipeline'] loop
-    begin
-      execute format('create role %I nologin nosuperuser nobypassrls', wanted);
-    exception when duplicate_object or unique_violation then
-      null; -- roles belong to the server: another database of it made them already
-    end;
-    if not pg_has_role(current_user, wanted, 'set') then
-      execute format('grant %I to current_user', wanted);
+    -- Roles belong to the server: another database of it may have made them, or be making them at this moment.
+    if not exists (select 1 from pg_roles where rolname = wanted) then
+      begin
+        execute format('create role %I nologin nosuperuser nobypassrls', wanted);
+      exception when duplicate_object or unique_violation then
+        null;
+      end;
+    end if;
+    if exists (select 1 from pg_roles where rolname = wanted and (rolsuper or rolbypassrls or rolcanlogin)) then
+      raise exception 'role % exists with login or the right to bypass row-level security: take both away', wanted;
+    end if;
+    if not pg_has_role(current_user, wanted, usable) then
+      begin
+        execute format('grant %I to current_user', wanted);
+      exception when unique_violation then
+        null;
+      end;
     end if;
   end loop;
+exception when insufficient_privilege then
+  raise exception 'the user % may not make or use the role % (%)', current_user, wanted, sqlerrm using hint = format(
+    'An administrator of the server can: create role konstruct_app nologin; create role konstruct_pipeline nologin; '
+    'grant konstruct_app, konstruct_pipeline to %I;', current_user);
 end
 $$;
 
@@ -158,7 +174,8 @@ create table konstruct.turns (
   tenant_id uuid not null references konstruct.tenants on delete cascade,
   id bigint generated always as identity,
   conversation_id bigint not null,
-  agent_id uuid not null,
+  -- Null: the agent was removed. What it answered stays, without naming it.
+  agent_id uuid,
   status text not null default 'running'
     check (status in ('running', 'committed', 'answered', 'dead', 'cancelled')),
   -- Where the answer goes: in a DM the thread of the message, otherwise the conversation's.
@@ -171,9 +188,10 @@ create table konstruct.turns (
   finished_at timestamptz,
   primary key (tenant_id, id),
   foreign key (tenant_id, conversation_id) references konstruct.conversations (tenant_id, id) on delete cascade,
-  foreign key (tenant_id, agent_id) references konstruct.agents (tenant_id, id)
+  foreign key (tenant_id, agent_id) references konstruct.agents (tenant_id, id) on delete set null (agent_id)
 ) with (fillfactor = 80);
 create index turns_conversation on konstruct.turns (tenant_id, conversation_id);
+create index turns_finished on konstruct.turns (finished_at) where finished_at is not null;
 create index turns_dead on konstruct.turns (finished_at) where status = 'dead';
 alter table konstruct.turns enable row level security, force row level security;
 create policy app on konstruct.turns to konstruct_app
@@ -183,6 +201,8 @@ grant select, insert, update, delete on konstruct.turns to konstruct_app, konstr
 
 alter table konstruct.conversations
   add foreign key (tenant_id, turn_id) references konstruct.turns (tenant_id, id);
+-- Without it, every turn that retention removes would look through all conversations of its tenant.
+create index conversations_turn on konstruct.conversations (tenant_id, turn_id) where turn_id is not null;
 
 create table konstruct.messages (
   tenant_id uuid not null references konstruct.tenants on delete cascade,
@@ -222,6 +242,7 @@ create unique index messages_event on konstruct.messages (tenant_id, connection_
 create index messages_pending on konstruct.messages (tenant_id, conversation_id)
   where turn_id is null and addressed and deleted_at is null;
 create index messages_turn on konstruct.messages (tenant_id, turn_id) where turn_id is not null;
+create index messages_sent on konstruct.messages (sent_at);
 alter table konstruct.messages enable row level security, force row level security;
 create policy app on konstruct.messages to konstruct_app
   using (tenant_id = konstruct.current_tenant()) with check (tenant_id = konstruct.current_tenant());
@@ -291,6 +312,7 @@ create unique index deliveries_turn on konstruct.deliveries (tenant_id, turn_id,
 create unique index deliveries_dedupe on konstruct.deliveries (tenant_id, connection_id, dedupe_key)
   where dedupe_key is not null;
 create index deliveries_notices on konstruct.deliveries (id) where kind = 'notice' and status = 'pending';
+create index deliveries_old_notices on konstruct.deliveries (created_at) where kind = 'notice';
 create index deliveries_conversation on konstruct.deliveries (tenant_id, conversation_id)
   where conversation_id is not null;
 alter table konstruct.deliveries enable row level security, force row level security;
@@ -301,7 +323,7 @@ grant select, insert, update, delete on konstruct.deliveries to konstruct_app, k
 
 -- Token buckets. Unlogged: after a crash of the server they start full, which harms nobody.
 create unlogged table konstruct.rate_buckets (
-  tenant_id uuid not null,
+  tenant_id uuid not null references konstruct.tenants on delete cascade,
   key text collate "C" not null,
   tokens double precision not null,
   refilled_at timestamptz not null,

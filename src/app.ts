@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
 import { createSlackChannel } from './channels/slack/index.ts';
@@ -13,6 +12,7 @@ import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
 import { createDatabasePool, errorCode, trackProcessIds } from './db/pool.ts';
+import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
@@ -29,10 +29,12 @@ import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createRouter } from './router/create-router.ts';
 import { disableConnection } from './stores/connection-status.ts';
+import { recordAgentUser } from './stores/connections.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
+import { systemTime } from './system-time.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
@@ -98,9 +100,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const timing = { ...defaultTiming, ...options.timing };
   const isGateway = options.role !== 'worker';
   const isWorker = options.role !== 'gateway';
-  const clock = (): number => performance.timeOrigin + performance.now();
-  const wait = (ms: number, signal?: AbortSignal): Promise<void> =>
-    sleep(ms, undefined, signal ? { signal } : {});
+  const { clock, random, sleep } = systemTime;
   const closing: (() => Promise<unknown> | unknown)[] = [];
   const stop = async (): Promise<void> => {
     for (const close of closing.reverse()) await close();
@@ -130,8 +130,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     const slack = createSlackChannel({
       apiUrl: options.slack.apiUrl,
       clock,
-      random: Math.random,
-      sleep: wait,
+      random,
+      sleep,
       log,
     });
     closing.push(() => slack.close());
@@ -146,6 +146,11 @@ export async function startApp(options: AppOptions): Promise<App> {
       admit: createAdmit(admitPool ?? workPool),
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
+      onAgentUser: (connection, agentUserId) => {
+        withTenant(database, connection.tenantId, (transaction) =>
+          recordAgentUser(transaction, { ...connection, agentUserId }),
+        ).catch((error: unknown) => log.warn('connection.agent_user_unrecorded', { error }));
+      },
       onReady: () => wakeWorker(),
       onNotice: () => {
         jobs?.request('send_notices').catch((error: unknown) => log.warn('jobs.request_failed', { error }));
@@ -180,18 +185,19 @@ export async function startApp(options: AppOptions): Promise<App> {
       leaseMs: timing.leaseMs,
       historyMessages: HISTORY_MESSAGES,
     });
+    const models = createModelPool({
+      routes: (name) => routes.find(name),
+      keys: options.providerKeys,
+      clock,
+      random,
+      sleep,
+      log,
+      timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
+      ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
+    });
     const runTurn = createRunTurn({
       ledger: queue,
-      pool: createModelPool({
-        routes: (name) => routes.find(name),
-        keys: options.providerKeys,
-        clock,
-        random: Math.random,
-        sleep: wait,
-        log,
-        timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
-        ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
-      }),
+      models,
       delivery,
       preparePrompt: createPreparePrompt({
         delivery,
@@ -203,6 +209,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         threadMessages: THREAD_MESSAGES,
       }),
       clock,
+      sleep,
       journeys,
       log,
       modelRetryDelaysMs: timing.modelRetryDelaysMs,
@@ -226,7 +233,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         }),
         retention: async (signal) => {
           const before = new Date(clock() - options.retentionDays * 86_400_000);
-          log.info('retention.done', await expireOldRows(workPool, before, signal));
+          log.info('retention.done', { ...(await expireOldRows(workPool, before, signal)) });
           return { againAfterMs: null };
         },
       },
@@ -237,6 +244,8 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     await warmUp([...(admitPool ? [admitPool] : []), workPool]);
     if (isWorker) {
+      const fallback = await routes.find('default');
+      if (fallback !== null) await models.prepare(fallback);
       const worker = createWorker({
         queue,
         concurrency: options.workerConcurrency,
@@ -254,7 +263,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       closing.push(() => worker.stop(STOP_DEADLINE_MS));
     }
     const url = await listenOn(server, options.host, options.port);
-    closing.push(() => server.close());
+    closing.push(() => closeServer(server));
     return { url, stop };
   } catch (error) {
     await stop();
@@ -275,6 +284,22 @@ async function listenOn(server: FastifyInstance, host: string, port: number): Pr
       });
     }
     throw cause;
+  }
+}
+
+/** How long requests under way may take once the process stops; a platform waits 3 s for its ack. */
+const HTTP_DEADLINE_MS = 3_000;
+const IDLE_CHECK_MS = 25;
+
+/** A kept-alive connection that was busy when closing began would hold it up until its keep-alive timeout. */
+async function closeServer(server: FastifyInstance): Promise<void> {
+  const idle = setInterval(() => server.server.closeIdleConnections(), IDLE_CHECK_MS);
+  const deadline = setTimeout(() => server.server.closeAllConnections(), HTTP_DEADLINE_MS);
+  try {
+    await server.close();
+  } finally {
+    clearInterval(idle);
+    clearTimeout(deadline);
   }
 }
 

@@ -15,9 +15,6 @@ export interface MeasureContext {
   fresh(what: 'acks' | 'turns'): Promise<readonly RunningContender[]>;
 }
 
-/** Values of each contender, one per round. */
-export type Samples = ReadonlyMap<ContenderName, readonly number[]>;
-
 /**
  * Lets the contenders take turns, so that what disturbs the machine disturbs all; who begins changes from round to
  * round. The first round warms up and is not returned.

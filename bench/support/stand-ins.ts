@@ -21,7 +21,7 @@ export interface StandIns {
   close(): Promise<void>;
 }
 
-export const ANSWER =
+const ANSWER =
   'The importer keeps its place: run `importer resume` and it goes on from the last batch. '.repeat(4);
 
 interface StoredMessage {

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { text as readText } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { KonstructError } from '../core/errors.ts';
 import { createCommandContext, withCommandDatabase } from './command-context.ts';
@@ -60,10 +61,9 @@ export function applyCommand(): Command {
 }
 
 async function readSource(file: string): Promise<{ fileName: string; text: string }> {
-  const isStandardInput = file === '-';
+  if (file === '-') return { fileName: '<stdin>', text: await readText(process.stdin) };
   try {
-    const text = await readFile(isStandardInput ? '/dev/stdin' : file, 'utf8');
-    return { fileName: isStandardInput ? '<stdin>' : file, text };
+    return { fileName: file, text: await readFile(file, 'utf8') };
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : 'cannot be read';
     throw new KonstructError('usage_invalid', `The file ${file} ${reason}.`, { cause });

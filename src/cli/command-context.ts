@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { type Config, type ConfigMode, type Environment, loadConfig } from '../config.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { OpenDatabase } from '../db/open-database.ts';
 import type { Database } from '../db/schema.ts';
 
 /** What every command has. */
@@ -36,7 +37,9 @@ export async function createCommandContext(
   const config = loadConfig(env, { mode, cwd: process.cwd() });
   const verbose = command.optsWithGlobals<{ verbose?: boolean }>().verbose ?? false;
   const { createLog } = await import('../telemetry/create-log.ts');
-  return { config, env, verbose, log: createLog({ level: verbose ? 'debug' : 'error' }) };
+  // A command says itself what it did; what runs on says it by its log.
+  const quiet = mode === 'command' ? 'error' : config.logLevel;
+  return { config, env, verbose, log: createLog({ level: verbose ? 'debug' : quiet }) };
 }
 
 /**
@@ -45,22 +48,19 @@ export async function createCommandContext(
  *
  * @throws KonstructError `database_unavailable`, `database_outdated`, and those of `openDatabase`
  */
-export async function withCommandDatabase<T>(
-  { config, log }: CommandContext,
+export function withCommandDatabase<T>(
+  context: CommandContext,
   work: (database: CommandDatabase) => Promise<T>,
 ): Promise<T> {
-  const [{ openDatabase }, { createDatabasePool, translateDatabaseError }, { createDatabase }] =
-    await Promise.all([
-      import('../db/open-database.ts'),
+  const { log } = context;
+  return withServer(context, async ({ url, kind }) => {
+    await bringUpToDate(url, kind === 'configured', log);
+    const [{ createDatabasePool, translateDatabaseError }, { createDatabase }] = await Promise.all([
       import('../db/pool.ts'),
       import('../db/create-database.ts'),
     ]);
-  const opened = await openDatabase(config, log);
-  const release = closeOnSignal(() => opened.close());
-  try {
-    await bringUpToDate(opened.url, opened.kind === 'configured', log);
     const pool = createDatabasePool({
-      url: opened.url,
+      url,
       name: 'command',
       size: CONNECTIONS,
       log,
@@ -68,12 +68,25 @@ export async function withCommandDatabase<T>(
     });
     const database = createDatabase(pool);
     try {
-      return await work({ database, pool, url: opened.url });
+      return await work({ database, pool, url });
     } catch (error) {
       throw translateDatabaseError(error);
     } finally {
       await database.destroy();
     }
+  });
+}
+
+/** The same without looking at what is in it: for `migrate` and `doctor`. */
+export async function withServer<T>(
+  { config, log }: CommandContext,
+  work: (server: OpenDatabase) => Promise<T>,
+): Promise<T> {
+  const { openDatabase } = await import('../db/open-database.ts');
+  const opened = await openDatabase(config, log);
+  const release = closeOnSignal(() => opened.close());
+  try {
+    return await work(opened);
   } finally {
     release();
     await opened.close();

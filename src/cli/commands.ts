@@ -11,6 +11,21 @@ export interface CommandEntry {
 /** Every command of `konstruct`, in the order of `--help`. A new command is its file and a line here. */
 export const commands: readonly CommandEntry[] = [
   {
+    name: 'dev',
+    summary: 'run everything on this machine: database, gateway, worker, simulator',
+    load: async () => (await import('./dev.ts')).devCommand(),
+  },
+  {
+    name: 'serve',
+    summary: 'run in production: gateway, worker or both',
+    load: async () => (await import('./serve.ts')).serveCommand(),
+  },
+  {
+    name: 'demo',
+    summary: 'show the way of one message, on free ports and a temporary data folder',
+    load: async () => (await import('./demo.ts')).demoCommand(),
+  },
+  {
     name: 'migrate',
     summary: 'bring the database up to date',
     load: async () => (await import('./migrate.ts')).migrateCommand(),
@@ -24,6 +39,16 @@ export const commands: readonly CommandEntry[] = [
     name: 'export',
     summary: 'print the konstruct.yaml of what is there, without secrets',
     load: async () => (await import('./export.ts')).exportCommand(),
+  },
+  {
+    name: 'doctor',
+    summary: 'check configuration, database, models, connections, clock and public URL',
+    load: async () => (await import('./doctor.ts')).doctorCommand(),
+  },
+  {
+    name: 'manifest',
+    summary: 'print what a chat tool needs to know to make our app',
+    load: async () => (await import('./manifest.ts')).manifestCommand(),
   },
   {
     name: 'keys',

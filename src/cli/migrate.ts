@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { createCommandContext } from './command-context.ts';
+import { createCommandContext, withServer } from './command-context.ts';
 
 /** `konstruct migrate` */
 export function migrateCommand(): Command {
@@ -10,17 +10,11 @@ export function migrateCommand(): Command {
     )
     .option('--json', 'print the applied migrations as JSON')
     .action(async (options: { json?: boolean }, command: Command) => {
-      const { config, log } = await createCommandContext(command);
-      const { openDatabase } = await import('../db/open-database.ts');
+      const context = await createCommandContext(command);
       const { migrate } = await import('../db/migrate.ts');
-      const opened = await openDatabase(config, log);
-      try {
-        const { applied } = await migrate(opened.url, { log });
-        if (options.json) console.log(JSON.stringify({ applied }));
-        else if (applied.length === 0) console.log('The database is up to date.');
-        else console.log(['The database is up to date now. Applied:', ...applied].join('\n  '));
-      } finally {
-        await opened.close();
-      }
+      const { applied } = await withServer(context, ({ url }) => migrate(url, { log: context.log }));
+      if (options.json) console.log(JSON.stringify({ applied }));
+      else if (applied.length === 0) console.log('The database is up to date.');
+      else console.log(['The database is up to date now. Applied:', ...applied].join('\n  '));
     });
 }

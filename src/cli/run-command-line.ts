@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { type CommandEntry, commands } from './commands.ts';
 import { printError } from './print-error.ts';
+import { readVersion } from './read-version.ts';
 
 const EXIT_OK = 0;
 const EXIT_FAILURE = 1;
@@ -54,9 +54,4 @@ function inherit(command: Command, parent: Command): void {
 
 function isUsageError(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === 'usage_invalid';
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

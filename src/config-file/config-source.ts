@@ -83,7 +83,7 @@ export function readConfigSource(yaml: string, env: Environment): ConfigSource {
 }
 
 /** `tenants[0].agents[1].name` */
-export function formatPath(path: FieldPath): string {
+function formatPath(path: FieldPath): string {
   return path
     .map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`))
     .join('');

@@ -13,7 +13,7 @@ export function allowedOnly<Shape extends z.ZodRawShape>(shape: Shape) {
 }
 
 /** Ends a sentence that begins with the unknown name. */
-export function describeUnknownKey(key: string, known: readonly string[]): string {
+function describeUnknownKey(key: string, known: readonly string[]): string {
   const meant = nearestName(key, known);
   return meant === null
     ? `is not known here; use one of ${known.join(', ')}`

@@ -16,6 +16,8 @@ export interface JourneyKey {
   readonly externalId: string;
   readonly channelId: string;
   readonly messageId: string;
+  /** The thread the answer stands in. */
+  readonly threadId: string | null;
 }
 
 /** Follows single messages through the stages, for development; production records nothing. */

@@ -1,56 +1,117 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { KonstructError } from '../core/errors.ts';
+import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { translateDatabaseError } from './pool.ts';
 
 /** Serialises migrations of one database among all processes; the number is arbitrary and never changes. */
 const ADVISORY_LOCK = 7_203_417;
+const LOCK_PAUSE_MS = 100;
+
+/** `on delete set null (column)` came with 15; older servers are out of support or soon will be. */
+const MINIMUM_SERVER_VERSION = 15;
 
 export interface MigrationResult {
   readonly applied: readonly string[];
 }
 
+export interface MigrateOptions {
+  readonly log: Log;
+  readonly folder?: URL;
+  /** How long to wait while another process migrates the same database. */
+  readonly lockDeadlineMs?: number;
+}
+
 /**
- * Brings the database up to date: every file of `migrations/` once, in order, each in a transaction of its own.
- * Safe from many processes at once: the others wait and then find nothing to do.
+ * Brings the database up to date: every file of `migrations/` once, in order, each in a transaction of its own, so an
+ * interrupted run is simply repeated. Safe from many processes at once: the others wait and then find nothing to do.
  *
- * @throws KonstructError `database_outdated` when the database is ahead of this version or a file was changed after it
- *   had been applied; `database_unavailable`
+ * The user owns the database and may create roles (or an administrator made ours and granted them: the error says how);
+ * he need not be a superuser.
+ *
+ * @throws KonstructError `database_outdated` when the server is older than PostgreSQL 15, the database is ahead of this
+ *   version, a file was changed after it had been applied, or one fails; `database_unavailable`
  */
-export async function migrate(
-  databaseUrl: string,
-  options: { log: Log; folder?: URL },
-): Promise<MigrationResult> {
-  const folder = options.folder ?? new URL('../../migrations/', import.meta.url);
-  const files = await readMigrations(folder);
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'konstruct migrate' });
+export async function migrate(databaseUrl: string, options: MigrateOptions): Promise<MigrationResult> {
+  const files = await readMigrations(options.folder ?? new URL('../../migrations/', import.meta.url));
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'konstruct migrate',
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    // A new index on a full table takes as long as it takes, whatever the server's default is.
+    statement_timeout: 0,
+  });
+  client.on('error', () => {}); // the query under way fails too; without a listener the process would end
   try {
     await client.connect();
   } catch (cause) {
     throw new KonstructError('database_unavailable', undefined, { cause });
   }
   try {
-    await client.query('select pg_advisory_lock($1)', [ADVISORY_LOCK]);
-    await client.query(`
-      create schema if not exists konstruct;
-      create table if not exists konstruct.migrations (
-        name text primary key, checksum text not null, applied_at timestamptz not null default now())`);
-    const { rows } = await client.query<{ name: string; checksum: string }>(
-      'select name, checksum from konstruct.migrations order by name',
-    );
-    const applied: string[] = [];
-    const done = new Map(rows.map((row) => [row.name, row.checksum]));
-    checkHistory(done, files);
-    for (const file of files) {
-      if (done.has(file.name)) continue;
-      await applyMigration(client, file);
-      applied.push(file.name);
-      options.log.info('database.migrated', { migration: file.name });
-    }
-    return { applied };
+    await checkServerVersion(client);
+    await lock(client, options.lockDeadlineMs ?? 300_000);
+    return { applied: await applyMissing(client, files, options.log) };
+  } catch (error) {
+    throw translateDatabaseError(error);
   } finally {
-    await client.end(); // releases the lock
+    await client.end().catch(() => {}); // releases the lock
+  }
+}
+
+async function applyMissing(
+  client: pg.Client,
+  files: readonly Migration[],
+  log: Log,
+): Promise<readonly string[]> {
+  await client.query(`
+    create schema if not exists konstruct;
+    create table if not exists konstruct.migrations (
+      name text primary key, checksum text not null, applied_at timestamptz not null default now())`);
+  const { rows } = await client.query<{ name: string; checksum: string }>(
+    'select name, checksum from konstruct.migrations order by name',
+  );
+  const applied: string[] = [];
+  const done = new Map(rows.map((row) => [row.name, row.checksum]));
+  checkHistory(done, files);
+  for (const file of files) {
+    if (done.has(file.name)) continue;
+    await applyMigration(client, file);
+    applied.push(file.name);
+    log.info('database.migrated', { migration: file.name });
+  }
+  return applied;
+}
+
+/** @throws KonstructError `database_outdated` naming the version, when the server is too old for the schema */
+async function checkServerVersion(client: Pick<pg.ClientBase, 'query'>): Promise<void> {
+  const { rows } = await client.query<{ number: string; name: string }>(
+    `select current_setting('server_version_num') as number, current_setting('server_version') as name`,
+  );
+  if (Number(rows[0]?.number) >= MINIMUM_SERVER_VERSION * 10_000) return;
+  throw new KonstructError(
+    'database_outdated',
+    `The server runs PostgreSQL ${rows[0]?.name}; Konstruct needs ${MINIMUM_SERVER_VERSION} or newer.`,
+  );
+}
+
+/** Waits by asking again: a blocked `pg_advisory_lock` would be an open statement that nothing ends. */
+async function lock(client: pg.Client, deadlineMs: number): Promise<void> {
+  const giveUpAt = performance.now() + deadlineMs;
+  for (;;) {
+    const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [
+      ADVISORY_LOCK,
+    ]);
+    if (rows[0]?.locked) return;
+    if (performance.now() > giveUpAt) {
+      throw new KonstructError(
+        'database_unavailable',
+        `Another process has been migrating this database for ${deadlineMs / 1000} s; wait until it has ended.`,
+      );
+    }
+    await sleep(LOCK_PAUSE_MS);
   }
 }
 
@@ -117,10 +178,13 @@ async function applyMigration(client: pg.Client, file: Migration): Promise<void>
     ]);
     await client.query('commit');
   } catch (cause) {
+    const translated = translateDatabaseError(cause);
+    if (isKonstructError(translated)) throw translated; // the connection is gone, and the transaction with it
     await client.query('rollback');
+    const { message, hint } = cause as { message: string; hint?: string };
     throw new KonstructError(
       'database_outdated',
-      `Migration ${file.name} failed: ${(cause as Error).message}`,
+      `Migration ${file.name} failed: ${message}.${hint ? ` ${hint}` : ''}`,
       { cause },
     );
   }

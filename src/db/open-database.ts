@@ -13,7 +13,7 @@ export interface OpenDatabase {
 
 /**
  * The database of a command: DATABASE_URL, else the embedded one of the data folder. If another process runs that, it
- * is used without being taken over.
+ * is used without being taken over; unless `exclusive` is set, as a second installation on one folder would be.
  *
  * @throws KonstructError `data_dir_in_use` when another process has the folder but its server does not answer (yet);
  *   `embedded_database_failed`, `disk_full`
@@ -21,6 +21,7 @@ export interface OpenDatabase {
 export async function openDatabase(
   config: Pick<Config, 'databaseUrl' | 'dataDir'>,
   log: Log,
+  options: { readonly exclusive?: boolean } = {},
 ): Promise<OpenDatabase> {
   if (config.databaseUrl) {
     return { url: config.databaseUrl.reveal(), kind: 'configured', close: async () => {} };
@@ -28,7 +29,7 @@ export async function openDatabase(
   // Loaded here: an installation with DATABASE_URL need not have the embedded server's package.
   const { startEmbeddedDatabase } = await import('./embedded/start-embedded-database.ts');
   const { findRunningDatabase } = await import('./embedded/find-running-database.ts');
-  const running = await findRunningDatabase(config.dataDir);
+  const running = options.exclusive ? null : await findRunningDatabase(config.dataDir);
   try {
     const { url, stop } = await startEmbeddedDatabase({
       dataDir: config.dataDir,
@@ -36,7 +37,7 @@ export async function openDatabase(
     });
     return { url, kind: 'embedded', close: stop };
   } catch (error) {
-    if (!isKonstructError(error, 'data_dir_in_use')) throw error;
+    if (options.exclusive || !isKonstructError(error, 'data_dir_in_use')) throw error;
     const shared = running ?? (await findRunningDatabase(config.dataDir));
     if (shared === null) throw error;
     return { url: shared.url, kind: 'shared', close: async () => {} };

@@ -60,13 +60,15 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     }
   });
 
-  server.get('/health', async (_request, reply) => {
-    const report = await options.health();
-    return reply
-      .code(report.status === 'ok' ? 200 : 503)
-      .header('cache-control', 'no-store')
-      .send(report);
-  });
+  for (const path of ['/health', '/readyz']) {
+    server.get(path, async (_request, reply) => {
+      const report = await options.health();
+      return reply
+        .code(report.status === 'ok' ? 200 : 503)
+        .header('cache-control', 'no-store')
+        .send(report);
+    });
+  }
   server.get('/livez', async (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'ok' }),
   );

@@ -101,6 +101,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
         externalId: connection.externalId,
         channelId: event.channelId,
         messageId: event.messageId,
+        threadId: event.threadId ?? event.messageId,
       };
       options.journeys.mark(key, 'received', receivedAtMs);
       options.journeys.mark(key, 'verified', verifiedAtMs, verifiedAtMs - receivedAtMs);

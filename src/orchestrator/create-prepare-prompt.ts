@@ -60,6 +60,7 @@ interface Line {
   readonly mentions: readonly Mention[];
   readonly attachments: TurnMessage['attachments'];
   readonly sentAtMs: number;
+  readonly turnId: number | null;
   readonly isPending: boolean;
 }
 
@@ -71,10 +72,11 @@ async function readThread(
   try {
     const messages = await options.delivery.readThread(turn, options.threadMessages, signal);
     if (messages === null) return [];
-    // What we sent ourselves is in our own record; the placeholder of this turn belongs into none.
-    const foreign = messages.filter(({ deliveryId }) => deliveryId === null);
-    await options.storeThread(turn, foreign);
-    return foreign;
+    // What this turn has sent so far, its placeholder, is not part of the conversation.
+    const ofThisTurn = new Set([turn.placeholderId, ...turn.deliveries.map(({ id }) => id)].map(String));
+    const earlier = messages.filter(({ deliveryId }) => deliveryId === null || !ofThisTurn.has(deliveryId));
+    await options.storeThread(turn, earlier);
+    return earlier;
   } catch (error) {
     if (signal.aborted) throw error;
     // The question can be answered without what stood there before; silence would be worse.
@@ -98,6 +100,7 @@ function mergeThread(turn: ClaimedTurn, thread: readonly ThreadMessage[]): reado
         mentions: message.mentions,
         attachments: message.attachments,
         sentAtMs: message.sentAtMs,
+        turnId: message.turnId,
         isPending: message.ofTurn && message.direction === 'in',
       }),
     );
@@ -114,10 +117,33 @@ function mergeThread(turn: ClaimedTurn, thread: readonly ThreadMessage[]): reado
         mentions: message.mentions,
         attachments: [],
         sentAtMs: message.sentAtMs,
+        turnId: null,
         isPending: false,
       }),
     );
-  return [...recorded, ...read].sort(bySentAt);
+  return inOrderOfTurns([...recorded, ...read]);
+}
+
+/**
+ * By time, but what a turn answers stands after the replies of the turns before it, although it may have been written
+ * while they were still being made: this is how the agent met it, and the last word is what is to be answered.
+ */
+function inOrderOfTurns(lines: readonly Line[]): readonly Line[] {
+  const repliedAtMs = new Map<number, number>();
+  for (const { own, turnId, sentAtMs } of lines)
+    if (own && turnId !== null) repliedAtMs.set(turnId, sentAtMs);
+  const metAtMs = (line: Line): number => {
+    if (line.own) return line.sentAtMs;
+    let met = line.sentAtMs;
+    for (const [turnId, replied] of repliedAtMs) {
+      if (line.isPending || (line.turnId !== null && turnId < line.turnId)) met = Math.max(met, replied);
+    }
+    return met;
+  };
+  return lines
+    .map((line) => ({ line, met: metAtMs(line) }))
+    .sort((a, b) => a.met - b.met || Number(b.line.own) - Number(a.line.own) || bySentAt(a.line, b.line))
+    .map(({ line }) => line);
 }
 
 /** Two messages of the same millisecond stand in the order of their ids. */

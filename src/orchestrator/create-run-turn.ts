@@ -1,20 +1,22 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock, Sleep } from '../core/clock.ts';
 import type { Answer, AnswerPart, Delivery, DeliveryProgress, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder, JourneyStage } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
-import type { ModelAttempt, ModelPool, ModelResult } from '../core/model.ts';
+import type { ModelPool, ModelResult } from '../core/model.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import type { ClaimedTurn, Step, TurnLedger } from '../core/turn.ts';
 import type { PreparePrompt } from './create-prepare-prompt.ts';
-import { describeFailure } from './describe-failure.ts';
+import { describeFailure, describeUndelivered } from './describe-failure.ts';
+import { codeOf, failedStep, modelStep, replyText } from './turn-outcome.ts';
 
 export interface RunTurnOptions {
   readonly ledger: TurnLedger;
-  readonly pool: ModelPool;
+  readonly models: ModelPool;
   readonly delivery: Delivery;
   readonly preparePrompt: PreparePrompt;
   readonly clock: Clock;
+  readonly sleep: Sleep;
   readonly journeys: JourneyRecorder;
   readonly log: Log;
   /** Waits between the attempts of a turn, in ms; after the last one it is a dead letter. */
@@ -23,6 +25,9 @@ export interface RunTurnOptions {
   readonly deliveryRetryDelaysMs: readonly number[];
   readonly maxOutputTokens: number;
 }
+
+const WRITE_PATIENCE_MS = 60_000;
+const WRITE_RETRY_MS = 500;
 
 /** When the model has not answered by then, the placeholder's id is recorded at once and not only with the answer. */
 const RECORD_PLACEHOLDER_AFTER_MS = 150;
@@ -78,8 +83,11 @@ export function createRunTurn(
       await giveUp(turn, shown.error);
       return;
     }
-    if (signal.aborted) throw signal.reason;
     const { placeholder } = shown;
+    if (signal.aborted) {
+      await putBack(turn, signal.reason, signal, { steps: outcome.steps, placeholder, externalIds: [] });
+      return;
+    }
     if (!outcome.ok) {
       const delayMs = options.modelRetryDelaysMs[turn.attempts];
       const worthRepeating = !isKonstructError(outcome.error) || outcome.error.retryable;
@@ -98,16 +106,18 @@ export function createRunTurn(
     const reply = outcome.ok ? replyText(outcome.result) : describeFailure(outcome.error, turn.attempts + 1);
     const failureCode = outcome.ok ? null : codeOf(outcome.error);
     const parts = delivery.split(turn, reply);
-    const committed = await ledger.commit({
-      ...key(turn),
-      placeholderExternalId: placeholder.state === 'shown' ? placeholder.messageId : null,
-      steps: outcome.steps,
-      reply,
-      parts,
-      agentUserId: turn.connection.agentUserId,
-      errorCode: failureCode,
-      errorDetails: outcome.ok || !isKonstructError(outcome.error) ? null : outcome.error.details,
-    });
+    const committed = await patiently(signal, () =>
+      ledger.commit({
+        ...key(turn),
+        placeholderExternalId: placeholder.state === 'shown' ? placeholder.messageId : null,
+        steps: outcome.steps,
+        reply,
+        parts,
+        agentUserId: turn.connection.agentUserId,
+        errorCode: failureCode,
+        errorDetails: outcome.ok || !isKonstructError(outcome.error) ? null : outcome.error.details,
+      }),
+    );
     if (!committed) throw new KonstructError('lease_lost');
     mark(turn, 'committed', options.clock());
     const answerParts = parts.map(
@@ -164,17 +174,20 @@ export function createRunTurn(
         );
         return;
       }
+      await apologise(turn, toSend, placeholder, progress.error, signal);
       await giveUp(turn, progress.error, progress.externalIds);
       return;
     }
     mark(turn, 'delivered', options.clock(), options.clock() - startedAtMs);
-    await ledger.finish({
-      ...key(turn),
-      status: failureCode === null ? 'answered' : 'dead',
-      errorCode: failureCode,
-      externalIds: progress.externalIds,
-      followMs: (turn.connection.settings.followMinutes ?? connectionDefaults.followMinutes) * 60_000,
-    });
+    await patiently(signal, () =>
+      ledger.finish({
+        ...key(turn),
+        status: failureCode === null ? 'answered' : 'dead',
+        errorCode: failureCode,
+        externalIds: progress.externalIds,
+        followMs: (turn.connection.settings.followMinutes ?? connectionDefaults.followMinutes) * 60_000,
+      }),
+    );
     log.info('turn.answered', {
       ...ids(turn),
       failure: failureCode,
@@ -184,9 +197,12 @@ export function createRunTurn(
 
   async function askModel(turn: ClaimedTurn, signal: AbortSignal): Promise<ModelOutcome> {
     const startedAtMs = options.clock();
+    if (!turn.messages.some(({ ofTurn, direction }) => ofTurn && direction === 'in')) {
+      return { ok: true, result: null, steps: [] }; // deleted while the turn waited for another attempt
+    }
     try {
       const prompt = await options.preparePrompt(turn, signal);
-      const result = await options.pool.generate({
+      const result = await options.models.generate({
         tenantId: turn.tenantId,
         route: turn.agent.route,
         system: prompt.system,
@@ -210,6 +226,7 @@ export function createRunTurn(
     progress: { steps: readonly Step[]; placeholder: Placeholder; externalIds: readonly (string | null)[] },
     delayMs = options.modelRetryDelaysMs[turn.attempts],
   ): Promise<void> {
+    if (isKonstructError(signal.reason, 'lease_lost')) return; // whoever has it now goes on
     const handOver = signal.aborted;
     if (!handOver && delayMs === undefined) {
       await giveUp(turn, error, progress.externalIds);
@@ -236,6 +253,20 @@ export function createRunTurn(
       });
   }
 
+  /** The platform refuses the answer itself: a placeholder must not stand there for ever. */
+  async function apologise(
+    turn: ClaimedTurn,
+    { parts: [first] }: Answer,
+    placeholder: Placeholder,
+    error: unknown,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (placeholder.state !== 'shown' || first === undefined || first.state === 'sent') return;
+    const apology = { parts: [{ ...first, content: describeUndelivered(error) }] };
+    const { error: refused } = await delivery.answer(turn, apology, placeholder, signal);
+    if (refused !== null) log.warn('turn.apology_failed', { ...ids(turn), code: codeOf(refused) });
+  }
+
   /** Nothing more can be done for this turn: it is kept as a dead letter and the conversation goes on. */
   async function giveUp(
     turn: ClaimedTurn,
@@ -251,6 +282,25 @@ export function createRunTurn(
       externalIds,
       followMs: null,
     });
+  }
+
+  /**
+   * A database that is away for a moment does not cost a finished answer: what was paid for is kept and written when
+   * it is back. Harmless however long it takes, because the fence is checked then.
+   */
+  async function patiently<T>(signal: AbortSignal, write: () => Promise<T>): Promise<T> {
+    const deadlineMs = options.clock() + WRITE_PATIENCE_MS;
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        const isTrouble =
+          isKonstructError(error, 'database_unavailable') || isKonstructError(error, 'disk_full');
+        if (!isTrouble || signal.aborted || options.clock() > deadlineMs) throw error;
+        log.warn('turn.write_delayed', { code: error.code });
+        await options.sleep(WRITE_RETRY_MS, signal);
+      }
+    }
   }
 
   async function recordPlaceholder(
@@ -275,14 +325,20 @@ export function createRunTurn(
     const { externalId } = turn.connection;
     for (const message of turn.messages) {
       if (!message.ofTurn || message.externalId === null) continue;
-      const messageKey = { externalId, channelId: turn.channelId, messageId: message.externalId };
+      const messageKey = {
+        externalId,
+        channelId: turn.channelId,
+        messageId: message.externalId,
+        threadId: turn.replyThreadId,
+      };
       options.journeys.mark(messageKey, stage, atMs, durationMs, detail);
     }
   }
 }
 
 type ModelOutcome =
-  | { readonly ok: true; readonly result: ModelResult; readonly steps: readonly Step[] }
+  /** `result` is `null` when nothing was left to ask. */
+  | { readonly ok: true; readonly result: ModelResult | null; readonly steps: readonly Step[] }
   | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };
 
 function key({ tenantId, conversationId, turnId, fence }: ClaimedTurn) {
@@ -291,49 +347,4 @@ function key({ tenantId, conversationId, turnId, fence }: ClaimedTurn) {
 
 function ids({ tenantId, conversationId, turnId }: ClaimedTurn) {
   return { tenantId, conversationId, turnId };
-}
-
-function codeOf(error: unknown): string {
-  return isKonstructError(error) ? error.code : 'internal';
-}
-
-function replyText({ finish, text }: ModelResult): string {
-  if (finish === 'refused')
-    return text.trim() || 'My model declined to answer that. Could you put it differently?';
-  if (finish === 'length')
-    return `${text.trimEnd()}\n\n*(I had to stop here because of the length. Ask me to go on.)*`;
-  return text.trim();
-}
-
-function modelStep(turn: ClaimedTurn, startedAtMs: number, endedAtMs: number, result: ModelResult): Step {
-  return {
-    position: turn.steps,
-    kind: 'model',
-    outcome: result.finish,
-    provider: result.provider,
-    model: result.model,
-    ...result.usage,
-    detail: { attempts: result.attempts },
-    startedAtMs,
-    durationMs: Math.round(endedAtMs - startedAtMs),
-  };
-}
-
-function failedStep(turn: ClaimedTurn, startedAtMs: number, endedAtMs: number, error: unknown): Step {
-  const attempts =
-    (isKonstructError(error) ? (error.details.attempts as readonly ModelAttempt[]) : null) ?? [];
-  return {
-    position: turn.steps,
-    kind: 'model',
-    outcome: codeOf(error),
-    provider: attempts.at(-1)?.provider ?? null,
-    model: attempts.at(-1)?.model ?? null,
-    inputTokens: null,
-    outputTokens: null,
-    cachedInputTokens: null,
-    reasoningTokens: null,
-    detail: { attempts },
-    startedAtMs,
-    durationMs: Math.round(endedAtMs - startedAtMs),
-  };
 }

@@ -14,3 +14,9 @@ export function describeFailure(error: unknown, attempts: number): string {
   }
   return `Something went wrong on my side; I tried ${tries}. Please ask me again, and tell whoever looks after me if it stays like this.`;
 }
+
+/** The same for an answer that exists, but that the platform does not take. */
+export function describeUndelivered(error: unknown): string {
+  const reason = isKonstructError(error) ? error.details.platformError : undefined;
+  return `I have an answer, but it was refused when I wanted to post it${reason === undefined ? '' : ` (${String(reason)})`}. Please tell whoever looks after me.`;
+}

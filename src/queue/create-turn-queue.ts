@@ -8,8 +8,8 @@ import { queryRows } from '../db/query-rows.ts';
 export interface TurnQueue extends TurnLedger {
   /** Leases up to `limit` ready conversations, the longest waiting first. */
   claim(limit: number): Promise<readonly ClaimedTurn[]>;
-  /** Prolongs leases; returns the conversations still held. */
-  renew(turns: readonly TurnKey[]): Promise<ReadonlySet<number>>;
+  /** Prolongs leases; says for each turn, in order, whether it is still held. */
+  renew(turns: readonly TurnKey[]): Promise<readonly boolean[]>;
 }
 
 export interface TurnQueueOptions {
@@ -96,12 +96,13 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
         conversationId,
         fence,
       }));
-      const rows = await call<string>('renew_leases', 'select renew_leases($1, $2, $3) as result', [
-        owner,
-        options.leaseMs,
-        JSON.stringify(leases),
-      ]);
-      return new Set(rows.map(Number));
+      const rows = await call<{ conversationId: number; fence: number }>(
+        'renew_leases',
+        'select renew_leases($1, $2, $3) as result',
+        [owner, options.leaseMs, JSON.stringify(leases)],
+      );
+      const held = new Map(rows.map(({ conversationId, fence }) => [conversationId, fence]));
+      return turns.map(({ conversationId, fence }) => held.get(conversationId) === fence);
     },
     commit,
     finish,

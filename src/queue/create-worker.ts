@@ -8,7 +8,10 @@ export interface WorkerOptions {
   readonly queue: TurnQueue;
   /** Turns at a time. */
   readonly concurrency: number;
-  /** Runs one turn to its end; must stop soon when the signal says so, and must not throw for what it can handle. */
+  /**
+   * Runs one turn to its end; must stop soon when the signal says so, and must not throw for what it can handle. The
+   * signal's reason is `aborted` (the worker shuts down: hand over) or `lease_lost` (somebody else's: be silent).
+   */
   readonly runTurn: (turn: ClaimedTurn, signal: AbortSignal) => Promise<void>;
   readonly renewEveryMs: number;
   /** How often to look for work that nobody announced (retries that are due, leases that ran out). */
@@ -25,9 +28,6 @@ export interface Worker {
   /** Stops claiming, waits for the turns under way and after `deadlineMs` hands the rest over to other workers. */
   stop(deadlineMs: number): Promise<void>;
 }
-
-/** Why a turn's signal fired: the worker shuts down (hand over) or the lease is somebody else's (be silent). */
-export type TurnAbort = KonstructError & { readonly code: 'aborted' | 'lease_lost' };
 
 /** How long a turn may take to hand itself over once it is told to. */
 const HAND_OVER_MS = 2_000;
@@ -90,8 +90,8 @@ export function createWorker(options: WorkerOptions): Worker {
     if (turns.length === 0) return;
     try {
       const held = await options.queue.renew(turns);
-      for (const turn of turns) {
-        if (held.has(turn.conversationId) || !running.has(turn)) continue;
+      for (const [index, turn] of turns.entries()) {
+        if (held[index] || !running.has(turn)) continue;
         options.log.warn('turn.lease_lost', { tenantId: turn.tenantId, turnId: turn.turnId });
         running.get(turn)?.controller.abort(new KonstructError('lease_lost'));
       }

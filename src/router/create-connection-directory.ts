@@ -43,7 +43,8 @@ export function createConnectionDirectory(options: {
 
   return {
     resolve: (channel, { externalIds, appId }) =>
-      cached(`${channel}\n${externalIds.join('\n')}\n\n${appId ?? ''}`, async () => {
+      // As JSON: ids come from requests that nobody has verified yet, and may hold any separator.
+      cached(JSON.stringify([channel, externalIds, appId ?? '']), async () => {
         if (externalIds.length === 0) return null;
         const rows = await queryRows<{ connection: ResolvedConnection | null }>(options.pool, {
           name: 'resolve_connection',
@@ -53,7 +54,7 @@ export function createConnectionDirectory(options: {
         return rows[0]?.connection ?? null;
       }),
     find: (channel, connectionId) =>
-      cached(`${channel}\n\n${connectionId}`, async () => {
+      cached(JSON.stringify([channel, connectionId]), async () => {
         if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(connectionId)) return null;
         const rows = await queryRows<{ connection: ResolvedConnection | null }>(options.pool, {
           name: 'find_connection',

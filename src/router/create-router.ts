@@ -25,6 +25,8 @@ export interface RouterOptions {
   readonly blocked: BlockedBuckets;
   /** Stops answering for a connection; resolves to whether it was active. */
   readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<boolean>;
+  /** The platform told which bot user a connection is; until now nobody knew. */
+  readonly onAgentUser: (connection: ResolvedConnection, agentUserId: string) => void;
   /** A conversation became ready in this process: saves the worker beside us the way over the database. */
   readonly onReady: () => void;
   /** A person is to be told that the limit was reached. */
@@ -64,6 +66,9 @@ async function routeMessage(
   event: MessageEvent,
 ): Promise<RouteOutcome> {
   const agentUserIds = ownUserIds(connection, event.account.agentUserId);
+  if (connection.agentUserId === '' && event.account.agentUserId !== null) {
+    options.onAgentUser(connection, event.account.agentUserId);
+  }
   if (agentUserIds.has(event.sender.externalId)) return 'ignored';
   const addressed = address(event, agentUserIds);
   if (addressed === 'no') return 'not_addressed';

@@ -2,37 +2,39 @@ import type pg from 'pg';
 
 const BATCH = 1_000;
 
-/**
- * Removes conversations and messages older than the cut-off, in small bites so that nobody waits. Returns how many rows
- * of each went.
- */
-export async function expireOldRows(
-  pool: pg.Pool,
-  before: Date,
-  signal: AbortSignal,
-): Promise<{ readonly conversations: number; readonly messages: number }> {
-  const conversations = await inBites(
-    () => expire(pool, 'select expire_conversations($1, $2) as gone', before),
-    signal,
-  );
-  const messages = await inBites(
-    () => expire(pool, 'select expire_messages($1, $2) as gone', before),
-    signal,
-  );
-  return { conversations, messages };
+/** How many rows of each kind went. */
+export interface ExpiredRows {
+  readonly conversations: number;
+  readonly messages: number;
+  readonly turns: number;
+  readonly notices: number;
 }
 
-async function inBites(bite: () => Promise<number>, signal: AbortSignal): Promise<number> {
+/**
+ * Removes conversations, messages, turns and notices older than the cut-off, in small bites so that nobody waits. Turns
+ * come after the messages that they answered.
+ */
+export async function expireOldRows(pool: pg.Pool, before: Date, signal: AbortSignal): Promise<ExpiredRows> {
+  const expire = (text: string): Promise<number> => inBites(() => bite(pool, text, before), signal);
+  return {
+    conversations: await expire('select expire_conversations($1, $2) as gone'),
+    messages: await expire('select expire_messages($1, $2) as gone'),
+    turns: await expire('select expire_turns($1, $2) as gone'),
+    notices: await expire('select expire_notices($1, $2) as gone'),
+  };
+}
+
+async function inBites(next: () => Promise<number>, signal: AbortSignal): Promise<number> {
   let total = 0;
   while (!signal.aborted) {
-    const gone = await bite();
+    const gone = await next();
     total += gone;
     if (gone < BATCH) break;
   }
   return total;
 }
 
-async function expire(pool: pg.Pool, text: string, before: Date): Promise<number> {
+async function bite(pool: pg.Pool, text: string, before: Date): Promise<number> {
   const { rows } = await pool.query<{ gone: number }>(text, [before, BATCH]);
   return rows[0]?.gone ?? 0;
 }

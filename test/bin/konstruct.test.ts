@@ -92,6 +92,15 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
   },
 );
 
+test('leaves no trace of itself in what the program sees', async () => {
+  const root = makeCheckout({ main: printsAll });
+  installOwnRuntime(root);
+  const { code, stdout, stderr } = await run(join(root, 'bin', 'konstruct'), ['export', '--json'], root)
+    .finished;
+  expect({ code, stderr }).toEqual({ code: 3, stderr: '' });
+  expect(JSON.parse(stdout)).toEqual({ args: ['export', '--json'], cwd: root, exec: 0 });
+});
+
 test('ends with 128 + n when a signal ended the runtime', async () => {
   const root = makeCheckout({ main: `process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000);` });
   installOwnRuntime(root);

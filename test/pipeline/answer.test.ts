@@ -82,6 +82,38 @@ describe('a direct message', () => {
   });
 });
 
+describe('a thread in a DM', () => {
+  it('is a conversation of its own that knows what it began with', async () => {
+    const { model } = installation;
+    const inDirect = { workspaceId: acme.workspaceId, channelId: acme.directMara, userId: acme.mara };
+    model.respond(() => 'Paris.');
+    const { sent } = await ask(installation, { ...inDirect, text: 'What is the capital of France?' });
+    await idle(installation);
+    const expected = [
+      { role: 'user', content: 'What is the capital of France?' },
+      { role: 'assistant', content: 'Paris.' },
+      { role: 'user', content: 'And how big is it?' },
+    ];
+    model.respond(() => 'Big.');
+    const reply = await installation.simulator.say({
+      ...inDirect,
+      text: 'And how big is it?',
+      threadTs: sent.ts,
+    });
+    await answerTo(installation, reply, (text) => text === 'Big.');
+    await idle(installation);
+    expect(model.requests.at(-1)?.messages).toEqual(expected);
+    model.respond(() => 'Bigger.');
+    const next = await installation.simulator.say({ ...inDirect, text: 'And London?', threadTs: sent.ts });
+    await answerTo(installation, next, (text) => text === 'Bigger.');
+    expect(model.requests.at(-1)?.messages).toEqual([
+      ...expected,
+      { role: 'assistant', content: 'Big.' },
+      { role: 'user', content: 'And London?' },
+    ]);
+  });
+});
+
 describe('an engaged thread', () => {
   it('is followed without a mention, and no longer than 30 minutes after the last reply', async () => {
     const { simulator, model } = installation;

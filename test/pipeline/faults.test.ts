@@ -173,6 +173,22 @@ describe('Slack that fails', () => {
     },
   );
 
+  it('says so in the placeholder when it refuses the answer itself', async () => {
+    const { simulator, model } = await start();
+    model.respond(() => 'Refused.');
+    simulator.faults.update({
+      faults: [{ kind: 'api_error', error: 'restricted_action', method: 'chat.update', remaining: 1 }],
+    });
+    const { sent } = await ask(installation, mention);
+    await idle(installation);
+    expect(agentTexts(installation, sent)).toEqual([
+      'I have an answer, but it was refused when I wanted to post it (restricted_action). Please tell whoever looks after me.',
+    ]);
+    expect(await installation.query('select status, error_code from konstruct.turns')).toEqual([
+      { status: 'dead', error_code: 'platform_rejected' },
+    ]);
+  });
+
   it('makes a dead letter of an answer whose channel is gone, without asking the model', async () => {
     const { simulator, model } = await start();
     simulator.faults.update({
@@ -192,7 +208,51 @@ describe('Slack that fails', () => {
   });
 });
 
+describe('a message that is deleted while its turn waits for another attempt', () => {
+  it('is not answered, and the placeholder does not stay', async () => {
+    const { simulator, model } = await start({ app: { timing: { ...quick, modelRetryDelaysMs: [1_000] } } });
+    model.respond(() => ({ status: 503 }));
+    const sent = await simulator.say(mention);
+    await until('the turn waits', () => installation.log.lines.some(({ event }) => event === 'turn.retry'));
+    await simulator.deleteMessage(sent);
+    model.respond(() => 'Nobody asked.');
+    await idle(installation);
+    const [turn] = await installation.query(
+      `select t.status, m.content from konstruct.turns t join konstruct.messages m on m.turn_id = t.id and m.direction = 'out'`,
+    );
+    expect(turn).toEqual({
+      status: 'answered',
+      content: 'The message was deleted before I could answer it.',
+    });
+  });
+});
+
 describe('PostgreSQL that is away', () => {
+  it('does not cost an answer that the model has given meanwhile: it is written when the database is back', async () => {
+    let proxy: Awaited<ReturnType<typeof startTcpProxy>> | undefined;
+    const { simulator, model } = await start({
+      through: async (databaseUrl) => {
+        const { hostname, port } = new URL(databaseUrl);
+        proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+        return throughProxy(databaseUrl, proxy);
+      },
+    });
+    model.respond(async () => {
+      await proxy?.down();
+      return 'Kept.';
+    });
+    const sent = await simulator.say(mention);
+    await until('the commit waits', () =>
+      installation.log.lines.some(({ event }) => event === 'turn.write_delayed'),
+    );
+    await proxy?.up();
+    await answerTo(installation, sent);
+    await idle(installation);
+    expect(agentTexts(installation, sent)).toEqual(['Kept.']);
+    expect(model.requests.length).toBe(1);
+    await proxy?.close();
+  });
+
   it('makes the gateway answer 503, and what Slack retries then is answered once', async () => {
     let proxy: Awaited<ReturnType<typeof startTcpProxy>> | undefined;
     const { simulator, model } = await start({

@@ -2,7 +2,7 @@ import type { ControlMessage } from '../../src/simulator/control-api.ts';
 import type { SentMessage } from '../../src/simulator/simulator.ts';
 import type { Installation } from './start-installation.ts';
 
-export const PLACEHOLDER = 'Thinking…';
+const PLACEHOLDER = 'Thinking…';
 
 export interface Utterance {
   readonly workspaceId: string;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedDatabase } from '../../src/db/embedded/start-embedded-database.ts';
+import { removeAbandoned } from './remove-abandoned.ts';
 import { silentLog } from './silent-log.ts';
 
 declare module 'vitest' {
@@ -14,6 +15,7 @@ declare module 'vitest' {
 
 /** Starts one PostgreSQL for the whole run, and removes it with its data at the end. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await removeAbandoned();
   const dataDir = mkdtempSync(join(tmpdir(), 'konstruct-test-'));
   const database = await startEmbeddedDatabase({ dataDir, log: silentLog });
   project.provide('postgresAdminUrl', database.url);

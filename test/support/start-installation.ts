@@ -21,6 +21,7 @@ export const SIGNING_SECRET = 'test-signing-secret';
 export interface Installation {
   readonly databaseUrl: string;
   readonly cipher: Cipher;
+  readonly masterKey: Buffer;
   readonly simulator: Simulator;
   readonly slackApiUrl: string;
   readonly model: ModelServer;
@@ -30,6 +31,8 @@ export interface Installation {
   readonly app: App | null;
   /** Starts one more app process-alike on the same database. */
   startApp(options?: Partial<AppOptions>): Promise<App>;
+  /** Where Slack sends its events from now on. */
+  useGateway(url: string): void;
   /** Asks the database as its superuser. */
   query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
   stop(): Promise<void>;
@@ -56,7 +59,9 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     const database = await createMigratedDatabase();
     closing.push(() => database.drop());
     const admin = new pg.Pool({ connectionString: database.url, max: 2 });
-    admin.on('connect', (client) => client.on('error', () => {})); // the database is dropped at the end
+    // The database is dropped at the end; an idle connection then reports to the pool, and a closing one to itself.
+    admin.on('error', () => {});
+    admin.on('connect', (client) => client.on('error', () => {}));
     closing.push(() => admin.end());
     const model = await startModelServer();
     closing.push(() => model.close());
@@ -76,7 +81,8 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     const slackServer = await startSimulatorServer(simulator, { port: 0 });
     closing.push(() => slackServer.close());
     const appDatabaseUrl = (await options.through?.(database.url)) ?? database.url;
-    const cipher = createCipher([randomBytes(32)]);
+    const masterKey = randomBytes(32);
+    const cipher = createCipher([masterKey]);
     const tenants = await seedTenants({
       databaseUrl: database.url,
       cipher,
@@ -120,7 +126,11 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     return {
       databaseUrl: database.url,
       cipher,
+      masterKey,
       simulator,
+      useGateway(url) {
+        gatewayUrl = url;
+      },
       slackApiUrl: slackServer.apiUrl,
       model,
       tenants,

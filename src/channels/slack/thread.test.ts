@@ -85,6 +85,7 @@ describe('fetchThread', () => {
         messageId: '1760440341.000000',
         sender: { externalId: 'U0PERSON01', name: null },
         own: false,
+        deliveryId: null,
         text: 'hi @U0ADABOT01',
         mentions: [{ externalId: 'U0ADABOT01', name: null }],
         sentAtMs: 1_760_440_341_000,

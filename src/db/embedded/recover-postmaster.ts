@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../core/log.ts';
 import { type DatabaseAccess, showDataDirectory } from './database-access.ts';
@@ -11,7 +11,7 @@ import {
   readProcess,
   serverProcessesIn,
 } from './process-identity.ts';
-import { clusterPathFor, type ServerPrograms } from './server-programs.ts';
+import { clusterPathFor, programPath, type ServerPrograms } from './server-programs.ts';
 import { endProcessesIn, forgetPostmaster, stopPostmaster } from './stop-postmaster.ts';
 
 export interface RecoverOptions {
@@ -28,7 +28,7 @@ export interface RecoverOptions {
 /** The process's start and line 3 of `postmaster.pid` are taken at two moments and rounded to seconds. In ms. */
 const startToleranceMs = 5_000;
 /** How long backends without a postmaster get to notice by themselves. In ms. */
-const leftoverGraceMs = 2_000;
+const leftoverGraceMs = 1_000;
 
 /**
  * Deals with what an earlier Konstruct left behind when it was killed. Its server lives on: that one is taken over if
@@ -80,6 +80,7 @@ async function obstacleToAdoption(
   const expected = postmasterCommandLine(programs, postmasterArguments(clusterDir, programs, settings));
   if (readCommandLine(clusterDir) !== `${expected} "-p" "${recorded.port}"`)
     return 'runs with other settings';
+  if (runsReplacedProgram(process, programs)) return 'its program was replaced since';
   const access: DatabaseAccess = { port: recorded.port, password, signal: options.signal };
   const served = await showDataDirectory(access).catch(() => null);
   if (served === null) return 'its port does not answer';
@@ -91,6 +92,17 @@ async function obstacleToAdoption(
 function startsTogether(process: ProcessIdentity, recorded: PostmasterPid): boolean {
   if (process.startedAtMs === null) return true;
   return Math.abs(process.startedAtMs - recorded.startedAtS * 1000) <= startToleranceMs;
+}
+
+/** An installation that was made anew has other files at the same path; libraries of both must not meet in one server. */
+function runsReplacedProgram({ pid }: ProcessIdentity, programs: ServerPrograms): boolean {
+  if (globalThis.process.platform !== 'linux') return false;
+  try {
+    const [running, installed] = [statSync(`/proc/${pid}/exe`), statSync(programPath(programs, 'postgres'))];
+    return running.dev !== installed.dev || running.ino !== installed.ino;
+  } catch {
+    return true; // the running one cannot be looked at: better a new server than a mixed one
+  }
 }
 
 function readCommandLine(clusterDir: string): string {

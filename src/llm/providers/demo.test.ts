@@ -36,7 +36,7 @@ describe('demo', () => {
   it('says in every answer that it is scripted and which key to set', async () => {
     for (const question of ['hello', 'help', 'who are you?', 'thanks', 'Where is the report?', '']) {
       const { text } = await ask(question);
-      expect(text, question).toContain('scripted');
+      expect(text, question).toMatch(/scripted/i);
       expect(text, question).toContain('`ANTHROPIC_API_KEY`');
     }
   });
@@ -55,6 +55,15 @@ describe('demo', () => {
     expect(text).toContain('> Where is\n> the report?');
     expect(text).toContain('2 earlier messages');
     expect((await ask('Where is the report?')).text).toContain('first message');
+  });
+
+  it('quotes the line of the instructions that the question is about', async () => {
+    const system =
+      'You are Ada.\n\n## Instructions\nShipping takes 4 days.\nRefunds: within 14 days.\n\n## Conversation\nA refund thread.';
+    expect((await ask('mara: can you check the refund policy?', [], system)).text).toContain(
+      '> Refunds: within 14 days.',
+    );
+    expect((await ask('What is the weather?', [], system)).text).toContain('> What is the weather?');
   });
 
   it('answers the same question the same way, after the delay that was set', async () => {

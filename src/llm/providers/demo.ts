@@ -2,8 +2,8 @@ import type { LanguageModelV4Prompt } from '@ai-sdk/provider';
 import type { Provider } from '../provider.ts';
 
 const SCRIPTED =
-  '_This is a scripted answer: no model is configured. Set `ANTHROPIC_API_KEY` (or `OPENAI_API_KEY`, ' +
-  '`GOOGLE_GENERATIVE_AI_API_KEY`, `OLLAMA_BASE_URL`) and start again for real ones._';
+  '_Scripted answer, no model is configured: set `ANTHROPIC_API_KEY` (or `OPENAI_API_KEY`, ' +
+  '`GOOGLE_GENERATIVE_AI_API_KEY`, `OLLAMA_BASE_URL`) and start again._';
 
 /**
  * Answers without any model or network, so that a first start shows something true: the message went all the way.
@@ -70,9 +70,36 @@ function demoAnswer(prompt: LanguageModelV4Prompt): string {
   const turns = prompt.filter((message) => message.role === 'user' || message.role === 'assistant');
   const question = turns.at(-1)?.content.map((part) => (part.type === 'text' ? part.text : '')) ?? [];
   const text = question.join('\n').trim();
+  const known = findInstruction(system, text);
   const topic = topics.find(({ pattern }) => pattern.test(text));
-  const said = topic ? topic.answer(agentName(system)) : `You wrote:\n\n${quote(text)}`;
+  const said =
+    known !== null
+      ? `My instructions say about that:\n\n${quote(known)}`
+      : (topic?.answer(agentName(system)) ?? `You wrote:\n\n${quote(text)}`);
   return `${said}\n\n${earlier(turns.length - 1)}\n\n${SCRIPTED}`;
+}
+
+/** Words shorter than this say little about what a line is about. */
+const TELLING_LETTERS = 5;
+
+/** The line of the agent's instructions that shares most words with the question; `null` when none does. */
+function findInstruction(system: string, question: string): string | null {
+  const section = /^## Instructions\n([\s\S]*?)(?=\n\n## |$(?![\s\S]))/m.exec(system)?.[1] ?? '';
+  const asked = new Set(tellingWords(question));
+  let best: string | null = null;
+  let most = 0;
+  for (const line of section.split('\n')) {
+    const shared = new Set(tellingWords(line).filter((word) => asked.has(word))).size;
+    if (shared > most) [best, most] = [line.trim(), shared];
+  }
+  return best;
+}
+
+/** Singular and plural count as one word. */
+function tellingWords(text: string): readonly string[] {
+  return (text.toLowerCase().match(/\p{L}+/gu) ?? [])
+    .filter((word) => word.length >= TELLING_LETTERS)
+    .map((word) => word.replace(/s$/, ''));
 }
 
 /** The name in a prompt that begins with `You are Ada, …`; `null` when it is phrased otherwise. */

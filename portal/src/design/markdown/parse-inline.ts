@@ -34,9 +34,10 @@ export function parseInline(source: string, notation: Notation = 'markdown', dep
     if (text) parts.push({ type: 'text', text });
     text = '';
   };
+  const unclosed = new Set<string>();
   let index = 0;
   while (index < source.length) {
-    const found = depth < MAX_DEPTH ? parseAt(source, index, notation, depth) : null;
+    const found = depth < MAX_DEPTH ? parseAt(source, index, notation, depth, unclosed) : null;
     if (found) {
       if (found.inline.type === 'text') text += found.inline.text;
       else {
@@ -58,7 +59,13 @@ interface Found {
   readonly end: number;
 }
 
-function parseAt(source: string, index: number, notation: Notation, depth: number): Found | null {
+function parseAt(
+  source: string,
+  index: number,
+  notation: Notation,
+  depth: number,
+  unclosed: Set<string>,
+): Found | null {
   switch (source[index]) {
     case '\n':
       return { inline: { type: 'break' }, end: index + 1 };
@@ -77,7 +84,7 @@ function parseAt(source: string, index: number, notation: Notation, depth: numbe
     case '*':
     case '_':
     case '~':
-      return parseDelimited(source, index, notation, depth);
+      return parseDelimited(source, index, notation, depth, unclosed);
     default:
       return null;
   }
@@ -162,9 +169,16 @@ function parseBareUrl(source: string, index: number): Found | null {
   };
 }
 
-function parseDelimited(source: string, index: number, notation: Notation, depth: number): Found | null {
+/** @param unclosed Marks without an end further on: looking again from each of them would take quadratic time. */
+function parseDelimited(
+  source: string,
+  index: number,
+  notation: Notation,
+  depth: number,
+  unclosed: Set<string>,
+): Found | null {
   for (const { mark, type } of delimiters[notation]) {
-    if (!source.startsWith(mark, index)) continue;
+    if (unclosed.has(mark) || !source.startsWith(mark, index)) continue;
     const start = index + mark.length;
     const next = source[start];
     if (next === undefined || /\s/.test(next)) continue;
@@ -172,7 +186,10 @@ function parseDelimited(source: string, index: number, notation: Notation, depth
     const insideWord = /\w/.test(source[index - 1] ?? '');
     if (insideWord && (notation === 'mrkdwn' || mark.startsWith('_'))) continue;
     const close = findClose(source, start, mark, notation);
-    if (close === -1) continue;
+    if (close === -1) {
+      unclosed.add(mark);
+      continue;
+    }
     const children = parseInline(source.slice(start, close), notation, depth + 1);
     return { inline: { type, children }, end: close + mark.length };
   }
@@ -181,6 +198,8 @@ function parseDelimited(source: string, index: number, notation: Notation, depth
 
 function findClose(source: string, start: number, mark: string, notation: Notation): number {
   const single = mark.length === 1;
+  let backticks = 0;
+  let counted = start;
   for (let close = source.indexOf(mark, start); close !== -1; close = source.indexOf(mark, close + 1)) {
     const before = source[close - 1] ?? ' ';
     const after = source[close + mark.length] ?? ' ';
@@ -191,14 +210,12 @@ function findClose(source: string, start: number, mark: string, notation: Notati
     }
     if (!single && after === mark[0]) continue;
     if (/\w/.test(after) && (notation === 'mrkdwn' || mark.startsWith('_'))) continue;
-    if (insideCode(source.slice(start, close))) continue;
+    for (; counted < close; counted += 1) if (source[counted] === '`') backticks += 1;
+    // Inside of code a mark is a character.
+    if (backticks % 2 === 1) continue;
     return close;
   }
   return -1;
-}
-
-function insideCode(between: string): boolean {
-  return (between.match(/`/g)?.length ?? 0) % 2 === 1;
 }
 
 /** The address if a click on it can do no more than open a page or a mail; `null` otherwise. */

@@ -94,6 +94,15 @@ describe('parseMarkdown', () => {
 });
 
 describe('parseInline', () => {
+  it.each(['**a ', '*a ', '~~a', '__a **b ', '**`', '`a ', '[a](', '<a', '> '])(
+    'reads 40,000 characters of %j in the time of a blink',
+    (unit) => {
+      const startedAtMs = performance.now();
+      parseMarkdown(unit.repeat(40_000 / unit.length));
+      expect(performance.now() - startedAtMs).toBeLessThan(1000);
+    },
+  );
+
   it('reads bold, italics, strike and code', () => {
     expect(parseInline('**a** *b* _c_ ~~d~~ `e*`')).toEqual([
       { type: 'strong', children: [text('a')] },

@@ -27,7 +27,7 @@ export function ApiCallList({ journey, running, totalMs }: ApiCallListProps) {
           <span className="calls-status">{call.status ?? 'cut'}</span>
           <span className="calls-name">
             {call.method}
-            <span>{[call.error, ...call.faults].filter(Boolean).join(' · ').replaceAll('_', ' ')}</span>
+            <span>{(call.error ?? call.faults.join(' · ')).replaceAll('_', ' ')}</span>
           </span>
           <span className="calls-time">{formatDuration(call.durationMs)}</span>
         </li>

@@ -1,4 +1,12 @@
-import { type KeyboardEvent, type SyntheticEvent, useEffect, useId, useRef, useState } from 'react';
+import {
+  type KeyboardEvent,
+  type SyntheticEvent,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from 'react';
 import type { ControlUser } from '../../../../src/simulator/control-api.ts';
 import { Icon } from '../../design/icon.tsx';
 import { IdentitySelect } from './identity-select.tsx';
@@ -15,11 +23,13 @@ interface ComposerProps {
   readonly suggestion: { readonly text: string } | null;
   readonly placeholder: string;
   readonly focused?: boolean;
+  /** Somebody went elsewhere without a text. */
+  readonly onAbandon?: () => void;
 }
 
 const MOST_ROWS = 8;
 
-export function Composer({ threadId, suggestion, placeholder, focused = false }: ComposerProps) {
+export function Composer({ threadId, suggestion, placeholder, focused = false, onAbandon }: ComposerProps) {
   const { simulator, workspace, channel, viewer, drafts } = useSimulatorView();
   const draftKey = `${channelKey({ workspaceId: workspace.id, channelId: channel.id })}/${threadId ?? ''}`;
   const [text, setText] = useState(() => drafts.get(draftKey) ?? '');
@@ -35,7 +45,7 @@ export function Composer({ threadId, suggestion, placeholder, focused = false }:
     drafts.set(draftKey, text);
   }, [drafts, draftKey, text]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!suggestion) return;
     setText(suggestion.text);
     nextCaret.current = suggestion.text.length;
@@ -43,7 +53,7 @@ export function Composer({ threadId, suggestion, placeholder, focused = false }:
   }, [suggestion]);
 
   // A text that was put in must be shown before the caret can go to its place.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (nextCaret.current === null) return;
     field.current?.setSelectionRange(nextCaret.current, nextCaret.current);
     nextCaret.current = null;
@@ -105,6 +115,12 @@ export function Composer({ threadId, suggestion, placeholder, focused = false }:
   return (
     <form
       className="composer"
+      onBlur={({ currentTarget, relatedTarget }) => {
+        // In another window the focus stays in here; it is only out of sight.
+        const inside =
+          currentTarget.contains(relatedTarget) || currentTarget.contains(document.activeElement);
+        if (!inside && text.trim() === '') onAbandon?.();
+      }}
       onSubmit={(event) => {
         event.preventDefault();
         void send();

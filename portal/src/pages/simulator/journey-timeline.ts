@@ -11,9 +11,9 @@ export interface TimelineRow {
   readonly stage: StageName | 'failed';
   /** `waiting`: may still come; `skipped`: will not. */
   readonly state: 'done' | 'running' | 'waiting' | 'skipped' | 'failed';
-  /** When it began; `null`: it has not, or nobody said so yet. */
-  readonly startMs: number | null;
-  /** How long it took, for a point in time since what was before it; `null`: it has not happened. */
+  /** When it was through; `null`: it is not. */
+  readonly reachedMs: number | null;
+  /** How long it took, where nobody measured since what was before it; `null`: it has not begun. */
   readonly tookMs: number | null;
   /** The bar, in parts of the whole: 0 to 1. */
   readonly from: number;
@@ -21,61 +21,44 @@ export interface TimelineRow {
   readonly detail: string | null;
 }
 
-/** @param nowMs The simulator's clock; matters only while the journey is running. */
+/**
+ * The pipeline marks a stage when it ends (`core/journey.ts`), with the time it took where it measured it.
+ * @param nowMs The simulator's clock; matters only while the journey is running.
+ */
 export function journeyTimeline(journey: Journey, nowMs: number): Timeline {
   const stages = journey.stages.toSorted((a, b) => a.atMs - b.atMs);
   const running = journey.outcome === 'running';
-  const lastEndMs = Math.max(journey.startedAtMs, ...stages.map(endOf));
-  const endMs = running ? Math.max(nowMs, lastEndMs) : lastEndMs;
+  const lastMs = Math.max(journey.startedAtMs, ...stages.map(({ atMs }) => atMs));
+  const endMs = running ? Math.max(nowMs, lastMs) : lastMs;
   const totalMs = endMs - journey.startedAtMs;
   const part = (atMs: number): number => (totalMs > 0 ? clamp((atMs - journey.startedAtMs) / totalMs) : 0);
 
   const happened = (stage: JourneyStage): TimelineRow => {
-    const open = running && stage.durationMs === null && stage === stages.at(-1) && stage.stage === 'model';
-    const beforeMs = Math.max(
-      journey.startedAtMs,
-      ...stages.filter((other) => other.atMs < stage.atMs).map((other) => Math.min(endOf(other), stage.atMs)),
-    );
-    const fromMs = stage.durationMs === null && !open ? beforeMs : stage.atMs;
-    const toMs = open ? endMs : endOf(stage);
+    const before = stages[stages.indexOf(stage) - 1]?.atMs ?? journey.startedAtMs;
+    const tookMs = Math.max(0, stage.durationMs ?? stage.atMs - before);
     return {
       stage: stage.stage,
-      state: stage.stage === 'failed' ? 'failed' : open ? 'running' : 'done',
-      startMs: stage.atMs - journey.startedAtMs,
-      tookMs: Math.max(0, toMs - fromMs),
-      from: part(fromMs),
-      to: part(toMs),
+      state: stage.stage === 'failed' ? 'failed' : 'done',
+      reachedMs: stage.atMs - journey.startedAtMs,
+      tookMs,
+      from: part(stage.atMs - tookMs),
+      to: part(stage.atMs),
       detail: stage.detail ?? null,
     };
   };
 
-  const next = stageNames[furthest(stages) + 1];
+  const next = running ? stageNames[furthest(stages) + 1] : undefined;
   const rows = stageNames.map((name): TimelineRow => {
     const stage = stages.findLast((candidate) => candidate.stage === name);
     if (stage) return happened(stage);
-    const absent = { stage: name, startMs: null, detail: null };
-    if (running && name === next && !hasOpenModel(stages)) {
-      return {
-        ...absent,
-        state: 'running',
-        tookMs: endMs - lastEndMs,
-        from: part(lastEndMs),
-        to: part(endMs),
-      };
+    const absent = { stage: name, reachedMs: null, detail: null };
+    if (name === next) {
+      return { ...absent, state: 'running', tookMs: endMs - lastMs, from: part(lastMs), to: part(endMs) };
     }
     return { ...absent, state: running ? 'waiting' : 'skipped', tookMs: null, from: 0, to: 0 };
   });
   const failures = stages.filter(({ stage }) => stage === 'failed').map(happened);
   return { totalMs, rows: [...rows, ...failures] };
-}
-
-function endOf({ atMs, durationMs }: JourneyStage): number {
-  return atMs + (durationMs ?? 0);
-}
-
-function hasOpenModel(stages: readonly JourneyStage[]): boolean {
-  const last = stages.at(-1);
-  return last?.stage === 'model' && last.durationMs === null;
 }
 
 /** Also asked for what is not in it: a failure. */

@@ -53,7 +53,13 @@ export function MessageThread({ root }: { readonly root: ControlMessage }) {
           ))}
           {channel.memberIds.includes(viewer.id) &&
             (replying ? (
-              <Composer threadId={messageId} suggestion={null} placeholder="Reply in this thread" focused />
+              <Composer
+                threadId={messageId}
+                suggestion={null}
+                placeholder="Reply in this thread"
+                focused
+                onAbandon={() => setReplying(false)}
+              />
             ) : (
               <button type="button" className="thread-reply" onClick={() => setReplying(true)}>
                 Reply in this thread…

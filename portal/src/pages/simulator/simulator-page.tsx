@@ -82,12 +82,18 @@ function useView(simulator: Simulator): SimulatorView | null {
   }, [astray, arriving, workspaceId, channelId, navigate]);
 
   const allJourneys = simulator.state.journeys;
+  const store = simulator.state.stores[`${workspaceId}/${channelId}`];
   const journeys = useMemo(
     () =>
       Object.values(allJourneys)
         .filter((journey) => journey.workspaceId === workspaceId && journey.channelId === channelId)
+        // The pipeline may not know the thread; the message does.
+        .map((journey) => ({
+          ...journey,
+          threadId: journey.threadId ?? store?.[journey.messageId]?.message.threadId ?? null,
+        }))
         .sort((a, b) => a.startedAtMs - b.startedAtMs),
-    [allJourneys, workspaceId, channelId],
+    [allJourneys, store, workspaceId, channelId],
   );
 
   if (!workspace || !viewer || !channel) return null;

@@ -39,7 +39,7 @@ function WaterfallRow({ row }: { readonly row: TimelineRow }) {
             {row.tookMs !== null && <span className="waterfall-bar" style={bar} />}
           </span>
           <span className="waterfall-time">
-            {row.startMs === null ? '' : `+${formatDuration(row.startMs)}`}
+            {row.reachedMs === null ? '' : `+${formatDuration(row.reachedMs)}`}
           </span>
           <span className="waterfall-time waterfall-took">
             {row.tookMs === null ? '–' : formatDuration(row.tookMs)}

@@ -1,0 +1,49 @@
+import { stringify } from 'yaml';
+import type { WorkspaceSeed } from '../simulator/workspace.ts';
+
+/** Who answers in the simulator's two companies. */
+const agents: Readonly<Record<string, { role: string; persona: string; instructions: string }>> = {
+  Ada: {
+    role: 'Support engineer',
+    persona: 'Calm, precise, a little dry. Says when she does not know.',
+    instructions: [
+      'Acme sells garden tools to private customers in Europe.',
+      'Refunds: within 14 days of delivery in full, also for opened packages; after that only for defects, within two years.',
+      'Shipping takes 2 to 4 working days; orders over 80 € ship free.',
+    ].join('\n'),
+  },
+  Max: {
+    role: 'Operations coordinator',
+    persona: 'Brisk and friendly. Answers in lists when there is more than one thing.',
+    instructions: [
+      'Globex rents out event equipment to companies.',
+      'Cancellations: free until 7 days before the event, half the price until 2 days before.',
+      'The warehouse is open from 7 to 19 on weekdays.',
+    ].join('\n'),
+  },
+};
+
+/** The konstruct.yaml of the simulator's companies: one tenant, agent and connection per workspace. */
+export function devTenants(workspaces: readonly WorkspaceSeed[]): string {
+  return stringify({
+    tenants: workspaces.map((workspace) => ({
+      slug: workspace.name.toLowerCase(),
+      name: workspace.name,
+      agents: [
+        {
+          slug: workspace.agentName.toLowerCase(),
+          name: workspace.agentName,
+          ...(agents[workspace.agentName] ?? { role: 'AI coworker', persona: '', instructions: '' }),
+        },
+      ],
+      connections: [
+        {
+          channel: 'slack',
+          externalId: workspace.id,
+          agent: workspace.agentName.toLowerCase(),
+          credentials: { botToken: workspace.botToken },
+        },
+      ],
+    })),
+  });
+}

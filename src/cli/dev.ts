@@ -1,0 +1,70 @@
+import { Command } from 'commander';
+import { type CommandContext, createCommandContext } from './command-context.ts';
+import type { RunningDev } from './start-dev.ts';
+
+/** The scripted model takes a moment, so that a person sees the placeholder. */
+const DEMO_DELAY_MS = 900;
+
+/** `konstruct dev` */
+export function devCommand(): Command {
+  return new Command('dev')
+    .summary('run everything on this machine: database, gateway, worker, simulator')
+    .description(
+      'Runs everything in one process: embedded PostgreSQL (or DATABASE_URL), migrations, gateway, worker and a simulated ' +
+        'Slack with two companies to try it out. With SLACK_SIGNING_SECRET or SLACK_BOT_TOKEN set it talks to the real Slack instead.',
+    )
+    .action(async (_options: unknown, command: Command) => {
+      const context = await createCommandContext(command, 'dev');
+      const [{ startDev }, { buildPortal }, { createLog }, { stopOnSignal }] = await Promise.all([
+        import('./start-dev.ts'),
+        import('./build-portal.ts'),
+        import('../telemetry/create-log.ts'),
+        import('./stop-on-signal.ts'),
+      ]);
+      const { config, env } = context;
+      // People look at the page, not at the log: below warnings only on request.
+      const level = env.LOG_LEVEL ? config.logLevel : 'warn';
+      const log = createLog({ level });
+      const pageDir = await buildPortal();
+      const dev = await startDev({ config, env, log, pageDir, demoDelayMs: DEMO_DELAY_MS });
+      console.log(await describe(context, dev));
+      process.exitCode = await stopOnSignal(async () => {
+        console.log('\nStopping…');
+        await dev.stop();
+      });
+    });
+}
+
+async function describe({ config }: CommandContext, dev: RunningDev): Promise<string> {
+  const [{ readVersion }, { revealProviderKeys }, { defaultRoute }] = await Promise.all([
+    import('./read-version.ts'),
+    import('../config.ts'),
+    import('../llm/default-route.ts'),
+  ]);
+  const route = defaultRoute(revealProviderKeys(config.models));
+  const models = route.entries.map(({ provider, model }) => `${provider} ${model}`).join(', then ');
+  const isDemo = route.entries.every(({ provider }) => provider === 'demo');
+  const rows: [string, string][] = [
+    ...(dev.simulator
+      ? [['Simulator', `${dev.url}/simulator   ← open this and say hello to Ada`] as [string, string]]
+      : [['Slack', 'the real one; the simulator is off because SLACK_… is set'] as [string, string]]),
+    ['Slack events', `POST ${dev.url}/slack/events`],
+    ['Health', `${dev.url}/health`],
+    ['Model', isDemo ? 'scripted answers; set ANTHROPIC_API_KEY (or another key) for a real model' : models],
+    [
+      'Data',
+      `${config.dataDir}${dev.embedded ? ' (embedded PostgreSQL)' : ' and the PostgreSQL of DATABASE_URL'}`,
+    ],
+  ];
+  const lines = rows.map(([name, value]) => `  ${name.padEnd(14)}${value}`);
+  const notices = config.notices.map((notice) => `  Note: ${notice}`);
+  return [
+    '',
+    `Konstruct ${readVersion()} is running.`,
+    '',
+    ...lines,
+    ...notices,
+    '',
+    'Ctrl-C stops it.',
+  ].join('\n');
+}

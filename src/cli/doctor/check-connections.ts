@@ -1,0 +1,124 @@
+import { readInstallation } from '../../config-file/read-installation.ts';
+import { isKonstructError } from '../../core/errors.ts';
+import { mapConcurrently } from '../../core/map-concurrently.ts';
+import type { Credentials } from '../../core/tenant.ts';
+import { openCredentials, type StoredConnection } from '../../stores/connections.ts';
+import {
+  CHECK_TIMEOUT_MS,
+  type Check,
+  type DoctorContext,
+  type Finding,
+  ok,
+  problem,
+  warning,
+} from './check.ts';
+
+const AT_ONCE = 4;
+
+/** Asks each platform who we are there with each connection's token, and compares scopes. */
+export const checkConnections: Check = {
+  name: 'Connections',
+  async run(context) {
+    if (context.database === null || context.cipher === null) return [];
+    const { tenants } = await readInstallation(context.database, null);
+    const connections = [...tenants.values()].flatMap((state) =>
+      state.connections.map((connection) => ({ connection, tenant: state.tenant.slug })),
+    );
+    if (connections.length === 0) {
+      return [
+        warning(
+          'No chat tool is connected.',
+          'Add a connection to konstruct.yaml and run `konstruct apply`, or set SLACK_BOT_TOKEN.',
+        ),
+      ];
+    }
+    const findings = await mapConcurrently(connections, AT_ONCE, ({ connection, tenant }) =>
+      checkConnection(connection, `${connection.channel} ${connection.externalId} of ${tenant}`, context),
+    );
+    return findings.flat();
+  },
+};
+
+async function checkConnection(
+  connection: StoredConnection,
+  name: string,
+  context: DoctorContext,
+): Promise<Finding[]> {
+  if (connection.status === 'disabled') {
+    const reason = connection.disabledReason ? ` (${connection.disabledReason})` : '';
+    return [
+      warning(`${name} is disabled${reason}.`, 'Apply new credentials, or write `enabled: true` there.'),
+    ];
+  }
+  const channel = context.channels.get(connection.channel);
+  const credentials = readable(connection, context);
+  if (!channel) return [warning(`${name}: this version does not have the channel.`, 'Use a newer version.')];
+  if (credentials === null) return []; // a finding of `checkMasterKey`
+  const findings = checkSigningSecret(name, connection.channel, credentials, context);
+  try {
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(CHECK_TIMEOUT_MS)]);
+    const access = { connectionId: connection.id, externalId: connection.externalId, credentials };
+    const identity = await channel.identify(access, signal);
+    if (identity.externalId !== connection.externalId) {
+      return [
+        ...findings,
+        problem(
+          `${name}: the token belongs to ${identity.name} (${identity.externalId}).`,
+          'Correct externalId in konstruct.yaml, or apply the token of the right workspace.',
+        ),
+      ];
+    }
+    const missing = context.missingScopes(connection.channel, identity.scopes ?? []);
+    if (identity.scopes !== null && missing.length > 0) {
+      return [
+        ...findings,
+        problem(
+          `${name}: the token lacks the scopes ${missing.join(', ')}.`,
+          'Add them to the app and install it again; `konstruct manifest slack` has them all.',
+        ),
+      ];
+    }
+    return [...findings, ok(`${name} answers as ${identity.agentUserId} in ${identity.name}.`)];
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (isKonstructError(error, 'aborted')) {
+      return [...findings, problem(`${name} did not answer in time.`, 'Check the network of this machine.')];
+    }
+    if (!isKonstructError(error)) throw error;
+    const reason = typeof error.details.platformError === 'string' ? ` (${error.details.platformError})` : '';
+    return [
+      ...findings,
+      problem(
+        `${name}: ${error.message}${reason}`,
+        error.code === 'platform_rejected'
+          ? 'Install the app again and apply the new token.'
+          : 'Check the network of this machine (firewall, proxy, DNS) and SLACK_API_URL.',
+      ),
+    ];
+  }
+}
+
+function checkSigningSecret(
+  name: string,
+  channel: string,
+  credentials: Credentials,
+  { config }: DoctorContext,
+): Finding[] {
+  if (channel !== 'slack' || credentials.signingSecret !== undefined || config.slack.signingSecret) return [];
+  return [
+    problem(
+      `${name}: there is no signing secret, so everything Slack sends is refused.`,
+      'Set SLACK_SIGNING_SECRET, or give the connection a signingSecret.',
+    ),
+  ];
+}
+
+function readable(connection: StoredConnection, { cipher }: DoctorContext): Credentials | null {
+  if (cipher === null) return null;
+  try {
+    return openCredentials(cipher, connection);
+  } catch (error) {
+    if (isKonstructError(error, 'credentials_unreadable')) return null;
+    throw error;
+  }
+}

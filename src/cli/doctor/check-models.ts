@@ -1,0 +1,46 @@
+import { revealProviderKeys } from '../../config.ts';
+import type { Cipher } from '../../core/cipher.ts';
+import { isKonstructError } from '../../core/errors.ts';
+import { mapConcurrently } from '../../core/map-concurrently.ts';
+import type { Route } from '../../core/model.ts';
+import { checkProvider } from '../../llm/check-provider.ts';
+import { defaultRoute } from '../../llm/default-route.ts';
+import { listRoutes, openRoute, type StoredRoute } from '../../stores/routes.ts';
+import { CHECK_TIMEOUT_MS, type Check, type Finding, ok, problem, warning } from './check.ts';
+
+const AT_ONCE = 4;
+
+/** Whether the models of every route can be called: address, key, model name. Costs no tokens. */
+export const checkModels: Check = {
+  name: 'Models',
+  async run({ config, database, cipher, fetch, signal }) {
+    const keys = revealProviderKeys(config.models);
+    const stored = database === null ? [] : await listRoutes(database);
+    const routes = stored.flatMap((route) => readable(route, cipher) ?? []);
+    if (!stored.some(({ name }) => name === 'default')) routes.push(defaultRoute(keys));
+    const entries = routes.flatMap((route) => route.entries.map((entry) => ({ route: route.name, entry })));
+    return mapConcurrently(entries, AT_ONCE, async ({ route, entry }): Promise<Finding> => {
+      const result = await checkProvider(entry, { keys, signal, fetch, timeoutMs: CHECK_TIMEOUT_MS });
+      const what = `Route ${route}: ${entry.provider} ${entry.model}`;
+      if (result.kind === 'problem') return problem(`Route ${route}: ${result.problem}.`, result.remedy);
+      if (entry.provider === 'demo') {
+        return warning(
+          `${what} gives scripted answers.`,
+          'Set ANTHROPIC_API_KEY, OPENAI_API_KEY, GOOGLE_GENERATIVE_AI_API_KEY or OLLAMA_BASE_URL.',
+        );
+      }
+      return ok(result.note === null ? `${what} is ready.` : `${what}: ${result.note}.`);
+    });
+  },
+};
+
+/** A route that the master key does not open is a finding of `checkMasterKey`. */
+function readable(route: StoredRoute, cipher: Cipher | null): Route | null {
+  if (cipher === null) return null;
+  try {
+    return openRoute(cipher, route);
+  } catch (error) {
+    if (isKonstructError(error, 'credentials_unreadable')) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,21 @@
+import type { Check } from './check.ts';
+import { checkClock } from './check-clock.ts';
+import { checkConfiguration } from './check-configuration.ts';
+import { checkConnections } from './check-connections.ts';
+import { checkDatabase } from './check-database.ts';
+import { checkMasterKey } from './check-master-key.ts';
+import { checkModels } from './check-models.ts';
+import { checkPublicUrl } from './check-public-url.ts';
+import { checkRedis } from './check-redis.ts';
+
+/** All that `konstruct doctor` looks at, in the order in which it is printed. */
+export const checks: readonly Check[] = [
+  checkConfiguration,
+  checkDatabase,
+  checkMasterKey,
+  checkRedis,
+  checkModels,
+  checkConnections,
+  checkClock,
+  checkPublicUrl,
+];

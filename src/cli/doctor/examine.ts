@@ -1,0 +1,108 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createSlackChannel } from '../../channels/slack/index.ts';
+import { missingScopes } from '../../channels/slack/manifest.ts';
+import type { Config } from '../../config.ts';
+import type { Cipher } from '../../core/cipher.ts';
+import { createDatabase } from '../../db/create-database.ts';
+import { listPendingMigrations } from '../../db/migrate.ts';
+import { createDatabasePool } from '../../db/pool.ts';
+import { withClient } from '../../db/with-client.ts';
+import { MASTER_KEY_FILE, openCipher } from '../../ensure-master-key.ts';
+import { type CommandContext, withServer } from '../command-context.ts';
+import { type DoctorContext, type Finding, ok, problemOf } from './check.ts';
+import { checks } from './checks.ts';
+import { type CheckResult, runChecks } from './run-checks.ts';
+
+/** Deadline of everything together, in ms. */
+const DEADLINE_MS = 60_000;
+const CONNECTIONS = 9;
+
+/** Opens what can be opened, runs all checks on it, and changes nothing. What cannot be opened is a finding. */
+export async function examine(context: CommandContext): Promise<readonly CheckResult[]> {
+  const key = await openExistingCipher(context.config);
+  const opening: Record<string, Finding | null> = { 'Master key': key.finding };
+  const run = async (databaseUrl: string | null): Promise<readonly CheckResult[]> => {
+    const results = await withParts(context, databaseUrl, key.cipher, (parts) => runChecks(checks, parts));
+    return results.map(({ check, findings }) => {
+      const finding = opening[check];
+      return { check, findings: finding ? [finding, ...findings] : findings };
+    });
+  };
+  const { config } = context;
+  if (config.databaseUrl === null && !existsSync(join(config.dataDir, 'postgres'))) {
+    opening.Database = ok('There is no embedded database yet; the first start makes it.');
+    return run(null);
+  }
+  let isOpen = false;
+  try {
+    return await withServer(context, ({ url }) => {
+      isOpen = true;
+      return run(url);
+    });
+  } catch (error) {
+    if (isOpen) throw error;
+    opening.Database = problemOf(error, 'The database could not be opened');
+    return run(null);
+  }
+}
+
+/** Makes no key. No finding: `checkMasterKey` has more to say about it. */
+async function openExistingCipher(
+  config: Config,
+): Promise<{ cipher: Cipher | null; finding: Finding | null }> {
+  const isFresh = !existsSync(join(config.dataDir, MASTER_KEY_FILE));
+  if (config.masterKey === null && config.databaseUrl === null && isFresh) {
+    return { cipher: null, finding: ok('There is no master key yet; the first start makes it.') };
+  }
+  try {
+    return { cipher: await openCipher({ ...config, mode: 'serve' }), finding: null };
+  } catch (error) {
+    return { cipher: null, finding: problemOf(error, 'There is no usable key') };
+  }
+}
+
+async function withParts<T>(
+  { config, log }: CommandContext,
+  databaseUrl: string | null,
+  cipher: Cipher | null,
+  work: (parts: DoctorContext) => Promise<T>,
+): Promise<T> {
+  const database =
+    databaseUrl !== null && (await isMigrated(databaseUrl))
+      ? createDatabase(createDatabasePool({ url: databaseUrl, name: 'doctor', size: CONNECTIONS, log }))
+      : null;
+  const slack = createSlackChannel({
+    apiUrl: config.slack.apiUrl,
+    clock: Date.now,
+    random: Math.random,
+    sleep: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}),
+    log,
+  });
+  try {
+    return await work({
+      config,
+      database,
+      databaseUrl,
+      cipher,
+      channels: new Map([[slack.type, slack]]),
+      missingScopes: (channel, scopes) => (channel === slack.type ? missingScopes(scopes) : []),
+      fetch: globalThis.fetch,
+      clock: Date.now,
+      signal: AbortSignal.timeout(DEADLINE_MS),
+    });
+  } finally {
+    slack.close();
+    await database?.destroy();
+  }
+}
+
+/** Why it is not is for `checkDatabase` to say. */
+async function isMigrated(databaseUrl: string): Promise<boolean> {
+  try {
+    return (await withClient(databaseUrl, listPendingMigrations)).length === 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,66 @@
+import { type App, type AppOptions, startApp } from '../app.ts';
+import { type Config, revealProviderKeys } from '../config.ts';
+import type { Log } from '../core/log.ts';
+import { migrate } from '../db/migrate.ts';
+import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
+import { openCipher } from '../ensure-master-key.ts';
+import { prepareTenants } from './prepare-tenants.ts';
+import { readVersion } from './read-version.ts';
+
+/** A database and the app on it, from a configuration. */
+export interface RunningInstallation {
+  readonly app: App;
+  readonly database: OpenDatabase;
+  stop(): Promise<void>;
+}
+
+export interface InstallationOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** A konstruct.yaml for an installation that has no tenant yet. */
+  readonly firstTenants?: string;
+  /** What the kind of start wants otherwise (simulator instead of Slack, journeys, …). */
+  readonly app: Pick<AppOptions, 'journeys'> & Partial<AppOptions>;
+}
+
+/**
+ * Opens the database (embedded or DATABASE_URL), brings it up to date, makes the tenants that the configuration names
+ * and starts the app. What fails half-way is taken back.
+ *
+ * @throws KonstructError `data_dir_in_use`, `port_in_use`, `database_unavailable`, `config_invalid`, …
+ */
+export async function startInstallation(options: InstallationOptions): Promise<RunningInstallation> {
+  const { config, log } = options;
+  const database = await openDatabase(config, log, { exclusive: true });
+  try {
+    await migrate(database.url, { log });
+    const cipher = await openCipher(config);
+    await prepareTenants({ ...options, databaseUrl: database.url, cipher });
+    const app = await startApp({
+      databaseUrl: database.url,
+      role: config.role,
+      host: config.host,
+      port: config.port,
+      cipher,
+      slack: { signingSecret: config.slack.signingSecret?.reveal() ?? null, apiUrl: config.slack.apiUrl },
+      providerKeys: revealProviderKeys(config.models),
+      workerConcurrency: config.workerConcurrency,
+      retentionDays: config.retentionDays,
+      version: readVersion(),
+      log,
+      ...options.app,
+    });
+    return {
+      app,
+      database,
+      async stop() {
+        await app.stop();
+        await database.close();
+      },
+    };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}

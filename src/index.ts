@@ -1,0 +1,41 @@
+/**
+ * The public API of the package: what is named here is kept stable, everything else may change at any time.
+ *
+ * Most installations need none of it: `konstruct serve` and a konstruct.yaml are enough. It is for programs that run
+ * Konstruct inside themselves. The channel contract can be implemented elsewhere; `startApp` knows only Slack so far.
+ */
+export type { App, AppOptions, AppTiming } from './app.ts';
+export { startApp } from './app.ts';
+export type {
+  AccountRef,
+  Attachment,
+  Channel,
+  ChannelCapabilities,
+  ChannelEvent,
+  ChannelIdentity,
+  ChannelRequest,
+  ConnectionAccess,
+  DeletionEvent,
+  DeliveryMarker,
+  EditEvent,
+  IgnoredEvent,
+  Mention,
+  MessageEvent,
+  OutboundEdit,
+  OutboundMessage,
+  ParsedRequest,
+  PostedMessage,
+  PrivateMessage,
+  ThreadMessage,
+  ThreadTarget,
+  UninstallEvent,
+} from './core/channel.ts';
+export type { Cipher } from './core/cipher.ts';
+export { createCipher } from './core/cipher.ts';
+export type { ErrorCode, KonstructErrorOptions } from './core/errors.ts';
+export { errorTable, isKonstructError, KonstructError } from './core/errors.ts';
+export type { JourneyKey, JourneyRecorder, JourneyStage } from './core/journey.ts';
+export type { Log, LogFields } from './core/log.ts';
+export type { ProviderKeys } from './core/model.ts';
+export type { Credentials } from './core/tenant.ts';
+export { noJourneys } from './telemetry/journeys.ts';

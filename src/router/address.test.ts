@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import type { MessageEvent } from '../core/channel.ts';
+import { address } from './address.ts';
+
+const event = (overrides: Partial<MessageEvent>): MessageEvent => ({
+  type: 'message',
+  account: { externalIds: ['T1'], appId: null, agentUserId: null },
+  eventId: null,
+  channelId: 'C1',
+  messageId: '2.0',
+  threadId: null,
+  scope: 'channel',
+  sender: { externalId: 'U1', name: null },
+  text: 'hello',
+  mentions: [],
+  addressee: null,
+  mentionsAgent: false,
+  attachments: [],
+  sentAtMs: 0,
+  channelMetadata: {},
+  ...overrides,
+});
+const agent = new Set(['UAGENT']);
+const mentions = (...ids: string[]) => ids.map((externalId) => ({ externalId, name: null }));
+
+describe('address', () => {
+  it.each([
+    ['a DM', { scope: 'direct' }, 'yes'],
+    ['what the platform calls a mention', { mentionsAgent: true }, 'yes'],
+    ['a text that holds the agent’s mention', { mentions: mentions('U2', 'UAGENT') }, 'yes'],
+    ['a message in a channel', {}, 'no'],
+    ['a message in a group DM', { scope: 'group' }, 'no'],
+    ['the first message of a thread', { threadId: '2.0' }, 'no'],
+    ['a reply in a thread', { threadId: '1.0' }, 'if_engaged'],
+    [
+      'a reply that mentions somebody further on',
+      { threadId: '1.0', mentions: mentions('U2') },
+      'if_engaged',
+    ],
+    [
+      'a reply that begins by addressing somebody else',
+      { threadId: '1.0', mentions: mentions('U2'), addressee: 'U2' },
+      'context',
+    ],
+    [
+      'a reply that addresses somebody else and mentions the agent',
+      { threadId: '1.0', mentions: mentions('U2', 'UAGENT'), addressee: 'U2' },
+      'yes',
+    ],
+  ] as const)('takes %s for: %s', (_name, overrides, expected) => {
+    expect(address(event(overrides), agent)).toBe(expected);
+  });
+});

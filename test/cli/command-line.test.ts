@@ -1,0 +1,220 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEmbeddedDatabase } from '../../src/db/embedded/start-embedded-database.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { createMigratedDatabase } from '../support/migrated-database.ts';
+import { createEmptyDatabase, type TestDatabase } from '../support/postgres.ts';
+import { silentLog } from '../support/silent-log.ts';
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const masterKey = randomBytes(32).toString('base64');
+const company = `
+tenants:
+  - slug: acme
+    name: Acme
+    agents: [{ slug: ada, name: Ada }]
+    connections: [{ channel: slack, externalId: T0ACME, agent: ada, credentials: { botToken: "\${TOKEN}" } }]
+`;
+
+let folder: string;
+let server: TestDatabase;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'konstruct-cli-'));
+  await writeFile(join(folder, 'konstruct.yaml'), company);
+  server = await createMigratedDatabase();
+});
+afterAll(async () => {
+  await server?.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function konstruct(args: string, env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [main, ...args.split(' ').filter(Boolean)], {
+    cwd: folder,
+    env: { PATH: process.env.PATH ?? '', KONSTRUCT_MASTER_KEY: masterKey, DATABASE_URL: server.url, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 30_000,
+  });
+  const [stdout, stderr, code] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number | null>((resolve) => child.once('close', resolve)),
+  ]);
+  return { stdout, stderr, code };
+}
+
+// Each call is a whole process: on a busy machine they take their time.
+describe('konstruct', { timeout: 60_000 }, () => {
+  it('prints its commands and its version without loading what they need', async () => {
+    const help = await konstruct('--help', { NODE_DEBUG: 'esm,module' });
+    expect(help.code).toBe(0);
+    const loaded = new Set(help.stderr.match(/(?<=node_modules\/)[^/]+/g));
+    expect([...loaded]).toEqual(['commander']);
+    for (const command of ['migrate', 'apply', 'export', 'doctor', 'keys']) {
+      expect(help.stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
+    }
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+    expect(await konstruct('--version')).toMatchObject({ code: 0, stdout: `${version}\n` });
+  });
+
+  it.each([
+    ['aply', /unknown command 'aply'\n\(Did you mean apply\?\)/],
+    ['apply', /required option '-f, --file <file>' not specified/],
+    ['apply -f konstruct.yaml --prun', /unknown option '--prun'\n\(Did you mean --prune\?\)/],
+    ['apply -f nowhere.yaml', /The file nowhere\.yaml does not exist/],
+    ['keys', /Usage: konstruct keys/],
+    ['keys rotat', /unknown command 'rotat'/],
+    ['', /Usage: konstruct/],
+  ])('exits with 2 when called wrongly: %s', async (args, message) => {
+    const { code, stderr, stdout } = await konstruct(args);
+    expect(stderr).toMatch(message);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it('exits with 1 and one clear line when it fails; the stack only with --verbose', async () => {
+    const env = { DATABASE_URL: 'postgres://nobody:hunter2@127.0.0.1:1/none', TOKEN: 'x' };
+    const { code, stderr } = await konstruct('apply -f konstruct.yaml', env);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^konstruct: PostgreSQL cannot be reached: .*\nCheck DATABASE_URL.*\n$/);
+    const verbose = await konstruct('--verbose apply -f konstruct.yaml', env);
+    expect(verbose.stderr).toMatch(/\n +at /);
+    expect(stderr + verbose.stderr).not.toContain('hunter2');
+  });
+
+  it('lists every problem of the environment', async () => {
+    const { code, stderr } = await konstruct('migrate', { PORT: 'x', LOG_LEVEL: 'loud' });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^konstruct: The configuration has 2 problems:\n {2}PORT .*\n {2}LOG_LEVEL .*\n$/);
+  });
+
+  it('migrates, applies, exports, rotates keys', async () => {
+    const empty = await createEmptyDatabase();
+    try {
+      const env = { DATABASE_URL: empty.url, TOKEN: 'xoxb-secret' };
+      const early = await konstruct('apply -f konstruct.yaml', env);
+      expect(early).toMatchObject({ code: 1, stderr: expect.stringContaining('Run `konstruct migrate`') });
+      expect((await konstruct('migrate', env)).stdout).toMatch(/0001_tenancy\.sql/);
+      expect((await konstruct('apply -f konstruct.yaml', env)).stdout).toMatch(/^\+ tenant acme\n/);
+      const again = await konstruct('apply -f konstruct.yaml --json', env);
+      expect(JSON.parse(again.stdout)).toMatchObject({ changes: [], unchanged: 3 });
+      const exported = await konstruct('export', env);
+      expect(exported.stdout).toContain(`botToken: \${ACME_SLACK_BOT_TOKEN}`);
+      expect(exported.stderr).toContain('ACME_SLACK_BOT_TOKEN  botToken of slack T0ACME of acme');
+      const rotated = {
+        ...env,
+        KONSTRUCT_MASTER_KEY: randomBytes(32).toString('base64'),
+        KONSTRUCT_MASTER_KEY_PREVIOUS: masterKey,
+      };
+      expect((await konstruct('keys rotate', rotated)).stdout).toMatch('Re-encrypted: 1.');
+      const lost = await konstruct('keys rotate', env);
+      expect(lost).toMatchObject({ code: 1, stderr: expect.stringContaining('slack T0ACME of acme') });
+    } finally {
+      await empty.drop();
+    }
+  });
+
+  it('works on the embedded database while another process runs it', async () => {
+    const dataDir = join(folder, 'data');
+    const running = await startEmbeddedDatabase({ dataDir, log: silentLog });
+    try {
+      await migrate(running.url, { log: silentLog });
+      const env = { DATABASE_URL: '', KONSTRUCT_DATA_DIR: dataDir, TOKEN: 'x' };
+      expect(await konstruct('apply -f konstruct.yaml', env)).toMatchObject({
+        code: 0,
+        stderr: '',
+        stdout: expect.stringContaining('3 created'),
+      });
+    } finally {
+      await running.stop();
+    }
+  });
+});
+
+describe('konstruct doctor', { timeout: 60_000 }, () => {
+  it('looks at every part and says what to do', async () => {
+    const slack = createServer((request, response) => {
+      response.setHeader('content-type', 'application/json');
+      response.setHeader('x-oauth-scopes', 'chat:write');
+      response.end(
+        JSON.stringify(
+          request.url === '/api/auth.test'
+            ? { ok: true, user_id: 'U1', bot_id: 'B1', team_id: 'T0OTHER', team: 'Other' }
+            : { ok: true },
+        ),
+      );
+    });
+    const redis = createTcpServer((socket) => socket.once('data', () => socket.end('+OK\r\n+PONG\r\n')));
+    for (const stand of [slack, redis]) await once(stand.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const env = {
+        TOKEN: 'xoxb-secret',
+        SLACK_API_URL: `http://127.0.0.1:${(slack.address() as AddressInfo).port}/api/`,
+        REDIS_URL: `redis://:hunter2@127.0.0.1:${(redis.address() as AddressInfo).port}`,
+        KONSTRUCT_PUBLIC_URL: 'http://127.0.0.1:1',
+      };
+      await konstruct('apply -f konstruct.yaml', env);
+      const { code, stdout } = await konstruct('doctor --json', env);
+      const checks: { check: string; findings: { level: string; text: string; remedy: string | null }[] }[] =
+        JSON.parse(stdout).checks;
+      const found = (name: string) => checks.find(({ check }) => check === name)?.findings ?? [];
+      const levels = (name: string) => found(name).map(({ level }) => level);
+      expect(levels('Configuration')).toEqual(['ok', 'warning']);
+      expect(levels('Database')).toEqual(['ok', 'ok', 'ok', 'ok']);
+      expect(found('Master key')[0]?.text).toBe('The master key opens all 1 stored secrets.');
+      expect(found('Redis')).toEqual([{ level: 'ok', text: 'Redis answers.', remedy: null }]);
+      expect(found('Models')[0]?.text).toMatch(/demo/);
+      expect(found('Connections').map(({ text: line }) => line)).toEqual([
+        expect.stringContaining('no signing secret'),
+        expect.stringContaining('the token belongs to Other (T0OTHER)'),
+      ]);
+      expect(levels('Clock')).toEqual(['ok', 'ok']);
+      expect(levels('Public URL')).toEqual(['problem', 'problem']);
+      expect(
+        checks.flatMap(({ findings }) => findings).every((each) => each.level === 'ok' || each.remedy),
+      ).toBe(true);
+      expect(stdout).not.toMatch(/hunter2|xoxb-secret/);
+      expect(code).toBe(1);
+    } finally {
+      slack.close();
+      redis.close();
+    }
+  });
+
+  it('makes nothing where there is nothing yet', async () => {
+    const env = { DATABASE_URL: '', KONSTRUCT_MASTER_KEY: '', SLACK_API_URL: 'http://127.0.0.1:1/api/' };
+    const { code, stdout } = await konstruct('doctor', { ...env, KONSTRUCT_DATA_DIR: 'untouched' });
+    expect(stdout).toMatch(/✓ There is no embedded database yet/);
+    expect(stdout).toMatch(/✓ There is no master key yet/);
+    expect(existsSync(join(folder, 'untouched'))).toBe(false);
+    expect(code).toBe(0);
+  });
+
+  it('reports a key that opens nothing and a database that is not there', async () => {
+    const otherKey = {
+      KONSTRUCT_MASTER_KEY: randomBytes(32).toString('base64'),
+      SLACK_API_URL: 'http://127.0.0.1:1/api/',
+    };
+    expect((await konstruct('doctor', otherKey)).stdout).toContain(
+      '✗ The master key does not open 1 of 1 stored secrets',
+    );
+    const gone = await konstruct('doctor', {
+      ...otherKey,
+      DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/none',
+    });
+    expect(gone.stdout).toMatch(/✗ The database was not usable: PostgreSQL cannot be reached/);
+    expect(gone.stdout).not.toContain('hunter2');
+    expect(gone.code).toBe(1);
+  });
+});

@@ -1,0 +1,129 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { agentTexts, answerTo, idle, until } from '../support/conversation.ts';
+import { acme } from '../support/people.ts';
+import { type Installation, startInstallation } from '../support/start-installation.ts';
+import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
+
+let installation: Installation;
+const processes: ServeProcess[] = [];
+
+afterEach(async () => {
+  await Promise.all(processes.splice(0).map((serve) => serve.end('SIGKILL')));
+  await installation.stop();
+});
+
+async function serve(role: 'all' | 'gateway' | 'worker'): Promise<ServeProcess> {
+  const started = await startServeProcess(installation, role);
+  processes.push(started);
+  if (role !== 'worker') installation.useGateway(started.url);
+  return started;
+}
+
+const mention = (channelId: string, text: string) => ({
+  workspaceId: acme.workspaceId,
+  channelId,
+  userId: acme.mara,
+  text: `<@${acme.agent}> ${text}`,
+});
+
+describe('a worker that is killed in the middle of its turns', () => {
+  it('leaves nothing unanswered and nothing answered twice: another goes on within 20 seconds', {
+    timeout: 60_000,
+  }, async () => {
+    installation = await startInstallation({ app: { role: 'gateway' } });
+    const { simulator, model } = installation;
+    const victim = await serve('worker');
+    model.respond(({ messages }) =>
+      /long/.test(messages.at(-1)?.content ?? '') ? { hang: true } : 'The answer.',
+    );
+
+    // In the placeholder: Slack has it, the worker does not know.
+    simulator.faults.update({
+      faults: [{ kind: 'api_hang', method: 'chat.postMessage', workDone: true, remaining: 1 }],
+    });
+    const inPlaceholder = await simulator.say(mention(acme.support, 'placeholder'));
+    await until('the placeholder stands there', () => agentTexts(installation, inPlaceholder).length === 1);
+    // In the model.
+    const inModel = await simulator.say(mention(acme.general, 'long question'));
+    await until('the model works', () =>
+      model.requests.some(({ messages }) => /long/.test(messages.at(-1)?.content ?? '')),
+    );
+    // In the final update: Slack has it, the worker does not know.
+    simulator.faults.update({ faults: [{ kind: 'api_hang', method: 'chat.update', workDone: true }] });
+    const inUpdate = await simulator.say(mention(acme.general, 'update'));
+    await until('the answer stands there', () => agentTexts(installation, inUpdate)[0] === 'The answer.');
+
+    const killedAtMs = Date.now();
+    await victim.end('SIGKILL');
+    simulator.faults.update({ faults: [] });
+    model.respond(() => 'The answer.');
+    await serve('worker');
+    await Promise.all(
+      [inPlaceholder, inModel, inUpdate].map((sent) => answerTo(installation, sent, undefined, 25_000)),
+    );
+    expect(Date.now() - killedAtMs).toBeLessThan(20_000);
+    await idle(installation);
+    for (const sent of [inPlaceholder, inModel, inUpdate]) {
+      expect(agentTexts(installation, sent)).toEqual(['The answer.']);
+    }
+    const turns = await installation.query('select status from konstruct.turns');
+    expect(turns).toEqual([{ status: 'answered' }, { status: 'answered' }, { status: 'answered' }]);
+  });
+});
+
+describe('a worker that is asked to stop in the middle of a turn', () => {
+  it('finishes what it can and exits with 0', async () => {
+    installation = await startInstallation({ app: { role: 'gateway' } });
+    const { simulator, model } = installation;
+    const worker = await serve('worker');
+    model.respond(() => ({ text: 'Just in time.', delayMs: 800 }));
+    const sent = await simulator.say(mention(acme.general, 'hello'));
+    await until('the model works', () => model.requests.length === 1);
+    expect(await worker.end('SIGTERM')).toBe(0);
+    expect(agentTexts(installation, sent)).toEqual(['Just in time.']);
+    expect(await installation.query('select status from konstruct.turns')).toEqual([{ status: 'answered' }]);
+  });
+});
+
+describe('an installation that is killed under load', () => {
+  it('answers everything it acked, once, after the restart', { timeout: 90_000 }, async () => {
+    installation = await startInstallation({
+      app: null,
+      settings: { ratePerMinute: 10_000 },
+      simulator: { retryDelaysMs: [200, 2_000, 4_000] },
+    });
+    const { simulator, model } = installation;
+    const first = await serve('all');
+    model.respond(() => ({ text: 'Once.', delayMs: 30 }));
+    const channels = [acme.general, acme.support, acme.directMara];
+    const sent = [];
+    for (let index = 0; index < 30; index += 1) {
+      sent.push(await simulator.say({ ...mention(channels[index % 3] as string, `question ${index}`) }));
+      await new Promise((resolve) => setTimeout(resolve, 15));
+      if (index === 15) await first.end('SIGKILL');
+      if (index === 20) await serve('all');
+    }
+    const acked = await Promise.all(sent.map((message) => message.acked));
+    expect(acked.every(Boolean)).toBe(true);
+    await until(
+      'all are answered',
+      async () => {
+        const [open] = await installation.query(`
+        select count(*)::int as n from konstruct.messages m left join konstruct.turns t on t.id = m.turn_id
+        where m.direction = 'in' and m.addressed and t.status is distinct from 'answered'`);
+        return open?.n === 0;
+      },
+      60_000,
+    );
+    const answered = await installation.query(
+      `select count(*)::int as n from konstruct.messages where direction = 'in'`,
+    );
+    expect(answered).toEqual([{ n: 30 }]);
+    for (const message of sent) {
+      const texts = agentTexts(installation, message);
+      // A DM is one conversation: messages that wait together get one answer, in the thread of the last.
+      if (message.channelId === acme.directMara && texts.length === 0) continue;
+      expect(texts, message.ts).toEqual(['Once.']);
+    }
+  });
+});

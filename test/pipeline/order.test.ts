@@ -1,0 +1,145 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { defaultSeeds } from '../../src/simulator/default-seeds.ts';
+import type { WorkspaceSeed } from '../../src/simulator/workspace.ts';
+import { agentTexts, answerTo, ask, idle, until } from '../support/conversation.ts';
+import { acme } from '../support/people.ts';
+import { type Installation, startInstallation } from '../support/start-installation.ts';
+
+let installation: Installation;
+afterEach(() => installation.stop());
+
+const inGeneral = { workspaceId: acme.workspaceId, channelId: acme.general, userId: acme.mara };
+
+describe('messages to one thread', () => {
+  it('are answered in order and one turn at a time, however many come at once', async () => {
+    installation = await startInstallation();
+    const { simulator, model } = installation;
+    let running = 0;
+    let most = 0;
+    model.respond(async ({ messages }) => {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      running -= 1;
+      const seen = [...(messages.at(-1)?.content ?? '').matchAll(/number (\d+)/g)].map(
+        ([, number]) => number,
+      );
+      return `seen: ${seen.join(' ')}`;
+    });
+    const { sent } = await ask(installation, { ...inGeneral, text: `<@${acme.agent}> let us count` });
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        simulator.say({ ...inGeneral, text: `number ${index + 1}`, threadTs: sent.ts }),
+      ),
+    );
+    for (const reply of replies) expect(await reply.acked).toBe(true);
+    await idle(installation);
+    expect(most).toBe(1);
+    const answered = agentTexts(installation, sent)
+      .filter((text) => text.startsWith('seen: '))
+      .flatMap((text) => text.slice('seen: '.length).split(' ').filter(Boolean).map(Number));
+    expect(answered.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+    expect(answered).toEqual(answered.toSorted((a, b) => a - b));
+    const overlapping = await installation.query(`
+      select 1 from konstruct.turns a join konstruct.turns b
+        on a.conversation_id = b.conversation_id and a.id < b.id and b.started_at < a.finished_at`);
+    expect(overlapping).toEqual([]);
+  });
+});
+
+describe('messages that were written while the agent answered earlier ones', () => {
+  it('stand after that answer in the prompt of the next turn', async () => {
+    installation = await startInstallation();
+    const { simulator, model } = installation;
+    model.respond(() => ({ text: 'First answer.', delayMs: 300 }));
+    const first = await simulator.say({ ...inGeneral, text: `<@${acme.agent}> first` });
+    await until('the model works', () => model.requests.length === 1);
+    model.respond(() => 'Second answer.');
+    const second = await simulator.say({ ...inGeneral, text: 'second', threadTs: first.ts });
+    await answerTo(installation, second, (text) => text === 'Second answer.');
+    expect(model.requests.at(-1)?.messages).toEqual([
+      { role: 'user', content: 'mara: first' },
+      { role: 'assistant', content: 'First answer.' },
+      { role: 'user', content: 'mara: second' },
+    ]);
+  });
+});
+
+describe('many conversations at once', () => {
+  it('are answered side by side, each once, each in its own thread', async () => {
+    const workspaces = defaultSeeds.slice(0, 1).map(withManyChannels);
+    installation = await startInstallation({ workspaces, settings: { ratePerMinute: 10_000 } });
+    const { simulator, model } = installation;
+    let running = 0;
+    let most = 0;
+    model.respond(async ({ messages }) => {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      running -= 1;
+      return `echo ${/question (\d+)/.exec(messages.at(-1)?.content ?? '')?.[1]}`;
+    });
+    const sent = await Promise.all(
+      Array.from({ length: 200 }, (_, index) =>
+        simulator.say({
+          ...inGeneral,
+          channelId: `C0MANY${index % 40}`,
+          text: `<@${acme.agent}> question ${index}`,
+        }),
+      ),
+    );
+    await Promise.all(sent.map((message) => answerTo(installation, message, undefined, 30_000)));
+    await idle(installation);
+    for (const [index, message] of sent.entries()) {
+      expect(agentTexts(installation, message)).toEqual([`echo ${index}`]);
+    }
+    expect(most).toBeGreaterThan(20);
+    expect(model.requests.length).toBe(200);
+  });
+});
+
+describe('two gateways and two workers on one database', () => {
+  it('share the work without answering anything twice', async () => {
+    const workspaces = defaultSeeds.slice(0, 1).map(withManyChannels);
+    installation = await startInstallation({
+      workspaces,
+      settings: { ratePerMinute: 10_000 },
+      app: { role: 'worker' },
+    });
+    await installation.startApp({ role: 'worker' });
+    await installation.startApp({ role: 'gateway' });
+    const { simulator, model } = installation;
+    simulator.faults.update({ faults: [{ kind: 'event_duplicate', copies: 1 }] });
+    model.respond(() => 'Once.');
+    const sent = await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        simulator.say({
+          ...inGeneral,
+          channelId: `C0MANY${index}`,
+          text: `<@${acme.agent}> question ${index}`,
+        }),
+      ),
+    );
+    await until(
+      'all are answered',
+      () => sent.every((message) => agentTexts(installation, message).includes('Once.')),
+      15_000,
+    );
+    await idle(installation);
+    for (const message of sent) expect(agentTexts(installation, message)).toEqual(['Once.']);
+    expect(model.requests.length).toBe(40);
+  });
+});
+
+/** The adapter sends about one message a second to a channel, as Slack wants it: many at once need many channels. */
+function withManyChannels(seed: WorkspaceSeed): WorkspaceSeed {
+  const memberIds = [acme.mara, acme.agent];
+  const channels = Array.from({ length: 40 }, (_, index) => ({
+    id: `C0MANY${index}`,
+    name: `many-${index}`,
+    kind: 'public' as const,
+    topic: '',
+    memberIds,
+  }));
+  return { ...seed, channels: [...seed.channels, ...channels] };
+}

@@ -1,0 +1,75 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { type Installation, SIGNING_SECRET } from './start-installation.ts';
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const START_TIMEOUT_MS = 20_000;
+
+/** `konstruct serve` as a process of its own, on an installation's database and stand-ins. */
+export interface ServeProcess {
+  readonly url: string;
+  readonly child: ChildProcess;
+  /** Sends the signal and waits for the end; resolves to the exit code, `null` after a kill. */
+  end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null>;
+  /** What it logged so far. */
+  readonly lines: readonly Record<string, unknown>[];
+}
+
+export async function startServeProcess(
+  installation: Installation,
+  role: 'all' | 'gateway' | 'worker',
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServeProcess> {
+  const child = spawn(process.execPath, [main, 'serve', '--role', role], {
+    env: {
+      PATH: process.env.PATH,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      DATABASE_URL: installation.databaseUrl,
+      KONSTRUCT_MASTER_KEY: installation.masterKey.toString('base64'),
+      SLACK_SIGNING_SECRET: SIGNING_SECRET,
+      SLACK_API_URL: installation.slackApiUrl,
+      ...env,
+    },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const lines: Record<string, unknown>[] = [];
+  const exited = once(child, 'exit').then(([code]) => code as number | null);
+  const url = await new Promise<string>((resolve, reject) => {
+    const timer = setTimeout(() => fail('did not start in time'), START_TIMEOUT_MS);
+    const fail = (reason: string) => {
+      child.kill('SIGKILL');
+      reject(new Error(`serve ${reason}: ${JSON.stringify(lines.slice(-5))}`));
+    };
+    createInterface({ input: child.stderr }).on('line', (text) => {
+      const line = parseLine(text);
+      lines.push(line);
+      if (line.event !== 'serve.started') return;
+      clearTimeout(timer);
+      resolve(String(line.url));
+    });
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      fail(`ended with ${code}`);
+    });
+  });
+  return {
+    url,
+    child,
+    lines,
+    async end(signal) {
+      child.kill(signal);
+      return exited;
+    },
+  };
+}
+
+function parseLine(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return { text };
+  }
+}
