@@ -2,8 +2,10 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+
 import type { BenchDatabase, DatabaseServer } from './bench-database.ts';
 import type { AppProcessOptions, ContenderOptions } from './contender-process.ts';
+import { memoryOptions } from './memory-options.ts';
 import { cpuMs, peakMemoryMb } from './process-usage.ts';
 import type { StandIns } from './stand-ins.ts';
 
@@ -78,7 +80,7 @@ async function run(
   const launch = async (port: number) => {
     const log = openSync(context.logFile, 'a');
     const child = fork(fileURLToPath(new URL(file, context.folder)), [JSON.stringify({ ...options, port })], {
-      execArgv: name === 'Konstruct' ? [...context.nodeOptions] : [],
+      execArgv: name === 'Konstruct' ? [...memoryOptions, ...context.nodeOptions] : [],
       stdio: ['ignore', log, log, 'ipc'],
     });
     closeSync(log);
