@@ -296,7 +296,7 @@ begin
 
   return query
   with picked as materialized (
-    select c.tenant_id, c.id, c.turn_id, c.connection_id, c.channel_id, c.thread_id
+    select c.tenant_id, c.id, c.turn_id, c.connection_id, c.channel_id, c.thread_id, c.lease_owner
     from jsonb_to_recordset(ready) as r (tenant_id uuid, id bigint)
     join conversations c on c.tenant_id = r.tenant_id and c.id = r.id
   ), pending as materialized (
@@ -337,15 +337,21 @@ begin
     from opened o
     join picked p on p.tenant_id = o.tenant_id and p.id = o.conversation_id
     returning tenant_id, turn_id, id
+  ), resumed as (
+    -- A lease that ran out is an attempt that wrote nothing back: it counts, or a turn that ends every worker would be
+    -- tried for ever.
+    update turns t set attempts = t.attempts + (p.lease_owner is not null)::integer
+    from picked p
+    where t.tenant_id = p.tenant_id and t.id = p.turn_id
+    returning t.*, p.connection_id
   ), work as materialized (
     select o.*, null as error_code, true as fresh from opened o
     union all
     -- An agent that was removed meanwhile is replaced by the one that the connection names now.
     select t.tenant_id, t.id, t.conversation_id, coalesce(t.agent_id, k.agent_id), t.status, t.reply_thread_id,
       t.attempts, t.started_at, case when t.status = 'committed' then t.error_code end, false
-    from picked p
-    join turns t on t.tenant_id = p.tenant_id and t.id = p.turn_id
-    join connections k on k.tenant_id = p.tenant_id and k.id = p.connection_id
+    from resumed t
+    join connections k on k.tenant_id = t.tenant_id and k.id = t.connection_id
   ), leased as (
     update conversations c
     set lease_owner = case when w.id is null then null else p_owner end,
@@ -389,6 +395,14 @@ begin
           (select * from messages f
            where f.tenant_id = w.tenant_id and f.conversation_id = w.conversation_id and f.deleted_at is null
            order by f.id limit 1)
+          union all
+          -- What the turn answers, however much was said since.
+          (select t.* from messages t
+           where t.tenant_id = w.tenant_id and t.conversation_id = w.conversation_id and t.deleted_at is null
+             and t.turn_id is null and t.addressed and w.fresh)
+          union all
+          (select t.* from messages t
+           where t.tenant_id = w.tenant_id and t.turn_id = w.id and t.deleted_at is null and not w.fresh)
           union all
           -- A thread in a DM begins with a message of the DM, which is another conversation: that message and what was
           -- answered to it.
