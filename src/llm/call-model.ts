@@ -1,6 +1,7 @@
 import type { LanguageModelV4GenerateResult, LanguageModelV4Prompt } from '@ai-sdk/provider';
 import type { Clock } from '../core/clock.ts';
 import type { ModelRequest, ModelUsage } from '../core/model.ts';
+import { storable } from '../core/storable.ts';
 import { type AttemptFailure, classifyFailure } from './classify-failure.ts';
 import type { CallableModel, Provider } from './provider.ts';
 
@@ -80,7 +81,7 @@ const timedOut: AttemptFailure = {
 };
 
 function readAnswer(result: LanguageModelV4GenerateResult): CallOutcome {
-  const text = result.content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+  const text = storable(result.content.map((part) => (part.type === 'text' ? part.text : '')).join(''));
   const { unified } = result.finishReason;
   const finish = unified === 'content-filter' ? 'refused' : unified === 'length' ? 'length' : 'stop';
   if (finish !== 'refused' && text.trim() === '') return { kind: 'failure', failure: empty(finish) };

@@ -26,6 +26,11 @@ export interface RunTurnOptions {
   readonly maxOutputTokens: number;
 }
 
+/** A model that wants a longer pause than this is as good as away: nobody looks at "Thinking…" for an hour. */
+const MAX_MODEL_PAUSE_MS = 120_000;
+/** The longest pause of a platform that is honoured before the next attempt. */
+const MAX_DELIVERY_PAUSE_MS = 900_000;
+
 const WRITE_PATIENCE_MS = 60_000;
 const WRITE_RETRY_MS = 500;
 
@@ -44,17 +49,43 @@ export function createRunTurn(
   return async (turn, signal) => {
     mark(turn, 'claimed', turn.startedAtMs);
     if (turn.connection.status === 'disabled') {
-      await giveUp(turn, new KonstructError('platform_rejected', 'The connection is disabled.'));
+      await giveUp(turn, new KonstructError('platform_rejected', 'The connection is disabled.'), signal, {
+        state: 'absent',
+      });
+      return;
+    }
+    if (turn.attempts > delaysOf(turn).length) {
+      // Not one of these attempts could write back how it ended, or there would have been fewer.
+      await giveUp(turn, new KonstructError('internal', 'The turn ended every worker that ran it.'), signal);
       return;
     }
     try {
       if (turn.status === 'committed') await deliverCommitted(turn, signal);
       else await answer(turn, signal);
     } catch (error) {
-      if (isKonstructError(error, 'lease_lost') || isKonstructError(signal.reason, 'lease_lost')) return;
-      await putBack(turn, error, signal, { steps: [], placeholder: { state: 'absent' }, externalIds: [] });
+      await recover(turn, error, signal, { state: 'absent' }); // an answer that was sent stays as it is
     }
   };
+
+  /** What nobody foresaw: another attempt or, when not even that can be written, the end of the turn. */
+  async function recover(
+    turn: ClaimedTurn,
+    error: unknown,
+    signal: AbortSignal,
+    placeholder: Placeholder,
+  ): Promise<void> {
+    if (isKonstructError(error, 'lease_lost') || isKonstructError(signal.reason, 'lease_lost')) return;
+    try {
+      await putBack(turn, error, signal, { steps: [], placeholder, externalIds: [] });
+    } catch (refused) {
+      if (isAway(refused)) throw refused;
+      await giveUp(turn, refused, signal, placeholder);
+    }
+  }
+
+  function delaysOf(turn: ClaimedTurn): readonly number[] {
+    return turn.status === 'committed' ? options.deliveryRetryDelaysMs : options.modelRetryDelaysMs;
+  }
 
   async function answer(turn: ClaimedTurn, signal: AbortSignal): Promise<void> {
     const startedAtMs = options.clock();
@@ -80,18 +111,36 @@ export function createRunTurn(
     }
     const shown = await showing;
     if (shown.error !== null) {
-      await giveUp(turn, shown.error);
+      await giveUp(turn, shown.error, signal);
       return;
     }
-    const { placeholder } = shown;
+    let parts: readonly AnswerPart[] | null;
+    try {
+      parts = await conclude(turn, outcome, shown.placeholder, signal);
+    } catch (error) {
+      await recover(turn, error, signal, shown.placeholder);
+      return;
+    }
+    if (parts === null) return;
+    const failureCode = outcome.ok ? null : codeOf(outcome.error);
+    await deliver(turn, { parts }, shown.placeholder, signal, failureCode);
+  }
+
+  /** Writes down what the model's work has come to: what is to be sent now, or `null` when the turn was put back. */
+  async function conclude(
+    turn: ClaimedTurn,
+    outcome: ModelOutcome,
+    placeholder: Placeholder,
+    signal: AbortSignal,
+  ): Promise<readonly AnswerPart[] | null> {
     if (signal.aborted) {
       await putBack(turn, signal.reason, signal, { steps: outcome.steps, placeholder, externalIds: [] });
-      return;
+      return null;
     }
     if (!outcome.ok) {
       const delayMs = options.modelRetryDelaysMs[turn.attempts];
       const worthRepeating = !isKonstructError(outcome.error) || outcome.error.retryable;
-      if (worthRepeating && delayMs !== undefined) {
+      if (worthRepeating && delayMs !== undefined && pauseOf(outcome.error) <= MAX_MODEL_PAUSE_MS) {
         await putBack(
           turn,
           outcome.error,
@@ -99,12 +148,11 @@ export function createRunTurn(
           { steps: outcome.steps, placeholder, externalIds: [] },
           delayMs,
         );
-        return;
+        return null;
       }
       log.error('turn.model_failed', { ...ids(turn), attempts: turn.attempts + 1, error: outcome.error });
     }
     const reply = outcome.ok ? replyText(outcome.result) : describeFailure(outcome.error, turn.attempts + 1);
-    const failureCode = outcome.ok ? null : codeOf(outcome.error);
     const parts = delivery.split(turn, reply);
     const committed = await patiently(signal, () =>
       ledger.commit({
@@ -114,13 +162,13 @@ export function createRunTurn(
         reply,
         parts,
         agentUserId: turn.connection.agentUserId,
-        errorCode: failureCode,
+        errorCode: outcome.ok ? null : codeOf(outcome.error),
         errorDetails: outcome.ok || !isKonstructError(outcome.error) ? null : outcome.error.details,
       }),
     );
     if (!committed) throw new KonstructError('lease_lost');
     mark(turn, 'committed', options.clock());
-    const answerParts = parts.map(
+    return parts.map(
       (content, index): AnswerPart => ({
         deliveryId: committed.deliveryIds[index] as number,
         content,
@@ -128,7 +176,6 @@ export function createRunTurn(
         externalId: null,
       }),
     );
-    await deliver(turn, { parts: answerParts }, placeholder, signal, failureCode);
   }
 
   /** The answer was committed by an earlier attempt; whether it was sent may be unknown. */
@@ -143,13 +190,7 @@ export function createRunTurn(
           externalId,
         }),
       );
-    const shown = turn.deliveries.find(({ kind }) => kind === 'placeholder');
-    const placeholder: Placeholder = shown?.externalId
-      ? { state: 'shown', messageId: shown.externalId }
-      : shown
-        ? { state: 'unknown', deliveryId: shown.id }
-        : { state: 'absent' };
-    await deliver(turn, { parts }, placeholder, signal, turn.failureCode);
+    await deliver(turn, { parts }, earlierPlaceholder(turn), signal, turn.failureCode);
   }
 
   async function deliver(
@@ -174,8 +215,8 @@ export function createRunTurn(
         );
         return;
       }
-      await apologise(turn, toSend, placeholder, progress.error, signal);
-      await giveUp(turn, progress.error, progress.externalIds);
+      const apology = toSend.parts[0]?.state === 'sent' ? { state: 'absent' as const } : placeholder;
+      await giveUp(turn, progress.error, signal, apology, progress.externalIds);
       return;
     }
     mark(turn, 'delivered', options.clock(), options.clock() - startedAtMs);
@@ -224,17 +265,17 @@ export function createRunTurn(
     error: unknown,
     signal: AbortSignal,
     progress: { steps: readonly Step[]; placeholder: Placeholder; externalIds: readonly (string | null)[] },
-    delayMs = options.modelRetryDelaysMs[turn.attempts],
+    delayMs = delaysOf(turn)[turn.attempts],
   ): Promise<void> {
     if (isKonstructError(signal.reason, 'lease_lost')) return; // whoever has it now goes on
     const handOver = signal.aborted;
     if (!handOver && delayMs === undefined) {
-      await giveUp(turn, error, progress.externalIds);
+      await giveUp(turn, error, signal, progress.placeholder, progress.externalIds);
       return;
     }
     await ledger.retry({
       ...key(turn),
-      delayMs: handOver ? 0 : Math.max(delayMs ?? 0, (isKonstructError(error) && error.retryAfterMs) || 0),
+      delayMs: handOver ? 0 : Math.max(delayMs ?? 0, Math.min(pauseOf(error), MAX_DELIVERY_PAUSE_MS)),
       counts: !handOver,
       steps: progress.steps,
       placeholderExternalId: progress.placeholder.state === 'shown' ? progress.placeholder.messageId : null,
@@ -253,16 +294,24 @@ export function createRunTurn(
       });
   }
 
-  /** The platform refuses the answer itself: a placeholder must not stand there for ever. */
+  /** A placeholder must not stand there for ever: what cannot be answered is said in its place, if that is possible. */
   async function apologise(
     turn: ClaimedTurn,
-    { parts: [first] }: Answer,
     placeholder: Placeholder,
     error: unknown,
     signal: AbortSignal,
   ): Promise<void> {
-    if (placeholder.state !== 'shown' || first === undefined || first.state === 'sent') return;
-    const apology = { parts: [{ ...first, content: describeUndelivered(error) }] };
+    if (placeholder.state !== 'shown') return;
+    const first = turn.deliveries.find(({ kind, position }) => kind === 'answer' && position === 0);
+    const placeholderId =
+      turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
+    const deliveryId = first?.id ?? placeholderId;
+    if (deliveryId === undefined || first?.status === 'sent') return;
+    const content =
+      first === undefined && !isPlatformError(error)
+        ? describeFailure(error, turn.attempts + 1)
+        : describeUndelivered(error);
+    const apology = { parts: [{ deliveryId, content, state: 'new' as const, externalId: null }] };
     const { error: refused } = await delivery.answer(turn, apology, placeholder, signal);
     if (refused !== null) log.warn('turn.apology_failed', { ...ids(turn), code: codeOf(refused) });
   }
@@ -271,8 +320,11 @@ export function createRunTurn(
   async function giveUp(
     turn: ClaimedTurn,
     error: unknown,
+    signal: AbortSignal,
+    placeholder: Placeholder = earlierPlaceholder(turn),
     externalIds: readonly (string | null)[] = [],
   ): Promise<void> {
+    await apologise(turn, placeholder, error, signal);
     mark(turn, 'failed', options.clock(), null, codeOf(error));
     log.error('turn.dead', { ...ids(turn), code: codeOf(error), error });
     await ledger.finish({
@@ -294,10 +346,8 @@ export function createRunTurn(
       try {
         return await write();
       } catch (error) {
-        const isTrouble =
-          isKonstructError(error, 'database_unavailable') || isKonstructError(error, 'disk_full');
-        if (!isTrouble || signal.aborted || options.clock() > deadlineMs) throw error;
-        log.warn('turn.write_delayed', { code: error.code });
+        if (!isAway(error) || signal.aborted || options.clock() > deadlineMs) throw error;
+        log.warn('turn.write_delayed', { code: codeOf(error) });
         await options.sleep(WRITE_RETRY_MS, signal);
       }
     }
@@ -340,6 +390,29 @@ type ModelOutcome =
   /** `result` is `null` when nothing was left to ask. */
   | { readonly ok: true; readonly result: ModelResult | null; readonly steps: readonly Step[] }
   | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };
+
+/** The database cannot be asked at this moment: nobody else can either, and the lease sees to it that the turn goes on. */
+function isAway(error: unknown): boolean {
+  return isKonstructError(error, 'database_unavailable') || isKonstructError(error, 'disk_full');
+}
+
+function isPlatformError(error: unknown): boolean {
+  return isKonstructError(error) && error.code.startsWith('platform_');
+}
+
+/** How long the other side wants to be left alone, in ms. */
+function pauseOf(error: unknown): number {
+  return (isKonstructError(error) && error.retryAfterMs) || 0;
+}
+
+/** The placeholder as earlier attempts left it. */
+function earlierPlaceholder({ deliveries }: ClaimedTurn): Placeholder {
+  const earlier = deliveries.find(({ kind }) => kind === 'placeholder');
+  if (earlier === undefined) return { state: 'absent' };
+  return earlier.externalId === null
+    ? { state: 'unknown', deliveryId: earlier.id }
+    : { state: 'shown', messageId: earlier.externalId };
+}
 
 function key({ tenantId, conversationId, turnId, fence }: ClaimedTurn) {
   return { tenantId, conversationId, turnId, fence };

@@ -7,10 +7,11 @@ import type {
 } from '../core/channel.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import type { Log } from '../core/log.ts';
+import { storable } from '../core/storable.ts';
 import { address } from './address.ts';
 import type { Admit, AdmitOutcome } from './admit.ts';
 import type { BlockedBuckets } from './create-blocked-buckets.ts';
-import { bucketKey, storable, storableMention, toAdmitMessage, withoutMentions } from './to-admit-message.ts';
+import { bucketKey, storableMention, toAdmitMessage, withoutMentions } from './to-admit-message.ts';
 
 /** What became of an event, as one word for logs and metrics. */
 export type RouteOutcome =

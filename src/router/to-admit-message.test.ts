@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { storable, withoutMentions } from './to-admit-message.ts';
+import { withoutMentions } from './to-admit-message.ts';
 
 describe('withoutMentions', () => {
   const agent = new Set(['U0ADA']);
@@ -17,11 +17,5 @@ describe('withoutMentions', () => {
 
   it('leaves a text alone when nobody knows who the agent is', () => {
     expect(withoutMentions('@U0ADA hello', new Set(['']))).toBe('@U0ADA hello');
-  });
-});
-
-describe('storable', () => {
-  it('takes out what PostgreSQL refuses', () => {
-    expect(storable('a\0b\ud800c')).toBe('ab\ufffdc');
   });
 });

@@ -1,5 +1,6 @@
 import type { Mention, MessageEvent } from '../core/channel.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
+import { storable } from '../core/storable.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import { isReply } from './address.ts';
 import type { AdmitMessage } from './admit.ts';
@@ -54,11 +55,6 @@ export function withoutMentions(text: string, userIds: ReadonlySet<string>): str
       result = result.replaceAll(new RegExp(`@${escapeRegExp(userId)}(?![A-Za-z0-9])[,:]?[ \\t]?`, 'g'), '');
   }
   return result.trim();
-}
-
-/** PostgreSQL stores neither NUL nor half a surrogate pair. */
-export function storable(text: string): string {
-  return text.replaceAll('\0', '').toWellFormed();
 }
 
 export function storableMention(mention: Mention): Mention {

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { ThreadMessage } from '../core/channel.ts';
+import { storable } from '../core/storable.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
 import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
@@ -24,7 +25,7 @@ export async function storeThread(
           direction: message.own ? ('out' as const) : ('in' as const),
           sender_id: message.sender.externalId,
           sender_name: message.sender.name,
-          content: message.text.replaceAll('\0', '').toWellFormed(),
+          content: storable(message.text),
           mentions: JSON.stringify(message.mentions),
           addressed: false,
           sent_at: new Date(message.sentAtMs),

@@ -124,6 +124,21 @@ describe('claiming', () => {
     expect(next.messages.map(({ direction }) => direction)).toEqual(['in', 'in', 'in', 'in', 'out']);
   });
 
+  it('brings all that it answers, however many there are and however much was said since', async () => {
+    const gateway = database.gateway();
+    const first = mention();
+    const inThread = { conversationThreadId: first.conversationThreadId };
+    await gateway(first);
+    for (let batch = 0; batch < 2; batch += 1) {
+      const addressed = batch === 0 ? 'yes' : 'context';
+      await Promise.all(Array.from({ length: 70 }, () => gateway(mention({ ...inThread, addressed }))));
+    }
+    const worker = database.worker('w', { leaseMs: 1 });
+    expect(pendingIds(only(await worker.claim(10)))).toHaveLength(71);
+    await sleep(20);
+    expect(pendingIds(only(await worker.claim(10)))).toHaveLength(71);
+  });
+
   it('leaves no stuck conversation when the only pending message was deleted', async () => {
     const admit = database.gateway();
     const message = mention();
@@ -205,6 +220,18 @@ describe('a lease', () => {
     expect(await other.commit(commitment(taken))).toBeNull(); // once
     expect(await other.finish(ending(taken))).toBe(true);
     expect(await other.finish(ending(taken))).toBe(false);
+  });
+
+  it('that ran out counts as an attempt, as nothing was written back', async () => {
+    const gateway = database.gateway();
+    await gateway(mention());
+    const mortal = database.worker('mortal', { leaseMs: 1 });
+    const attempts: number[] = [];
+    for (let claim = 0; claim < 3; claim += 1) {
+      attempts.push(only(await mortal.claim(10)).attempts);
+      await sleep(20);
+    }
+    expect(attempts).toEqual([0, 1, 2]);
   });
 
   it('that is renewed is kept', async () => {

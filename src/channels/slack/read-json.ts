@@ -1,3 +1,5 @@
+import { storable } from '../../core/storable.ts';
+
 /**
  * Reads fields of JSON that may lack them, have them as another type or carry others besides. Slack's real traffic
  * does all three, so a schema that must match as a whole would drop messages; and these few functions cost a tenth of
@@ -21,14 +23,9 @@ export function asRecords(value: unknown): readonly JsonRecord[] {
   return records;
 }
 
-/**
- * A string that PostgreSQL takes as text and as JSON: NUL and unpaired surrogates are legal in JSON and refused there,
- * so one such message would otherwise fail its whole batch for ever. `''` if it is no string.
- */
+/** A string that can be stored; `''` if it is none. */
 export function asText(value: unknown): string {
-  if (typeof value !== 'string') return '';
-  if (value.isWellFormed() && !value.includes('\0')) return value;
-  return value.toWellFormed().replaceAll('\0', '');
+  return typeof value === 'string' ? storable(value) : '';
 }
 
 /** A word of Slack's for a log line: short, whatever was sent; of what is no string only its type. */
