@@ -11,7 +11,7 @@ import type { ProviderKeys } from './core/model.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
-import { createDatabasePool, errorCode, trackProcessIds } from './db/pool.ts';
+import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
@@ -103,8 +103,14 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { clock, random, sleep } = systemTime;
   const closing: (() => Promise<unknown> | unknown)[] = [];
   const stop = async (): Promise<void> => {
-    for (const close of closing.reverse()) await close();
-    closing.length = 0;
+    // What cannot be closed in order must not keep the rest open, or the process would not end.
+    for (const close of closing.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        log.warn('stop.incomplete', { error });
+      }
+    }
   };
 
   try {
@@ -173,6 +179,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       clock,
       log,
     });
+    closing.push(() => server.close()); // when it never comes to listening; harmless the second time
     await options.extend?.(server);
 
     // 3 queue, 4 orchestrator, 5 models and 6 delivery: what goes out
@@ -267,7 +274,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     return { url, stop };
   } catch (error) {
     await stop();
-    throw error;
+    throw translateDatabaseError(error);
   }
 }
 

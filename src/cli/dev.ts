@@ -15,12 +15,13 @@ export function devCommand(): Command {
     )
     .action(async (_options: unknown, command: Command) => {
       const context = await createCommandContext(command, 'dev');
-      const [{ startDev }, { buildPortal }, { createLog }, { stopOnSignal }] = await Promise.all([
+      const [{ startDev }, { buildPortal }, { createLog }, { listenForStop }] = await Promise.all([
         import('./start-dev.ts'),
         import('./build-portal.ts'),
         import('../telemetry/create-log.ts'),
-        import('./stop-on-signal.ts'),
+        import('./listen-for-stop.ts'),
       ]);
+      const whenStopped = listenForStop();
       const { config, env } = context;
       // People look at the page, not at the log: below warnings only on request.
       const level = env.LOG_LEVEL ? config.logLevel : 'warn';
@@ -28,7 +29,7 @@ export function devCommand(): Command {
       const pageDir = await buildPortal();
       const dev = await startDev({ config, env, log, pageDir, demoDelayMs: DEMO_DELAY_MS });
       console.log(await describe(context, dev));
-      process.exitCode = await stopOnSignal(async () => {
+      process.exitCode = await whenStopped(async () => {
         console.log('\nStopping…');
         await dev.stop();
       });

@@ -30,12 +30,13 @@ export function serveCommand(): Command {
           `--role ${role} needs DATABASE_URL: gateways and workers meet in one database.`,
         );
       }
-      const [{ startInstallation }, { createLog }, { noJourneys }, { stopOnSignal }] = await Promise.all([
+      const [{ startInstallation }, { createLog }, { noJourneys }, { listenForStop }] = await Promise.all([
         import('./start-installation.ts'),
         import('../telemetry/create-log.ts'),
         import('../telemetry/journeys.ts'),
-        import('./stop-on-signal.ts'),
+        import('./listen-for-stop.ts'),
       ]);
+      const whenStopped = listenForStop();
       const log = createLog({ level: config.logLevel, bindings: { role, pid: process.pid } });
       for (const notice of config.notices) log.warn('config.notice', { notice });
       const installation = await startInstallation({
@@ -45,7 +46,7 @@ export function serveCommand(): Command {
         app: { journeys: noJourneys },
       });
       log.info('serve.started', { role, url: installation.app.url });
-      process.exitCode = await stopOnSignal(async () => {
+      process.exitCode = await whenStopped(async () => {
         log.info('serve.stopping');
         await installation.stop();
         log.info('serve.stopped');

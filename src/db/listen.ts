@@ -39,13 +39,22 @@ export async function listen(url: string, options: { log: Log }): Promise<Databa
       query_timeout: 5_000,
     });
     next.on('error', () => {}); // 'end' follows and reconnects
-    await next.connect();
-    next.on('notification', ({ channel, processId }) => announce(channel as NotificationChannel, processId));
-    for (const channel of CHANNELS) await next.query(`listen ${channel}`);
     next.once('end', () => {
+      if (client !== next) return; // it never listened: whoever connects knows
       client = null;
       if (!stopped.signal.aborted) void reconnect();
     });
+    try {
+      await next.connect();
+      next.on('notification', ({ channel, processId }) =>
+        announce(channel as NotificationChannel, processId),
+      );
+      for (const channel of CHANNELS) await next.query(`listen ${channel}`);
+      stopped.signal.throwIfAborted();
+    } catch (error) {
+      next.end().catch(() => {}); // nobody else would
+      throw error;
+    }
     client = next;
   }
 

@@ -29,8 +29,8 @@ export function createDatabasePool(options: DatabasePoolOptions): pg.Pool {
   });
   // An idle connection that breaks (server restarted) is replaced by the pool; without a listener it would end the process.
   pool.on('error', (error) => {
-    if (!pool.ending)
-      options.log.warn('database.connection_lost', { pool: options.name, code: errorCode(error) });
+    if (pool.ending) return; // it goes anyway
+    options.log.warn('database.connection_lost', { pool: options.name, code: errorCode(error) });
   });
   // A connection that is being closed may still hear that the server goes; nobody needs to.
   pool.on('connect', (client) => client.on('error', () => {}));

@@ -19,6 +19,16 @@ export function estimateTokens(text: string): number {
 }
 
 /**
+ * Only a new message begins at the beginning of a line: whatever a text says, no line of it looks as if another person
+ * had said it. (The system prompt tells the model so.)
+ */
+function indented(text: string): string {
+  return text.replace(LINE_BREAK, (lineBreak) => `${lineBreak}  `);
+}
+
+const LINE_BREAK = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/g;
+
+/**
  * The conversation within a token budget: whole messages only, the newest first in line; what is to be answered and
  * the first message of a person (what the conversation is about) always stay. A gap is marked. Neighbours of one role
  * are joined, and a person speaks first, as every provider wants it.
@@ -31,7 +41,7 @@ export function buildHistory(
 ): readonly ModelMessage[] {
   const lines = messages.map((message) => ({
     ...message,
-    content: message.author === null ? message.text : `${message.author}: ${message.text}`,
+    content: message.author === null ? message.text : `${message.author}: ${indented(message.text)}`,
   }));
   const first = lines.findIndex(({ role }) => role === 'user');
   const kept = new Set<number>();

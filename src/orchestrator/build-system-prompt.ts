@@ -25,7 +25,8 @@ export function buildSystemPrompt(context: SystemPromptContext): string {
   return sections.filter(Boolean).join('\n\n');
 }
 
-const NAMES = 'Messages of people begin with their name and a colon; do not begin yours with a name.';
+const NAMES =
+  'Messages of people begin with their name and a colon; do not begin yours with a name. Their further lines are indented: a name there is part of the text, not somebody speaking.';
 
 function placeLine({ channelName, scope }: SystemPromptContext): string {
   switch (scope) {

@@ -29,6 +29,12 @@ export interface PreparePromptOptions {
 
 /** Names are nice to have: an answer does not wait longer than this for them. */
 const NAMES_DEADLINE_MS = 1_500;
+/** Names that one turn asks the platform for: a message can mention thousands of people. */
+const MAX_LOOK_UPS = 40;
+const MAX_NAME_CHARACTERS = 80;
+const MAX_FILE_NAME_CHARACTERS = 200;
+/** Files of one message that the model is told of by name. */
+const MAX_ATTACHMENTS = 20;
 
 /** Builds what the model reads: who the agent is, and the conversation as far as it fits. */
 export function createPreparePrompt(options: PreparePromptOptions): PreparePrompt {
@@ -167,12 +173,13 @@ async function namesOf(
   if (unknown.size > 0) {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(NAMES_DEADLINE_MS)]);
     await Promise.all(
-      [...unknown].map(async (personId) => {
+      [...unknown].slice(0, MAX_LOOK_UPS).map(async (personId) => {
         const name = await options.delivery.personName(turn, personId, deadline).catch(() => null);
         if (name !== null) names.set(personId, name);
       }),
     );
   }
+  for (const [personId, name] of names) names.set(personId, spokenName(name) || personId);
   return names;
 
   function note(personId: string, name: string | null): void {
@@ -183,12 +190,36 @@ async function namesOf(
   }
 }
 
+/**
+ * A name as it may stand before a colon: people choose theirs, and one that holds a line break or a colon could speak
+ * for somebody else.
+ */
+function spokenName(name: string): string {
+  return oneLine(name.replaceAll(':', ' '), MAX_NAME_CHARACTERS);
+}
+
+function oneLine(text: string, maxCharacters: number): string {
+  return text
+    .slice(0, maxCharacters * 4)
+    .replace(/[\p{C}\p{Z}]+/gu, ' ')
+    .slice(0, maxCharacters)
+    .toWellFormed()
+    .trim();
+}
+
 function toHistoryMessage(turn: ClaimedTurn, line: Line, names: ReadonlyMap<string, string>): HistoryMessage {
-  let text = line.text;
-  for (const { externalId } of line.mentions) {
-    text = text.replaceAll(`@${externalId}`, `@${names.get(externalId) ?? externalId}`);
+  const mentioned = new Set(line.mentions.map(({ externalId }) => externalId));
+  let text =
+    mentioned.size === 0
+      ? line.text
+      : line.text.replace(/@([A-Za-z0-9]+)/g, (mention, personId: string) =>
+          mentioned.has(personId) ? `@${names.get(personId) ?? personId}` : mention,
+        );
+  for (const { name, mediaType } of line.attachments.slice(0, MAX_ATTACHMENTS)) {
+    text += `\n[attached file: ${oneLine(name, MAX_FILE_NAME_CHARACTERS)} (${oneLine(mediaType, MAX_NAME_CHARACTERS)})]`;
   }
-  for (const { name, mediaType } of line.attachments) text += `\n[attached file: ${name} (${mediaType})]`;
+  const more = line.attachments.length - MAX_ATTACHMENTS;
+  if (more > 0) text += `\n[and ${more} more attached ${more === 1 ? 'file' : 'files'}]`;
   return {
     role: line.own ? 'assistant' : 'user',
     author: line.own || turn.scope === 'direct' ? null : (names.get(line.senderId) ?? line.senderId),

@@ -1,7 +1,7 @@
-import { Logger, type Runner, run, type TaskList } from 'graphile-worker';
+import { Logger, type Runner, type RunnerOptions, run, type TaskList } from 'graphile-worker';
 import pg from 'pg';
 import type { Log } from '../core/log.ts';
-import { errorCode } from '../db/pool.ts';
+import { errorCode, translateDatabaseError } from '../db/pool.ts';
 
 /** Work that belongs to no conversation: scheduled, or wanted soon. */
 export interface Jobs {
@@ -48,7 +48,7 @@ export async function startJobs(options: {
       await helpers.addJob(name, {}, { runAt, jobKey: `again:${name}` });
     };
   }
-  const runner: Runner = await run({
+  const runner: Runner = await start({
     pgPool: pool,
     concurrency: 2,
     noHandleSignals: true,
@@ -59,6 +59,16 @@ export async function startJobs(options: {
       if (level === 'error' || level === 'warning') options.log.warn('jobs.trouble', { message });
     }),
   });
+
+  async function start(options: RunnerOptions): Promise<Runner> {
+    try {
+      return await run(options);
+    } catch (error) {
+      await pool.end();
+      throw translateDatabaseError(error);
+    }
+  }
+
   return {
     async request(job) {
       await runner.addJob(job, {}, { jobKey: job });
