@@ -10,6 +10,7 @@ import { measureSlackIngest } from './measures/slack-ingest.ts';
 import { measureTurns } from './measures/turns.ts';
 import { type BenchResults, formatReport, toJson } from './report.ts';
 import { startDatabaseServer } from './support/bench-database.ts';
+import { build } from './support/build.ts';
 import { type Contender, createContenders, type RunningContender } from './support/contenders.ts';
 import { createAnswerWaits } from './support/drive.ts';
 import { createEventSource } from './support/events.ts';
@@ -57,6 +58,7 @@ async function runBench(): Promise<void> {
     standIns,
     server,
     logFile: `${folder}${name}.log`,
+    folder: await build(),
     boltFolder: flags.alone ? null : await installBolt(),
     nodeOptions: flags.node.split(' ').filter((option) => option !== ''),
   });

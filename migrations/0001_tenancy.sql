@@ -7,6 +7,12 @@
 --
 -- References between tenant tables carry the tenant_id, because foreign keys are checked without row-level security:
 -- a key on the id alone would let one tenant point at another's row and learn that it exists.
+--
+-- Keys of the tables that grow begin with the id and end with the tenant. The other way round, every index of a table
+-- fits every look-up by its first column, and as long as PostgreSQL knows little of a table (new, or a partial index
+-- that was empty when it looked) all of them seem equally good. Measured on a new database, 100 admissions a call: from
+-- 26 to 89 ms within 600 messages, because each key was looked up among all rows of the tenant. Those tables reach
+-- their tenant through their connection or conversation; a second key to `tenants` would only be checked with every row.
 
 do $$
 declare
@@ -134,7 +140,7 @@ grant select, insert, update, delete on konstruct.routes to konstruct_app;
 --   ready_at in the future   leased until then (lease_owner set), or waiting for a retry (lease_owner null)
 -- A worker that dies leaves nothing to sweep: its lease is a ready_at that comes.
 create table konstruct.conversations (
-  tenant_id uuid not null references konstruct.tenants on delete cascade,
+  tenant_id uuid not null,
   id bigint generated always as identity,
   connection_id uuid not null,
   channel_id text collate "C" not null,
@@ -152,8 +158,8 @@ create table konstruct.conversations (
   thread_unread boolean not null default false,
   created_at timestamptz not null default now(),
   last_message_at timestamptz not null default now(),
-  primary key (tenant_id, id),
-  unique (tenant_id, connection_id, channel_id, thread_id),
+  primary key (id, tenant_id),
+  unique (connection_id, channel_id, thread_id, tenant_id),
   foreign key (tenant_id, connection_id) references konstruct.connections (tenant_id, id) on delete cascade
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 create index conversations_ready on konstruct.conversations (ready_at) where ready_at is not null;
@@ -171,7 +177,7 @@ grant select, insert, update, delete on konstruct.conversations to konstruct_app
 --   dead       given up after the retries: a dead letter
 --   cancelled  nothing left to answer
 create table konstruct.turns (
-  tenant_id uuid not null references konstruct.tenants on delete cascade,
+  tenant_id uuid not null,
   id bigint generated always as identity,
   conversation_id bigint not null,
   -- Null: the agent was removed. What it answered stays, without naming it.
@@ -186,11 +192,11 @@ create table konstruct.turns (
   started_at timestamptz not null default now(),
   committed_at timestamptz,
   finished_at timestamptz,
-  primary key (tenant_id, id),
+  primary key (id, tenant_id),
   foreign key (tenant_id, conversation_id) references konstruct.conversations (tenant_id, id) on delete cascade,
   foreign key (tenant_id, agent_id) references konstruct.agents (tenant_id, id) on delete set null (agent_id)
 ) with (fillfactor = 80);
-create index turns_conversation on konstruct.turns (tenant_id, conversation_id);
+create index turns_conversation on konstruct.turns (conversation_id);
 create index turns_finished on konstruct.turns (finished_at) where finished_at is not null;
 create index turns_dead on konstruct.turns (finished_at) where status = 'dead';
 alter table konstruct.turns enable row level security, force row level security;
@@ -202,10 +208,10 @@ grant select, insert, update, delete on konstruct.turns to konstruct_app, konstr
 alter table konstruct.conversations
   add foreign key (tenant_id, turn_id) references konstruct.turns (tenant_id, id);
 -- Without it, every turn that retention removes would look through all conversations of its tenant.
-create index conversations_turn on konstruct.conversations (tenant_id, turn_id) where turn_id is not null;
+create index conversations_turn on konstruct.conversations (turn_id) where turn_id is not null;
 
 create table konstruct.messages (
-  tenant_id uuid not null references konstruct.tenants on delete cascade,
+  tenant_id uuid not null,
   conversation_id bigint not null,
   id bigint generated always as identity,
   connection_id uuid not null,
@@ -230,18 +236,18 @@ create table konstruct.messages (
   received_at timestamptz not null default now(),
   edited_at timestamptz,
   deleted_at timestamptz,
-  primary key (tenant_id, conversation_id, id),
+  primary key (conversation_id, id, tenant_id),
   foreign key (tenant_id, conversation_id) references konstruct.conversations (tenant_id, id) on delete cascade,
   foreign key (tenant_id, connection_id) references konstruct.connections (tenant_id, id) on delete cascade,
   foreign key (tenant_id, turn_id) references konstruct.turns (tenant_id, id),
   -- Invariant 2: what the platform calls one message is stored once.
-  constraint messages_external unique (tenant_id, connection_id, channel_id, external_id)
+  constraint messages_external unique (connection_id, channel_id, external_id, tenant_id)
 );
-create unique index messages_event on konstruct.messages (tenant_id, connection_id, event_id)
+create unique index messages_event on konstruct.messages (event_id, connection_id, tenant_id)
   where event_id is not null;
-create index messages_pending on konstruct.messages (tenant_id, conversation_id)
+create index messages_pending on konstruct.messages (conversation_id)
   where turn_id is null and addressed and deleted_at is null;
-create index messages_turn on konstruct.messages (tenant_id, turn_id) where turn_id is not null;
+create index messages_turn on konstruct.messages (turn_id) where turn_id is not null;
 create index messages_sent on konstruct.messages (sent_at);
 alter table konstruct.messages enable row level security, force row level security;
 create policy app on konstruct.messages to konstruct_app
@@ -251,7 +257,7 @@ grant select, insert, update, delete on konstruct.messages to konstruct_app, kon
 
 -- The log of a turn: written as soon as a step is known, so that nothing finished is done again.
 create table konstruct.steps (
-  tenant_id uuid not null references konstruct.tenants on delete cascade,
+  tenant_id uuid not null,
   turn_id bigint not null,
   position integer not null,
   kind text not null check (kind in ('model', 'tool', 'delegation', 'approval')),
@@ -265,7 +271,7 @@ create table konstruct.steps (
   detail jsonb not null default '{}',
   started_at timestamptz not null,
   duration_ms integer not null,
-  primary key (tenant_id, turn_id, position),
+  primary key (turn_id, position, tenant_id),
   foreign key (tenant_id, turn_id) references konstruct.turns (tenant_id, id) on delete cascade
 );
 alter table konstruct.steps enable row level security, force row level security;
@@ -280,7 +286,7 @@ grant select, insert, update, delete on konstruct.steps to konstruct_app, konstr
 --   sent      done, external_id is the platform's id of the message
 --   failed    given up
 create table konstruct.deliveries (
-  tenant_id uuid not null references konstruct.tenants on delete cascade,
+  tenant_id uuid not null,
   id bigint generated always as identity,
   connection_id uuid not null,
   conversation_id bigint,
@@ -301,19 +307,19 @@ create table konstruct.deliveries (
   error_code text,
   created_at timestamptz not null default now(),
   sent_at timestamptz,
-  primary key (tenant_id, id),
+  primary key (id, tenant_id),
   foreign key (tenant_id, connection_id) references konstruct.connections (tenant_id, id) on delete cascade,
   foreign key (tenant_id, conversation_id) references konstruct.conversations (tenant_id, id) on delete cascade,
   foreign key (tenant_id, turn_id) references konstruct.turns (tenant_id, id) on delete cascade
 ) with (fillfactor = 80);
 -- Invariant 2: one placeholder and one final answer per turn.
-create unique index deliveries_turn on konstruct.deliveries (tenant_id, turn_id, kind, position)
+create unique index deliveries_turn on konstruct.deliveries (turn_id, kind, position, tenant_id)
   where turn_id is not null;
-create unique index deliveries_dedupe on konstruct.deliveries (tenant_id, connection_id, dedupe_key)
+create unique index deliveries_dedupe on konstruct.deliveries (dedupe_key, connection_id, tenant_id)
   where dedupe_key is not null;
 create index deliveries_notices on konstruct.deliveries (id) where kind = 'notice' and status = 'pending';
 create index deliveries_old_notices on konstruct.deliveries (created_at) where kind = 'notice';
-create index deliveries_conversation on konstruct.deliveries (tenant_id, conversation_id)
+create index deliveries_conversation on konstruct.deliveries (conversation_id)
   where conversation_id is not null;
 alter table konstruct.deliveries enable row level security, force row level security;
 create policy app on konstruct.deliveries to konstruct_app

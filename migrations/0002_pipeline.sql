@@ -302,8 +302,15 @@ begin
   ), pending as materialized (
     select p.tenant_id, p.id as conversation_id, m.id, m.reply_thread_id, m.sent_at
     from picked p
-    join messages m on m.tenant_id = p.tenant_id and m.conversation_id = p.id
-    where p.turn_id is null and m.turn_id is null and m.addressed and m.deleted_at is null
+    -- `offset 0`: looked up for each conversation. As a join it may read all that is pending, once for each of them,
+    -- because the index was empty when PostgreSQL looked.
+    cross join lateral (
+      select * from messages n
+      where n.tenant_id = p.tenant_id and n.conversation_id = p.id
+        and n.turn_id is null and n.addressed and n.deleted_at is null
+      offset 0
+    ) m
+    where p.turn_id is null
   ), opened as (
     insert into turns (tenant_id, conversation_id, agent_id, reply_thread_id)
     select p.tenant_id, p.id, k.agent_id, last_pending.reply_thread_id
@@ -558,22 +565,41 @@ begin
   with input as materialized (
     select i.* from jsonb_to_recordset(held) as i ("tenantId" uuid, "turnId" bigint, "conversationId" bigint,
       status text, "errorCode" text, "externalIds" jsonb)
+  ), part as materialized (
+    -- Looked up one by one, as in claim_turns.
+    select d.tenant_id, d.id, e.external_id, i."errorCode" as error_code
+    from input i
+    cross join lateral jsonb_array_elements_text(i."externalIds") with ordinality as e (external_id, place)
+    cross join lateral (
+      select a.tenant_id, a.id from deliveries a
+      where a.tenant_id = i."tenantId" and a.turn_id = i."turnId" and a.kind = 'answer' and a.position = e.place - 1
+      offset 0
+    ) d
   ), sent as (
     update deliveries d
-    set status = case when part.external_id is null then 'failed' else 'sent' end,
-        external_id = coalesce(part.external_id, d.external_id), error_code = i."errorCode",
-        sent_at = case when part.external_id is null then null else clock_timestamp() end
-    from input i, jsonb_array_elements_text(i."externalIds") with ordinality as part (external_id, place)
-    where d.tenant_id = i."tenantId" and d.turn_id = i."turnId" and d.kind = 'answer' and d.position = part.place - 1
-  ), message as (
-    update messages m set external_id = i."externalIds"->>0
+    set status = case when p.external_id is null then 'failed' else 'sent' end,
+        external_id = coalesce(p.external_id, d.external_id), error_code = p.error_code,
+        sent_at = case when p.external_id is null then null else clock_timestamp() end
+    from part p
+    where d.id = p.id and d.tenant_id = p.tenant_id
+  ), answer as materialized (
+    select m.tenant_id, m.conversation_id, m.id, i."externalIds"->>0 as external_id
     from input i
-    where m.tenant_id = i."tenantId" and m.turn_id = i."turnId" and m.direction = 'out'
-      and i."externalIds"->>0 is not null
+    cross join lateral (
+      select * from messages a
+      where a.tenant_id = i."tenantId" and a.turn_id = i."turnId" and a.direction = 'out'
+      offset 0
+    ) m
+    where i."externalIds"->>0 is not null
       -- Whoever read the thread meanwhile may have stored the answer as a message of it.
       and not exists (select 1 from messages known
         where known.tenant_id = m.tenant_id and known.connection_id = m.connection_id
-          and known.channel_id = m.channel_id and known.external_id = i."externalIds"->>0)
+          and known.channel_id = m.channel_id and known.external_id = i."externalIds"->>0
+        offset 0)
+  ), message as (
+    update messages m set external_id = a.external_id
+    from answer a
+    where m.conversation_id = a.conversation_id and m.id = a.id and m.tenant_id = a.tenant_id
   )
   update turns t
   set status = i.status, finished_at = clock_timestamp(), error_code = coalesce(i."errorCode", t.error_code)
@@ -701,6 +727,7 @@ create function konstruct.queue_status()
   returns table (waiting bigint, oldest_ms double precision)
   language sql stable security definer
   set search_path = konstruct, pg_temp
+  set enable_seqscan = off
 as $$
   select count(*), coalesce(extract(epoch from now() - min(due.ready_at)) * 1000, 0)
   from (select c.ready_at from conversations c where c.ready_at <= now() order by c.ready_at limit 10000) due
@@ -711,6 +738,7 @@ create function konstruct.claim_notices(p_limit integer)
   returns setof jsonb
   language sql security definer
   set search_path = konstruct, pg_temp
+  set enable_seqscan = off
 as $$
   with due as (
     select d.tenant_id, d.id from deliveries d

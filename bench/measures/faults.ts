@@ -71,7 +71,7 @@ async function sendAll(contender: RunningContender, events: readonly SignedEvent
   const free: LoadConnection[] = [];
   const startedAtMs = performance.now();
   const sendOne = async (event: SignedEvent, index: number): Promise<void> => {
-    await sleep(startedAtMs + (index * 1_000) / PER_SECOND - performance.now());
+    await sleep(Math.max(0, startedAtMs + (index * 1_000) / PER_SECOND - performance.now()));
     for (;;) {
       try {
         const connection = free.pop() ?? (await openConnections(contender.port, 1))[0];

@@ -2,8 +2,10 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+
 import type { BenchDatabase, DatabaseServer } from './bench-database.ts';
 import type { AppProcessOptions, ContenderOptions } from './contender-process.ts';
+import { memoryOptions } from './memory-options.ts';
 import { cpuMs, peakMemoryMb } from './process-usage.ts';
 import type { StandIns } from './stand-ins.ts';
 
@@ -31,6 +33,8 @@ export interface ContenderContext {
   readonly standIns: StandIns;
   readonly server: DatabaseServer;
   readonly logFile: string;
+  /** Where the compiled `bench/` is. */
+  readonly folder: URL;
   /** Where `@slack/bolt` is installed; `null`: it is not. */
   readonly boltFolder: string | null;
   /** Options for the product's `node`, for example `--cpu-prof`. */
@@ -47,8 +51,8 @@ export function createContenders(context: ContenderContext): readonly Contender[
   });
   return [
     { name: 'Konstruct', start: (what) => startKonstruct(context, { ...common, acksOnly: what === 'acks' }) },
-    peer('bare Node', '../peers/bare-node.ts', {}),
-    ...(boltFolder === null ? [] : [peer('Bolt 5', '../peers/bolt.ts', { boltFolder })]),
+    peer('bare Node', 'peers/bare-node.js', {}),
+    ...(boltFolder === null ? [] : [peer('Bolt 5', 'peers/bolt.js', { boltFolder })]),
   ];
 }
 
@@ -63,7 +67,7 @@ async function startKonstruct(
     masterKey: database.masterKey,
     role: common.acksOnly ? 'gateway' : 'all',
   };
-  return run(context, 'Konstruct', './app-process.ts', options, database);
+  return run(context, 'Konstruct', 'support/app-process.js', options, database);
 }
 
 async function run(
@@ -75,14 +79,10 @@ async function run(
 ): Promise<RunningContender> {
   const launch = async (port: number) => {
     const log = openSync(context.logFile, 'a');
-    const child = fork(
-      fileURLToPath(new URL(file, import.meta.url)),
-      [JSON.stringify({ ...options, port })],
-      {
-        execArgv: name === 'Konstruct' ? [...context.nodeOptions] : [],
-        stdio: ['ignore', log, log, 'ipc'],
-      },
-    );
+    const child = fork(fileURLToPath(new URL(file, context.folder)), [JSON.stringify({ ...options, port })], {
+      execArgv: name === 'Konstruct' ? [...memoryOptions, ...context.nodeOptions] : [],
+      stdio: ['ignore', log, log, 'ipc'],
+    });
     closeSync(log);
     const gone = once(child, 'exit').then(([code]) => {
       throw new Error(`${name} ended with ${String(code)} before it listened; see ${context.logFile}`);

@@ -86,7 +86,7 @@ async function applyMissing(
 }
 
 /** @throws KonstructError `database_outdated` naming the version, when the server is too old for the schema */
-async function checkServerVersion(client: Pick<pg.ClientBase, 'query'>): Promise<void> {
+export async function checkServerVersion(client: Pick<pg.ClientBase, 'query'>): Promise<void> {
   const { rows } = await client.query<{ number: string; name: string }>(
     `select current_setting('server_version_num') as number, current_setting('server_version') as name`,
   );

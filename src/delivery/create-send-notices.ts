@@ -3,32 +3,12 @@ import type { Cipher } from '../core/cipher.ts';
 import type { Clock } from '../core/clock.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { StoredConnection } from '../core/turn.ts';
+import type { Notice, NoticeResult } from '../core/notice.ts';
 import { openConnection, requireChannel } from './create-delivery.ts';
 
-/** A notice as the outbox hands it out. */
-export interface OutgoingNotice {
-  readonly id: number;
-  readonly tenantId: string;
-  readonly channelId: string;
-  readonly threadId: string | null;
-  readonly attempts: number;
-  readonly createdAtMs: number;
-  readonly detail: {
-    readonly code: 'rate_limited';
-    readonly personId: string;
-    readonly waitSeconds: number;
-    readonly ratePerMinute: number;
-  };
-  readonly connection: StoredConnection;
-}
-
 export interface SendNoticesOptions {
-  readonly claim: (limit: number) => Promise<readonly OutgoingNotice[]>;
-  readonly finish: (
-    notice: OutgoingNotice,
-    result: { readonly status: 'sent' | 'failed' | 'pending'; readonly errorCode: string | null },
-  ) => Promise<void>;
+  readonly claim: (limit: number) => Promise<readonly Notice[]>;
+  readonly finish: (notice: Notice, result: NoticeResult) => Promise<void>;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly cipher: Cipher;
   readonly clock: Clock;
@@ -43,18 +23,16 @@ const MAX_AGE_MS = 60_000;
 /** Sends the notices that are due. Returns whether some must be tried again later. */
 export function createSendNotices(options: SendNoticesOptions): (signal: AbortSignal) => Promise<boolean> {
   return async (signal) => {
-    let again = false;
     for (;;) {
       const notices = await options.claim(BATCH);
-      if (notices.length === 0) return again;
+      if (notices.length === 0) return false;
       const results = await Promise.all(notices.map((notice) => send(notice, signal)));
-      again ||= results.includes('pending');
-      if (again) return true;
+      if (results.includes('pending')) return true;
     }
   };
 
-  async function send(notice: OutgoingNotice, signal: AbortSignal): Promise<'sent' | 'failed' | 'pending'> {
-    let status: 'sent' | 'failed' | 'pending' = 'sent';
+  async function send(notice: Notice, signal: AbortSignal): Promise<NoticeResult['status']> {
+    let status: NoticeResult['status'] = 'sent';
     let errorCode: string | null = null;
     if (options.clock() - notice.createdAtMs > MAX_AGE_MS || notice.connection.status === 'disabled') {
       status = 'failed';
@@ -88,7 +66,7 @@ export function createSendNotices(options: SendNoticesOptions): (signal: AbortSi
   }
 }
 
-function noticeText({ detail }: OutgoingNotice): string {
+function noticeText({ detail }: Notice): string {
   const seconds = detail.waitSeconds === 1 ? '1 second' : `${detail.waitSeconds} seconds`;
   return `That was more than the ${detail.ratePerMinute} messages a minute I can take here, so I did not read your last message. Please wait ${seconds} and send it again.`;
 }

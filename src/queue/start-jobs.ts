@@ -34,9 +34,9 @@ export async function startJobs(options: {
     max: POOL_SIZE,
     application_name: 'konstruct jobs',
   });
-  pool.on('error', (error) =>
-    options.log.warn('database.connection_lost', { pool: 'jobs', code: errorCode(error) }),
-  );
+  pool.on('error', (error) => {
+    if (!pool.ending) options.log.warn('database.connection_lost', { pool: 'jobs', code: errorCode(error) });
+  });
   pool.on('connect', (client) => client.on('error', () => {})); // the pool's own listener reports it
   const stopped = new AbortController();
   const tasks: TaskList = {};

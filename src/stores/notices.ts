@@ -1,25 +1,8 @@
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
-import type { StoredConnection } from '../core/turn.ts';
+import type { Notice, NoticeResult } from '../core/notice.ts';
 import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
-
-/** Something to be said to one person outside of a turn. */
-export interface Notice {
-  readonly id: number;
-  readonly tenantId: string;
-  readonly channelId: string;
-  readonly threadId: string | null;
-  readonly attempts: number;
-  readonly createdAtMs: number;
-  readonly detail: {
-    readonly code: 'rate_limited';
-    readonly personId: string;
-    readonly waitSeconds: number;
-    readonly ratePerMinute: number;
-  };
-  readonly connection: StoredConnection;
-}
 
 /** Takes up to `limit` pending notices of all tenants; each is handed out once. */
 export async function claimNotices(pool: pg.Pool, limit: number): Promise<readonly Notice[]> {
@@ -30,7 +13,7 @@ export async function claimNotices(pool: pg.Pool, limit: number): Promise<readon
 export async function finishNotice(
   database: Kysely<Database>,
   notice: Notice,
-  result: { readonly status: 'sent' | 'failed' | 'pending'; readonly errorCode: string | null },
+  result: NoticeResult,
 ): Promise<void> {
   await withTenant(database, notice.tenantId, (transaction) =>
     transaction

@@ -57,7 +57,10 @@ async function checkMigrations(client: pg.Client): Promise<Finding[]> {
 
 async function checkRoles(client: pg.Client): Promise<Finding[]> {
   const { rows } = await client.query<{ name: string; bypasses: boolean; settable: boolean }>(
-    `select rolname as name, rolsuper or rolbypassrls as bypasses, pg_has_role(current_user, oid, 'set') as settable
+    // Before PostgreSQL 16 there was no privilege `set`: whoever was a member could become the role.
+    `select rolname as name, rolsuper or rolbypassrls as bypasses,
+       pg_has_role(current_user, oid,
+         case when current_setting('server_version_num')::integer < 160000 then 'member' else 'set' end) as settable
      from pg_roles where rolname in ('konstruct_app', 'konstruct_pipeline') order by rolname`,
   );
   if (rows.length < 2) return [problem('The roles of Konstruct are missing.', 'Run `konstruct migrate`.')];

@@ -64,7 +64,7 @@ export async function startEmbeddedDatabase(options: EmbeddedDatabaseOptions): P
     }
   } catch (error) {
     const failure = asEmbeddedFailure(error, dataDir);
-    if (failure.code !== 'aborted') log.error('database.start_failed', { code: failure.code, dataDir });
+    if (failure.code !== 'aborted') log.debug('database.start_failed', { code: failure.code, dataDir });
     throw failure;
   }
 }
