@@ -100,7 +100,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const timing = { ...defaultTiming, ...options.timing };
   const isGateway = options.role !== 'worker';
   const isWorker = options.role !== 'gateway';
-  const { clock, random, sleep } = systemTime;
+  const { clock, wallClock, random, sleep } = systemTime;
   const closing: (() => Promise<unknown> | unknown)[] = [];
   const stop = async (): Promise<void> => {
     // What cannot be closed in order must not keep the rest open, or the process would not end.
@@ -170,6 +170,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       route,
       cipher,
       clock,
+      wallClock,
       journeys,
       log,
     });
@@ -210,7 +211,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         delivery,
         storeThread: (turn, messages) => storeThread(database, turn, messages),
         channelNames: new Map([['slack', 'Slack']]),
-        clock,
+        clock: wallClock,
         log,
         historyTokens: HISTORY_TOKENS,
         threadMessages: THREAD_MESSAGES,
@@ -239,7 +240,7 @@ export async function startApp(options: AppOptions): Promise<App> {
           againAfterMs: (await sendNotices(signal)) ? NOTICE_RETRY_MS : null,
         }),
         retention: async (signal) => {
-          const before = new Date(clock() - options.retentionDays * 86_400_000);
+          const before = new Date(wallClock() - options.retentionDays * 86_400_000);
           log.info('retention.done', { ...(await expireOldRows(workPool, before, signal)) });
           return { againAfterMs: null };
         },

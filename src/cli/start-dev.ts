@@ -56,6 +56,7 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
     signingSecret,
     workspaces: defaultSeeds,
     ...systemTime,
+    clock: systemTime.wallClock, // it signs with the time of day, as Slack does
     fetch: globalThis.fetch,
     log,
     stateFile: join(config.dataDir, 'simulator.json'),

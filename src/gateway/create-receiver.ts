@@ -16,6 +16,8 @@ export interface ReceiverOptions {
   readonly route: (connection: ResolvedConnection, event: ChannelEvent) => Promise<string>;
   readonly cipher: Cipher;
   readonly clock: Clock;
+  /** What the machine's clock says now: signed timestamps are compared with it. */
+  readonly wallClock: Clock;
   readonly journeys: JourneyRecorder;
   readonly log: Log;
 }
@@ -83,7 +85,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
       return;
     }
     if (trusted === null && connection.ownSigningSecret) {
-      channel.verify(request, signingSecretOf(connection), options.clock());
+      channel.verify(request, signingSecretOf(connection), options.wallClock());
     }
     const resolvedAtMs = options.clock();
     const outcome = await options.route(connection, event);
@@ -115,7 +117,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     let refusal: KonstructError;
     try {
       if (options.signingSecret === null) throw new KonstructError('signing_secret_missing');
-      channel.verify(request, options.signingSecret, options.clock());
+      channel.verify(request, options.signingSecret, options.wallClock());
       return { connection: null, parsed: null };
     } catch (error) {
       if (!isKonstructError(error)) throw error;
@@ -124,7 +126,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     if (refusal.code !== 'signature_invalid' && refusal.code !== 'signing_secret_missing') throw refusal;
     const claimed = await peek(request);
     if (!claimed?.connection?.ownSigningSecret) throw refusal;
-    channel.verify(request, signingSecretOf(claimed.connection), options.clock());
+    channel.verify(request, signingSecretOf(claimed.connection), options.wallClock());
     return claimed;
   }
 
@@ -155,7 +157,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
         'There is no such connection, or it has no signing secret.',
       );
     }
-    channel.verify(request, secret, options.clock());
+    channel.verify(request, secret, options.wallClock());
     return { connection, parsed: null };
   }
 
