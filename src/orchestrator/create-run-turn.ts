@@ -1,39 +1,31 @@
-import type { Clock, Sleep } from '../core/clock.ts';
-import type { Answer, AnswerPart, Delivery, DeliveryProgress, Placeholder } from '../core/delivery.ts';
+import type { Answer, AnswerPart, DeliveryProgress, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
-import type { JourneyRecorder, JourneyStage } from '../core/journey.ts';
-import type { Log } from '../core/log.ts';
 import type { ModelPool, ModelResult } from '../core/model.ts';
 import { connectionDefaults } from '../core/tenant.ts';
-import type { ClaimedTurn, Step, TurnLedger } from '../core/turn.ts';
+import type { ClaimedTurn, Step } from '../core/turn.ts';
 import type { PreparePrompt } from './create-prepare-prompt.ts';
-import { describeFailure, describeUndelivered } from './describe-failure.ts';
-import { codeOf, failedStep, modelStep, replyText } from './turn-outcome.ts';
+import { createTurnEnding, type TurnEndingOptions } from './create-turn-ending.ts';
+import { describeFailure } from './describe-failure.ts';
+import { markTurn } from './mark-turn.ts';
+import {
+  codeOf,
+  earlierPlaceholder,
+  failedStep,
+  modelStep,
+  pauseOf,
+  replyText,
+  turnIds,
+  turnKey,
+} from './turn-outcome.ts';
 
-export interface RunTurnOptions {
-  readonly ledger: TurnLedger;
+export interface RunTurnOptions extends TurnEndingOptions {
   readonly models: ModelPool;
-  readonly delivery: Delivery;
   readonly preparePrompt: PreparePrompt;
-  readonly clock: Clock;
-  readonly sleep: Sleep;
-  readonly journeys: JourneyRecorder;
-  readonly log: Log;
-  /** Waits between the attempts of a turn, in ms; after the last one it is a dead letter. */
-  readonly modelRetryDelaysMs: readonly number[];
-  /** Waits between the attempts to deliver a committed answer, in ms. */
-  readonly deliveryRetryDelaysMs: readonly number[];
   readonly maxOutputTokens: number;
 }
 
 /** A model that wants a longer pause than this is as good as away: nobody looks at "Thinking…" for an hour. */
 const MAX_MODEL_PAUSE_MS = 120_000;
-/** The longest pause of a platform that is honoured before the next attempt. */
-const MAX_DELIVERY_PAUSE_MS = 900_000;
-
-const WRITE_PATIENCE_MS = 60_000;
-const WRITE_RETRY_MS = 500;
-
 /** When the model has not answered by then, the placeholder's id is recorded at once and not only with the answer. */
 const RECORD_PLACEHOLDER_AFTER_MS = 150;
 
@@ -44,48 +36,38 @@ const RECORD_PLACEHOLDER_AFTER_MS = 150;
 export function createRunTurn(
   options: RunTurnOptions,
 ): (turn: ClaimedTurn, signal: AbortSignal) => Promise<void> {
-  const { ledger, delivery, log } = options;
+  const { ledger, delivery, journeys, log } = options;
+  const ending = createTurnEnding(options);
 
   return async (turn, signal) => {
-    mark(turn, 'claimed', turn.startedAtMs);
+    markTurn(journeys, turn, 'claimed', turn.startedAtMs);
     if (turn.connection.status === 'disabled') {
-      await giveUp(turn, new KonstructError('platform_rejected', 'The connection is disabled.'), signal, {
-        state: 'absent',
-      });
+      await ending.giveUp(
+        turn,
+        new KonstructError('platform_rejected', 'The connection is disabled.'),
+        signal,
+        {
+          state: 'absent',
+        },
+      );
       return;
     }
-    if (turn.attempts > delaysOf(turn).length) {
+    if (turn.attempts > ending.delaysOf(turn).length) {
       // Not one of these attempts could write back how it ended, or there would have been fewer.
-      await giveUp(turn, new KonstructError('internal', 'The turn ended every worker that ran it.'), signal);
+      await ending.giveUp(
+        turn,
+        new KonstructError('internal', 'The turn ended every worker that ran it.'),
+        signal,
+      );
       return;
     }
     try {
       if (turn.status === 'committed') await deliverCommitted(turn, signal);
       else await answer(turn, signal);
     } catch (error) {
-      await recover(turn, error, signal, { state: 'absent' }); // an answer that was sent stays as it is
+      await ending.recover(turn, error, signal, { state: 'absent' }); // an answer that was sent stays as it is
     }
   };
-
-  /** What nobody foresaw: another attempt or, when not even that can be written, the end of the turn. */
-  async function recover(
-    turn: ClaimedTurn,
-    error: unknown,
-    signal: AbortSignal,
-    placeholder: Placeholder,
-  ): Promise<void> {
-    if (isKonstructError(error, 'lease_lost') || isKonstructError(signal.reason, 'lease_lost')) return;
-    try {
-      await putBack(turn, error, signal, { steps: [], placeholder, externalIds: [] });
-    } catch (refused) {
-      if (isAway(refused)) throw refused;
-      await giveUp(turn, refused, signal, placeholder);
-    }
-  }
-
-  function delaysOf(turn: ClaimedTurn): readonly number[] {
-    return turn.status === 'committed' ? options.deliveryRetryDelaysMs : options.modelRetryDelaysMs;
-  }
 
   async function answer(turn: ClaimedTurn, signal: AbortSignal): Promise<void> {
     const startedAtMs = options.clock();
@@ -94,7 +76,7 @@ export function createRunTurn(
     const showing = delivery.placeholder(turn, turnSignal).then(
       (placeholder) => {
         if (placeholder.state === 'shown')
-          mark(turn, 'placeholder', options.clock(), options.clock() - startedAtMs);
+          markTurn(journeys, turn, 'placeholder', options.clock(), options.clock() - startedAtMs);
         return { placeholder, error: null };
       },
       (error: unknown) => {
@@ -111,14 +93,14 @@ export function createRunTurn(
     }
     const shown = await showing;
     if (shown.error !== null) {
-      await giveUp(turn, shown.error, signal);
+      await ending.giveUp(turn, shown.error, signal);
       return;
     }
     let parts: readonly AnswerPart[] | null;
     try {
       parts = await conclude(turn, outcome, shown.placeholder, signal);
     } catch (error) {
-      await recover(turn, error, signal, shown.placeholder);
+      await ending.recover(turn, error, signal, shown.placeholder);
       return;
     }
     if (parts === null) return;
@@ -134,14 +116,18 @@ export function createRunTurn(
     signal: AbortSignal,
   ): Promise<readonly AnswerPart[] | null> {
     if (signal.aborted) {
-      await putBack(turn, signal.reason, signal, { steps: outcome.steps, placeholder, externalIds: [] });
+      await ending.putBack(turn, signal.reason, signal, {
+        steps: outcome.steps,
+        placeholder,
+        externalIds: [],
+      });
       return null;
     }
     if (!outcome.ok) {
       const delayMs = options.modelRetryDelaysMs[turn.attempts];
       const worthRepeating = !isKonstructError(outcome.error) || outcome.error.retryable;
       if (worthRepeating && delayMs !== undefined && pauseOf(outcome.error) <= MAX_MODEL_PAUSE_MS) {
-        await putBack(
+        await ending.putBack(
           turn,
           outcome.error,
           signal,
@@ -150,13 +136,13 @@ export function createRunTurn(
         );
         return null;
       }
-      log.error('turn.model_failed', { ...ids(turn), attempts: turn.attempts + 1, error: outcome.error });
+      log.error('turn.model_failed', { ...turnIds(turn), attempts: turn.attempts + 1, error: outcome.error });
     }
     const reply = outcome.ok ? replyText(outcome.result) : describeFailure(outcome.error, turn.attempts + 1);
     const parts = delivery.split(turn, reply);
-    const committed = await patiently(signal, () =>
+    const committed = await ending.patiently(signal, () =>
       ledger.commit({
-        ...key(turn),
+        ...turnKey(turn),
         placeholderExternalId: placeholder.state === 'shown' ? placeholder.messageId : null,
         steps: outcome.steps,
         reply,
@@ -167,7 +153,7 @@ export function createRunTurn(
       }),
     );
     if (!committed) throw new KonstructError('lease_lost');
-    mark(turn, 'committed', options.clock());
+    markTurn(journeys, turn, 'committed', options.clock());
     return parts.map(
       (content, index): AnswerPart => ({
         deliveryId: committed.deliveryIds[index] as number,
@@ -206,7 +192,7 @@ export function createRunTurn(
       const delayMs = options.deliveryRetryDelaysMs[turn.attempts];
       const worthRepeating = !isKonstructError(progress.error) || progress.error.retryable;
       if (signal.aborted || (worthRepeating && delayMs !== undefined)) {
-        await putBack(
+        await ending.putBack(
           turn,
           progress.error,
           signal,
@@ -216,13 +202,13 @@ export function createRunTurn(
         return;
       }
       const apology = toSend.parts[0]?.state === 'sent' ? { state: 'absent' as const } : placeholder;
-      await giveUp(turn, progress.error, signal, apology, progress.externalIds);
+      await ending.giveUp(turn, progress.error, signal, apology, progress.externalIds);
       return;
     }
-    mark(turn, 'delivered', options.clock(), options.clock() - startedAtMs);
-    await patiently(signal, () =>
+    markTurn(journeys, turn, 'delivered', options.clock(), options.clock() - startedAtMs);
+    await ending.patiently(signal, () =>
       ledger.finish({
-        ...key(turn),
+        ...turnKey(turn),
         status: failureCode === null ? 'answered' : 'dead',
         errorCode: failureCode,
         externalIds: progress.externalIds,
@@ -230,7 +216,7 @@ export function createRunTurn(
       }),
     );
     log.info('turn.answered', {
-      ...ids(turn),
+      ...turnIds(turn),
       failure: failureCode,
       ms: Math.round(options.clock() - turn.startedAtMs),
     });
@@ -252,104 +238,18 @@ export function createRunTurn(
         signal,
       });
       const endedAtMs = options.clock();
-      mark(turn, 'model', endedAtMs, endedAtMs - startedAtMs, `${result.provider} ${result.model}`);
+      markTurn(
+        journeys,
+        turn,
+        'model',
+        endedAtMs,
+        endedAtMs - startedAtMs,
+        `${result.provider} ${result.model}`,
+      );
       return { ok: true, result, steps: [modelStep(turn, startedAtMs, endedAtMs, result)] };
     } catch (error) {
       if (signal.aborted) return { ok: false, error, steps: [] };
       return { ok: false, error, steps: [failedStep(turn, startedAtMs, options.clock(), error)] };
-    }
-  }
-
-  async function putBack(
-    turn: ClaimedTurn,
-    error: unknown,
-    signal: AbortSignal,
-    progress: { steps: readonly Step[]; placeholder: Placeholder; externalIds: readonly (string | null)[] },
-    delayMs = delaysOf(turn)[turn.attempts],
-  ): Promise<void> {
-    if (isKonstructError(signal.reason, 'lease_lost')) return; // whoever has it now goes on
-    const handOver = signal.aborted;
-    if (!handOver && delayMs === undefined) {
-      await giveUp(turn, error, signal, progress.placeholder, progress.externalIds);
-      return;
-    }
-    await ledger.retry({
-      ...key(turn),
-      delayMs: handOver ? 0 : Math.max(delayMs ?? 0, Math.min(pauseOf(error), MAX_DELIVERY_PAUSE_MS)),
-      counts: !handOver,
-      steps: progress.steps,
-      placeholderExternalId: progress.placeholder.state === 'shown' ? progress.placeholder.messageId : null,
-      errorCode: handOver ? null : codeOf(error),
-      errorDetails: error instanceof KonstructError && !handOver ? error.details : null,
-      externalIds: progress.externalIds,
-    });
-    if (handOver) log.info('turn.handed_over', ids(turn));
-    else
-      log.warn('turn.retry', {
-        ...ids(turn),
-        attempt: turn.attempts + 1,
-        delayMs,
-        code: codeOf(error),
-        error,
-      });
-  }
-
-  /** A placeholder must not stand there for ever: what cannot be answered is said in its place, if that is possible. */
-  async function apologise(
-    turn: ClaimedTurn,
-    placeholder: Placeholder,
-    error: unknown,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (placeholder.state !== 'shown') return;
-    const first = turn.deliveries.find(({ kind, position }) => kind === 'answer' && position === 0);
-    const placeholderId =
-      turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
-    const deliveryId = first?.id ?? placeholderId;
-    if (deliveryId === undefined || first?.status === 'sent') return;
-    const content =
-      first === undefined && !isPlatformError(error)
-        ? describeFailure(error, turn.attempts + 1)
-        : describeUndelivered(error);
-    const apology = { parts: [{ deliveryId, content, state: 'new' as const, externalId: null }] };
-    const { error: refused } = await delivery.answer(turn, apology, placeholder, signal);
-    if (refused !== null) log.warn('turn.apology_failed', { ...ids(turn), code: codeOf(refused) });
-  }
-
-  /** Nothing more can be done for this turn: it is kept as a dead letter and the conversation goes on. */
-  async function giveUp(
-    turn: ClaimedTurn,
-    error: unknown,
-    signal: AbortSignal,
-    placeholder: Placeholder = earlierPlaceholder(turn),
-    externalIds: readonly (string | null)[] = [],
-  ): Promise<void> {
-    await apologise(turn, placeholder, error, signal);
-    mark(turn, 'failed', options.clock(), null, codeOf(error));
-    log.error('turn.dead', { ...ids(turn), code: codeOf(error), error });
-    await ledger.finish({
-      ...key(turn),
-      status: 'dead',
-      errorCode: codeOf(error),
-      externalIds,
-      followMs: null,
-    });
-  }
-
-  /**
-   * A database that is away for a moment does not cost a finished answer: what was paid for is kept and written when
-   * it is back. Harmless however long it takes, because the fence is checked then.
-   */
-  async function patiently<T>(signal: AbortSignal, write: () => Promise<T>): Promise<T> {
-    const deadlineMs = options.clock() + WRITE_PATIENCE_MS;
-    for (;;) {
-      try {
-        return await write();
-      } catch (error) {
-        if (!isAway(error) || signal.aborted || options.clock() > deadlineMs) throw error;
-        log.warn('turn.write_delayed', { code: codeOf(error) });
-        await options.sleep(WRITE_RETRY_MS, signal);
-      }
     }
   }
 
@@ -361,28 +261,8 @@ export function createRunTurn(
     const deliveryId = turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
     if (placeholder.state !== 'shown' || deliveryId === undefined) return;
     await ledger.recordPlaceholder(turn, deliveryId, placeholder.messageId).catch((error: unknown) => {
-      log.warn('placeholder.record_failed', { ...ids(turn), error }); // the answer's commit records it too
+      log.warn('placeholder.record_failed', { ...turnIds(turn), error }); // the answer's commit records it too
     });
-  }
-
-  function mark(
-    turn: ClaimedTurn,
-    stage: JourneyStage,
-    atMs: number,
-    durationMs: number | null = null,
-    detail?: string,
-  ): void {
-    const { externalId } = turn.connection;
-    for (const message of turn.messages) {
-      if (!message.ofTurn || message.externalId === null) continue;
-      const messageKey = {
-        externalId,
-        channelId: turn.channelId,
-        messageId: message.externalId,
-        threadId: turn.replyThreadId,
-      };
-      options.journeys.mark(messageKey, stage, atMs, durationMs, detail);
-    }
   }
 }
 
@@ -390,34 +270,3 @@ type ModelOutcome =
   /** `result` is `null` when nothing was left to ask. */
   | { readonly ok: true; readonly result: ModelResult | null; readonly steps: readonly Step[] }
   | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };
-
-/** The database cannot be asked at this moment: nobody else can either, and the lease sees to it that the turn goes on. */
-function isAway(error: unknown): boolean {
-  return isKonstructError(error, 'database_unavailable') || isKonstructError(error, 'disk_full');
-}
-
-function isPlatformError(error: unknown): boolean {
-  return isKonstructError(error) && error.code.startsWith('platform_');
-}
-
-/** How long the other side wants to be left alone, in ms. */
-function pauseOf(error: unknown): number {
-  return (isKonstructError(error) && error.retryAfterMs) || 0;
-}
-
-/** The placeholder as earlier attempts left it. */
-function earlierPlaceholder({ deliveries }: ClaimedTurn): Placeholder {
-  const earlier = deliveries.find(({ kind }) => kind === 'placeholder');
-  if (earlier === undefined) return { state: 'absent' };
-  return earlier.externalId === null
-    ? { state: 'unknown', deliveryId: earlier.id }
-    : { state: 'shown', messageId: earlier.externalId };
-}
-
-function key({ tenantId, conversationId, turnId, fence }: ClaimedTurn) {
-  return { tenantId, conversationId, turnId, fence };
-}
-
-function ids({ tenantId, conversationId, turnId }: ClaimedTurn) {
-  return { tenantId, conversationId, turnId };
-}

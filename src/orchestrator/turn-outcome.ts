@@ -1,3 +1,4 @@
+import type { Placeholder } from '../core/delivery.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { ModelAttempt, ModelResult } from '../core/model.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
@@ -56,4 +57,28 @@ export function failedStep(turn: ClaimedTurn, startedAtMs: number, endedAtMs: nu
     startedAtMs,
     durationMs: Math.round(endedAtMs - startedAtMs),
   };
+}
+
+/** How long the other side wants to be left alone, in ms. */
+export function pauseOf(error: unknown): number {
+  return (isKonstructError(error) && error.retryAfterMs) || 0;
+}
+
+/** The placeholder as earlier attempts left it. */
+export function earlierPlaceholder({ deliveries }: ClaimedTurn): Placeholder {
+  const earlier = deliveries.find(({ kind }) => kind === 'placeholder');
+  if (earlier === undefined) return { state: 'absent' };
+  return earlier.externalId === null
+    ? { state: 'unknown', deliveryId: earlier.id }
+    : { state: 'shown', messageId: earlier.externalId };
+}
+
+/** Names a turn and proves the right to write to it. */
+export function turnKey({ tenantId, conversationId, turnId, fence }: ClaimedTurn) {
+  return { tenantId, conversationId, turnId, fence };
+}
+
+/** A turn's ids, for logs. */
+export function turnIds({ tenantId, conversationId, turnId }: ClaimedTurn) {
+  return { tenantId, conversationId, turnId };
 }

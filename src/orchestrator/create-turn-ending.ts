@@ -1,0 +1,184 @@
+import type { Clock, Sleep } from '../core/clock.ts';
+import type { Delivery, Placeholder } from '../core/delivery.ts';
+import { isKonstructError, KonstructError } from '../core/errors.ts';
+import type { JourneyRecorder } from '../core/journey.ts';
+import type { Log } from '../core/log.ts';
+import type { ClaimedTurn, Step, TurnLedger } from '../core/turn.ts';
+import { describeFailure, describeUndelivered } from './describe-failure.ts';
+import { markTurn } from './mark-turn.ts';
+import { codeOf, earlierPlaceholder, pauseOf, turnIds, turnKey } from './turn-outcome.ts';
+
+export interface TurnEndingOptions {
+  readonly ledger: TurnLedger;
+  readonly delivery: Delivery;
+  readonly clock: Clock;
+  readonly sleep: Sleep;
+  readonly journeys: JourneyRecorder;
+  readonly log: Log;
+  /** Waits between the attempts of a turn, in ms; after the last one it is a dead letter. */
+  readonly modelRetryDelaysMs: readonly number[];
+  /** Waits between the attempts to deliver a committed answer, in ms. */
+  readonly deliveryRetryDelaysMs: readonly number[];
+}
+
+/** How far an attempt has come that is put back. */
+export interface AttemptProgress {
+  readonly steps: readonly Step[];
+  readonly placeholder: Placeholder;
+  readonly externalIds: readonly (string | null)[];
+}
+
+/** How a turn ends that is not simply answered. Each way is written back, or the lease sees to it. */
+export interface TurnEnding {
+  /** Another attempt after `delayMs`, or the end when there was none left; a worker that shuts down hands over. */
+  putBack(
+    turn: ClaimedTurn,
+    error: unknown,
+    signal: AbortSignal,
+    progress: AttemptProgress,
+    delayMs?: number,
+  ): Promise<void>;
+  /** Nothing more can be done for this turn: it is kept as a dead letter and the conversation goes on. */
+  giveUp(
+    turn: ClaimedTurn,
+    error: unknown,
+    signal: AbortSignal,
+    placeholder?: Placeholder,
+    externalIds?: readonly (string | null)[],
+  ): Promise<void>;
+  /** What nobody foresaw: another attempt or, when not even that can be written, the end of the turn. */
+  recover(turn: ClaimedTurn, error: unknown, signal: AbortSignal, placeholder: Placeholder): Promise<void>;
+  /**
+   * A database that is away for a moment does not cost a finished answer: what was paid for is kept and written when
+   * it is back. Harmless however long it takes, because the fence is checked then.
+   */
+  patiently<T>(signal: AbortSignal, write: () => Promise<T>): Promise<T>;
+  /** Waits between the attempts that this turn has, in ms. */
+  delaysOf(turn: ClaimedTurn): readonly number[];
+}
+
+/** The longest pause of a platform that is honoured before the next attempt. */
+const MAX_DELIVERY_PAUSE_MS = 900_000;
+const WRITE_PATIENCE_MS = 60_000;
+const WRITE_RETRY_MS = 500;
+
+export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
+  const { ledger, delivery, log } = options;
+  return { putBack, giveUp, recover, patiently, delaysOf };
+
+  async function recover(
+    turn: ClaimedTurn,
+    error: unknown,
+    signal: AbortSignal,
+    placeholder: Placeholder,
+  ): Promise<void> {
+    if (isKonstructError(error, 'lease_lost') || isKonstructError(signal.reason, 'lease_lost')) return;
+    try {
+      await putBack(turn, error, signal, { steps: [], placeholder, externalIds: [] });
+    } catch (refused) {
+      if (isAway(refused)) throw refused;
+      await giveUp(turn, refused, signal, placeholder);
+    }
+  }
+
+  function delaysOf(turn: ClaimedTurn): readonly number[] {
+    return turn.status === 'committed' ? options.deliveryRetryDelaysMs : options.modelRetryDelaysMs;
+  }
+
+  async function putBack(
+    turn: ClaimedTurn,
+    error: unknown,
+    signal: AbortSignal,
+    progress: AttemptProgress,
+    delayMs = delaysOf(turn)[turn.attempts],
+  ): Promise<void> {
+    if (isKonstructError(signal.reason, 'lease_lost')) return; // whoever has it now goes on
+    const handOver = signal.aborted;
+    if (!handOver && delayMs === undefined) {
+      await giveUp(turn, error, signal, progress.placeholder, progress.externalIds);
+      return;
+    }
+    await ledger.retry({
+      ...turnKey(turn),
+      delayMs: handOver ? 0 : Math.max(delayMs ?? 0, Math.min(pauseOf(error), MAX_DELIVERY_PAUSE_MS)),
+      counts: !handOver,
+      steps: progress.steps,
+      placeholderExternalId: progress.placeholder.state === 'shown' ? progress.placeholder.messageId : null,
+      errorCode: handOver ? null : codeOf(error),
+      errorDetails: error instanceof KonstructError && !handOver ? error.details : null,
+      externalIds: progress.externalIds,
+    });
+    if (handOver) log.info('turn.handed_over', turnIds(turn));
+    else
+      log.warn('turn.retry', {
+        ...turnIds(turn),
+        attempt: turn.attempts + 1,
+        delayMs,
+        code: codeOf(error),
+        error,
+      });
+  }
+
+  /** A placeholder must not stand there for ever: what cannot be answered is said in its place, if that is possible. */
+  async function apologise(
+    turn: ClaimedTurn,
+    placeholder: Placeholder,
+    error: unknown,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (placeholder.state !== 'shown') return;
+    const first = turn.deliveries.find(({ kind, position }) => kind === 'answer' && position === 0);
+    const placeholderId =
+      turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
+    const deliveryId = first?.id ?? placeholderId;
+    if (deliveryId === undefined || first?.status === 'sent') return;
+    const content =
+      first === undefined && !isPlatformError(error)
+        ? describeFailure(error, turn.attempts + 1)
+        : describeUndelivered(error);
+    const apology = { parts: [{ deliveryId, content, state: 'new' as const, externalId: null }] };
+    const { error: refused } = await delivery.answer(turn, apology, placeholder, signal);
+    if (refused !== null) log.warn('turn.apology_failed', { ...turnIds(turn), code: codeOf(refused) });
+  }
+
+  async function giveUp(
+    turn: ClaimedTurn,
+    error: unknown,
+    signal: AbortSignal,
+    placeholder: Placeholder = earlierPlaceholder(turn),
+    externalIds: readonly (string | null)[] = [],
+  ): Promise<void> {
+    await apologise(turn, placeholder, error, signal);
+    markTurn(options.journeys, turn, 'failed', options.clock(), null, codeOf(error));
+    log.error('turn.dead', { ...turnIds(turn), code: codeOf(error), error });
+    await ledger.finish({
+      ...turnKey(turn),
+      status: 'dead',
+      errorCode: codeOf(error),
+      externalIds,
+      followMs: null,
+    });
+  }
+
+  async function patiently<T>(signal: AbortSignal, write: () => Promise<T>): Promise<T> {
+    const deadlineMs = options.clock() + WRITE_PATIENCE_MS;
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        if (!isAway(error) || signal.aborted || options.clock() > deadlineMs) throw error;
+        log.warn('turn.write_delayed', { code: codeOf(error) });
+        await options.sleep(WRITE_RETRY_MS, signal);
+      }
+    }
+  }
+}
+
+/** The database cannot be asked at this moment: nobody else can either, and the lease sees to it that the turn goes on. */
+function isAway(error: unknown): boolean {
+  return isKonstructError(error, 'database_unavailable') || isKonstructError(error, 'disk_full');
+}
+
+function isPlatformError(error: unknown): boolean {
+  return isKonstructError(error) && error.code.startsWith('platform_');
+}
