@@ -8,7 +8,9 @@ import { connectionDefaults } from '../core/tenant.ts';
 import type { ClaimedTurn, Step, TurnLedger } from '../core/turn.ts';
 import type { PreparePrompt } from './create-prepare-prompt.ts';
 import { describeFailure, describeUndelivered } from './describe-failure.ts';
+import { earlierPlaceholder, placeholderIdOf } from './earlier-placeholder.ts';
 import { codeOf, failedStep, modelStep, replyText } from './turn-outcome.ts';
+import { createWritePatiently, isAway } from './write-patiently.ts';
 
 export interface RunTurnOptions {
   readonly ledger: TurnLedger;
@@ -31,9 +33,6 @@ const MAX_MODEL_PAUSE_MS = 120_000;
 /** The longest pause of a platform that is honoured before the next attempt. */
 const MAX_DELIVERY_PAUSE_MS = 900_000;
 
-const WRITE_PATIENCE_MS = 60_000;
-const WRITE_RETRY_MS = 500;
-
 /** When the model has not answered by then, the placeholder's id is recorded at once and not only with the answer. */
 const RECORD_PLACEHOLDER_AFTER_MS = 150;
 
@@ -45,6 +44,7 @@ export function createRunTurn(
   options: RunTurnOptions,
 ): (turn: ClaimedTurn, signal: AbortSignal) => Promise<void> {
   const { ledger, delivery, log } = options;
+  const patiently = createWritePatiently(options);
 
   return async (turn, signal) => {
     mark(turn, 'claimed', turn.startedAtMs);
@@ -303,10 +303,9 @@ export function createRunTurn(
   ): Promise<void> {
     if (placeholder.state !== 'shown') return;
     const first = turn.deliveries.find(({ kind, position }) => kind === 'answer' && position === 0);
-    const placeholderId =
-      turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
+    const placeholderId = placeholderIdOf(turn);
     const deliveryId = first?.id ?? placeholderId;
-    if (deliveryId === undefined || first?.status === 'sent') return;
+    if (deliveryId === null || first?.status === 'sent') return;
     const content =
       first === undefined && !isPlatformError(error)
         ? describeFailure(error, turn.attempts + 1)
@@ -336,30 +335,13 @@ export function createRunTurn(
     });
   }
 
-  /**
-   * A database that is away for a moment does not cost a finished answer: what was paid for is kept and written when
-   * it is back. Harmless however long it takes, because the fence is checked then.
-   */
-  async function patiently<T>(signal: AbortSignal, write: () => Promise<T>): Promise<T> {
-    const deadlineMs = options.clock() + WRITE_PATIENCE_MS;
-    for (;;) {
-      try {
-        return await write();
-      } catch (error) {
-        if (!isAway(error) || signal.aborted || options.clock() > deadlineMs) throw error;
-        log.warn('turn.write_delayed', { code: codeOf(error) });
-        await options.sleep(WRITE_RETRY_MS, signal);
-      }
-    }
-  }
-
   async function recordPlaceholder(
     turn: ClaimedTurn,
     showing: Promise<{ placeholder: Placeholder }>,
   ): Promise<void> {
     const { placeholder } = await showing;
-    const deliveryId = turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
-    if (placeholder.state !== 'shown' || deliveryId === undefined) return;
+    const deliveryId = placeholderIdOf(turn);
+    if (placeholder.state !== 'shown' || deliveryId === null) return;
     await ledger.recordPlaceholder(turn, deliveryId, placeholder.messageId).catch((error: unknown) => {
       log.warn('placeholder.record_failed', { ...ids(turn), error }); // the answer's commit records it too
     });
@@ -391,11 +373,6 @@ type ModelOutcome =
   | { readonly ok: true; readonly result: ModelResult | null; readonly steps: readonly Step[] }
   | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };
 
-/** The database cannot be asked at this moment: nobody else can either, and the lease sees to it that the turn goes on. */
-function isAway(error: unknown): boolean {
-  return isKonstructError(error, 'database_unavailable') || isKonstructError(error, 'disk_full');
-}
-
 function isPlatformError(error: unknown): boolean {
   return isKonstructError(error) && error.code.startsWith('platform_');
 }
@@ -403,15 +380,6 @@ function isPlatformError(error: unknown): boolean {
 /** How long the other side wants to be left alone, in ms. */
 function pauseOf(error: unknown): number {
   return (isKonstructError(error) && error.retryAfterMs) || 0;
-}
-
-/** The placeholder as earlier attempts left it. */
-function earlierPlaceholder({ deliveries }: ClaimedTurn): Placeholder {
-  const earlier = deliveries.find(({ kind }) => kind === 'placeholder');
-  if (earlier === undefined) return { state: 'absent' };
-  return earlier.externalId === null
-    ? { state: 'unknown', deliveryId: earlier.id }
-    : { state: 'shown', messageId: earlier.externalId };
 }
 
 function key({ tenantId, conversationId, turnId, fence }: ClaimedTurn) {
