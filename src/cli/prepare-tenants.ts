@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import type { Kysely } from 'kysely';
-import { createSlackChannel } from '../channels/slack/index.ts';
 import { type Config, revealProviderKeys } from '../config.ts';
 import { applyConfigFile } from '../config-file/apply-config-file.ts';
 import type { Cipher } from '../core/cipher.ts';
@@ -11,7 +10,7 @@ import { createDatabasePool } from '../db/pool.ts';
 import type { Database } from '../db/schema.ts';
 import { validateRoute } from '../llm/validate-route.ts';
 import { listTenants } from '../stores/tenants.ts';
-import { systemTime } from '../system-time.ts';
+import { connectSlackWorkspace } from './connect-slack-workspace.ts';
 
 export interface PrepareTenantsOptions {
   readonly config: Config;
@@ -24,7 +23,6 @@ export interface PrepareTenantsOptions {
 }
 
 const CONNECTIONS = 9;
-const IDENTIFY_TIMEOUT_MS = 15_000;
 
 /** Makes the tenants a start brings along: KONSTRUCT_CONFIG, the workspace of SLACK_BOT_TOKEN, or the first ones. */
 export async function prepareTenants(options: PrepareTenantsOptions): Promise<void> {
@@ -41,12 +39,14 @@ export async function prepareTenants(options: PrepareTenantsOptions): Promise<vo
       await apply(options, database, config.configFile, await readConfigFile(config.configFile));
     }
     if (config.slack.botToken !== null) {
-      await apply(
-        options,
+      const botToken = config.slack.botToken.reveal();
+      const text = await connectSlackWorkspace({
+        ...options,
+        apiUrl: config.slack.apiUrl,
         database,
-        'SLACK_BOT_TOKEN',
-        await workspaceOfToken(options, config.slack.botToken.reveal()),
-      );
+        botToken,
+      });
+      if (text !== null) await apply(options, database, 'SLACK_BOT_TOKEN', text);
     }
     if (options.firstTenants !== undefined && (await listTenants(database)).length === 0) {
       await apply(options, database, 'first tenants', options.firstTenants);
@@ -81,49 +81,5 @@ async function readConfigFile(file: string): Promise<string> {
     throw new KonstructError('config_invalid', `KONSTRUCT_CONFIG names ${file}, which cannot be read.`, {
       cause,
     });
-  }
-}
-
-/** The tenant of one real workspace: who it is, Slack says (`auth.test`). The token stays in the environment's name. */
-async function workspaceOfToken(options: PrepareTenantsOptions, botToken: string): Promise<string> {
-  const channel = createSlackChannel({
-    apiUrl: options.config.slack.apiUrl,
-    ...systemTime,
-    log: options.log,
-  });
-  try {
-    const access = { connectionId: 'SLACK_BOT_TOKEN', externalId: '', credentials: { botToken } };
-    const identity = await channel.identify(access, AbortSignal.timeout(IDENTIFY_TIMEOUT_MS));
-    const slug =
-      identity.name
-        .toLowerCase()
-        .replace(/[^a-z0-9]+/g, '-')
-        .replace(/^-+|-+$/g, '') || 'workspace';
-    return JSON.stringify({
-      tenants: [
-        {
-          slug,
-          name: identity.name,
-          agents: [{ slug: 'ada', name: 'Ada', role: 'AI coworker' }],
-          connections: [
-            {
-              channel: 'slack',
-              externalId: identity.externalId,
-              agent: 'ada',
-              // biome-ignore lint/suspicious/noTemplateCurlyInString: apply takes it from the environment
-              credentials: { botToken: '${SLACK_BOT_TOKEN}' },
-            },
-          ],
-        },
-      ],
-    });
-  } catch (cause) {
-    const reason =
-      cause instanceof KonstructError ? (cause.details.platformError ?? cause.message) : String(cause);
-    throw new KonstructError('config_invalid', `SLACK_BOT_TOKEN: Slack does not accept it (${reason}).`, {
-      cause,
-    });
-  } finally {
-    channel.close();
   }
 }

@@ -17,12 +17,10 @@ export interface SlackManifest {
     };
   };
   readonly oauth_config: {
-    readonly redirect_urls: readonly string[];
     readonly scopes: { readonly bot: readonly string[] };
   };
   readonly settings: {
     readonly event_subscriptions: { readonly request_url: string; readonly bot_events: readonly string[] };
-    readonly interactivity: { readonly is_enabled: boolean; readonly request_url: string };
     readonly org_deploy_enabled: boolean;
     readonly socket_mode_enabled: boolean;
     readonly token_rotation_enabled: boolean;
@@ -87,12 +85,10 @@ export function slackManifest({ publicUrl, name }: SlackManifestOptions): SlackM
       assistant_view: { assistant_description: 'Ask, and it goes to work.', suggested_prompts: [] },
     },
     oauth_config: {
-      redirect_urls: [address('/slack/oauth_redirect')],
       scopes: { bot: [...REQUIRED_SCOPES, ...FURTHER_SCOPES].sort() },
     },
     settings: {
       event_subscriptions: { request_url: address('/slack/events'), bot_events: BOT_EVENTS },
-      interactivity: { is_enabled: true, request_url: address('/slack/interactions') },
       org_deploy_enabled: true,
       socket_mode_enabled: false,
       token_rotation_enabled: false,
