@@ -135,10 +135,7 @@ describe('bad input', () => {
 
   it('stores text that PostgreSQL could not: NUL and half surrogate pairs are taken out', async () => {
     const { event } = JSON.parse(eventBody());
-    const body = eventBody({ event: { ...event, text: `<@${acme.agent}> a\u0000b` } }).replace(
-      'b"',
-      'b\\ud800"',
-    );
+    const body = eventBody({ event: { ...event, text: `<@${acme.agent}> a\u0000b\ud800` } });
     expect((await post(body)).status).toBe(200);
     const [stored] = await installation.query(
       'select content from konstruct.messages where external_id = $1',

@@ -187,13 +187,13 @@ describe('claiming', () => {
 describe('a lease', () => {
   it('that ran out hands the turn over with its steps, and the late worker can write nothing', async () => {
     const admit = database.gateway();
-    const slow = database.worker('slow', { leaseMs: 40 });
+    const slow = database.worker('slow', { leaseMs: 500 });
     const other = database.worker('other');
     const id = conversationOf(await admit(mention()));
     const stale = only(await slow.claim(1));
     expect(stale.fresh).toBe(true);
     expect(await other.claim(1)).toEqual([]);
-    await sleep(60);
+    await sleep(550);
     const taken = only(await other.claim(1));
     expect(taken).toMatchObject({
       conversationId: id,
