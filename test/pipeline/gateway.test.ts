@@ -141,7 +141,7 @@ describe('bad input', () => {
       'select content from konstruct.messages where external_id = $1',
       [event.ts],
     );
-    expect(stored?.content).toBe('ab');
+    expect(stored?.content).toBe('ab\ufffd');
   });
 });
 
