@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium, type Page } from 'playwright-core';
+
+/**
+ * Takes the pictures of docs/images from the real thing: starts `konstruct dev` on a temporary data folder, asks Ada in
+ * a browser, and saves what is to be seen. Needs a Chromium: /usr/bin/chromium, or the program that CHROMIUM names.
+ */
+const root = fileURLToPath(new URL('../', import.meta.url));
+const port = 8_321;
+const url = `http://127.0.0.1:${port}/simulator`;
+const START_TIMEOUT_MS = 60_000;
+
+const pictures = [
+  { name: 'simulator-light', width: 1440, height: 900, colorScheme: 'light' },
+  { name: 'simulator-dark', width: 1440, height: 900, colorScheme: 'dark' },
+  { name: 'simulator-phone', width: 390, height: 844, colorScheme: 'light' },
+] as const;
+
+const dataDir = await mkdtemp(join(tmpdir(), 'konstruct-screenshots-'));
+const konstruct = spawn(join(root, 'bin', 'konstruct'), ['dev'], {
+  env: { ...process.env, PORT: String(port), KONSTRUCT_DATA_DIR: dataDir },
+  stdio: 'ignore',
+});
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
+});
+try {
+  await untilServed();
+  let asked = false;
+  for (const { name, width, height, colorScheme } of pictures) {
+    const page = await browser.newPage({ viewport: { width, height }, colorScheme });
+    await page.goto(url);
+    if (!asked) await ask(page, '@Ada can you check the refund policy?');
+    asked = true;
+    await show(page);
+    await page.screenshot({ path: join(root, 'docs', 'images', `${name}.png`) });
+    await page.close();
+  }
+} finally {
+  await browser.close();
+  konstruct.kill('SIGTERM');
+  await new Promise((resolve) => konstruct.once('exit', resolve));
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+async function untilServed(): Promise<void> {
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  for (;;) {
+    const answered = await fetch(url).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+    if (answered) return;
+    if (Date.now() > deadline) throw new Error(`Nothing at ${url} within ${START_TIMEOUT_MS} ms.`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+async function ask(page: Page, text: string): Promise<void> {
+  const composer = page.getByRole('textbox').last();
+  await composer.fill(text);
+  await composer.press('Escape'); // closes the list of names
+  await composer.press('Enter');
+  await page.getByText('My instructions say about that:', { exact: true }).waitFor();
+}
+
+/** On a phone the channel is a pane of its own. */
+async function show(page: Page): Promise<void> {
+  const answer = page.getByText('My instructions say about that:', { exact: true });
+  const channel = page.getByText('general', { exact: true }).first();
+  await answer.or(channel).filter({ visible: true }).first().waitFor();
+  if (!(await answer.isVisible()) && (await channel.isVisible())) await channel.click();
+  await answer.waitFor();
+  await page.waitForTimeout(500); // transitions
+}
