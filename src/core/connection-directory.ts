@@ -15,5 +15,10 @@ export interface ConnectionDirectory {
     channel: string,
     account: Pick<AccountRef, 'externalIds' | 'appId'>,
   ): Promise<ResolvedConnection | null>;
+  /** The same without asking the database: `undefined` when it would have to be asked. */
+  known(
+    channel: string,
+    account: Pick<AccountRef, 'externalIds' | 'appId'>,
+  ): Promise<ResolvedConnection | null> | undefined;
   find(channel: string, connectionId: string): Promise<ResolvedConnection | null>;
 }

@@ -12,7 +12,7 @@ it('compares signed timestamps with the machine’s clock, which a suspended mac
       parse: () => ({ kind: 'challenge', contentType: 'text/plain', body: 'yes' }),
     } as never,
     signingSecret: 's',
-    directory: { resolve: async () => null, find: async () => null },
+    directory: { resolve: async () => null, known: () => undefined, find: async () => null },
     route: async () => 'ignored',
     cipher: {} as never,
     clock: () => 1,

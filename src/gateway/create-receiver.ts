@@ -130,12 +130,16 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     return claimed;
   }
 
-  /** Whom an unverified body claims to be for: only to choose the secret that then must fit. Bounded. */
-  async function peek(request: ChannelRequest): Promise<Trusted | null> {
+  /** A stranger must not be able to keep the database busy with ids that nobody knows. */
+  function mayLookUp(): boolean {
     const second = Math.floor(options.clock() / 1_000);
     if (lookups.second !== second) lookups = { second, count: 0 };
     lookups.count += 1;
-    if (lookups.count > UNVERIFIED_LOOKUPS_PER_SECOND) return null;
+    return lookups.count <= UNVERIFIED_LOOKUPS_PER_SECOND;
+  }
+
+  /** Whom an unverified body claims to be for: only to choose the secret that then must fit. */
+  async function peek(request: ChannelRequest): Promise<Trusted | null> {
     let parsed: ParsedRequest;
     try {
       parsed = channel.parse(request);
@@ -144,6 +148,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     }
     const account = parsed.kind === 'events' ? parsed.events[0]?.account : undefined;
     if (parsed.kind !== 'events' || parsed.events.length !== 1 || !account) return null;
+    const known = directory.known(channel.type, account);
+    if (known === undefined && !mayLookUp()) return null;
     return { connection: await directory.resolve(channel.type, account), parsed };
   }
 

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { AccountRef } from '../core/channel.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ConnectionDirectory, ResolvedConnection } from '../core/connection-directory.ts';
 import { queryRows } from '../db/query-rows.ts';
@@ -25,26 +26,30 @@ export function createConnectionDirectory(options: {
 }): CachedConnectionDirectory {
   let entries = new Map<string, Entry>();
 
+  function fresh(key: string): Promise<ResolvedConnection | null> | undefined {
+    const entry = entries.get(key);
+    return entry && entry.expiresAtMs > options.clock() ? entry.connection : undefined;
+  }
+
   function cached(
     key: string,
     load: () => Promise<ResolvedConnection | null>,
   ): Promise<ResolvedConnection | null> {
-    const now = options.clock();
-    const known = entries.get(key);
-    if (known && known.expiresAtMs > now) return known.connection;
+    const known = fresh(key);
+    if (known) return known;
     const generation = entries;
     const connection = load();
     generation.delete(key);
-    generation.set(key, { connection, expiresAtMs: now + MAX_AGE_MS });
+    generation.set(key, { connection, expiresAtMs: options.clock() + MAX_AGE_MS });
     if (generation.size > MAX_ENTRIES) generation.delete(generation.keys().next().value as string);
     connection.catch(() => generation.delete(key)); // a failure is not an answer
     return connection;
   }
 
   return {
+    known: (channel, account) => fresh(accountKey(channel, account)),
     resolve: (channel, { externalIds, appId }) =>
-      // As JSON: ids come from requests that nobody has verified yet, and may hold any separator.
-      cached(JSON.stringify([channel, externalIds, appId ?? '']), async () => {
+      cached(accountKey(channel, { externalIds, appId }), async () => {
         if (externalIds.length === 0) return null;
         const rows = await queryRows<{ connection: ResolvedConnection | null }>(options.pool, {
           name: 'resolve_connection',
@@ -67,4 +72,12 @@ export function createConnectionDirectory(options: {
       entries = new Map(); // look-ups under way end in the old map and are not served again
     },
   };
+}
+
+/** As JSON: ids come from requests that nobody has verified yet, and may hold any separator. */
+function accountKey(
+  channel: string,
+  { externalIds, appId }: Pick<AccountRef, 'externalIds' | 'appId'>,
+): string {
+  return JSON.stringify([channel, externalIds, appId ?? '']);
 }

@@ -117,6 +117,19 @@ describe('a model that fails', () => {
     ).toEqual([{ provider: 'openai-compatible', model: 'second', outcome: 'stop', counted: true }]);
   });
 
+  it('ends in a sentence of its own when it refuses, was cut at its limit, or says nothing', async () => {
+    const { model } = await start();
+    model.respond(() => ({ text: '', finish: 'refused' }));
+    const refused = await ask(installation, mention);
+    expect(textOf(refused.answer)).toBe('My model declined to answer that. Could you put it differently?');
+    model.respond(() => ({ text: 'A long story', finish: 'length' }));
+    const cut = await ask(installation, mention);
+    expect(textOf(cut.answer)).toMatch(/^A long story\n\n\*\(I had to stop here because of the length/);
+    model.respond(() => ({ text: '' }));
+    const empty = await ask(installation, mention);
+    expect(textOf(empty.answer)).toMatch(/^I could not reach my model/);
+  });
+
   it('is tried again with the same placeholder, until it answers', async () => {
     const { model } = await start();
     let calls = 0;

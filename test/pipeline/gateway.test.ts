@@ -274,6 +274,24 @@ describe('a connection with a signing secret of its own', () => {
     expect(await rows()).toBe(before);
   });
 
+  it('is heard through a flood of strangers', async () => {
+    await post(globexBody(), { secret: own });
+    const strangers = Array.from({ length: 60 }, (_, index) =>
+      post(
+        eventBody({
+          team_id: `T${index}`,
+          authorizations: [{ team_id: `T${index}`, user_id: 'U1', is_bot: true }],
+        }),
+        {
+          secret: 'guessed',
+        },
+      ),
+    );
+    const heard = await post(globexBody(), { secret: own });
+    expect(heard.status).toBe(200);
+    for (const { status } of await Promise.all(strangers)) expect(status).toBe(401);
+  });
+
   it('does not exist under another id', async () => {
     for (const id of [randomUUID(), 'nonsense', '%00']) {
       expect((await post(eventBody(), { path: `/slack/events/${id}` })).status, id).toBe(401);
