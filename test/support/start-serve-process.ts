@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type Installation, SIGNING_SECRET } from './start-installation.ts';
+import { SIGNING_SECRET } from './signing-secret.ts';
+import type { Installation } from './start-installation.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const START_TIMEOUT_MS = 20_000;
@@ -18,7 +19,7 @@ export interface ServeProcess {
 }
 
 export async function startServeProcess(
-  installation: Installation,
+  installation: Pick<Installation, 'databaseUrl' | 'masterKey' | 'slackApiUrl'>,
   role: 'all' | 'gateway' | 'worker',
   env: Readonly<Record<string, string>> = {},
 ): Promise<ServeProcess> {
