@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Clock } from '../core/clock.ts';
 import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, TurnKey, TurnLedger } from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
@@ -10,6 +11,11 @@ export interface TurnQueue extends TurnLedger {
   claim(limit: number): Promise<readonly ClaimedTurn[]>;
   /** Prolongs leases; says for each turn, in order, whether it is still held. */
   renew(turns: readonly TurnKey[]): Promise<readonly boolean[]>;
+  /**
+   * Whether the lease of a claimed turn has not run out by this process's own clock. A process that was stopped and
+   * goes on learns it from here before it sends anything; the database would tell it only at its next write.
+   */
+  isHeld(turn: TurnKey): boolean;
 }
 
 export interface TurnQueueOptions {
@@ -20,13 +26,15 @@ export interface TurnQueueOptions {
   readonly leaseMs: number;
   /** Messages of a conversation that a turn gets to see. */
   readonly historyMessages: number;
+  readonly clock: Clock;
 }
 
 const MAX_BATCH = 100;
 const MAX_IN_FLIGHT = 2;
 
 export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
-  const { pool, owner } = options;
+  const { pool, owner, clock } = options;
+  const heldUntilMs = new WeakMap<TurnKey, number>();
 
   async function call<Result>(
     name: string,
@@ -83,14 +91,20 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
   );
 
   return {
-    claim: (limit) =>
-      call<ClaimedTurn>('claim_turns', 'select claim_turns($1, $2, $3, $4) as result', [
+    async claim(limit) {
+      const untilMs = clock() + options.leaseMs; // from before the call: never later than the database's
+      const turns = await call<ClaimedTurn>('claim_turns', 'select claim_turns($1, $2, $3, $4) as result', [
         owner,
         limit,
         options.leaseMs,
         options.historyMessages,
-      ]),
+      ]);
+      for (const turn of turns) heldUntilMs.set(turn, untilMs);
+      return turns;
+    },
+    isHeld: (turn) => clock() < (heldUntilMs.get(turn) ?? 0),
     async renew(turns) {
+      const untilMs = clock() + options.leaseMs;
       const leases = turns.map(({ tenantId, conversationId, fence }) => ({
         tenantId,
         conversationId,
@@ -102,7 +116,11 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
         [owner, options.leaseMs, JSON.stringify(leases)],
       );
       const held = new Map(rows.map(({ conversationId, fence }) => [conversationId, fence]));
-      return turns.map(({ conversationId, fence }) => held.get(conversationId) === fence);
+      return turns.map((turn) => {
+        const isHeld = held.get(turn.conversationId) === turn.fence;
+        if (isHeld) heldUntilMs.set(turn, untilMs);
+        return isHeld;
+      });
     },
     commit,
     finish,

@@ -14,13 +14,14 @@ import { createTalk } from './talk.ts';
  * while people write; then everything is healed, and what stands there is held against the promises. The seed decides
  * what is done; when it strikes depends on the machine, so a seed finds a bug again often, not always.
  */
+const print = (text: string) => process.stdout.write(`${text}\n`);
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '3' }, seed: { type: 'string' } },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
 if (!(minutes > 0) || !Number.isInteger(seed)) {
-  console.error('usage: test/chaos/run.ts [--minutes N] [--seed S]');
+  print('usage: test/chaos/run.ts [--minutes N] [--seed S]');
   process.exit(2);
 }
 
@@ -32,7 +33,7 @@ const note = (what: string): void => {
   timeline.push(`${((Date.now() - startedAtMs) / 1000).toFixed(1).padStart(7)} s  ${what}`);
 };
 
-console.log(`chaos: seed ${seed}, ${minutes} min`);
+print(`chaos: seed ${seed}, ${minutes} min`);
 const installation = await startChaosInstallation(random);
 try {
   process.exitCode = (await run(installation)) ? 0 : 1;
@@ -72,7 +73,7 @@ async function run(chaos: ChaosInstallation): Promise<boolean> {
   });
   report(findings, trouble.counts, idleAfterS);
   if (idle && findings.violations.length === 0) return true;
-  if (!idle) console.log(`NOT IDLE ${IDLE_DEADLINE_MS / 1000} s after everything was healed`);
+  if (!idle) print(`NOT IDLE ${IDLE_DEADLINE_MS / 1000} s after everything was healed`);
   await reportViolations(chaos, findings);
   return false;
 }
@@ -116,16 +117,14 @@ function report(findings: Findings, troubles: ReadonlyMap<string, number>, idleA
   const lines = [...Object.entries(findings.counts), ...troubles].map(
     ([name, count]) => `${String(count).padStart(6)}  ${name}`,
   );
-  console.log(lines.join('\n'));
-  console.log(`idle ${idleAfterS} s after everything was healed`);
-  console.log(
-    findings.violations.length === 0 ? 'every promise held' : `${findings.violations.length} VIOLATIONS`,
-  );
+  print(lines.join('\n'));
+  print(`idle ${idleAfterS} s after everything was healed`);
+  print(findings.violations.length === 0 ? 'every promise held' : `${findings.violations.length} VIOLATIONS`);
 }
 
 /** Everything that is known of the turns in question goes to a file. */
 async function reportViolations(chaos: ChaosInstallation, { violations }: Findings): Promise<void> {
-  for (const violation of violations.slice(0, 10)) console.log(JSON.stringify(violation));
+  for (const violation of violations.slice(0, 10)) print(JSON.stringify(violation));
   const lines: string[] = [...timeline, ''];
   for (const turnId of new Set(violations.flatMap(({ turnId }) => turnId ?? []))) {
     lines.push(`turn ${turnId}`);
@@ -144,5 +143,5 @@ async function reportViolations(chaos: ChaosInstallation, { violations }: Findin
   for (const violation of violations) lines.push(JSON.stringify(violation));
   const file = join(tmpdir(), `konstruct-chaos-${seed}.log`);
   writeFileSync(file, `${lines.join('\n')}\n`);
-  console.log(`seed ${seed}; timeline, rows and log lines: ${file}`);
+  print(`seed ${seed}; timeline, rows and log lines: ${file}`);
 }

@@ -22,6 +22,7 @@ export async function startServeProcess(
   installation: Pick<Installation, 'databaseUrl' | 'masterKey' | 'slackApiUrl'>,
   role: 'all' | 'gateway' | 'worker',
   env: Readonly<Record<string, string>> = {},
+  onSpawn: (child: ChildProcess) => void = () => {},
 ): Promise<ServeProcess> {
   const child = spawn(process.execPath, [main, 'serve', '--role', role], {
     env: {
@@ -36,6 +37,7 @@ export async function startServeProcess(
     },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  onSpawn(child);
   const lines: Record<string, unknown>[] = [];
   const exited = once(child, 'exit').then(([code]) => code as number | null);
   const url = await new Promise<string>((resolve, reject) => {

@@ -25,7 +25,7 @@ export interface SlackClientOptions {
 /** Calls Slack's Web API: paced, retried where that is safe, with the project's errors. */
 export interface SlackClient {
   /**
-   * @throws KonstructError `platform_rate_limited`, `platform_unavailable`, `platform_rejected`, `aborted`
+   * @throws KonstructError `platform_rate_limited`, `platform_unavailable`, `platform_rejected`, `aborted`, `lease_lost`
    */
   call(access: ConnectionAccess, call: SlackCall, signal: AbortSignal): Promise<JsonRecord>;
   close(): void;
@@ -36,6 +36,8 @@ interface SlackCall {
   readonly arguments: JsonRecord;
   /** Whether doing it twice is the same as doing it once: then an unknown outcome is tried again. */
   readonly idempotent: boolean;
+  /** Asked right before each attempt, after all waiting. */
+  readonly mayStillSend?: (() => boolean) | undefined;
   /** Overrides the client's; 0: fail at once when Slack is limiting. */
   readonly maxWaitMs?: number;
 }
@@ -129,6 +131,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
       let retries = 0;
       for (;;) {
         await whenAllowed(access, call, untilMs, signal);
+        if (call.mayStillSend?.() === false) throw new KonstructError('lease_lost');
         try {
           return await attempt(token, call, signal);
         } catch (error) {
