@@ -190,6 +190,14 @@ describe('a worker that is killed, while another one is paused beyond its lease'
     await modelIsAsked(pausedInWait.token);
     paused.child.kill('SIGSTOP');
 
+    // One that is asked to stop, and killed before it has handed over.
+    const stopping = await serve('worker');
+    const inShutdown = await say({ holdModel: true });
+    await modelIsAsked(inShutdown.token);
+    stopping.child.kill('SIGTERM');
+    await until('it stops', () => stopping.lines.some(({ event }) => event === 'serve.stopping'));
+    await stopping.end('SIGKILL');
+
     const victim = await serve('worker', proxy);
     const update = 'chat.update';
     // The placeholder stands there, nobody has recorded it.
@@ -254,21 +262,6 @@ describe('a worker that is killed, while another one is paused beyond its lease'
     await new Promise((resolve) => setTimeout(resolve, 1_500)); // what it would send, it would send by now
     await keepAllPromises();
     expect(await paused.end('SIGTERM')).toBe(0);
-  });
-});
-
-describe('a process that is killed while it shuts down', () => {
-  it('leaves its turn to another, which answers it once', { timeout: 60_000 }, async () => {
-    await start();
-    const { say, modelIsAsked, keepAllPromises } = conversations();
-    const [victim] = await Promise.all([serve('worker'), serve('gateway')]);
-    const { token } = await say({ holdModel: true });
-    await modelIsAsked(token);
-    victim.child.kill('SIGTERM');
-    await until('it stops', () => victim.lines.some(({ event }) => event === 'serve.stopping'));
-    await victim.end('SIGKILL');
-    await serve('worker');
-    await keepAllPromises();
   });
 });
 
