@@ -1,5 +1,7 @@
 import type { Kysely } from 'kysely';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { DoctorContext } from '../../src/cli/doctor/check.ts';
+import { checkDeadLetters } from '../../src/cli/doctor/check-dead-letters.ts';
 import { createDatabase } from '../../src/db/create-database.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import type { Database } from '../../src/db/schema.ts';
@@ -13,7 +15,7 @@ import {
   readDeadLetters,
 } from '../../src/stores/dead-letters.ts';
 import { discardDeadLetter, type Replay, replayDeadLetter } from '../../src/stores/replay-dead-letter.ts';
-import { agentTexts, answerTo, ask, idle, until } from '../support/conversation.ts';
+import { agentTexts, answerTo, ask, idle, type Utterance, until } from '../support/conversation.ts';
 import { acme, globex } from '../support/people.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
 
@@ -28,10 +30,11 @@ const inGeneral = { workspaceId: acme.workspaceId, channelId: acme.general, user
 const inDirect = { ...inGeneral, channelId: acme.directMara };
 const mention = { ...inGeneral, text: `<@${acme.agent}> hello` };
 const quick = { modelRetryDelaysMs: [20], deliveryRetryDelaysMs: [20], pollEveryMs: 50 };
-const down = () => ({ status: 503 });
+/** Refused for good: no attempt is worth repeating. */
+const refused = () => ({ status: 400 });
 
-async function start(timing: Partial<typeof quick> = {}): Promise<Installation> {
-  installation = await startInstallation({ app: { timing: { ...quick, ...timing } } });
+async function start(): Promise<Installation> {
+  installation = await startInstallation({ app: { timing: quick } });
   const { databaseUrl: url, log } = installation;
   database = createDatabase(createDatabasePool({ url, name: 'operator', size: 8, log }));
   return installation;
@@ -69,9 +72,9 @@ async function isAnswered(sent: SentMessage, ...texts: readonly string[]): Promi
   expect(agentTexts(installation, sent)).toEqual(texts);
 }
 
-/** Says it while the model is away, and waits until its turn is given up. */
-async function dieOf(utterance: typeof mention): Promise<SentMessage> {
-  installation.model.respond(down);
+/** Says it while the model does not answer, and waits until its turn is given up. */
+async function dieOf(utterance: Utterance, reply: () => { status: number } = refused): Promise<SentMessage> {
+  installation.model.respond(reply);
   const { sent } = await ask(installation, utterance);
   await idle(installation);
   return sent;
@@ -79,8 +82,8 @@ async function dieOf(utterance: typeof mention): Promise<SentMessage> {
 
 describe('a turn that the model never answered', () => {
   it('is a dead letter that says why, and that its person knows', async () => {
-    const { model } = await start();
-    const sent = await dieOf(mention);
+    await start();
+    const sent = await dieOf(mention, () => ({ status: 503 }));
     const letter = await onlyLetter();
     expect(letter).toMatchObject({
       tenant: acme.workspaceId.toLowerCase(),
@@ -106,7 +109,7 @@ describe('a turn that the model never answered', () => {
       'answer sent',
     ]);
     expect(await countDeadLetters(database, new Date(Date.now() - 60_000))).toEqual({ total: 1, recent: 1 });
-    expect(model.requests.length).toBeGreaterThanOrEqual(2);
+    expect(await countDeadLetters(database, new Date(Date.now() + 60_000))).toEqual({ total: 1, recent: 0 });
   });
 
   it('is answered by a replay in the place of the honest sentence, and the answer is part of the history', async () => {
@@ -117,7 +120,7 @@ describe('a turn that the model never answered', () => {
     expect(await replay((await onlyLetter()).id)).toEqual({
       state: 'ready',
       answer: 'anew',
-      reason: 'model_unavailable',
+      reason: 'model_rejected',
     });
     await isAnswered(sent, 'Hello again.');
     expect(await letters(true)).toEqual([]);
@@ -135,25 +138,22 @@ describe('a turn that the model never answered', () => {
     await replay(id);
     await until('it is dead again', async () => (await letters()).length === 1);
     await idle(installation);
-    expect((await onlyLetter()).modelCalls).toBe(4);
+    expect((await onlyLetter()).modelCalls).toBe(2);
     expect(agentTexts(installation, sent)).toEqual([expect.stringMatching(/^I could not reach my model/)]);
     model.respond(() => 'At last.');
     await replay(id);
     await isAnswered(sent, 'At last.');
   });
 
-  it('is answered in a new message when somebody deleted the sentence', async () => {
+  it('is answered in a new message when the sentence cannot be edited any more', async () => {
     const { model, simulator } = await start();
     const sent = await dieOf(mention);
-    const [said] = simulator
-      .messages(acme.workspaceId, acme.general, sent.ts)
-      .filter(({ isAgent }) => isAgent);
     simulator.faults.add({ kind: 'api_error', error: 'message_not_found', method: 'chat.update' });
     model.respond(() => 'Hello again.');
     await replay((await onlyLetter()).id);
     await answerTo(installation, sent, (text) => text === 'Hello again.');
     await idle(installation);
-    expect(agentTexts(installation, sent)).toHaveLength(said ? 2 : 1);
+    expect(agentTexts(installation, sent)).toHaveLength(2);
   });
 });
 
@@ -245,18 +245,25 @@ describe('a replay while another turn of the conversation runs', () => {
 });
 
 describe('an answer that could not be delivered', () => {
-  it('is delivered by a replay without asking the model again, in the place of the apology', async () => {
+  it.each([
+    ['in the place of the apology', 1, true],
+    ['in the place of the placeholder, where not even the apology could be said', null, false],
+  ])('is delivered by a replay without asking the model again: %s', async (_name, failures, told) => {
     const { model, simulator } = await start();
     model.respond(() => 'Expensive answer.');
-    const fault = simulator.faults.add({ kind: 'api_error', error: 'is_archived', method: 'chat.update' });
+    const fault = simulator.faults.add({
+      kind: 'api_error',
+      error: 'is_archived',
+      method: 'chat.update',
+      ...(failures === null ? {} : { remaining: failures }),
+    });
     const sent = await simulator.say(mention);
     await until('it is dead', async () => (await letters()).length === 1);
     await idle(installation);
-    expect(await onlyLetter()).toMatchObject({
-      reason: 'platform_rejected',
-      answerStored: true,
-      told: false,
-    });
+    expect(await onlyLetter()).toMatchObject({ reason: 'platform_rejected', answerStored: true, told });
+    expect(agentTexts(installation, sent)).toEqual([
+      told ? expect.stringMatching(/^I have an answer, but/) : 'Thinking…',
+    ]);
     simulator.faults.remove(fault.id);
     const before = model.requests.length;
     expect(await replay((await onlyLetter()).id)).toMatchObject({ state: 'ready', answer: 'stored' });
@@ -264,6 +271,24 @@ describe('an answer that could not be delivered', () => {
     expect(model.requests.length).toBe(before);
     expect(await installation.query('select status, error_code from konstruct.turns')).toEqual([
       { status: 'answered', error_code: null },
+    ]);
+  });
+});
+
+describe('konstruct doctor', () => {
+  it('warns of what died within a day', async () => {
+    await start();
+    await dieOf(mention);
+    const check = (clock: () => number) => checkDeadLetters.run({ database, clock } as DoctorContext);
+    expect(await check(Date.now)).toEqual([
+      {
+        level: 'warning',
+        text: 'One turn was given up in the last 24 hours.',
+        remedy: expect.stringContaining('konstruct dead-letters list'),
+      },
+    ]);
+    expect(await check(() => Date.now() + 25 * 60 * 60_000)).toMatchObject([
+      { level: 'ok', text: 'None in the last 24 hours; 1 older.' },
     ]);
   });
 });
@@ -291,7 +316,7 @@ describe('a replay that cannot be', () => {
 
   it('is refused for the dead letter of another tenant', async () => {
     await start();
-    installation.model.respond(down);
+    installation.model.respond(refused);
     await ask(installation, {
       workspaceId: globex.workspaceId,
       channelId: globex.general,
@@ -310,7 +335,7 @@ describe('a dead letter that is discarded', () => {
     await dieOf(mention);
     const { id } = await onlyLetter();
     const before = model.requests.length;
-    expect(await discard(id)).toBe('model_unavailable');
+    expect(await discard(id)).toBe('model_rejected');
     expect(await letters()).toEqual([]);
     expect(await letters(true)).toMatchObject([{ id, status: 'discarded' }]);
     await expect(replay(id)).rejects.toThrow('it was discarded');
