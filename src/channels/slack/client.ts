@@ -4,10 +4,10 @@ import type { ConnectionAccess } from '../../core/channel.ts';
 import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import { isKonstructError, KonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { createKeepAliveFetch } from './keep-alive-fetch.ts';
 import { createPacing } from './pacing.ts';
 import type { JsonRecord } from './read-json.ts';
 import { rateLimited, rejected, toKonstructError } from './slack-error.ts';
+import { createSlackFetch } from './slack-fetch.ts';
 
 export interface SlackClientOptions {
   /** Ends in `/api/`. */
@@ -55,7 +55,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
   const pacing = createPacing(clock);
   // Slack's client has no way to pass a signal through to `fetch`.
   const signals = new AsyncLocalStorage<AbortSignal>();
-  const transport = createKeepAliveFetch({ timeoutMs, currentSignal: () => signals.getStore() });
+  const transport = createSlackFetch({ timeoutMs, currentSignal: () => signals.getStore() });
   const client = new WebClient(undefined, {
     slackApiUrl: apiUrl,
     allowAbsoluteUrls: false,
