@@ -145,8 +145,14 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
         ? describeFailure(error, turn.attempts + 1)
         : describeUndelivered(error);
     const apology = { parts: [{ deliveryId, content, state: 'new' as const, externalId: null }] };
-    const { error: refused } = await delivery.answer(turn, apology, placeholder, signal);
+    const { externalIds, error: refused } = await delivery.answer(turn, apology, placeholder, signal);
     if (refused !== null) log.warn('turn.apology_failed', { ...turnIds(turn), code: codeOf(refused) });
+    const messageId = externalIds[0] ?? null;
+    if (messageId === null) return;
+    await ledger.recordApology(turnKey(turn), messageId).catch((unrecorded: unknown) => {
+      // For operators, and so that a replay finds the message: not worth the end of the turn.
+      log.warn('turn.apology_unrecorded', { ...turnIds(turn), code: codeOf(unrecorded) });
+    });
   }
 
   async function giveUp(

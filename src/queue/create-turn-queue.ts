@@ -127,5 +127,13 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     retry,
     recordPlaceholder: ({ tenantId }, deliveryId, externalId) =>
       recordPlaceholder({ tenantId, deliveryId, externalId }),
+    async recordApology({ tenantId, conversationId, turnId, fence }, externalId) {
+      const [recorded] = await call<boolean>(
+        'record_apology',
+        'select record_apology($1, $2, $3, $4, $5, $6) as result',
+        [owner, tenantId, conversationId, turnId, fence, externalId],
+      );
+      return recorded ?? false;
+    },
   };
 }
