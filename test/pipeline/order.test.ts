@@ -35,11 +35,19 @@ describe('messages to one thread', () => {
     for (const reply of replies) expect(await reply.acked).toBe(true);
     await idle(installation);
     expect(most).toBe(1);
-    const answered = agentTexts(installation, sent)
+    const answers = agentTexts(installation, sent)
       .filter((text) => text.startsWith('seen: '))
-      .flatMap((text) => text.slice('seen: '.length).split(' ').filter(Boolean).map(Number));
-    expect(answered.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
-    expect(answered).toEqual(answered.toSorted((a, b) => a - b));
+      .map((text) => text.slice('seen: '.length).split(' ').filter(Boolean).map(Number));
+    expect(answers.flat().toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 20 }, (_, index) => index + 1),
+    );
+    // Together they stand in the order in which they were written …
+    for (const answer of answers) expect(answer).toEqual(answer.toSorted((a, b) => a - b));
+    // … and turn after turn in the order in which they came in: the network may swap two that are sent at once.
+    const turns = await installation.query(
+      `select turn_id::int as turn from konstruct.messages where direction = 'in' order by id`,
+    );
+    expect(turns).toEqual(turns.toSorted((a, b) => Number(a.turn) - Number(b.turn)));
     const overlapping = await installation.query(`
       select 1 from konstruct.turns a join konstruct.turns b
         on a.conversation_id = b.conversation_id and a.id < b.id and b.started_at < a.finished_at`);
