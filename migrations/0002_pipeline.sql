@@ -330,10 +330,8 @@ begin
     where m.tenant_id = q.tenant_id and m.conversation_id = q.conversation_id and m.id = q.id
     returning m.tenant_id, m.conversation_id, m.id
   ), placeholder as (
-    insert into deliveries (tenant_id, connection_id, conversation_id, turn_id, kind, channel_id, thread_id, status,
-      attempts)
-    select o.tenant_id, p.connection_id, o.conversation_id, o.id, 'placeholder', p.channel_id, o.reply_thread_id,
-      'sending', 1
+    insert into deliveries (tenant_id, turn_id, kind, channel_id, thread_id, status, attempts)
+    select o.tenant_id, o.id, 'placeholder', p.channel_id, o.reply_thread_id, 'sending', 1
     from opened o
     join picked p on p.tenant_id = o.tenant_id and p.id = o.conversation_id
     returning tenant_id, turn_id, id
@@ -505,10 +503,16 @@ begin
       "inputTokens" integer, "outputTokens" integer, "cachedInputTokens" integer, "reasoningTokens" integer,
       detail jsonb, "startedAtMs" double precision, "durationMs" integer)
   ), message as (
-    insert into messages (tenant_id, conversation_id, connection_id, channel_id, direction, sender_id, content,
-      addressed, turn_id, sent_at)
-    select h."tenantId", h."conversationId", h.connection_id, h.channel_id, 'out', h."agentUserId", h.reply, false,
-      h."turnId", clock_timestamp()
+    -- The first part replaces the placeholder, so its name is known and the end of the turn need not write the row again.
+    insert into messages (tenant_id, conversation_id, connection_id, channel_id, external_id, direction, sender_id,
+      content, addressed, turn_id, sent_at)
+    select h."tenantId", h."conversationId", h.connection_id, h.channel_id,
+      case when not exists (
+        select 1 from messages known
+        where known.tenant_id = h."tenantId" and known.connection_id = h.connection_id
+          and known.channel_id = h.channel_id and known.external_id = h."placeholderExternalId"
+        offset 0) then h."placeholderExternalId" end,
+      'out', h."agentUserId", h.reply, false, h."turnId", clock_timestamp()
     from held h
   ), shown as (
     update deliveries d set status = 'sent', external_id = h."placeholderExternalId", sent_at = clock_timestamp()
@@ -516,10 +520,9 @@ begin
     where h."placeholderExternalId" is not null and d.tenant_id = h."tenantId" and d.turn_id = h."turnId"
       and d.kind = 'placeholder' and d.position = 0
   ), outbox as (
-    insert into deliveries (tenant_id, connection_id, conversation_id, turn_id, kind, position, channel_id, thread_id,
-      content, status, attempts)
-    select h."tenantId", h.connection_id, h."conversationId", h."turnId", 'answer', (part.place - 1)::integer,
-      h.channel_id, h.reply_thread_id, part.content, 'sending', 1
+    insert into deliveries (tenant_id, turn_id, kind, position, channel_id, thread_id, content, status, attempts)
+    select h."tenantId", h."turnId", 'answer', (part.place - 1)::integer, h.channel_id, h.reply_thread_id, part.content,
+      'sending', 1
     from held h, jsonb_array_elements_text(h.parts) with ordinality as part (content, place)
     returning tenant_id, turn_id, id, position
   )
@@ -591,7 +594,7 @@ begin
       offset 0
     ) m
     where i."externalIds"->>0 is not null
-      -- Whoever read the thread meanwhile may have stored the answer as a message of it.
+      -- Its own name since the commit; or whoever read the thread meanwhile stored the answer as a message of it.
       and not exists (select 1 from messages known
         where known.tenant_id = m.tenant_id and known.connection_id = m.connection_id
           and known.channel_id = m.channel_id and known.external_id = i."externalIds"->>0
@@ -742,7 +745,7 @@ create function konstruct.claim_notices(p_limit integer)
 as $$
   with due as (
     select d.tenant_id, d.id from deliveries d
-    where d.kind = 'notice' and d.status = 'pending'
+    where d.kind = 'notice' and d.attempts = 0 and d.status = 'pending'
     order by d.id
     limit p_limit
     for update skip locked
@@ -850,9 +853,10 @@ declare
 begin
   with old as (
     select t.tenant_id, t.id from turns t
-    where t.finished_at < least(p_before, now() - interval '1 day')
+    where t.started_at < least(p_before, now() - interval '1 day')
+      and t.finished_at < least(p_before, now() - interval '1 day')
       and not exists (select 1 from messages m where m.tenant_id = t.tenant_id and m.turn_id = t.id)
-    order by t.finished_at
+    order by t.started_at
     limit p_limit
     for update skip locked
   )

@@ -81,7 +81,7 @@ describe('a turn that cannot be written back, for a reason that does not pass,',
   it('keeps the answer that stands already, once', async () => {
     const { model } = await start();
     model.respond(() => 'Said.');
-    await refuse('messages', 'update', `new.direction = 'out' and new.external_id is not null`);
+    await refuse('deliveries', 'update', `new.kind = 'answer' and new.status = 'sent'`);
     const { sent } = await ask(installation, mention);
     await isDead();
     await idle(installation);
