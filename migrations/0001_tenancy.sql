@@ -166,6 +166,8 @@ create table konstruct.conversations (
   foreign key (tenant_id, connection_id) references konstruct.connections (tenant_id, id) on delete cascade
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 create index conversations_ready on konstruct.conversations (ready_at) where ready_at is not null;
+-- For taking turns among tenants when more is ready than workers have room for.
+create index conversations_ready_of_tenant on konstruct.conversations (tenant_id, ready_at) where ready_at is not null;
 create index conversations_last_message on konstruct.conversations (last_message_at);
 alter table konstruct.conversations enable row level security, force row level security;
 create policy app on konstruct.conversations to konstruct_app

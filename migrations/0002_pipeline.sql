@@ -264,9 +264,11 @@ end
 $$;
 
 -- Leases up to p_limit ready conversations to p_owner for p_lease_ms, opens or resumes a turn for each and returns all
--- that is needed to run it: see ClaimedTurn in src/core/turn.ts.
+-- that is needed to run it: see ClaimedTurn in src/core/turn.ts. The longest waiting come first; if more are ready than
+-- asked for, the tenants take turns, beginning after p_after, and nobody waits behind another tenant's thousands.
 -- Losing this write in a crash of the server is harmless (the conversation is ready again), so it does not wait for the disk.
-create function konstruct.claim_turns(p_owner text, p_limit integer, p_lease_ms integer, p_history integer)
+create function konstruct.claim_turns(p_owner text, p_limit integer, p_lease_ms integer, p_history integer,
+    p_after uuid)
   returns setof jsonb
   language plpgsql security definer
   set search_path = konstruct, pg_temp
@@ -274,6 +276,7 @@ create function konstruct.claim_turns(p_owner text, p_limit integer, p_lease_ms 
   set enable_hashjoin = off
   set enable_mergejoin = off
   set enable_seqscan = off
+  set enable_sort = off
   set random_page_cost = 1.1
 as $$
 declare
@@ -292,6 +295,71 @@ begin
   select jsonb_agg(to_jsonb(picked)) into ready from picked;
   if ready is null then
     return;
+  end if;
+
+  if jsonb_array_length(ready) = p_limit then
+    -- From tenant to tenant along the index, at most p_limit of them, however much each of them has. The order by both
+    -- columns, and `between` for `=`, leave no other index to choose.
+    with recursive ahead (tenant_id, place) as (
+      (select c.tenant_id, 1 from conversations c
+       where c.tenant_id > p_after and c.ready_at <= now()
+       order by c.tenant_id, c.ready_at limit 1)
+      union all
+      select n.tenant_id, a.place + 1
+      from ahead a
+      cross join lateral (
+        select c.tenant_id from conversations c
+        where c.tenant_id > a.tenant_id and c.ready_at <= now()
+        order by c.tenant_id, c.ready_at limit 1
+      ) n
+      where a.place < p_limit
+    ), behind (tenant_id, place) as (
+      (select c.tenant_id, (select count(*) from ahead) + 1 from conversations c
+       where c.tenant_id <= p_after and c.ready_at <= now() and (select count(*) from ahead) < p_limit
+       order by c.tenant_id, c.ready_at limit 1)
+      union all
+      select n.tenant_id, b.place + 1
+      from behind b
+      cross join lateral (
+        select c.tenant_id from conversations c
+        where c.tenant_id > b.tenant_id and c.tenant_id <= p_after and c.ready_at <= now()
+        order by c.tenant_id, c.ready_at limit 1
+      ) n
+      where b.place < p_limit
+    ), due as materialized (
+      select a.tenant_id, a.place from ahead a
+      union all
+      select b.tenant_id, b.place from behind b
+    ), candidate as materialized (
+      select f.tenant_id, f.id
+      from due d
+      cross join lateral (
+        select o.tenant_id, o.id, row_number() over () as round
+        from (
+          select c.tenant_id, c.id from conversations c
+          where c.tenant_id between d.tenant_id and d.tenant_id and c.ready_at <= now()
+          order by c.tenant_id, c.ready_at
+          limit ceil(p_limit::double precision / (select count(*) from due))
+        ) o
+      ) f
+      order by f.round, d.place
+      limit p_limit
+    ), fair as (
+      select c.tenant_id, c.id
+      from candidate n
+      join conversations c on c.tenant_id = n.tenant_id and c.id = n.id
+      where c.ready_at <= now()
+      for no key update of c skip locked
+    ), chosen as (
+      select f.tenant_id, f.id, 0 as choice from fair f
+      union all
+      -- Held already: instead of what other workers took meanwhile.
+      (select r.tenant_id, r.id, 1 from jsonb_to_recordset(ready) as r (tenant_id uuid, id bigint)
+       where not exists (select 1 from fair f where f.tenant_id = r.tenant_id and f.id = r.id))
+      order by choice
+      limit p_limit
+    )
+    select jsonb_agg(jsonb_build_object('tenant_id', c.tenant_id, 'id', c.id)) into ready from chosen c;
   end if;
 
   return query
