@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebClient } from '@slack/web-api';
 import { createSlackChannel } from '../src/channels/slack/index.ts';
-import { createKeepAliveFetch } from '../src/channels/slack/keep-alive-fetch.ts';
+import { createSlackFetch } from '../src/channels/slack/slack-fetch.ts';
 
 export interface SlackClientFigure {
   readonly way: string;
@@ -51,7 +51,7 @@ function waysToPost(apiUrl: string): Readonly<Record<string, () => Promise<unkno
   const body = new URLSearchParams({ ...fields, metadata: JSON.stringify(metadata) }).toString();
   const headers = { 'content-type': 'application/x-www-form-urlencoded', authorization: 'Bearer xoxb-1' };
   const call = { ...fields, metadata, token: 'xoxb-1' };
-  const light = createKeepAliveFetch({ timeoutMs: 10_000, currentSignal: () => undefined });
+  const light = createSlackFetch({ timeoutMs: 10_000, currentSignal: () => undefined });
   const standard = new WebClient(undefined, { slackApiUrl: apiUrl, timeout: 10_000 });
   const lightClient = new WebClient(undefined, { slackApiUrl: apiUrl, fetch: light.fetch });
   const nothing = (): void => {};

@@ -266,7 +266,8 @@ $$;
 -- Leases up to p_limit ready conversations to p_owner for p_lease_ms, opens or resumes a turn for each and returns all
 -- that is needed to run it: see ClaimedTurn in src/core/turn.ts. The longest waiting come first; if more are ready than
 -- asked for, the tenants take turns, beginning after p_after, and nobody waits behind another tenant's thousands.
--- Losing this write in a crash of the server is harmless (the conversation is ready again), so it does not wait for the disk.
+-- It waits for the disk: what the worker then sends carries the ids of these rows. Were they lost in a crash of the server,
+-- nobody would know the placeholder that stands there, and the next claim would give the same ids and fence again.
 create function konstruct.claim_turns(p_owner text, p_limit integer, p_lease_ms integer, p_history integer,
     p_after uuid)
   returns setof jsonb
@@ -282,8 +283,6 @@ as $$
 declare
   ready jsonb;
 begin
-  perform set_config('synchronous_commit', 'off', true);
-
   -- The lock comes in a statement of its own: what the next one sees of the messages is then at least as new as it.
   with picked as (
     select c.tenant_id, c.id from conversations c

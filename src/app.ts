@@ -186,13 +186,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     // 3 queue, 4 orchestrator, 5 models and 6 delivery: what goes out
     const routes = createRouteDirectory({ database, cipher, fallback: defaultRoute(options.providerKeys) });
     listener.on('konstruct_changed', () => routes.invalidate());
-    const delivery = createDelivery({ channels, cipher, log });
     const queue = createTurnQueue({
       pool: workPool,
       owner: `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`,
       leaseMs: timing.leaseMs,
       historyMessages: HISTORY_MESSAGES,
+      clock,
     });
+    const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log });
     const models = createModelPool({
       routes: (name) => routes.find(name),
       keys: options.providerKeys,

@@ -46,6 +46,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./doctor.ts')).doctorCommand(),
   },
   {
+    name: 'dead-letters',
+    summary: 'list, show, replay or discard what could not be answered',
+    load: async () => (await import('./dead-letters.ts')).deadLettersCommand(),
+  },
+  {
     name: 'manifest',
     summary: 'print what a chat tool needs to know to make our app',
     load: async () => (await import('./manifest.ts')).manifestCommand(),

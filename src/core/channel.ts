@@ -181,6 +181,8 @@ export interface DeliveryMarker {
 }
 
 export interface OutboundMessage {
+  /** Asked right before the message leaves, after all waiting; `false`: it must not be sent (`lease_lost`). */
+  readonly mayStillSend?: () => boolean;
   readonly target: ThreadTarget;
   readonly markdown: string;
   readonly marker: DeliveryMarker;

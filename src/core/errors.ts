@@ -139,6 +139,19 @@ export const errorTable = {
     meaning: 'An agent names a model route that does not exist.',
     remedy: 'Add the route to konstruct.yaml and run `konstruct apply`, or give the agent another route.',
   },
+  dead_letter_closed: {
+    status: 409,
+    retryable: false,
+    meaning: 'The turn is no dead letter, or no longer one: it was answered, replayed or discarded.',
+    remedy: 'Run `konstruct dead-letters list` to see those there are.',
+  },
+  replay_impossible: {
+    status: 409,
+    retryable: false,
+    meaning: 'A dead letter cannot be replayed: its connection is disabled, or its messages are gone.',
+    remedy:
+      'Enable the connection (`konstruct doctor` says why it is disabled) and replay again, or discard it.',
+  },
   lease_lost: {
     status: 409,
     retryable: false,

@@ -144,4 +144,6 @@ export interface TurnLedger {
   finish(turn: FinishTurn): Promise<boolean>;
   retry(turn: RetryTurn): Promise<boolean>;
   recordPlaceholder(turn: ClaimedTurn, deliveryId: number, externalId: string): Promise<void>;
+  /** That the thread says there will be no answer, and in which message. */
+  recordApology(turn: TurnKey, externalId: string): Promise<boolean>;
 }

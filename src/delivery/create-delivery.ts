@@ -9,6 +9,8 @@ import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
 export interface DeliveryOptions {
   readonly channels: ReadonlyMap<string, Channel>;
   readonly cipher: Cipher;
+  /** Whether this process may still act for the turn: asked right before anything is sent. */
+  readonly isHeld: (turn: ClaimedTurn) => boolean;
   readonly log: Log;
 }
 
@@ -43,7 +45,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       }
       const posted = await channel.post(
         access,
-        { target, markdown: turn.agent.placeholder, marker: markerOf(turn, deliveryId) },
+        {
+          target,
+          markdown: turn.agent.placeholder,
+          marker: markerOf(turn, deliveryId),
+          mayStillSend: () => options.isHeld(turn),
+        },
         signal,
       );
       return { state: 'shown', messageId: posted.messageId };
@@ -80,7 +87,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       try {
         // Editing twice to the same text does no harm, so no look-up is needed before a repeated edit.
         const marker = markerOf(turn, part.deliveryId);
-        await channel.edit(access, { target, messageId, markdown: part.content, marker }, signal);
+        const mayStillSend = () => options.isHeld(turn);
+        await channel.edit(
+          access,
+          { target, messageId, markdown: part.content, marker, mayStillSend },
+          signal,
+        );
         return messageId;
       } catch (error) {
         if (!isGone(error)) throw error; // somebody deleted the placeholder: the answer comes as a new message
@@ -99,7 +111,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       if (found) return found.messageId;
     }
     try {
-      return (await channel.post(access, { target, markdown: part.content, marker }, signal)).messageId;
+      const mayStillSend = () => options.isHeld(turn);
+      return (await channel.post(access, { target, markdown: part.content, marker, mayStillSend }, signal))
+        .messageId;
     } catch (error) {
       if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
       const found = await channel.findByMarker(access, target, marker, signal);

@@ -92,10 +92,17 @@ async function readThread(
   }
 }
 
-/** Our record wins where both know a message; what waits for the next turn stays out. */
+/** Our record wins where both know a message; what waits for another turn stays out. */
 function mergeThread(turn: ClaimedTurn, thread: readonly ThreadMessage[]): readonly Line[] {
+  const answered = new Set(
+    turn.messages.map(({ direction, turnId }) => (direction === 'out' ? turnId : null)),
+  );
+  // Only a replayed turn is older than others. Of these, one without a reply is a dead letter itself.
+  const isForLater = ({ turnId, externalId }: TurnMessage): boolean =>
+    turnId !== null && turnId > turn.turnId && !answered.has(turnId) && externalId !== turn.threadId;
   const recorded = turn.messages
     .filter((message) => message.ofTurn || message.turnId !== null || !message.addressed)
+    .filter((message) => !isForLater(message))
     .map(
       (message): Line => ({
         externalId: message.externalId,

@@ -72,13 +72,21 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     signal: AbortSignal,
     placeholder: Placeholder,
   ): Promise<void> {
-    if (isKonstructError(error, 'lease_lost') || isKonstructError(signal.reason, 'lease_lost')) return;
+    if (isLost(turn, error, signal)) return;
     try {
       await putBack(turn, error, signal, { steps: [], placeholder, externalIds: [] });
     } catch (refused) {
       if (isAway(refused)) throw refused;
       await giveUp(turn, refused, signal, placeholder);
     }
+  }
+
+  /** Somebody else has the conversation: this worker has nothing more to say. */
+  function isLost(turn: ClaimedTurn, error: unknown, signal: AbortSignal): boolean {
+    if (isKonstructError(signal.reason, 'lease_lost')) return true; // the worker has said so
+    if (!isKonstructError(error, 'lease_lost')) return false;
+    log.warn('turn.lease_lost', turnIds(turn));
+    return true;
   }
 
   function delaysOf(turn: ClaimedTurn): readonly number[] {
@@ -92,7 +100,7 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     progress: AttemptProgress,
     delayMs = delaysOf(turn)[turn.attempts],
   ): Promise<void> {
-    if (isKonstructError(signal.reason, 'lease_lost')) return; // whoever has it now goes on
+    if (isLost(turn, error, signal)) return; // whoever has it now goes on
     const handOver = signal.aborted;
     if (!handOver && delayMs === undefined) {
       await giveUp(turn, error, signal, progress.placeholder, progress.externalIds);
@@ -126,7 +134,7 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     error: unknown,
     signal: AbortSignal,
   ): Promise<void> {
-    if (placeholder.state !== 'shown') return;
+    if (placeholder.state === 'absent') return;
     const first = turn.deliveries.find(({ kind, position }) => kind === 'answer' && position === 0);
     const placeholderId =
       turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
@@ -137,8 +145,14 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
         ? describeFailure(error, turn.attempts + 1)
         : describeUndelivered(error);
     const apology = { parts: [{ deliveryId, content, state: 'new' as const, externalId: null }] };
-    const { error: refused } = await delivery.answer(turn, apology, placeholder, signal);
+    const { externalIds, error: refused } = await delivery.answer(turn, apology, placeholder, signal);
     if (refused !== null) log.warn('turn.apology_failed', { ...turnIds(turn), code: codeOf(refused) });
+    const messageId = externalIds[0] ?? null;
+    if (messageId === null) return;
+    await ledger.recordApology(turnKey(turn), messageId).catch((unrecorded: unknown) => {
+      // For operators, and so that a replay finds the message: not worth the end of the turn.
+      log.warn('turn.apology_unrecorded', { ...turnIds(turn), code: codeOf(unrecorded) });
+    });
   }
 
   async function giveUp(
@@ -148,6 +162,7 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     placeholder: Placeholder = earlierPlaceholder(turn),
     externalIds: readonly (string | null)[] = [],
   ): Promise<void> {
+    if (isLost(turn, error, signal)) return;
     await apologise(turn, placeholder, error, signal);
     markTurn(options.journeys, turn, 'failed', options.clock(), null, codeOf(error));
     log.error('turn.dead', { ...turnIds(turn), code: codeOf(error), error });

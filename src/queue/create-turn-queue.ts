@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Clock } from '../core/clock.ts';
 import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, TurnKey, TurnLedger } from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
@@ -13,6 +14,11 @@ export interface TurnQueue extends TurnLedger {
   claim(limit: number): Promise<readonly ClaimedTurn[]>;
   /** Prolongs leases; says for each turn, in order, whether it is still held. */
   renew(turns: readonly TurnKey[]): Promise<readonly boolean[]>;
+  /**
+   * Whether the lease of a claimed turn has not run out by this process's own clock. A process that was stopped and
+   * goes on learns it from here before it sends anything; the database would tell it only at its next write.
+   */
+  isHeld(turn: TurnKey): boolean;
 }
 
 export interface TurnQueueOptions {
@@ -23,6 +29,7 @@ export interface TurnQueueOptions {
   readonly leaseMs: number;
   /** Messages of a conversation that a turn gets to see. */
   readonly historyMessages: number;
+  readonly clock: Clock;
 }
 
 const MAX_BATCH = 100;
@@ -30,7 +37,8 @@ const MAX_IN_FLIGHT = 2;
 const BEFORE_ALL_TENANTS = '00000000-0000-0000-0000-000000000000';
 
 export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
-  const { pool, owner } = options;
+  const { pool, owner, clock } = options;
+  const heldUntilMs = new WeakMap<TurnKey, number>();
   /** Whose turn it was last. */
   let lastTenantId = BEFORE_ALL_TENANTS;
 
@@ -90,15 +98,19 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
 
   return {
     async claim(limit) {
+      const untilMs = clock() + options.leaseMs; // from before the call: never later than the database's
       const turns = await call<ClaimedTurn>(
         'claim_turns',
         'select claim_turns($1, $2, $3, $4, $5) as result',
         [owner, limit, options.leaseMs, options.historyMessages, lastTenantId],
       );
       lastTenantId = lastInTurn(turns, lastTenantId);
+      for (const turn of turns) heldUntilMs.set(turn, untilMs);
       return turns;
     },
+    isHeld: (turn) => clock() < (heldUntilMs.get(turn) ?? 0),
     async renew(turns) {
+      const untilMs = clock() + options.leaseMs;
       const leases = turns.map(({ tenantId, conversationId, fence }) => ({
         tenantId,
         conversationId,
@@ -110,13 +122,25 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
         [owner, options.leaseMs, JSON.stringify(leases)],
       );
       const held = new Map(rows.map(({ conversationId, fence }) => [conversationId, fence]));
-      return turns.map(({ conversationId, fence }) => held.get(conversationId) === fence);
+      return turns.map((turn) => {
+        const isHeld = held.get(turn.conversationId) === turn.fence;
+        if (isHeld) heldUntilMs.set(turn, untilMs);
+        return isHeld;
+      });
     },
     commit,
     finish,
     retry,
     recordPlaceholder: ({ tenantId }, deliveryId, externalId) =>
       recordPlaceholder({ tenantId, deliveryId, externalId }),
+    async recordApology({ tenantId, conversationId, turnId, fence }, externalId) {
+      const [recorded] = await call<boolean>(
+        'record_apology',
+        'select record_apology($1, $2, $3, $4, $5, $6) as result',
+        [owner, tenantId, conversationId, turnId, fence, externalId],
+      );
+      return recorded ?? false;
+    },
   };
 }
 

@@ -61,7 +61,7 @@ describe('konstruct', { timeout: 60_000 }, () => {
     expect(help.code).toBe(0);
     const loaded = new Set(help.stderr.match(/(?<=node_modules\/)[^/]+/g));
     expect([...loaded]).toEqual(['commander']);
-    for (const command of ['migrate', 'apply', 'export', 'doctor', 'keys']) {
+    for (const command of ['migrate', 'apply', 'export', 'doctor', 'dead-letters', 'keys']) {
       expect(help.stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     }
     const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
@@ -179,6 +179,7 @@ describe('konstruct doctor', { timeout: 60_000 }, () => {
         expect.stringContaining('no signing secret'),
         expect.stringContaining('the token belongs to Other (T0OTHER)'),
       ]);
+      expect(found('Dead letters')).toEqual([{ level: 'ok', text: 'There are none.', remedy: null }]);
       expect(levels('Clock')).toEqual(['ok', 'ok']);
       expect(levels('Public URL')).toEqual(['problem', 'problem']);
       expect(

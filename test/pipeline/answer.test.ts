@@ -143,6 +143,26 @@ describe('an engaged thread', () => {
     expect(agentTexts(installation, sent)).toEqual(['I follow.', 'Still here.']);
   });
 
+  it('is followed as long as the connection says', async () => {
+    const connection = installation.tenants[0]?.connectionId;
+    await installation.query(
+      `update konstruct.connections set settings = '{"followMinutes": 5}' where id = $1`,
+      [connection],
+    );
+    const { sent } = await ask(installation, {
+      ...inGeneral,
+      channelId: acme.support,
+      text: `<@${acme.agent}> hello`,
+    });
+    await idle(installation);
+    const [engaged] = await installation.query(
+      `select round(extract(epoch from engaged_until - now()) / 60) as minutes from konstruct.conversations where thread_id = $1`,
+      [sent.ts],
+    );
+    expect(Number(engaged?.minutes)).toBe(5);
+    await installation.query(`update konstruct.connections set settings = '{}' where id = $1`, [connection]);
+  });
+
   it('is left alone by a message that begins by addressing another person, which still is context later', async () => {
     const { simulator, model } = installation;
     model.respond(() => 'Yes.');

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { agentTexts, answerTo, idle, until } from '../support/conversation.ts';
+import { agentTexts, until } from '../support/conversation.ts';
 import { acme } from '../support/people.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
 import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
@@ -24,51 +24,6 @@ const mention = (channelId: string, text: string) => ({
   channelId,
   userId: acme.mara,
   text: `<@${acme.agent}> ${text}`,
-});
-
-describe('a worker that is killed in the middle of its turns', () => {
-  it('leaves nothing unanswered and nothing answered twice: another goes on within 20 seconds', {
-    timeout: 60_000,
-  }, async () => {
-    installation = await startInstallation({ app: { role: 'gateway' } });
-    const { simulator, model } = installation;
-    const victim = await serve('worker');
-    model.respond(({ messages }) =>
-      /long/.test(messages.at(-1)?.content ?? '') ? { hang: true } : 'The answer.',
-    );
-
-    // In the placeholder: Slack has it, the worker does not know.
-    simulator.faults.update({
-      faults: [{ kind: 'api_hang', method: 'chat.postMessage', workDone: true, remaining: 1 }],
-    });
-    const inPlaceholder = await simulator.say(mention(acme.support, 'placeholder'));
-    await until('the placeholder stands there', () => agentTexts(installation, inPlaceholder).length === 1);
-    // In the model.
-    const inModel = await simulator.say(mention(acme.general, 'long question'));
-    await until('the model works', () =>
-      model.requests.some(({ messages }) => /long/.test(messages.at(-1)?.content ?? '')),
-    );
-    // In the final update: Slack has it, the worker does not know.
-    simulator.faults.update({ faults: [{ kind: 'api_hang', method: 'chat.update', workDone: true }] });
-    const inUpdate = await simulator.say(mention(acme.general, 'update'));
-    await until('the answer stands there', () => agentTexts(installation, inUpdate)[0] === 'The answer.');
-
-    const killedAtMs = Date.now();
-    await victim.end('SIGKILL');
-    simulator.faults.update({ faults: [] });
-    model.respond(() => 'The answer.');
-    await serve('worker');
-    await Promise.all(
-      [inPlaceholder, inModel, inUpdate].map((sent) => answerTo(installation, sent, undefined, 25_000)),
-    );
-    expect(Date.now() - killedAtMs).toBeLessThan(20_000);
-    await idle(installation);
-    for (const sent of [inPlaceholder, inModel, inUpdate]) {
-      expect(agentTexts(installation, sent)).toEqual(['The answer.']);
-    }
-    const turns = await installation.query('select status from konstruct.turns');
-    expect(turns).toEqual([{ status: 'answered' }, { status: 'answered' }, { status: 'answered' }]);
-  });
 });
 
 describe('a worker that is asked to stop in the middle of a turn', () => {

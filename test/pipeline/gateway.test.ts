@@ -4,7 +4,8 @@ import { connectionOwner } from '../../src/core/cipher.ts';
 import { defaultSeeds } from '../../src/simulator/default-seeds.ts';
 import { agentTexts, answerTo, ask, idle, textOf, until } from '../support/conversation.ts';
 import { acme } from '../support/people.ts';
-import { type Installation, SIGNING_SECRET, startInstallation } from '../support/start-installation.ts';
+import { SIGNING_SECRET } from '../support/signing-secret.ts';
+import { type Installation, startInstallation } from '../support/start-installation.ts';
 
 const [acmeSeed, globexSeed] = defaultSeeds;
 if (!acmeSeed || !globexSeed) throw new Error('The default seeds changed.');

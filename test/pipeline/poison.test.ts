@@ -108,6 +108,29 @@ describe('a turn that cannot be written back, for a reason that does not pass,',
   });
 });
 
+describe('a turn that is given up before anybody recorded its placeholder', () => {
+  it('is apologised for where the placeholder stands', async () => {
+    const { startApp, simulator, slackApiUrl } = await start({ app: { role: 'gateway' } });
+    const sent = await simulator.say(mention);
+    expect(await sent.acked).toBe(true);
+    // A worker that died four times, the last time right after its placeholder was sent.
+    await installation.query(`select konstruct.claim_turns('dead', 1, 0, 60, gen_random_uuid())`);
+    await installation.query('update konstruct.turns set attempts = 3');
+    const [placeholder] = await installation.query('select id from konstruct.deliveries');
+    const metadata = { event_type: 'konstruct_delivery', event_payload: { delivery_id: placeholder?.id } };
+    const posted = await fetch(`${slackApiUrl}chat.postMessage`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer xoxb-simulator-acme' },
+      body: JSON.stringify({ channel: acme.general, thread_ts: sent.ts, text: 'Thinking…', metadata }),
+    });
+    expect(await posted.json()).toMatchObject({ ok: true });
+    await startApp({ role: 'worker' });
+    await isDead();
+    await idle(installation);
+    expect(agentTexts(installation, sent)).toEqual([expect.stringMatching(/^Something went wrong/)]);
+  });
+});
+
 describe('a turn whose connection cannot be used', () => {
   it.each([
     [

@@ -83,6 +83,23 @@ async function conversation(id: number) {
   );
 }
 
+describe('a claim', () => {
+  it('waits for the disk: lost in a crash of the server, nobody would know the placeholder that was sent for it', async () => {
+    const pool = database.pool(1);
+    await database.gateway()(mention());
+    const client = await pool.connect();
+    try {
+      await client.query('begin');
+      const { rowCount } = await client.query(`select claim_turns('w', 1, 15000, 60, gen_random_uuid())`);
+      const { rows } = await client.query('show synchronous_commit');
+      expect({ rowCount, ...rows[0] }).toEqual({ rowCount: 1, synchronous_commit: 'on' });
+    } finally {
+      await client.query('rollback');
+      client.release();
+    }
+  });
+});
+
 describe('claiming', () => {
   it('gives no conversation to two workers', async () => {
     const admit = database.gateway();

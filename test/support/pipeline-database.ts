@@ -59,7 +59,7 @@ export async function createPipelineDatabase(
     pool,
     gateway: () => createAdmit(pool()),
     worker: (owner, { leaseMs = 15_000 } = {}) =>
-      createTurnQueue({ pool: pool(), owner, leaseMs, historyMessages: 60 }),
+      createTurnQueue({ pool: pool(), owner, leaseMs, historyMessages: 60, clock: Date.now }),
     query: async (text, values = []) => (await admin.query(text, [...values])).rows,
     endPools,
     async drop() {

@@ -14,8 +14,7 @@ import { createMigratedDatabase } from './migrated-database.ts';
 import { type ModelServer, startModelServer } from './model-server.ts';
 import { recordingLog } from './recording-log.ts';
 import { type SeededTenant, seedTenants } from './seed-tenants.ts';
-
-export const SIGNING_SECRET = 'test-signing-secret';
+import { SIGNING_SECRET } from './signing-secret.ts';
 
 /** A whole installation on loopback: PostgreSQL, Slack stand-in, model stand-in, and the app in this process. */
 export interface Installation {

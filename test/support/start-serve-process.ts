@@ -2,7 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type Installation, SIGNING_SECRET } from './start-installation.ts';
+import { SIGNING_SECRET } from './signing-secret.ts';
+import type { Installation } from './start-installation.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const START_TIMEOUT_MS = 20_000;
@@ -18,9 +19,10 @@ export interface ServeProcess {
 }
 
 export async function startServeProcess(
-  installation: Installation,
+  installation: Pick<Installation, 'databaseUrl' | 'masterKey' | 'slackApiUrl'>,
   role: 'all' | 'gateway' | 'worker',
   env: Readonly<Record<string, string>> = {},
+  onSpawn: (child: ChildProcess) => void = () => {},
 ): Promise<ServeProcess> {
   const child = spawn(process.execPath, [main, 'serve', '--role', role], {
     env: {
@@ -35,6 +37,7 @@ export async function startServeProcess(
     },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  onSpawn(child);
   const lines: Record<string, unknown>[] = [];
   const exited = once(child, 'exit').then(([code]) => code as number | null);
   const url = await new Promise<string>((resolve, reject) => {

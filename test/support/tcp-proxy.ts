@@ -6,6 +6,8 @@ export interface TcpProxy {
   /** Cuts every connection and refuses new ones. */
   down(): Promise<void>;
   up(): Promise<void>;
+  /** From now on nothing that the target says comes through; what is said to it does. Ends with `down`. */
+  mute(): void;
   close(): Promise<void>;
 }
 
@@ -14,6 +16,7 @@ export async function startTcpProxy(target: {
   readonly port: number;
 }): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  let isMute = false;
   const server = createServer((inbound) => {
     const outbound = connect(target);
     for (const socket of [inbound, outbound]) {
@@ -25,7 +28,10 @@ export async function startTcpProxy(target: {
         outbound.destroy();
       });
     }
-    inbound.pipe(outbound).pipe(inbound);
+    inbound.pipe(outbound);
+    outbound.on('data', (chunk) => {
+      if (!isMute) inbound.write(chunk);
+    });
   });
   const listen = (port: number) =>
     new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
@@ -33,11 +39,20 @@ export async function startTcpProxy(target: {
   const { port } = server.address() as AddressInfo;
   const down = () =>
     new Promise<void>((resolve) => {
+      isMute = false;
       if (!server.listening) return resolve();
       server.close(() => resolve());
       for (const socket of sockets) socket.destroy();
     });
-  return { port, down, up: () => listen(port), close: down };
+  return {
+    port,
+    down,
+    up: () => listen(port),
+    mute() {
+      isMute = true;
+    },
+    close: down,
+  };
 }
 
 /** The same database through a proxy. */

@@ -4,10 +4,10 @@ import type { ConnectionAccess } from '../../core/channel.ts';
 import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import { isKonstructError, KonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { createKeepAliveFetch } from './keep-alive-fetch.ts';
 import { createPacing } from './pacing.ts';
 import type { JsonRecord } from './read-json.ts';
 import { rateLimited, rejected, toKonstructError } from './slack-error.ts';
+import { createSlackFetch } from './slack-fetch.ts';
 
 export interface SlackClientOptions {
   /** Ends in `/api/`. */
@@ -25,7 +25,7 @@ export interface SlackClientOptions {
 /** Calls Slack's Web API: paced, retried where that is safe, with the project's errors. */
 export interface SlackClient {
   /**
-   * @throws KonstructError `platform_rate_limited`, `platform_unavailable`, `platform_rejected`, `aborted`
+   * @throws KonstructError `platform_rate_limited`, `platform_unavailable`, `platform_rejected`, `aborted`, `lease_lost`
    */
   call(access: ConnectionAccess, call: SlackCall, signal: AbortSignal): Promise<JsonRecord>;
   close(): void;
@@ -36,6 +36,8 @@ interface SlackCall {
   readonly arguments: JsonRecord;
   /** Whether doing it twice is the same as doing it once: then an unknown outcome is tried again. */
   readonly idempotent: boolean;
+  /** Asked right before each attempt, after all waiting. */
+  readonly mayStillSend?: (() => boolean) | undefined;
   /** Overrides the client's; 0: fail at once when Slack is limiting. */
   readonly maxWaitMs?: number;
 }
@@ -55,7 +57,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
   const pacing = createPacing(clock);
   // Slack's client has no way to pass a signal through to `fetch`.
   const signals = new AsyncLocalStorage<AbortSignal>();
-  const transport = createKeepAliveFetch({ timeoutMs, currentSignal: () => signals.getStore() });
+  const transport = createSlackFetch({ timeoutMs, currentSignal: () => signals.getStore() });
   const client = new WebClient(undefined, {
     slackApiUrl: apiUrl,
     allowAbsoluteUrls: false,
@@ -129,6 +131,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
       let retries = 0;
       for (;;) {
         await whenAllowed(access, call, untilMs, signal);
+        if (call.mayStillSend?.() === false) throw new KonstructError('lease_lost');
         try {
           return await attempt(token, call, signal);
         } catch (error) {

@@ -1,3 +1,4 @@
+// One table of what Slack sends: split up, nobody would see what is missing in it.
 import { describe, expect, it } from 'vitest';
 import { seededRandom, slackFixture, slackFixtureNames } from '../../../test/support/slack-request.ts';
 import type { ChannelEvent, ChannelRequest } from '../../core/channel.ts';

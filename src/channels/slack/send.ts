@@ -22,7 +22,7 @@ export const MARKER_EVENT_TYPE = 'konstruct_delivery';
 export async function postMessage(
   client: SlackClient,
   access: ConnectionAccess,
-  { target, markdown, marker }: OutboundMessage,
+  { target, markdown, marker, mayStillSend }: OutboundMessage,
   signal: AbortSignal,
 ): Promise<PostedMessage> {
   const method = 'chat.postMessage';
@@ -31,6 +31,7 @@ export async function postMessage(
     {
       method,
       idempotent: false,
+      mayStillSend,
       arguments: {
         ...targetArguments(target),
         markdown_text: neutraliseMentions(markdown),
@@ -54,7 +55,7 @@ export async function postMessage(
 export async function editMessage(
   client: SlackClient,
   access: ConnectionAccess,
-  { target, messageId, markdown, marker }: OutboundEdit,
+  { target, messageId, markdown, marker, mayStillSend }: OutboundEdit,
   signal: AbortSignal,
 ): Promise<void> {
   await client.call(
@@ -62,6 +63,7 @@ export async function editMessage(
     {
       method: 'chat.update',
       idempotent: true,
+      mayStillSend,
       arguments: {
         channel: target.channelId,
         ts: messageId,

@@ -3,6 +3,7 @@ import { checkClock } from './check-clock.ts';
 import { checkConfiguration } from './check-configuration.ts';
 import { checkConnections } from './check-connections.ts';
 import { checkDatabase } from './check-database.ts';
+import { checkDeadLetters } from './check-dead-letters.ts';
 import { checkMasterKey } from './check-master-key.ts';
 import { checkModels } from './check-models.ts';
 import { checkPublicUrl } from './check-public-url.ts';
@@ -16,6 +17,7 @@ export const checks: readonly Check[] = [
   checkRedis,
   checkModels,
   checkConnections,
+  checkDeadLetters,
   checkClock,
   checkPublicUrl,
 ];

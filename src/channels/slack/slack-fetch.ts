@@ -8,13 +8,13 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { FetchFunction } from '@slack/web-api';
 import { systemCodeOf, TransportError } from './transport-error.ts';
 
-export interface KeepAliveFetch {
+export interface SlackFetch {
   readonly fetch: FetchFunction;
   /** Ends the connections kept open. */
   close(): void;
 }
 
-export interface KeepAliveFetchOptions {
+export interface SlackFetchOptions {
   /** From the start of the request to the last byte of the response. */
   readonly timeoutMs: number;
   /** What ends the request that is being started, besides the deadline. */
@@ -47,7 +47,7 @@ const NEVER_CONNECTED = new Set([
  *
  * Rejects with `TransportError`.
  */
-export function createKeepAliveFetch({ timeoutMs, currentSignal }: KeepAliveFetchOptions): KeepAliveFetch {
+export function createSlackFetch({ timeoutMs, currentSignal }: SlackFetchOptions): SlackFetch {
   const agentOptions = {
     keepAlive: true,
     maxSockets: MAX_SOCKETS,

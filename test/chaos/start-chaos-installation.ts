@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { createCipher } from '../../src/core/cipher.ts';
+import type { Random } from '../../src/core/clock.ts';
+import { startEmbeddedDatabase } from '../../src/db/embedded/start-embedded-database.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { createSimulator } from '../../src/simulator/create-simulator.ts';
+import { defaultSeeds } from '../../src/simulator/default-seeds.ts';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import { startSimulatorServer } from '../../src/simulator/start-simulator-server.ts';
+import type { WorkspaceSeed } from '../../src/simulator/workspace.ts';
+import { type ModelServer, startModelServer } from '../support/model-server.ts';
+import { seedTenants } from '../support/seed-tenants.ts';
+import { SIGNING_SECRET } from '../support/signing-secret.ts';
+import { silentLog } from '../support/silent-log.ts';
+import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
+import { startTcpProxy, type TcpProxy, throughProxy } from '../support/tcp-proxy.ts';
+
+/** One place for a `konstruct serve` process, which is killed and started again. */
+export interface Seat {
+  readonly role: 'gateway' | 'worker';
+  readonly name: string;
+  /** What the process reaches PostgreSQL through. */
+  readonly proxy: TcpProxy;
+  /** `null` while it is down or on its way up. */
+  process: ServeProcess | null;
+  /** Every process that ever sat here, for their log lines. */
+  readonly past: ServeProcess[];
+}
+
+/** A whole installation of which everything can be killed: a cluster of its own, gateways and workers as processes. */
+export interface ChaosInstallation {
+  readonly simulator: Simulator;
+  readonly model: ModelServer;
+  readonly seats: readonly Seat[];
+  readonly workspace: WorkspaceSeed;
+  start(seat: Seat): Promise<void>;
+  /** kill -9 of the database server's first process; it is started again by whoever supervises it. */
+  killPostmaster(): void;
+  query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
+  stop(): Promise<void>;
+}
+
+const CHANNELS = 16;
+/** Slack's own pauses are minutes; what matters is that it tries again until somebody acks. */
+const EVENT_RETRIES_MS = [100, 500, 1_000, 2_000, 3_000, 5_000, 5_000, 10_000, 10_000, 10_000];
+
+export async function startChaosInstallation(random: Random): Promise<ChaosInstallation> {
+  const closing: (() => Promise<unknown> | unknown)[] = [];
+  const stop = async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  };
+  try {
+    const dataDir = mkdtempSync(join(tmpdir(), 'konstruct-chaos-'));
+    closing.push(() => rmSync(dataDir, { recursive: true, force: true }));
+    const database = await startEmbeddedDatabase({ dataDir, log: silentLog });
+    closing.push(() => database.stop());
+    await migrate(database.url, { log: silentLog });
+    const admin = new pg.Pool({ connectionString: database.url, max: 2 });
+    admin.on('error', () => {}); // the server is killed now and then
+    admin.on('connect', (client) => client.on('error', () => {}));
+    closing.push(() => admin.end());
+
+    const model = await startModelServer();
+    closing.push(() => model.close());
+    const workspace = withChannels(defaultSeeds[0] as WorkspaceSeed);
+    const masterKey = randomBytes(32);
+    await seedTenants({
+      databaseUrl: database.url,
+      cipher: createCipher([masterKey]),
+      workspaces: [workspace],
+      settings: { ratePerMinute: 100_000 },
+      routes: {
+        default: [
+          {
+            provider: 'openai-compatible',
+            model: 'test',
+            baseUrl: model.urls['openai-compatible'],
+            apiKey: 'k',
+          },
+        ],
+      },
+    });
+
+    const { hostname, port } = new URL(database.url);
+    const seats: Seat[] = [];
+    for (const [role, number] of [
+      ['gateway', 1],
+      ['gateway', 2],
+      ['worker', 1],
+      ['worker', 2],
+    ] as const) {
+      const proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+      closing.push(() => proxy.close());
+      seats.push({ role, name: `${role} ${number}`, proxy, process: null, past: [] });
+    }
+    const gatewayUrl = () => {
+      const open = seats.filter(({ role, process }) => role === 'gateway' && process !== null);
+      const chosen = open[Math.floor(random() * open.length)];
+      return `${chosen?.process?.url ?? 'http://127.0.0.1:9'}/slack/events`;
+    };
+    const simulator = createSimulator({
+      eventsUrl: gatewayUrl,
+      signingSecret: SIGNING_SECRET,
+      workspaces: [workspace],
+      clock: () => Date.now(),
+      random,
+      fetch: globalThis.fetch,
+      log: silentLog,
+      retryDelaysMs: EVENT_RETRIES_MS,
+    });
+    closing.push(() => simulator.stop());
+    const slack = await startSimulatorServer(simulator, { port: 0 });
+    closing.push(() => slack.close());
+
+    const start = async (seat: Seat): Promise<void> => {
+      const target = {
+        databaseUrl: throughProxy(database.url, seat.proxy),
+        masterKey,
+        slackApiUrl: slack.apiUrl,
+      };
+      const started = await startServeProcess(target, seat.role);
+      seat.past.push(started);
+      seat.process = started;
+    };
+    closing.push(() => Promise.all(seats.map(({ process }) => process?.end('SIGKILL'))));
+    await Promise.all(seats.map(start));
+    return {
+      simulator,
+      model,
+      seats,
+      workspace,
+      start,
+      killPostmaster() {
+        const [pid] = readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n');
+        process.kill(Number(pid), 'SIGKILL');
+      },
+      query: async (text, values = []) => (await admin.query(text, [...values])).rows,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The adapter sends about one message a second to a channel, as Slack wants it: much talk needs many channels. */
+function withChannels(seed: WorkspaceSeed): WorkspaceSeed {
+  const memberIds = [...seed.users.map(({ id }) => id), seed.botUserId];
+  const channels = Array.from({ length: CHANNELS }, (_, index) => ({
+    id: `C0CHAOS${String(index).padStart(2, '0')}`,
+    name: `chaos-${index}`,
+    kind: 'public' as const,
+    topic: '',
+    memberIds,
+  }));
+  return { ...seed, channels: [...channels, ...seed.channels.filter(({ kind }) => kind === 'im')] };
+}

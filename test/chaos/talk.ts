@@ -1,0 +1,67 @@
+import type { Random } from '../../src/core/clock.ts';
+import type { SentMessage } from '../../src/simulator/simulator.ts';
+import type { Said } from '../support/check-promises.ts';
+import type { ChaosInstallation } from './start-chaos-installation.ts';
+
+/** People who write all the time. */
+export interface Talk {
+  /** Says the next thing; sometimes several at once. */
+  next(): Promise<void>;
+  /** Resolves when Slack has given up or got its ack for everything. */
+  said(): Promise<readonly Said[]>;
+  readonly count: number;
+}
+
+export function createTalk({ simulator, workspace }: ChaosInstallation, random: Random): Talk {
+  const sent: { readonly message: SentMessage; readonly token: string; readonly asked: boolean }[] = [];
+  const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item;
+  const channels = workspace.channels.filter(({ kind }) => kind === 'public');
+  const directs = workspace.channels.filter(({ kind }) => kind === 'im');
+  const roots: SentMessage[] = [];
+
+  async function say(channelId: string, asked: boolean, threadTs?: string): Promise<SentMessage> {
+    const token = `q${sent.length + 1}`;
+    const channel = workspace.channels.find(({ id }) => id === channelId);
+    const userId = pick((channel?.memberIds ?? []).filter((id) => id !== workspace.botUserId));
+    const isDirect = channel?.kind === 'im';
+    const text = `${asked && !isDirect ? `<@${workspace.botUserId}> ` : ''}what about ${token}`;
+    const message = await simulator.say({
+      workspaceId: workspace.id,
+      channelId,
+      userId,
+      text,
+      ...(threadTs === undefined ? {} : { threadTs }),
+    });
+    sent.push({ message, token, asked });
+    return message;
+  }
+
+  const rootOf = () => pick(roots.slice(-12));
+  return {
+    get count() {
+      return sent.length;
+    },
+    async next() {
+      const kind = random();
+      if (kind < 0.5 || roots.length === 0) roots.push(await say(pick(channels).id, true));
+      else if (kind < 0.65) await say(pick(directs).id, true);
+      else if (kind < 0.85) {
+        const root = rootOf();
+        await say(root.channelId, random() < 0.5, root.ts);
+      } else {
+        const root = rootOf();
+        for (let index = 0; index < 4; index += 1) await say(root.channelId, true, root.ts);
+      }
+    },
+    said: () =>
+      Promise.all(
+        sent.map(async ({ message, token, asked }) => ({
+          channelId: message.channelId,
+          ts: message.ts,
+          token,
+          acked: await message.acked,
+          asked,
+        })),
+      ),
+  };
+}

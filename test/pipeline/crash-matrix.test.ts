@@ -1,0 +1,307 @@
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import pg from 'pg';
+import { afterEach, describe, expect, it } from 'vitest';
+import { migrate } from '../../src/db/migrate.ts';
+import type { FaultRequest } from '../../src/simulator/control-api.ts';
+import type { SentMessage } from '../../src/simulator/simulator.ts';
+import { checkPromises, type ModelCall, type Said, tokenOf } from '../support/check-promises.ts';
+import { agentTexts, answerTo, idle, until } from '../support/conversation.ts';
+import { acme } from '../support/people.ts';
+import { createEmptyDatabase } from '../support/postgres.ts';
+import { silentLog } from '../support/silent-log.ts';
+import { type Installation, startInstallation } from '../support/start-installation.ts';
+import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
+import { startTcpProxy, type TcpProxy, throughProxy } from '../support/tcp-proxy.ts';
+
+let installation: Installation;
+const closing: (() => Promise<unknown> | unknown)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function start(): Promise<void> {
+  installation = await startInstallation({
+    app: null,
+    settings: { ratePerMinute: 10_000 },
+    simulator: { retryDelaysMs: [100, 500, 1_000, 2_000, 2_000, 2_000] },
+  });
+  closing.push(() => installation.stop());
+}
+
+async function serve(role: 'all' | 'gateway' | 'worker', proxy?: TcpProxy): Promise<ServeProcess> {
+  const databaseUrl = proxy ? throughProxy(installation.databaseUrl, proxy) : installation.databaseUrl;
+  const started = await startServeProcess({ ...installation, databaseUrl }, role);
+  closing.push(() => started.end('SIGKILL'));
+  if (role !== 'worker') installation.useGateway(started.url);
+  return started;
+}
+
+async function proxyToDatabase(): Promise<TcpProxy> {
+  const { hostname, port } = new URL(installation.databaseUrl);
+  const proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+  closing.push(() => proxy.close());
+  return proxy;
+}
+
+/** A transaction of the test's own, whose locks freeze a process inside a statement. */
+async function lockOf(databaseUrl: string, statement: string, values: readonly unknown[] = []) {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  client.on('error', () => {});
+  await client.connect();
+  closing.push(() => client.end());
+  await client.query('begin');
+  const { rowCount } = await client.query(statement, [...values]);
+  return { rowCount, release: () => client.query('rollback') };
+}
+
+/** Waits until a statement of the application waits for a lock; ends it on the server when asked to. */
+async function blocked(statement: string, { end = false } = {}): Promise<void> {
+  await until(`${statement} waits for a lock`, async () => {
+    const rows = await installation.query(
+      `select pid from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock' and query like $1`,
+      [`%${statement}%`],
+    );
+    if (end) for (const { pid } of rows) await installation.query('select pg_terminate_backend($1)', [pid]);
+    return rows.length > 0;
+  });
+}
+
+/** People who write, and what they must be able to rely on at the end. */
+function conversations() {
+  const said: { readonly sent: SentMessage; readonly token: string }[] = [];
+  const modelCalls: ModelCall[] = [];
+  /** Model calls by token that get no answer until they are let go. */
+  const held = new Map<string, PromiseWithResolvers<void>>();
+  installation.model.respond(async ({ messages }) => {
+    const lastToken = tokenOf(messages.at(-1)?.content ?? '');
+    modelCalls.push({ atMs: Date.now(), lastToken });
+    const isFirst = modelCalls.filter((call) => call.lastToken === lastToken).length === 1;
+    if (isFirst) await held.get(lastToken)?.promise;
+    return `Answer ${modelCalls.length} to ${lastToken}`;
+  });
+  return {
+    modelCalls,
+    async say(options: { threadTs?: string; holdModel?: true; faults?: readonly FaultRequest[] } = {}) {
+      const token = `q${said.length + 1}`;
+      if (options.holdModel) held.set(token, Promise.withResolvers());
+      if (options.faults) installation.simulator.faults.update({ faults: options.faults });
+      const sent = await installation.simulator.say({
+        workspaceId: acme.workspaceId,
+        channelId: acme.general,
+        userId: acme.mara,
+        text: `<@${acme.agent}> ${token}`,
+        ...(options.threadTs === undefined ? {} : { threadTs: options.threadTs }),
+      });
+      said.push({ sent, token });
+      return { sent, token };
+    },
+    modelIsAsked: (token: string) =>
+      until(`the model is asked about ${token}`, () => modelCalls.some((call) => call.lastToken === token)),
+    letModelAnswer: () => held.forEach(({ resolve }) => void resolve()),
+    async keepAllPromises(timeoutMs = 25_000) {
+      await Promise.all(said.map(({ sent }) => answerTo(installation, sent, undefined, timeoutMs)));
+      await idle(installation);
+      const all: Said[] = await Promise.all(
+        said.map(async ({ sent, token }) => ({ ...sent, token, asked: true, acked: await sent.acked })),
+      );
+      expect(all.filter(({ acked }) => !acked)).toEqual([]);
+      const { violations, counts } = await checkPromises({
+        query: installation.query,
+        simulator: installation.simulator,
+        workspaceId: acme.workspaceId,
+        said: all,
+        modelCalls,
+      });
+      expect(violations).toEqual([]);
+      expect(counts['turns answered']).toBe(said.length);
+    },
+  };
+}
+
+const status = async ({ sent }: { readonly sent: SentMessage }): Promise<unknown> =>
+  (
+    await installation.query(
+      `select t.status from konstruct.turns t join konstruct.messages m on m.turn_id = t.id where m.external_id = $1`,
+      [sent.ts],
+    )
+  )[0]?.status;
+const isCommitted = (said: { readonly sent: SentMessage }) =>
+  until('the answer is committed', async () => (await status(said)) === 'committed');
+const faultStruck = () =>
+  until('the fault struck', () => installation.simulator.faults.plan().faults.length === 0);
+
+describe('a gateway that is killed', () => {
+  it('before the commit, and after the commit but before the ack: each message is answered once', {
+    timeout: 60_000,
+  }, async () => {
+    await start();
+    const { say, keepAllPromises } = conversations();
+    const [proxy] = await Promise.all([proxyToDatabase(), serve('worker')]);
+    const first = await serve('gateway');
+    await say();
+    await keepAllPromises();
+
+    const lock = await lockOf(installation.databaseUrl, 'select 1 from konstruct.rate_buckets for update');
+    await say();
+    await blocked('admit_batch', { end: true });
+    await first.end('SIGKILL');
+    await lock.release();
+
+    const second = await serve('gateway', proxy);
+    await keepAllPromises(); // and it knows the connection now
+    proxy.mute();
+    const { sent } = await say();
+    await until(
+      'it is stored',
+      async () =>
+        (await installation.query('select 1 from konstruct.messages where external_id = $1', [sent.ts]))
+          .length === 1,
+    );
+    await second.end('SIGKILL');
+    await serve('gateway');
+    await keepAllPromises();
+  });
+});
+
+describe('a worker that is killed, while another one is paused beyond its lease', () => {
+  it('at every point of a turn: all is answered once, in order, within 20 seconds, and the paused one is refused', {
+    timeout: 90_000,
+  }, async () => {
+    await start();
+    const { simulator, query } = installation;
+    const { say, modelIsAsked, letModelAnswer, keepAllPromises } = conversations();
+    const [proxy, paused] = await Promise.all([proxyToDatabase(), serve('worker'), serve('gateway')]);
+
+    // The one that is paused: in the model, and while it waits to send its placeholder.
+    const pausedInModel = await say({ holdModel: true });
+    await modelIsAsked(pausedInModel.token);
+    await until('its placeholder stands', () => agentTexts(installation, pausedInModel.sent).length === 1);
+    const pausedInWait = await say({
+      faults: [{ kind: 'api_rate_limited', method: 'chat.postMessage', retryAfterSeconds: 3, remaining: 1 }],
+    });
+    await faultStruck();
+    await modelIsAsked(pausedInWait.token);
+    paused.child.kill('SIGSTOP');
+
+    // One that is asked to stop, and killed before it has handed over.
+    const stopping = await serve('worker');
+    const inShutdown = await say({ holdModel: true });
+    await modelIsAsked(inShutdown.token);
+    stopping.child.kill('SIGTERM');
+    await until('it stops', () => stopping.lines.some(({ event }) => event === 'serve.stopping'));
+    await stopping.end('SIGKILL');
+
+    const victim = await serve('worker', proxy);
+    const update = 'chat.update';
+    // The placeholder stands there, nobody has recorded it.
+    await say({ faults: [{ kind: 'api_hang', method: 'chat.postMessage', workDone: true, remaining: 1 }] });
+    await faultStruck();
+    // In the model, and a message to the same thread comes meanwhile.
+    const inModel = await say({ holdModel: true });
+    await modelIsAsked(inModel.token);
+    await say({ threadTs: inModel.sent.ts });
+    // After the commit, before the update; and after the update, before anybody knows.
+    for (const workDone of [false, true]) {
+      const said = await say({ faults: [{ kind: 'api_hang', method: update, workDone, remaining: 1 }] });
+      await isCommitted(said);
+      await faultStruck();
+    }
+    // During the release of the lease.
+    const inRelease = await say({
+      faults: [{ kind: 'api_delay', method: update, delayMs: 1_500, remaining: 1 }],
+    });
+    await isCommitted(inRelease);
+    const lock = await lockOf(
+      installation.databaseUrl,
+      'select 1 from konstruct.conversations where thread_id = $1 for update',
+      [inRelease.sent.ts],
+    );
+    expect(lock.rowCount).toBe(1);
+    await blocked('finish_turns');
+    // The lease is taken, and the worker does not know yet.
+    proxy.mute();
+    const inClaim = await say();
+    await until(
+      'the lease is taken',
+      async () =>
+        (
+          await query(
+            'select 1 from konstruct.conversations where thread_id = $1 and lease_owner is not null',
+            [inClaim.sent.ts],
+          )
+        ).length === 1,
+    );
+
+    const killedAtMs = Date.now();
+    await victim.end('SIGKILL');
+    await blocked('finish_turns', { end: true });
+    await lock.release();
+    simulator.faults.clear();
+    await serve('worker');
+    await keepAllPromises();
+    expect(Date.now() - killedAtMs).toBeLessThan(20_000);
+
+    paused.child.kill('SIGCONT');
+    letModelAnswer();
+    const turnOf = async ({ sent }: { readonly sent: SentMessage }) =>
+      (await query('select turn_id::int from konstruct.messages where external_id = $1', [sent.ts]))[0]
+        ?.turn_id;
+    const lost = [await turnOf(pausedInModel), await turnOf(pausedInWait)];
+    await until('the paused worker knows that it lost its leases', () =>
+      lost.every((turnId) =>
+        paused.lines.some((line) => line.event === 'turn.lease_lost' && line.turnId === turnId),
+      ),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1_500)); // what it would send, it would send by now
+    await keepAllPromises();
+    expect(await paused.end('SIGTERM')).toBe(0);
+  });
+});
+
+describe('a process that is killed in the middle of a migration', () => {
+  it('leaves nothing half done: the next start migrates and serves', { timeout: 60_000 }, async () => {
+    await start();
+    const database = await createEmptyDatabase();
+    closing.push(() => database.drop());
+    const folder = mkdtempSync(join(tmpdir(), 'konstruct-test-'));
+    closing.push(() => rmSync(folder, { recursive: true }));
+    await copyFile(
+      new URL('../../migrations/0001_tenancy.sql', import.meta.url),
+      join(folder, '0001_tenancy.sql'),
+    );
+    await migrate(database.url, { log: silentLog, folder: pathToFileURL(`${folder}/`) });
+    const lock = await lockOf(database.url, 'lock table konstruct.connections in access exclusive mode');
+    const target = { ...installation, databaseUrl: database.url };
+    let child: ChildProcess | undefined;
+    const starting = startServeProcess(target, 'worker', {}, (spawned) => {
+      child = spawned;
+    });
+    const failure = starting.then(
+      () => null,
+      (error: unknown) => String(error),
+    );
+    const waiting = async () =>
+      installation.query(
+        `select pid from pg_stat_activity
+         where datname = $1 and application_name = 'konstruct migrate' and wait_event_type = 'Lock'`,
+        [database.name],
+      );
+    await until('the migration waits', async () => (await waiting()).length === 1, 15_000);
+    child?.kill('SIGKILL');
+    expect(await failure).toMatch(/ended with null/);
+    for (const { pid } of await waiting()) await installation.query('select pg_terminate_backend($1)', [pid]);
+    await lock.release();
+
+    const next = await startServeProcess(target, 'worker');
+    closing.push(() => next.end('SIGKILL'));
+    const health = await fetch(`${next.url}/health`);
+    expect(await health.json()).toMatchObject({ status: 'ok', database: 'ok' });
+  });
+});

@@ -1,0 +1,217 @@
+import type { Simulator } from '../../src/simulator/simulator.ts';
+
+/** A message that was said, and whether Slack got its ack. */
+export interface Said {
+  readonly channelId: string;
+  readonly ts: string;
+  /** A word that no other message holds, by which it is found in prompts. */
+  readonly token: string;
+  readonly acked: boolean;
+  /** A mention or a direct message: the agent is meant whatever else is known of the thread. */
+  readonly asked: boolean;
+}
+
+/** A request that the model stand-in got. */
+export interface ModelCall {
+  readonly atMs: number;
+  /** The last token of the last thing said to the model. */
+  readonly lastToken: string;
+}
+
+export interface Violation {
+  readonly promise: string;
+  readonly turnId?: string;
+  readonly detail: unknown;
+}
+
+export interface Findings {
+  readonly violations: readonly Violation[];
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+interface TurnRow {
+  readonly id: string;
+  readonly conversation_id: string;
+  readonly status: string;
+  readonly error_code: string | null;
+  readonly started_ms: number;
+  readonly committed_ms: number | null;
+  readonly finished_ms: number | null;
+}
+
+interface DeliveryRow {
+  readonly id: string;
+  readonly turn_id: string;
+  readonly kind: string;
+  readonly channel_id: string;
+  readonly status: string;
+  readonly content: string | null;
+  readonly external_id: string | null;
+}
+
+interface MessageRow {
+  readonly id: string;
+  readonly conversation_id: string;
+  readonly turn_id: string | null;
+  readonly channel_id: string;
+  readonly external_id: string;
+  readonly addressed: boolean;
+  readonly content: string;
+}
+
+/** Clocks of two statements of one machine; a claim's time is that at which its transaction began. */
+const TOLERANCE_MS = 100;
+
+/**
+ * Holds what an idle installation has stored, and what stands in its Slack, against invariants 1 to 4: everything
+ * acked has one turn, every turn one text per part, in order, one at a time, and no finished model call was repeated.
+ */
+export async function checkPromises(input: {
+  readonly query: (text: string) => Promise<readonly Record<string, unknown>[]>;
+  readonly simulator: Simulator;
+  readonly workspaceId: string;
+  readonly said: readonly Said[];
+  readonly modelCalls: readonly ModelCall[];
+}): Promise<Findings> {
+  const violations: Violation[] = [];
+  const turns = (await input.query(`
+    select id, conversation_id, status, error_code, extract(epoch from started_at)::float8 * 1000 as started_ms,
+      extract(epoch from committed_at)::float8 * 1000 as committed_ms,
+      extract(epoch from finished_at)::float8 * 1000 as finished_ms
+    from konstruct.turns order by conversation_id, id`)) as unknown as TurnRow[];
+  const deliveries = (await input.query(`
+    select id, turn_id, kind, channel_id, status, content, external_id from konstruct.deliveries
+    where kind <> 'notice' order by turn_id, kind, position`)) as unknown as DeliveryRow[];
+  const messages = (await input.query(`
+    select id, conversation_id, turn_id, channel_id, external_id, addressed, content from konstruct.messages
+    where direction = 'in' order by id`)) as unknown as MessageRow[];
+  const messagesOf = Map.groupBy(messages, ({ turn_id }) => turn_id);
+
+  const stored = Map.groupBy(messages, ({ channel_id, external_id }) => `${channel_id} ${external_id}`);
+  for (const { channelId, ts, token, acked, asked } of input.said) {
+    const rows = stored.get(`${channelId} ${ts}`) ?? [];
+    const open = rows.filter((row) => row.addressed && row.turn_id === null);
+    if (rows.length > 1 || open.length > 0 || (acked && asked && rows[0]?.turn_id == null)) {
+      violations.push({ promise: 'an acked message has one turn', detail: { channelId, ts, token, rows } });
+    }
+  }
+
+  for (const turn of turns) {
+    if (turn.status !== 'answered' && turn.status !== 'dead') {
+      violations.push({ promise: 'every turn ends', turnId: turn.id, detail: turn });
+    }
+  }
+  for (const [, ofConversation] of Map.groupBy(turns, ({ conversation_id }) => conversation_id)) {
+    for (const [index, turn] of ofConversation.entries()) {
+      const next = ofConversation[index + 1];
+      if (next === undefined) continue;
+      if (next.started_ms < (turn.finished_ms ?? Number.POSITIVE_INFINITY) - TOLERANCE_MS) {
+        violations.push({
+          promise: 'one turn at a time in a conversation',
+          turnId: next.id,
+          detail: { turn, next },
+        });
+      }
+      const newest = Math.max(...(messagesOf.get(turn.id) ?? []).map(({ id }) => Number(id)));
+      const oldest = Math.min(...(messagesOf.get(next.id) ?? []).map(({ id }) => Number(id)));
+      if (oldest < newest) {
+        violations.push({ promise: 'answers come in order', turnId: next.id, detail: { newest, oldest } });
+      }
+    }
+  }
+
+  violations.push(...checkSlack(input, turns, deliveries));
+
+  for (const turn of turns) {
+    const tokens = (messagesOf.get(turn.id) ?? []).map(({ content }) => tokenOf(content));
+    const { committed_ms: committedMs } = turn;
+    if (committedMs === null) continue;
+    const late = input.modelCalls.filter(
+      ({ lastToken, atMs }) => tokens.includes(lastToken) && atMs > committedMs + TOLERANCE_MS,
+    );
+    if (late.length > 0) {
+      violations.push({
+        promise: 'a finished model call is not repeated',
+        turnId: turn.id,
+        detail: { committedMs, late },
+      });
+    }
+  }
+
+  const statuses = Map.groupBy(turns, ({ status, error_code }) =>
+    status === 'dead' ? `turns dead (${error_code})` : `turns ${status}`,
+  );
+  return {
+    violations,
+    counts: {
+      said: input.said.length,
+      acked: input.said.filter(({ acked }) => acked).length,
+      stored: messages.length,
+      'model calls': input.modelCalls.length,
+      ...Object.fromEntries([...statuses].map(([name, list]) => [name, list.length])),
+    },
+  };
+}
+
+function checkSlack(
+  { simulator, workspaceId }: { readonly simulator: Simulator; readonly workspaceId: string },
+  turns: readonly TurnRow[],
+  deliveries: readonly DeliveryRow[],
+): readonly Violation[] {
+  const violations: Violation[] = [];
+  const workspace = simulator.workspaces.get(workspaceId);
+  const standing = [...(workspace?.channels.values() ?? [])]
+    .flatMap(({ messages }) => [...messages.values()])
+    .filter(({ userId, visibleToUserId }) => userId === workspace?.seed.botUserId && visibleToUserId === null)
+    .map(({ channelId, ts, threadTs, markdown, text, metadata }) => ({
+      channelId,
+      ts,
+      threadTs,
+      text: markdown ?? text,
+      deliveryId: String(metadata?.event_payload.delivery_id ?? ''),
+    }));
+  const byDelivery = Map.groupBy(standing, ({ deliveryId }) => deliveryId);
+  const expected = new Set<string>();
+  for (const turn of turns) {
+    const own = deliveries.filter(({ turn_id }) => turn_id === turn.id);
+    const answers = own.filter(({ kind }) => kind === 'answer');
+    if (answers.length === 0) {
+      // Given up before there was an answer: the honest sentence may stand in the placeholder.
+      for (const { id } of own) expected.add(id);
+      const texts = own.flatMap(({ id }) => byDelivery.get(id) ?? []);
+      if (texts.length > 1) violations.push({ promise: 'one text per turn', turnId: turn.id, detail: texts });
+    }
+    for (const answer of answers) {
+      expected.add(answer.id);
+      const found = byDelivery.get(answer.id) ?? [];
+      const text = found[0];
+      const isRight =
+        turn.status === 'dead' || (text?.ts === answer.external_id && text?.text === answer.content);
+      if (found.length !== 1 || !isRight) {
+        violations.push({
+          promise: 'one final text per part',
+          turnId: turn.id,
+          detail: { turn, answer, found },
+        });
+      }
+    }
+  }
+  for (const message of standing) {
+    if (message.text === 'Thinking…') {
+      const turnId = deliveries.find(({ id }) => id === message.deliveryId)?.turn_id;
+      violations.push({
+        promise: 'no placeholder is left standing',
+        ...(turnId !== undefined && { turnId }),
+        detail: message,
+      });
+    } else if (!expected.has(message.deliveryId)) {
+      violations.push({ promise: 'nothing is said that no turn knows', detail: message });
+    }
+  }
+  return violations;
+}
+
+/** The token of a message's text; `''` when it has none. */
+export function tokenOf(text: string): string {
+  return [...text.matchAll(/\bq\d+\b/g)].at(-1)?.[0] ?? '';
+}
