@@ -13,6 +13,9 @@
 -- that was empty when it looked) all of them seem equally good. Measured on a new database, 100 admissions a call: from
 -- 26 to 89 ms within 600 messages, because each key was looked up among all rows of the tenant. Those tables reach
 -- their tenant through their connection or conversation; a second key to `tenants` would only be checked with every row.
+--
+-- A row that changes in no indexed column is updated within its page, without new index entries (heap-only). An index's
+-- condition counts as such a column. Hence no index of turns and deliveries names what changes on the way of an answer.
 
 do $$
 declare
@@ -163,6 +166,8 @@ create table konstruct.conversations (
   foreign key (tenant_id, connection_id) references konstruct.connections (tenant_id, id) on delete cascade
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 create index conversations_ready on konstruct.conversations (ready_at) where ready_at is not null;
+-- For taking turns among tenants when more is ready than workers have room for.
+create index conversations_ready_of_tenant on konstruct.conversations (tenant_id, ready_at) where ready_at is not null;
 create index conversations_last_message on konstruct.conversations (last_message_at);
 alter table konstruct.conversations enable row level security, force row level security;
 create policy app on konstruct.conversations to konstruct_app
@@ -196,19 +201,19 @@ create table konstruct.turns (
   foreign key (tenant_id, conversation_id) references konstruct.conversations (tenant_id, id) on delete cascade,
   foreign key (tenant_id, agent_id) references konstruct.agents (tenant_id, id) on delete set null (agent_id)
 ) with (fillfactor = 80);
-create index turns_conversation on konstruct.turns (conversation_id);
-create index turns_finished on konstruct.turns (finished_at) where finished_at is not null;
-create index turns_dead on konstruct.turns (finished_at) where status = 'dead';
+create unique index turns_conversation on konstruct.turns (conversation_id, id, tenant_id);
+create index turns_started on konstruct.turns (started_at);
+-- The dead ones and few others: they all have a code, and what goes well never gets one.
+create index turns_failed on konstruct.turns (id) where error_code is not null;
 alter table konstruct.turns enable row level security, force row level security;
 create policy app on konstruct.turns to konstruct_app
   using (tenant_id = konstruct.current_tenant()) with check (tenant_id = konstruct.current_tenant());
 create policy pipeline on konstruct.turns to konstruct_pipeline using (true) with check (true);
 grant select, insert, update, delete on konstruct.turns to konstruct_app, konstruct_pipeline;
 
+-- With the conversation's own id: a turn that retention removes looks at that one row, without an index on turn_id.
 alter table konstruct.conversations
-  add foreign key (tenant_id, turn_id) references konstruct.turns (tenant_id, id);
--- Without it, every turn that retention removes would look through all conversations of its tenant.
-create index conversations_turn on konstruct.conversations (turn_id) where turn_id is not null;
+  add foreign key (tenant_id, id, turn_id) references konstruct.turns (tenant_id, conversation_id, id);
 
 create table konstruct.messages (
   tenant_id uuid not null,
@@ -216,7 +221,8 @@ create table konstruct.messages (
   id bigint generated always as identity,
   connection_id uuid not null,
   channel_id text collate "C" not null,
-  -- What the platform calls the message within its channel (Slack: ts); null while an answer is on its way out.
+  -- What the platform calls the message within its channel (Slack: ts). An answer has its placeholder's from the start,
+  -- because it replaces it; null while one without a placeholder is on its way out.
   external_id text collate "C",
   event_id text collate "C",
   direction text not null check (direction in ('in', 'out')),
@@ -288,8 +294,8 @@ grant select, insert, update, delete on konstruct.steps to konstruct_app, konstr
 create table konstruct.deliveries (
   tenant_id uuid not null,
   id bigint generated always as identity,
-  connection_id uuid not null,
-  conversation_id bigint,
+  -- One of the two: notices belong to a connection, all else to a turn, which says which conversation and connection.
+  connection_id uuid,
   turn_id bigint,
   kind text not null check (kind in ('placeholder', 'answer', 'notice')),
   -- An answer that is too long for one message has several parts.
@@ -309,18 +315,16 @@ create table konstruct.deliveries (
   sent_at timestamptz,
   primary key (id, tenant_id),
   foreign key (tenant_id, connection_id) references konstruct.connections (tenant_id, id) on delete cascade,
-  foreign key (tenant_id, conversation_id) references konstruct.conversations (tenant_id, id) on delete cascade,
-  foreign key (tenant_id, turn_id) references konstruct.turns (tenant_id, id) on delete cascade
-) with (fillfactor = 80);
+  foreign key (tenant_id, turn_id) references konstruct.turns (tenant_id, id) on delete cascade,
+  check (connection_id is not null or turn_id is not null)
+) with (fillfactor = 70);
 -- Invariant 2: one placeholder and one final answer per turn.
 create unique index deliveries_turn on konstruct.deliveries (turn_id, kind, position, tenant_id)
   where turn_id is not null;
 create unique index deliveries_dedupe on konstruct.deliveries (dedupe_key, connection_id, tenant_id)
   where dedupe_key is not null;
-create index deliveries_notices on konstruct.deliveries (id) where kind = 'notice' and status = 'pending';
+create index deliveries_notices on konstruct.deliveries (id) where kind = 'notice' and attempts = 0;
 create index deliveries_old_notices on konstruct.deliveries (created_at) where kind = 'notice';
-create index deliveries_conversation on konstruct.deliveries (conversation_id)
-  where conversation_id is not null;
 alter table konstruct.deliveries enable row level security, force row level security;
 create policy app on konstruct.deliveries to konstruct_app
   using (tenant_id = konstruct.current_tenant()) with check (tenant_id = konstruct.current_tenant());

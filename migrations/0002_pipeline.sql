@@ -264,10 +264,12 @@ end
 $$;
 
 -- Leases up to p_limit ready conversations to p_owner for p_lease_ms, opens or resumes a turn for each and returns all
--- that is needed to run it: see ClaimedTurn in src/core/turn.ts.
+-- that is needed to run it: see ClaimedTurn in src/core/turn.ts. The longest waiting come first; if more are ready than
+-- asked for, the tenants take turns, beginning after p_after, and nobody waits behind another tenant's thousands.
 -- It waits for the disk: what the worker then sends carries the ids of these rows. Were they lost in a crash of the server,
 -- nobody would know the placeholder that stands there, and the next claim would give the same ids and fence again.
-create function konstruct.claim_turns(p_owner text, p_limit integer, p_lease_ms integer, p_history integer)
+create function konstruct.claim_turns(p_owner text, p_limit integer, p_lease_ms integer, p_history integer,
+    p_after uuid)
   returns setof jsonb
   language plpgsql security definer
   set search_path = konstruct, pg_temp
@@ -275,6 +277,7 @@ create function konstruct.claim_turns(p_owner text, p_limit integer, p_lease_ms 
   set enable_hashjoin = off
   set enable_mergejoin = off
   set enable_seqscan = off
+  set enable_sort = off
   set random_page_cost = 1.1
 as $$
 declare
@@ -291,6 +294,71 @@ begin
   select jsonb_agg(to_jsonb(picked)) into ready from picked;
   if ready is null then
     return;
+  end if;
+
+  if jsonb_array_length(ready) = p_limit then
+    -- From tenant to tenant along the index, at most p_limit of them, however much each of them has. The order by both
+    -- columns, and `between` for `=`, leave no other index to choose.
+    with recursive ahead (tenant_id, place) as (
+      (select c.tenant_id, 1 from conversations c
+       where c.tenant_id > p_after and c.ready_at <= now()
+       order by c.tenant_id, c.ready_at limit 1)
+      union all
+      select n.tenant_id, a.place + 1
+      from ahead a
+      cross join lateral (
+        select c.tenant_id from conversations c
+        where c.tenant_id > a.tenant_id and c.ready_at <= now()
+        order by c.tenant_id, c.ready_at limit 1
+      ) n
+      where a.place < p_limit
+    ), behind (tenant_id, place) as (
+      (select c.tenant_id, (select count(*) from ahead) + 1 from conversations c
+       where c.tenant_id <= p_after and c.ready_at <= now() and (select count(*) from ahead) < p_limit
+       order by c.tenant_id, c.ready_at limit 1)
+      union all
+      select n.tenant_id, b.place + 1
+      from behind b
+      cross join lateral (
+        select c.tenant_id from conversations c
+        where c.tenant_id > b.tenant_id and c.tenant_id <= p_after and c.ready_at <= now()
+        order by c.tenant_id, c.ready_at limit 1
+      ) n
+      where b.place < p_limit
+    ), due as materialized (
+      select a.tenant_id, a.place from ahead a
+      union all
+      select b.tenant_id, b.place from behind b
+    ), candidate as materialized (
+      select f.tenant_id, f.id
+      from due d
+      cross join lateral (
+        select o.tenant_id, o.id, row_number() over () as round
+        from (
+          select c.tenant_id, c.id from conversations c
+          where c.tenant_id between d.tenant_id and d.tenant_id and c.ready_at <= now()
+          order by c.tenant_id, c.ready_at
+          limit ceil(p_limit::double precision / (select count(*) from due))
+        ) o
+      ) f
+      order by f.round, d.place
+      limit p_limit
+    ), fair as (
+      select c.tenant_id, c.id
+      from candidate n
+      join conversations c on c.tenant_id = n.tenant_id and c.id = n.id
+      where c.ready_at <= now()
+      for no key update of c skip locked
+    ), chosen as (
+      select f.tenant_id, f.id, 0 as choice from fair f
+      union all
+      -- Held already: instead of what other workers took meanwhile.
+      (select r.tenant_id, r.id, 1 from jsonb_to_recordset(ready) as r (tenant_id uuid, id bigint)
+       where not exists (select 1 from fair f where f.tenant_id = r.tenant_id and f.id = r.id))
+      order by choice
+      limit p_limit
+    )
+    select jsonb_agg(jsonb_build_object('tenant_id', c.tenant_id, 'id', c.id)) into ready from chosen c;
   end if;
 
   return query
@@ -329,10 +397,8 @@ begin
     where m.tenant_id = q.tenant_id and m.conversation_id = q.conversation_id and m.id = q.id
     returning m.tenant_id, m.conversation_id, m.id
   ), placeholder as (
-    insert into deliveries (tenant_id, connection_id, conversation_id, turn_id, kind, channel_id, thread_id, status,
-      attempts)
-    select o.tenant_id, p.connection_id, o.conversation_id, o.id, 'placeholder', p.channel_id, o.reply_thread_id,
-      'sending', 1
+    insert into deliveries (tenant_id, turn_id, kind, channel_id, thread_id, status, attempts)
+    select o.tenant_id, o.id, 'placeholder', p.channel_id, o.reply_thread_id, 'sending', 1
     from opened o
     join picked p on p.tenant_id = o.tenant_id and p.id = o.conversation_id
     returning tenant_id, turn_id, id
@@ -504,10 +570,16 @@ begin
       "inputTokens" integer, "outputTokens" integer, "cachedInputTokens" integer, "reasoningTokens" integer,
       detail jsonb, "startedAtMs" double precision, "durationMs" integer)
   ), message as (
-    insert into messages (tenant_id, conversation_id, connection_id, channel_id, direction, sender_id, content,
-      addressed, turn_id, sent_at)
-    select h."tenantId", h."conversationId", h.connection_id, h.channel_id, 'out', h."agentUserId", h.reply, false,
-      h."turnId", clock_timestamp()
+    -- The first part replaces the placeholder, so its name is known and the end of the turn need not write the row again.
+    insert into messages (tenant_id, conversation_id, connection_id, channel_id, external_id, direction, sender_id,
+      content, addressed, turn_id, sent_at)
+    select h."tenantId", h."conversationId", h.connection_id, h.channel_id,
+      case when not exists (
+        select 1 from messages known
+        where known.tenant_id = h."tenantId" and known.connection_id = h.connection_id
+          and known.channel_id = h.channel_id and known.external_id = h."placeholderExternalId"
+        offset 0) then h."placeholderExternalId" end,
+      'out', h."agentUserId", h.reply, false, h."turnId", clock_timestamp()
     from held h
   ), shown as (
     update deliveries d set status = 'sent', external_id = h."placeholderExternalId", sent_at = clock_timestamp()
@@ -515,10 +587,9 @@ begin
     where h."placeholderExternalId" is not null and d.tenant_id = h."tenantId" and d.turn_id = h."turnId"
       and d.kind = 'placeholder' and d.position = 0
   ), outbox as (
-    insert into deliveries (tenant_id, connection_id, conversation_id, turn_id, kind, position, channel_id, thread_id,
-      content, status, attempts)
-    select h."tenantId", h.connection_id, h."conversationId", h."turnId", 'answer', (part.place - 1)::integer,
-      h.channel_id, h.reply_thread_id, part.content, 'sending', 1
+    insert into deliveries (tenant_id, turn_id, kind, position, channel_id, thread_id, content, status, attempts)
+    select h."tenantId", h."turnId", 'answer', (part.place - 1)::integer, h.channel_id, h.reply_thread_id, part.content,
+      'sending', 1
     from held h, jsonb_array_elements_text(h.parts) with ordinality as part (content, place)
     returning tenant_id, turn_id, id, position
   )
@@ -590,7 +661,7 @@ begin
       offset 0
     ) m
     where i."externalIds"->>0 is not null
-      -- Whoever read the thread meanwhile may have stored the answer as a message of it.
+      -- Its own name since the commit; or whoever read the thread meanwhile stored the answer as a message of it.
       and not exists (select 1 from messages known
         where known.tenant_id = m.tenant_id and known.connection_id = m.connection_id
           and known.channel_id = m.channel_id and known.external_id = i."externalIds"->>0
@@ -741,7 +812,7 @@ create function konstruct.claim_notices(p_limit integer)
 as $$
   with due as (
     select d.tenant_id, d.id from deliveries d
-    where d.kind = 'notice' and d.status = 'pending'
+    where d.kind = 'notice' and d.attempts = 0 and d.status = 'pending'
     order by d.id
     limit p_limit
     for update skip locked
@@ -849,9 +920,10 @@ declare
 begin
   with old as (
     select t.tenant_id, t.id from turns t
-    where t.finished_at < least(p_before, now() - interval '1 day')
+    where t.started_at < least(p_before, now() - interval '1 day')
+      and t.finished_at < least(p_before, now() - interval '1 day')
       and not exists (select 1 from messages m where m.tenant_id = t.tenant_id and m.turn_id = t.id)
-    order by t.finished_at
+    order by t.started_at
     limit p_limit
     for update skip locked
   )

@@ -320,7 +320,7 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
       await Promise.all(
         clients.map(async (client) => {
           await client.query("select admit_batch('[]')");
-          await client.query("select claim_turns('warm-up', 0, 0, 0)");
+          await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
         }),
       );

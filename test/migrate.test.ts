@@ -77,7 +77,7 @@ describe('an owner who is no superuser', () => {
     const pool = createDatabasePool({ url, name: 'test', size: 2, log: silentLog });
     try {
       expect((await createAdmit(pool)(messageEvent(tenant))).outcome).toBe('new');
-      const claimed = await pool.query('select claim_turns($1, 10, 15000, 60)', ['w']);
+      const claimed = await pool.query('select claim_turns($1, 10, 15000, 60, gen_random_uuid())', ['w']);
       expect(claimed.rowCount).toBe(1);
       const client = await pool.connect();
       await client.query(`select set_config('konstruct.tenant_id', $1, false)`, [tenant.tenantId]);

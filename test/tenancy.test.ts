@@ -345,7 +345,7 @@ describe('a tenant', () => {
        from pg_constraint c
        join pg_class t on t.oid = c.conrelid
        join unnest(c.conkey) n on true
-       join pg_attribute k on k.attrelid = c.conrelid and k.attnum = n and k.attname <> 'tenant_id'
+       join pg_attribute k on k.attrelid = c.conrelid and k.attnum = n and k.attname not in ('tenant_id', 'id')
        where c.contype = 'f' and c.connamespace = 'konstruct'::regnamespace`,
     );
     const theirs: Readonly<Record<string, string>> = {

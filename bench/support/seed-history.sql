@@ -25,9 +25,9 @@ insert into konstruct.steps (tenant_id, turn_id, position, kind, outcome, provid
 select t.tenant_id, t.id, 0, 'model', 'stop', 'openai-compatible', 'bench', t.started_at, 200
 from konstruct.turns t;
 
-insert into konstruct.deliveries (tenant_id, connection_id, conversation_id, turn_id, kind, channel_id, thread_id,
-  content, status, attempts, external_id, sent_at)
-select t.tenant_id, c.connection_id, c.id, t.id, kind, c.channel_id, c.thread_id, repeat('What was said here. ', 8),
+insert into konstruct.deliveries (tenant_id, turn_id, kind, channel_id, thread_id, content, status, attempts,
+  external_id, sent_at)
+select t.tenant_id, t.id, kind, c.channel_id, c.thread_id, repeat('What was said here. ', 8),
   'sent', 1, '18' || substr(c.thread_id, 3), t.started_at
 from konstruct.turns t
 join konstruct.conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id

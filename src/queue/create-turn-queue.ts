@@ -7,7 +7,10 @@ import { queryRows } from '../db/query-rows.ts';
 
 /** The conversation rows as a queue: claim, renew and write back, each in batches (migrations/0002_pipeline.sql). */
 export interface TurnQueue extends TurnLedger {
-  /** Leases up to `limit` ready conversations, the longest waiting first. */
+  /**
+   * Leases up to `limit` ready conversations, the longest waiting first. If there are more, the tenants take turns from
+   * call to call.
+   */
   claim(limit: number): Promise<readonly ClaimedTurn[]>;
   /** Prolongs leases; says for each turn, in order, whether it is still held. */
   renew(turns: readonly TurnKey[]): Promise<readonly boolean[]>;
@@ -31,10 +34,13 @@ export interface TurnQueueOptions {
 
 const MAX_BATCH = 100;
 const MAX_IN_FLIGHT = 2;
+const BEFORE_ALL_TENANTS = '00000000-0000-0000-0000-000000000000';
 
 export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
   const { pool, owner, clock } = options;
   const heldUntilMs = new WeakMap<TurnKey, number>();
+  /** Whose turn it was last. */
+  let lastTenantId = BEFORE_ALL_TENANTS;
 
   async function call<Result>(
     name: string,
@@ -93,12 +99,12 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
   return {
     async claim(limit) {
       const untilMs = clock() + options.leaseMs; // from before the call: never later than the database's
-      const turns = await call<ClaimedTurn>('claim_turns', 'select claim_turns($1, $2, $3, $4) as result', [
-        owner,
-        limit,
-        options.leaseMs,
-        options.historyMessages,
-      ]);
+      const turns = await call<ClaimedTurn>(
+        'claim_turns',
+        'select claim_turns($1, $2, $3, $4, $5) as result',
+        [owner, limit, options.leaseMs, options.historyMessages, lastTenantId],
+      );
+      lastTenantId = lastInTurn(turns, lastTenantId);
       for (const turn of turns) heldUntilMs.set(turn, untilMs);
       return turns;
     },
@@ -136,4 +142,11 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       return recorded ?? false;
     },
   };
+}
+
+/** Where the round of the tenants has come to, which began after `previous` and goes on from the beginning at its end. */
+function lastInTurn(turns: readonly ClaimedTurn[], previous: string): string {
+  const tenantIds = turns.map(({ tenantId }) => tenantId);
+  const behind = tenantIds.filter((tenantId) => tenantId <= previous);
+  return (behind.length > 0 ? behind : tenantIds).toSorted().at(-1) ?? previous;
 }

@@ -128,6 +128,14 @@ describe('with 200,000 messages in 20,000 conversations', () => {
     expectFewRows(await readingsOf(() => wayOfMessages(1)));
   });
 
+  it('no index names what an answer changes on its way, so turns and deliveries are updated in place', async () => {
+    const naming = await database.query(
+      `select indexdef from pg_indexes where schemaname = 'konstruct' and tablename in ('turns', 'deliveries')
+         and indexdef ~ '\\m(status|committed_at|finished_at|sent_at|external_id|content)\\M'`,
+    );
+    expect(naming).toEqual([]);
+  });
+
   it('retention reads what it removes and little more, however much stays', async () => {
     const cutOff = new Date(Date.now() - 13 * 86_400_000);
     const old = await database.query<{ conversations: number }>(

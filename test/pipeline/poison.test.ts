@@ -81,7 +81,7 @@ describe('a turn that cannot be written back, for a reason that does not pass,',
   it('keeps the answer that stands already, once', async () => {
     const { model } = await start();
     model.respond(() => 'Said.');
-    await refuse('messages', 'update', `new.direction = 'out' and new.external_id is not null`);
+    await refuse('deliveries', 'update', `new.kind = 'answer' and new.status = 'sent'`);
     const { sent } = await ask(installation, mention);
     await isDead();
     await idle(installation);
@@ -114,7 +114,7 @@ describe('a turn that is given up before anybody recorded its placeholder', () =
     const sent = await simulator.say(mention);
     expect(await sent.acked).toBe(true);
     // A worker that died four times, the last time right after its placeholder was sent.
-    await installation.query(`select konstruct.claim_turns('dead', 1, 0, 60)`);
+    await installation.query(`select konstruct.claim_turns('dead', 1, 0, 60, gen_random_uuid())`);
     await installation.query('update konstruct.turns set attempts = 3');
     const [placeholder] = await installation.query('select id from konstruct.deliveries');
     const metadata = { event_type: 'konstruct_delivery', event_payload: { delivery_id: placeholder?.id } };

@@ -90,7 +90,7 @@ describe('a claim', () => {
     const client = await pool.connect();
     try {
       await client.query('begin');
-      const { rowCount } = await client.query(`select claim_turns('w', 1, 15000, 60)`);
+      const { rowCount } = await client.query(`select claim_turns('w', 1, 15000, 60, gen_random_uuid())`);
       const { rows } = await client.query('show synchronous_commit');
       expect({ rowCount, ...rows[0] }).toEqual({ rowCount: 1, synchronous_commit: 'on' });
     } finally {

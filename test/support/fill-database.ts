@@ -45,11 +45,10 @@ export async function fillDatabase(database: PipelineDatabase, options: FillOpti
       [],
     ],
     [
-      `insert into konstruct.deliveries (tenant_id, connection_id, conversation_id, turn_id, kind, channel_id, status,
-         created_at)
-       select tenant_id, $1, conversation_id, id, kind, 'C1', 'sent', started_at
+      `insert into konstruct.deliveries (tenant_id, turn_id, kind, channel_id, status, created_at)
+       select tenant_id, id, kind, 'C1', 'sent', started_at
        from konstruct.turns, unnest(array['placeholder', 'answer']) kind`,
-      [connectionId],
+      [],
     ],
   ];
   const loader = new pg.Client({ connectionString: database.url });

@@ -30,7 +30,6 @@ export const newRows: Readonly<Record<string, (tenant: TenantWithRows) => Row>> 
     channel_id: 'C1',
     thread_id: randomUUID(),
     scope: 'channel',
-    turn_id: t.turnId,
   }),
   turns: (t) => ({ tenant_id: t.tenantId, conversation_id: t.conversationId, agent_id: t.agentId }),
   messages: (t) => ({
@@ -58,7 +57,6 @@ export const newRows: Readonly<Record<string, (tenant: TenantWithRows) => Row>> 
   deliveries: (t) => ({
     tenant_id: t.tenantId,
     connection_id: t.connectionId,
-    conversation_id: t.conversationId,
     turn_id: t.turnId,
     kind: 'answer',
     position: Math.floor(Math.random() * 2 ** 31),
@@ -84,10 +82,7 @@ export async function addRows(database: PipelineDatabase, tenant: SeededTenant):
     const [inserted] = await database.query<{ id: string }>(`${text} returning *`, values);
     return inserted?.id ?? '';
   };
-  scope.conversationId = await insert('conversations', {
-    ...newRows.conversations?.({ ...scope }),
-    turn_id: null,
-  });
+  scope.conversationId = await insert('conversations', newRows.conversations?.(scope) ?? {});
   scope.turnId = await insert('turns', newRows.turns?.(scope) ?? {});
   for (const [table, row] of Object.entries(newRows)) {
     if (!['tenants', 'conversations', 'turns'].includes(table)) await insert(table, row(scope));

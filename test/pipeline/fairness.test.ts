@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createWorker } from '../../src/queue/create-worker.ts';
+import { createPipelineDatabase, messageEvent, type PipelineDatabase } from '../support/pipeline-database.ts';
+import { silentLog } from '../support/silent-log.ts';
+
+let database: PipelineDatabase;
+beforeAll(async () => {
+  database = await createPipelineDatabase();
+});
+afterAll(() => database.drop());
+
+/** So many conversations of the tenant have waited for an hour. */
+async function letWait(tenant: 0 | 1, conversations: number): Promise<void> {
+  const { tenantId, connectionId } = database.tenants[tenant];
+  // A connection of its own: one that ends has handed in all it counted.
+  const loader = new pg.Client({ connectionString: database.url });
+  await loader.connect();
+  await loader.query(
+    `with made as (
+       insert into konstruct.conversations (tenant_id, connection_id, channel_id, thread_id, scope, ready_at)
+       select $1, $2, 'C1', 'waiting-' || n, 'channel', now() - interval '1 hour' from generate_series(1, $3::int) n
+       returning tenant_id, id, connection_id
+     )
+     insert into konstruct.messages (tenant_id, conversation_id, connection_id, channel_id, external_id, direction,
+       sender_id, content, addressed, sent_at)
+     select tenant_id, id, connection_id, 'C1', 'waiting-' || id, 'in', 'U1', 'hello', true, now() from made`,
+    [tenantId, connectionId, conversations],
+  );
+  await loader.end();
+}
+
+it.each([
+  ['the first tenant', 0, 1],
+  ['the second tenant', 1, 0],
+] as const)('one message is answered within two seconds while 5,000 of %s wait', async (_, many, one) => {
+  await database.query('truncate konstruct.conversations cascade');
+  await letWait(many, 5_000);
+  const queue = database.worker('w');
+  let answeredAt: number | null = null;
+  let answered = 0;
+  const worker = createWorker({
+    queue,
+    concurrency: 10,
+    renewEveryMs: 5_000,
+    pollEveryMs: 1_000,
+    log: silentLog,
+    async runTurn({ tenantId, conversationId, turnId, fence }) {
+      const key = { tenantId, conversationId, turnId, fence };
+      const nothing = { placeholderExternalId: null, errorCode: null, errorDetails: null, steps: [] };
+      await sleep(5);
+      await queue.commit({ ...key, ...nothing, reply: 'a', parts: ['a'], agentUserId: 'U0' });
+      await queue.finish({
+        ...key,
+        status: 'answered',
+        errorCode: null,
+        externalIds: [`x${turnId}`],
+        followMs: 0,
+      });
+      answered += 1;
+      if (tenantId === database.tenants[one].tenantId) answeredAt = performance.now();
+    },
+  });
+  worker.start();
+  await sleep(200);
+  const askedAt = performance.now();
+  await database.gateway()(messageEvent(database.tenants[one]));
+  while (answeredAt === null && performance.now() - askedAt < 5_000) await sleep(5);
+  const answeredMeanwhile = answered;
+  await worker.stop(1_000);
+  expect((answeredAt ?? Number.POSITIVE_INFINITY) - askedAt).toBeLessThan(2_000);
+  expect(answeredMeanwhile).toBeLessThan(5_000);
+});
+
+it('a claim shares its room evenly among the tenants that wait, and fills it', async () => {
+  await database.query('truncate konstruct.conversations cascade');
+  await letWait(0, 30);
+  await letWait(1, 3);
+  const queue = database.worker('w');
+  const claimed = async (limit: number) => {
+    const turns = await queue.claim(limit);
+    return database.tenants.map(
+      (tenant) => turns.filter(({ tenantId }) => tenantId === tenant.tenantId).length,
+    );
+  };
+  expect(await claimed(4)).toEqual([2, 2]);
+  expect(await claimed(4)).toEqual([3, 1]);
+  const others = await Promise.all([database.worker('v').claim(10), database.worker('u').claim(10)]);
+  expect(others.map((turns) => turns.length)).toEqual([10, 10]);
+  expect(await claimed(10)).toEqual([5, 0]);
+});
+
+it('a claim reads as little with 20,000 conversations waiting as with few', async () => {
+  await database.query('truncate konstruct.conversations cascade');
+  await letWait(0, 20_000);
+  await letWait(1, 1);
+  const rowsRead = async () => {
+    await database.endPools();
+    await sleep(200); // the servers' processes end a little later, and hand in what they counted
+    await database.query('select pg_stat_clear_snapshot()');
+    const [row] = await database.query<{ rows: string }>(
+      `select seq_tup_read + coalesce(idx_tup_fetch, 0) as rows from pg_stat_user_tables
+       where schemaname = 'konstruct' and relname = 'conversations'`,
+    );
+    return Number(row?.rows);
+  };
+  const before = await rowsRead();
+  const turns = await database.worker('v').claim(10);
+  expect(new Set(turns.map(({ tenantId }) => tenantId)).size).toBe(2);
+  expect((await rowsRead()) - before).toBeLessThan(2_000);
+});
