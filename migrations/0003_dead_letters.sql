@@ -14,8 +14,8 @@ alter table konstruct.turns add constraint turns_status_check
 -- When the person was told in the thread that the turn was given up. Null while unknown, and for a turn whose committed
 -- answer is that sentence: its delivery says so.
 alter table konstruct.turns add column told_at timestamptz;
-create index turns_discarded on konstruct.turns (finished_at) where status = 'discarded';
-create index turns_replaying on konstruct.turns (conversation_id) where status = 'replaying';
+-- No index names the status: turns could not be updated in place any more (docs/performance.md). Dead and discarded ones are
+-- among the failed (turns_failed), replaying ones among those of their conversation.
 
 -- How many turns of the conversation are `replaying`.
 alter table konstruct.conversations add column replays_waiting integer not null default 0;
@@ -52,23 +52,17 @@ create trigger resume_replay before update of turn_id on konstruct.conversations
   for each row when (new.turn_id is null and new.replays_waiting > 0)
   execute function konstruct.resume_replay();
 
--- Ids of dead letters, the newest first, and to whom they belong. p_tenant_id null: of all tenants.
+-- Ids of dead letters, the newest turn first, and to whom they belong. p_tenant_id null: of all tenants.
 create function konstruct.list_dead_letters(p_tenant_id uuid, p_discarded boolean, p_limit integer)
   returns table (tenant_id uuid, id bigint)
   language sql stable security definer
   set search_path = konstruct, pg_temp
 as $$
-  select l.tenant_id, l.id
-  from (
-    (select t.tenant_id, t.id, t.finished_at from turns t
-     where t.status = 'dead' and (p_tenant_id is null or t.tenant_id = p_tenant_id)
-     order by t.finished_at desc limit p_limit)
-    union all
-    (select t.tenant_id, t.id, t.finished_at from turns t
-     where t.status = 'discarded' and p_discarded and (p_tenant_id is null or t.tenant_id = p_tenant_id)
-     order by t.finished_at desc limit p_limit)
-  ) l
-  order by l.finished_at desc, l.id desc
+  select t.tenant_id, t.id
+  from turns t
+  where t.error_code is not null and (t.status = 'dead' or p_discarded and t.status = 'discarded')
+    and (p_tenant_id is null or t.tenant_id = p_tenant_id)
+  order by t.id desc
   limit p_limit
 $$;
 
@@ -78,7 +72,8 @@ create function konstruct.count_dead_letters(p_since timestamptz)
   language sql stable security definer
   set search_path = konstruct, pg_temp
 as $$
-  select count(*), count(*) filter (where t.finished_at >= p_since) from turns t where t.status = 'dead'
+  select count(*), count(*) filter (where t.finished_at >= p_since) from turns t
+  where t.error_code is not null and t.status = 'dead'
 $$;
 
 -- To whom a turn belongs: operators name a dead letter by its id alone.
