@@ -1,7 +1,9 @@
 'use strict';
 
 const { spawn } = require('node:child_process');
+const { existsSync } = require('node:fs');
 const { constants } = require('node:os');
+const { delimiter, join } = require('node:path');
 const { plainError } = require('./report-failure.cjs');
 
 /**
@@ -21,12 +23,19 @@ async function runChild(command, args, { env = process.env, shell = false, holds
       child.once('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
     });
   } catch (error) {
-    if (error.code === 'ENOENT') throw plainError(`${command} was not found.`, 127);
+    const isMissing = error.code === 'ENOENT' || (error.code === 'EACCES' && !isOnPath(command, env));
+    if (isMissing) throw plainError(`${command} was not found.`, 127);
     if (error.code === 'EACCES') throw plainError(`${command} may not be executed.`, 126);
     throw error;
   } finally {
     stopPassing();
   }
+}
+
+/** One folder of PATH that we may not look into makes "not found" look like "may not be executed". */
+function isOnPath(command, env) {
+  if (command.includes('/')) return existsSync(command);
+  return (env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, command)));
 }
 
 /**

@@ -95,15 +95,23 @@ it('a claim reads as little with 20,000 conversations waiting as with few', asyn
   await database.query('truncate konstruct.conversations cascade');
   await letWait(0, 20_000);
   await letWait(1, 1);
-  const rowsRead = async () => {
-    await database.endPools();
-    await sleep(200); // the servers' processes end a little later, and hand in what they counted
+  const counted = async () => {
     await database.query('select pg_stat_clear_snapshot()');
     const [row] = await database.query<{ rows: string }>(
       `select seq_tup_read + coalesce(idx_tup_fetch, 0) as rows from pg_stat_user_tables
        where schemaname = 'konstruct' and relname = 'conversations'`,
     );
     return Number(row?.rows);
+  };
+  /** Server processes hand in what they counted when they end, or when they have been idle for a while. */
+  const rowsRead = async () => {
+    await database.endPools();
+    for (let last = await counted(); ; ) {
+      await sleep(1_200); // PostgreSQL hands in at most once a second
+      const now = await counted();
+      if (now === last) return now;
+      last = now;
+    }
   };
   const before = await rowsRead();
   const turns = await database.worker('v').claim(10);
