@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createWorker } from '../../src/queue/create-worker.ts';
+import { until } from '../support/conversation.ts';
 import { createPipelineDatabase, messageEvent, type PipelineDatabase } from '../support/pipeline-database.ts';
 import { silentLog } from '../support/silent-log.ts';
 
@@ -34,44 +35,47 @@ async function letWait(tenant: 0 | 1, conversations: number): Promise<void> {
 it.each([
   ['the first tenant', 0, 1],
   ['the second tenant', 1, 0],
-] as const)('one message is answered within two seconds while 5,000 of %s wait', async (_, many, one) => {
-  await database.query('truncate konstruct.conversations cascade');
-  await letWait(many, 5_000);
-  const queue = database.worker('w');
-  let answeredAt: number | null = null;
-  let answered = 0;
-  const worker = createWorker({
-    queue,
-    concurrency: 10,
-    renewEveryMs: 5_000,
-    pollEveryMs: 1_000,
-    log: silentLog,
-    async runTurn({ tenantId, conversationId, turnId, fence }) {
-      const key = { tenantId, conversationId, turnId, fence };
-      const nothing = { placeholderExternalId: null, errorCode: null, errorDetails: null, steps: [] };
-      await sleep(5);
-      await queue.commit({ ...key, ...nothing, reply: 'a', parts: ['a'], agentUserId: 'U0' });
-      await queue.finish({
-        ...key,
-        status: 'answered',
-        errorCode: null,
-        externalIds: [`x${turnId}`],
-        followMs: 0,
-      });
-      answered += 1;
-      if (tenantId === database.tenants[one].tenantId) answeredAt = performance.now();
-    },
-  });
-  worker.start();
-  await sleep(200);
-  const askedAt = performance.now();
-  await database.gateway()(messageEvent(database.tenants[one]));
-  while (answeredAt === null && performance.now() - askedAt < 5_000) await sleep(5);
-  const answeredMeanwhile = answered;
-  await worker.stop(1_000);
-  expect((answeredAt ?? Number.POSITIVE_INFINITY) - askedAt).toBeLessThan(2_000);
-  expect(answeredMeanwhile).toBeLessThan(5_000);
-});
+] as const)(
+  'one message is answered before most of the 5,000 of %s that came before it',
+  async (_, many, one) => {
+    await database.query('truncate konstruct.conversations cascade');
+    await letWait(many, 5_000);
+    const queue = database.worker('w');
+    let isAnswered = false;
+    let othersAnswered = 0;
+    const worker = createWorker({
+      queue,
+      concurrency: 10,
+      renewEveryMs: 5_000,
+      pollEveryMs: 1_000,
+      log: silentLog,
+      async runTurn({ tenantId, conversationId, turnId, fence }) {
+        const key = { tenantId, conversationId, turnId, fence };
+        const nothing = { placeholderExternalId: null, errorCode: null, errorDetails: null, steps: [] };
+        await sleep(5);
+        await queue.commit({ ...key, ...nothing, reply: 'a', parts: ['a'], agentUserId: 'U0' });
+        await queue.finish({
+          ...key,
+          status: 'answered',
+          errorCode: null,
+          externalIds: [`x${turnId}`],
+          followMs: 0,
+        });
+        if (tenantId === database.tenants[one].tenantId) isAnswered = true;
+        else othersAnswered += 1;
+      },
+    });
+    worker.start();
+    await sleep(200);
+    await database.gateway()(messageEvent(database.tenants[one]));
+    const before = othersAnswered;
+    await until('the message is answered', () => isAnswered, 15_000);
+    const between = othersAnswered - before;
+    await worker.stop(1_000);
+    // Counted and not timed: what is claimed already goes first, and a claim or two while the message was on its way.
+    expect(between).toBeLessThan(500);
+  },
+);
 
 it('a claim shares its room evenly among the tenants that wait, and fills it', async () => {
   await database.query('truncate konstruct.conversations cascade');
