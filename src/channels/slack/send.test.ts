@@ -227,10 +227,8 @@ describe('post', () => {
     const controller = new AbortController();
     const pending = failure(channel.post(access, message, controller.signal));
     while (slack.calls.length === 0) await delay(1);
-    const startedAt = performance.now();
     controller.abort();
-    const error = await pending;
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    const error = await pending; // its own deadline would end it as `platform_unavailable`
     expect(error).toMatchObject({ code: 'aborted', details: { outcomeUnknown: true } });
     const before = await failure(channel.post(access, message, controller.signal));
     expect(before).toMatchObject({ code: 'aborted', details: {} });
