@@ -8,6 +8,7 @@ import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys } from './core/model.ts';
+import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
@@ -30,11 +31,15 @@ import { createConnectionDirectory } from './router/create-connection-directory.
 import { createRouter } from './router/create-router.ts';
 import { disableConnection } from './stores/connection-status.ts';
 import { recordAgentUser } from './stores/connections.ts';
+import { readConversationMessages } from './stores/conversation-messages.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
+import { createToolBox } from './tools/create-tool-box.ts';
+import { createCurrentTime } from './tools/current-time.ts';
+import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
@@ -49,6 +54,8 @@ export interface AppOptions {
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;
+  /** Tools beside those that are built in, for agents that name them. */
+  readonly tools?: readonly Tool[];
   /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */
   readonly extend?: (server: FastifyInstance) => Promise<void>;
   readonly timing?: Partial<AppTiming>;
@@ -64,6 +71,7 @@ export interface AppTiming {
   readonly deliveryRetryDelaysMs: readonly number[];
   readonly modelAttemptMs: number;
   readonly modelTotalMs: number;
+  readonly toolDeadlineMs: number;
 }
 
 const defaultTiming: AppTiming = {
@@ -74,6 +82,7 @@ const defaultTiming: AppTiming = {
   deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
   modelAttemptMs: 60_000,
   modelTotalMs: 120_000,
+  toolDeadlineMs: 60_000,
 };
 
 export interface App {
@@ -204,6 +213,17 @@ export async function startApp(options: AppOptions): Promise<App> {
       timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
       ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
     });
+    const toolsOf = createToolBox(
+      [
+        createCurrentTime(wallClock),
+        createReadConversation({
+          readMessages: (page) => readConversationMessages(database, page),
+          historyMessages: HISTORY_MESSAGES,
+        }),
+        ...(options.tools ?? []),
+      ],
+      log,
+    );
     const runTurn = createRunTurn({
       ledger: queue,
       models,
@@ -217,6 +237,8 @@ export async function startApp(options: AppOptions): Promise<App> {
         historyTokens: HISTORY_TOKENS,
         threadMessages: THREAD_MESSAGES,
       }),
+      toolsOf: ({ agent }) => toolsOf(agent),
+      toolDeadlineMs: timing.toolDeadlineMs,
       clock,
       sleep,
       journeys,

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Environment } from '../config.ts';
 import type { Cipher } from '../core/cipher.ts';
 import type { Route } from '../core/model.ts';
+import { builtInToolNames } from '../core/tool.ts';
 import type { Database } from '../db/schema.ts';
 import { withAdvisoryLock } from '../db/with-advisory-lock.ts';
 import { findConnectionOwners } from '../stores/connections.ts';
@@ -28,6 +29,8 @@ export interface ApplyOptions {
   /** How long to wait for another process that applies a file. */
   readonly lockDeadlineMs?: number;
   readonly newId?: () => string;
+  /** Names of the tools that the program adds to those that are built in (`AppOptions.tools`). */
+  readonly toolNames?: readonly string[];
   readonly checkRoute?: ((route: Route) => readonly string[]) | undefined;
 }
 
@@ -42,7 +45,7 @@ export interface ApplyOptions {
  */
 export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
   const { database, cipher, source, env, prune = false, dryRun = false } = options;
-  const parsed = parseConfigFile(source, env);
+  const parsed = parseConfigFile(source, env, [...builtInToolNames, ...(options.toolNames ?? [])]);
   const wanted = prune ? null : new Set(parsed.file.tenants?.map(({ slug }) => slug));
   const plan = async (): Promise<Plan> => {
     const planning = await planInstallation(parsed, await readInstallation(database, wanted), {

@@ -58,6 +58,7 @@ const turn: ClaimedTurn = {
   placeholderId: 1,
   deliveries: [],
   steps: 0,
+  loggedSteps: [],
 };
 
 async function promptOf(said: Partial<TurnMessage>, names: Readonly<Record<string, string>>) {
@@ -77,7 +78,7 @@ async function promptOf(said: Partial<TurnMessage>, names: Readonly<Record<strin
     { ...turn, messages: [{ ...message, ...said }] },
     new AbortController().signal,
   );
-  return prompt.messages.map(({ content }) => content).join('\n---\n');
+  return prompt.messages.map((message) => ('content' in message ? message.content : '')).join('\n---\n');
 }
 
 it('takes from a name what would let its owner speak for somebody else', async () => {
