@@ -2,7 +2,6 @@ import type { Kysely } from 'kysely';
 import type { Environment } from '../config.ts';
 import type { Cipher } from '../core/cipher.ts';
 import type { Route } from '../core/model.ts';
-import { builtInToolNames } from '../core/tool.ts';
 import type { Database } from '../db/schema.ts';
 import { withAdvisoryLock } from '../db/with-advisory-lock.ts';
 import { findConnectionOwners } from '../stores/connections.ts';
@@ -45,7 +44,7 @@ export interface ApplyOptions {
  */
 export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
   const { database, cipher, source, env, prune = false, dryRun = false } = options;
-  const parsed = parseConfigFile(source, env, [...builtInToolNames, ...(options.toolNames ?? [])]);
+  const parsed = parseConfigFile(source, env, options.toolNames);
   const wanted = prune ? null : new Set(parsed.file.tenants?.map(({ slug }) => slug));
   const plan = async (): Promise<Plan> => {
     const planning = await planInstallation(parsed, await readInstallation(database, wanted), {

@@ -21,13 +21,13 @@ export interface ParsedConfigFile {
 /**
  * Reads a konstruct.yaml: YAML, `${NAME}`s of the environment, every rule.
  *
- * @param toolNames what agents may name as their tools
+ * @param toolNames tools that agents may name beside those that are built in
  * @throws KonstructError `config_invalid`, listing every problem with `file:line:column`, field and what to do
  */
 export function parseConfigFile(
   { fileName, text }: ConfigText,
   env: Environment,
-  toolNames: readonly string[] = builtInToolNames,
+  toolNames: readonly string[] = [],
 ): ParsedConfigFile {
   const source = readConfigSource(text, env);
   if (source.data === null && source.problems.length > 0) throw fileInvalid(fileName, source.problems);
@@ -38,7 +38,7 @@ export function parseConfigFile(
   const problems = [
     ...source.problems,
     // A value that the environment should have given is wrong only for that reason.
-    ...[...wrong, ...checkReferences(data, source.locate, toolNames)].filter(
+    ...[...wrong, ...checkReferences(data, source.locate, [...builtInToolNames, ...toolNames])].filter(
       ({ field }) => !missing.has(field),
     ),
   ];
