@@ -22,10 +22,12 @@ async function readWith(
   name: string,
   inputs: readonly Readonly<Record<string, unknown>>[],
   utterance: Parameters<typeof ask>[1] = question,
+  meanwhile: () => Promise<unknown> = async () => {},
 ): Promise<string[]> {
   const read: string[] = [];
   let step = 0;
-  installation.model.respond((request) => {
+  installation.model.respond(async (request) => {
+    if (step === 0) await meanwhile();
     if (step > 0) read.push(...lastResults(request));
     const input = inputs[step];
     step += 1;
@@ -58,17 +60,20 @@ describe('read_conversation', () => {
     for (const word of ['one', 'two', 'three']) await ask(installation, { ...inThread, text: word });
     await idle(installation);
     await installation.query(`update konstruct.messages set deleted_at = now() where content = 'two'`);
-    await installation.query(
-      `insert into konstruct.messages (tenant_id, conversation_id, connection_id, channel_id, external_id, direction,
-         sender_id, content, addressed, sent_at)
-       select tenant_id, conversation_id, connection_id, channel_id, 'later', 'in', 'U9', 'for later', true, now()
-       from konstruct.messages where external_id = $1`,
-      [first.sent.ts],
+    const comesMeanwhile = () =>
+      installation.query(
+        `insert into konstruct.messages (tenant_id, conversation_id, connection_id, channel_id, external_id, direction,
+           sender_id, content, addressed, sent_at)
+         select tenant_id, conversation_id, connection_id, channel_id, 'later', 'in', 'U9', 'for later', true, now()
+         from konstruct.messages where external_id = $1`,
+        [first.sent.ts],
+      );
+    const pages = await readWith(
+      'read_conversation',
+      [{}, { skip: 0, limit: 3 }],
+      { ...inThread, text: `<@${acme.agent}> and now?` },
+      comesMeanwhile,
     );
-    const pages = await readWith('read_conversation', [{}, { skip: 0, limit: 3 }], {
-      ...inThread,
-      text: `<@${acme.agent}> and now?`,
-    });
     expect(pages[0]).toBe('There are no earlier messages.'); // all of it is in the prompt
     const [more, ...lines] = pages[1]?.split('\n') ?? [];
     const before = Number(/go on with before=(\d+)/.exec(more ?? '')?.[1]);
@@ -92,7 +97,7 @@ describe('read_conversation', () => {
     await ask(installation, {
       workspaceId: globex.workspaceId,
       channelId: globex.general,
-      userId: globex.hank,
+      userId: globex.yuki,
       text: `<@${globex.agent}> ${secret}`,
     });
     const [highest] = await installation.query('select max(id)::int + 100 as id from konstruct.messages');

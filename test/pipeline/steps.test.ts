@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { KonstructError } from '../../src/core/errors.ts';
 import type { Tool } from '../../src/core/tool.ts';
-import { ask, idle, textOf, until } from '../support/conversation.ts';
+import { answerTo, ask, idle, textOf, until } from '../support/conversation.ts';
 import { acme } from '../support/people.ts';
 import { recordingTool } from '../support/recording-tool.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
@@ -262,6 +262,71 @@ describe('a model that wants a tool', () => {
     expect(read[0]?.[1]).toBe('(no output)');
     expect((await stepsOf(sent)).map(({ outcome }) => outcome)).toEqual(['tool_calls', 'ok', 'ok', 'stop']);
   });
+});
+
+describe('a model that never comes to an end', () => {
+  it('is asked 20 times, the last time without tools, and the person is told', async () => {
+    const { model } = installation;
+    const before = model.requests.length;
+    model.respond(() => callTools(['look_up', { text: 'more' }]));
+    const { answer } = await ask(installation, question);
+    expect(textOf(answer)).toMatch(/^I have taken the 20 steps that I may take for one answer/);
+    const requests = model.requests.slice(before);
+    expect(requests).toHaveLength(20);
+    expect(requests.map(({ body }) => body.tool_choice)).toEqual([
+      ...Array.from({ length: 19 }, () => 'auto'),
+      'none',
+    ]);
+    expect(requests.at(-1)?.messages.at(-1)?.content).toContain('Answer now with what you have');
+  });
+});
+
+describe('a worker that stops', () => {
+  it('hands over a turn whose tool would not end, and what was finished is not done again', async () => {
+    const { model, query } = installation;
+    const calls = { first: 0, second: 0 };
+    model.respond(({ messages }) => {
+      const results = lastResults({ messages });
+      if (results.length > 0) {
+        calls.second += 1;
+        return `After all: ${results}`;
+      }
+      calls.first += 1;
+      return callTools(['count', { text: 'x' }], ['book', { text: 'x' }]);
+    });
+    const booking = Promise.withResolvers<void>();
+    behaviour.set('book', (_text, signal) => {
+      booking.resolve();
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(new KonstructError('aborted')));
+      });
+    });
+    const stopping = await installation.startApp({
+      role: 'worker',
+      tools: [lookUp, count, book],
+      timing: { toolDeadlineMs: 60_000 },
+    });
+    await installation.app?.stop();
+    const gateway = await installation.startApp({ role: 'gateway' });
+    const runs = { count: count.runs.length, book: book.runs.length };
+    const sent = await installation.simulator.say(question);
+    await booking.promise;
+    const stopped = stopping.stop();
+    const next = await installation.startApp({ role: 'worker', tools: [lookUp, count, book] });
+    const answer = await answerTo(installation, sent, undefined, 20_000);
+    await stopped;
+    expect(textOf(answer)).toMatch(/^After all: count of x,.*Whether it had its effect is unknown/);
+    expect(calls).toEqual({ first: 1, second: 1 });
+    expect({ count: count.runs.length - runs.count, book: book.runs.length - runs.book }).toEqual({
+      count: 1,
+      book: 1,
+    });
+    expect(await query('select max(attempts)::int as attempts from konstruct.turns')).toEqual([
+      { attempts: 0 },
+    ]);
+    await Promise.all([gateway.stop(), next.stop()]);
+    await installation.startApp();
+  }, 40_000);
 });
 
 describe('the person', () => {
