@@ -101,6 +101,21 @@ describe('a claim', () => {
 });
 
 describe('claiming', () => {
+  it('brings the same of a turn, whether it comes alone, among many or again', async () => {
+    const admit = database.gateway();
+    const worker = database.worker('w');
+    const fieldsOf = (turn: ClaimedTurn) => [...Object.keys(turn), ...Object.keys(turn.agent)].sort();
+    await admit(mention());
+    const alone = only(await worker.claim(1));
+    await Promise.all(Array.from({ length: 8 }, () => admit(mention())));
+    const [among, ...others] = await worker.claim(10);
+    expect(others).toHaveLength(7);
+    await worker.retry(retry(alone, 0));
+    for (const turn of [among, only(await worker.claim(1))]) {
+      expect(turn && fieldsOf(turn)).toEqual(fieldsOf(alone));
+    }
+  });
+
   it('gives no conversation to two workers', async () => {
     const admit = database.gateway();
     await Promise.all(Array.from({ length: 120 }, () => admit(mention())));
