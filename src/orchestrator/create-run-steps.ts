@@ -119,7 +119,14 @@ export function createRunSteps(
         );
         const position = transcript.nextPosition;
         if (result.toolCalls.length === 0 || limit !== null) {
-          return { ok: true, result, limit, steps: [modelStep(position, startedAtMs, clock(), result)] };
+          // What it wants after all is not done: whatever it said is the answer.
+          const finish = result.finish === 'tool_calls' ? 'stop' : result.finish;
+          return {
+            ok: true,
+            result,
+            limit,
+            steps: [modelStep(position, startedAtMs, clock(), { ...result, finish })],
+          };
         }
         const { text, calls } = transcript.open(result);
         const detail = { text, toolCalls: calls.map(({ call }) => call) };
