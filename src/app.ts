@@ -252,6 +252,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         threadMessages: THREAD_MESSAGES,
       }),
       toolsOf: ({ agent }) => toolsOf(agent),
+      isHeld: queue.isHeld,
       toolDeadlineMs: timing.toolDeadlineMs,
       clock,
       sleep,

@@ -17,6 +17,7 @@ beforeAll(async () => {
   database = await createPipelineDatabase();
 });
 afterEach(async () => {
+  await database.endPools(); // each worker has one of its own, and a server only so many connections
   await database.query('delete from konstruct.conversations');
   await database.query(`update konstruct.connections set status = 'active'`);
 });
