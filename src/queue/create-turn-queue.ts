@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Clock } from '../core/clock.ts';
+import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, TurnKey, TurnLedger } from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
@@ -29,7 +30,10 @@ export interface TurnQueueOptions {
   readonly leaseMs: number;
   /** Messages of a conversation that a turn gets to see. */
   readonly historyMessages: number;
+  /** Turns of one tenant at a time over all workers, where it has no number of its own; `null`: any number. */
+  readonly tenantTurns?: number | null;
   readonly clock: Clock;
+  readonly metrics?: Metrics;
 }
 
 const MAX_BATCH = 100;
@@ -37,7 +41,11 @@ const MAX_IN_FLIGHT = 2;
 const BEFORE_ALL_TENANTS = '00000000-0000-0000-0000-000000000000';
 
 export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
-  const { pool, owner, clock } = options;
+  const { pool, owner, clock, metrics = noMetrics } = options;
+  /** Every end of a turn is written here, so it is counted here: once, and only when the write was not refused. */
+  const countTurn = (outcome: string): void =>
+    metrics.counter('konstruct_turns_total', { outcome }).increment();
+  const countLoss = (at: string): void => metrics.counter('konstruct_lease_losses_total', { at }).increment();
   const heldUntilMs = new WeakMap<TurnKey, number>();
   /** Whose turn it was last. */
   let lastTenantId = BEFORE_ALL_TENANTS;
@@ -69,7 +77,11 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       [owner, JSON.stringify(turns)],
     );
     const committed = new Map(rows.map((row) => [row.turnId, row]));
-    return turns.map(({ turnId }) => committed.get(turnId) ?? null);
+    return turns.map(({ turnId }) => {
+      const result = committed.get(turnId) ?? null;
+      if (result === null) countLoss('commit');
+      return result;
+    });
   });
   const finish = batched(async (turns: readonly FinishTurn[]) => {
     const rows = await call<string>('finish_turns', 'select finish_turns($1, $2) as result', [
@@ -77,7 +89,14 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       JSON.stringify(turns),
     ]);
     const finished = new Set(rows.map(Number));
-    return turns.map(({ turnId }) => finished.has(turnId));
+    return turns.map(({ turnId, status, errorCode }) => {
+      const isOurs = finished.has(turnId);
+      if (isOurs) countTurn(status);
+      else countLoss('finish');
+      if (isOurs && status === 'dead')
+        metrics.counter('konstruct_dead_letters_total', { reason: errorCode ?? 'internal' }).increment();
+      return isOurs;
+    });
   });
   const retry = batched(async (turns: readonly RetryTurn[]) => {
     const rows = await call<string>('retry_turns', 'select retry_turns($1, $2) as result', [
@@ -85,7 +104,12 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       JSON.stringify(turns),
     ]);
     const kept = new Set(rows.map(Number));
-    return turns.map(({ turnId }) => kept.has(turnId));
+    return turns.map(({ turnId, counts }) => {
+      const isOurs = kept.has(turnId);
+      if (isOurs) countTurn(counts ? 'retried' : 'handed_over');
+      else countLoss('retry');
+      return isOurs;
+    });
   });
   const recordPlaceholder = batched(
     async (placeholders: readonly { tenantId: string; deliveryId: number; externalId: string }[]) => {
@@ -101,8 +125,8 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       const untilMs = clock() + options.leaseMs; // from before the call: never later than the database's
       const turns = await call<ClaimedTurn>(
         'claim_turns',
-        'select claim_turns($1, $2, $3, $4, $5) as result',
-        [owner, limit, options.leaseMs, options.historyMessages, lastTenantId],
+        'select claim_turns($1, $2, $3, $4, $5, $6) as result',
+        [owner, limit, options.leaseMs, options.historyMessages, lastTenantId, options.tenantTurns ?? null],
       );
       lastTenantId = lastInTurn(turns, lastTenantId);
       for (const turn of turns) heldUntilMs.set(turn, untilMs);
@@ -125,6 +149,7 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       return turns.map((turn) => {
         const isHeld = held.get(turn.conversationId) === turn.fence;
         if (isHeld) heldUntilMs.set(turn, untilMs);
+        else countLoss('renew');
         return isHeld;
       });
     },

@@ -36,6 +36,9 @@ export interface AdmitMessage extends AdmitBase {
   readonly mentions: readonly Mention[];
   readonly attachments: readonly Attachment[];
   readonly channelMetadata: Readonly<Record<string, unknown>>;
+  /** Since when the tenant has a backlog, and how many wait in it; absent: it has none. */
+  readonly busySince?: string;
+  readonly busyAhead?: number;
 }
 
 export interface AdmitEdit extends AdmitBase {
@@ -49,7 +52,13 @@ export interface AdmitDeletion extends AdmitBase {
 }
 
 export type AdmitOutcome =
-  | { readonly outcome: 'new' | 'context'; readonly conversationId: number; readonly wasIdle: boolean }
+  | {
+      readonly outcome: 'new' | 'context';
+      readonly conversationId: number;
+      readonly wasIdle: boolean;
+      /** That answers take a while is to be said. */
+      readonly noticeId?: number;
+    }
   | { readonly outcome: 'limited'; readonly retryAfterMs: number; readonly noticeId?: number }
   | { readonly outcome: 'duplicate' | 'not_engaged' | 'edited' | 'deleted' | 'unknown_message' };
 
