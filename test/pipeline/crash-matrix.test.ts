@@ -115,7 +115,7 @@ function conversations() {
       const { violations, counts } = await checkPromises({
         query: installation.query,
         simulator: installation.simulator,
-        workspaceId: acme.workspaceId,
+        workspaceIds: [acme.workspaceId],
         said: all,
         modelCalls,
       });

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
-import { Agent, createServer, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SentMessage } from '../../src/simulator/simulator.ts';
 import { acme } from './people.ts';
+import { startBalancer } from './start-balancer.ts';
 import type { Installation } from './start-installation.ts';
 import { type ServeProcess, startServeProcess } from './start-serve-process.ts';
 
@@ -25,7 +24,6 @@ interface Seat {
   process: ServeProcess;
 }
 
-const PROBE_MS = 100;
 const GRACE_SECONDS = '1';
 
 type FleetInstallation = Pick<
@@ -104,71 +102,4 @@ export async function rollingRestart(fleet: RollingFleet): Promise<void> {
     await fleet.replace(seat);
   }
   await sleep(500);
-}
-
-/**
- * What a load balancer does: it asks each backend's `/readyz`, sends requests over kept-alive connections to those that
- * are ready, in turns, and repeats none.
- */
-async function startBalancer(backends: () => readonly string[]) {
-  const agent = new Agent({ keepAlive: true });
-  const failures: string[] = [];
-  let ready: readonly string[] = [];
-  let turn = 0;
-  const probe = async (): Promise<void> => {
-    const asked = await Promise.all(
-      backends().map(async (url) => {
-        const isReady = await fetch(`${url}/readyz`).then(
-          async (answer) => {
-            await answer.arrayBuffer();
-            return answer.ok;
-          },
-          () => false,
-        );
-        return isReady ? [url] : [];
-      }),
-    );
-    ready = asked.flat();
-  };
-  await probe();
-  const timer = setInterval(() => void probe(), PROBE_MS);
-
-  const server = createServer((incoming, outgoing) => {
-    turn += 1;
-    const backend = ready[turn % ready.length];
-    const fail = (reason: string): void => {
-      failures.push(`${backend}: ${reason}`);
-      if (!outgoing.headersSent) outgoing.writeHead(502);
-      outgoing.end();
-    };
-    if (backend === undefined) {
-      fail('none is ready');
-      return;
-    }
-    const passed = request(`${backend}${incoming.url}`, {
-      method: incoming.method,
-      headers: incoming.headers,
-      agent,
-    });
-    passed.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
-    passed.on('response', (answer) => {
-      if (answer.statusCode !== 200) failures.push(`${backend}: ${answer.statusCode}`);
-      outgoing.writeHead(answer.statusCode ?? 502, { 'content-type': answer.headers['content-type'] ?? '' });
-      answer.pipe(outgoing);
-    });
-    incoming.pipe(passed);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  return {
-    url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
-    failures: failures as readonly string[],
-    async close() {
-      clearInterval(timer);
-      agent.destroy();
-      server.closeAllConnections();
-      server.close();
-    },
-  };
 }
