@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Clock } from '../core/clock.ts';
+import { errorTable } from '../core/errors.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, TurnKey, TurnLedger } from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
@@ -46,6 +47,8 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
   const countTurn = (outcome: string): void =>
     metrics.counter('konstruct_turns_total', { outcome }).increment();
   const countLoss = (at: string): void => metrics.counter('konstruct_lease_losses_total', { at }).increment();
+  // There from the start, with 0: an alert sees a growth only where there was a number before.
+  for (const reason of Object.keys(errorTable)) metrics.counter('konstruct_dead_letters_total', { reason });
   const heldUntilMs = new WeakMap<TurnKey, number>();
   /** Whose turn it was last. */
   let lastTenantId = BEFORE_ALL_TENANTS;

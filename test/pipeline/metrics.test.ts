@@ -60,6 +60,7 @@ describe('GET /metrics', () => {
     await idle(installation);
     const metrics = await seen();
     expect(metrics.value('konstruct_dead_letters_total', { reason: 'model_rejected' })).toBe(1);
+    expect(metrics.value('konstruct_dead_letters_total', { reason: 'model_unavailable' })).toBe(0);
     expect(metrics.value('konstruct_turns_total', { outcome: 'dead' })).toBe(1);
     expect(agentTexts(installation, sent)).toHaveLength(1);
     expect(installation.log.lines.filter(({ event }) => event === 'turn.model_failed')).toHaveLength(1);
