@@ -175,7 +175,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     // 1 gateway and 2 router: what comes in
     const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
     listener.on('konstruct_changed', () => directory.invalidate());
-    let wakeWorker = (): void => {};
+    let worker: Worker | null = null;
     let jobs: Jobs | null = null;
     const backlog =
       isGateway && options.busy
@@ -183,7 +183,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         : null;
     closing.push(() => backlog?.stop());
     const route = createRouter({
-      admit: createAdmit(admitPool ?? workPool),
+      admit: createAdmit(admitPool ?? workPool, () => worker),
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
@@ -192,7 +192,7 @@ export async function startApp(options: AppOptions): Promise<App> {
           recordAgentUser(transaction, { ...connection, agentUserId }),
         ).catch((error: unknown) => log.warn('connection.agent_user_unrecorded', { error }));
       },
-      onReady: () => wakeWorker(),
+      onReady: () => worker?.wake(),
       onNotice: () => {
         jobs?.request('send_notices').catch((error: unknown) => log.warn('jobs.request_failed', { error }));
       },
@@ -296,11 +296,10 @@ export async function startApp(options: AppOptions): Promise<App> {
     closing.push(() => startedJobs.stop());
 
     await warmUp([...(admitPool ? [admitPool] : []), workPool]);
-    let worker: Worker | null = null;
     if (isWorker) {
       const fallback = await routes.find('default');
       if (fallback !== null) await models.prepare(fallback);
-      const started = createWorker({
+      const ours = createWorker({
         queue,
         concurrency: options.workerConcurrency,
         runTurn,
@@ -308,14 +307,13 @@ export async function startApp(options: AppOptions): Promise<App> {
         pollEveryMs: timing.pollEveryMs,
         log,
       });
-      worker = started;
-      wakeWorker = started.wake;
+      worker = ours;
       listener.on('konstruct_ready', (fromProcessId) => {
         // Our own gateway has woken the worker already: a second claim would find nothing.
-        if (fromProcessId === null || !ownGateway.has(fromProcessId)) started.wake();
+        if (fromProcessId === null || !ownGateway.has(fromProcessId)) ours.wake();
       });
-      started.start();
-      draining.push(() => started.stop(timing.stopDeadlineMs));
+      ours.start();
+      draining.push(() => ours.stop(timing.stopDeadlineMs));
     }
     const url = await listenOn(server, options.host, options.port);
     closing.push(() => closeHttpServer(server));
@@ -366,6 +364,7 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
       await Promise.all(
         clients.map(async (client) => {
           await client.query("select admit_batch('[]')");
+          await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
         }),

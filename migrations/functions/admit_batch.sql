@@ -8,7 +8,9 @@
 --   edited, deleted, unknown_message   for edits and deletions
 -- Who asks while the tenant has a backlog (the event brings busySince and busyAhead) is told so, once per conversation and
 -- backlog: noticeId says that there is a new notice to be sent.
-create or replace function konstruct.admit_batch(p_events jsonb)
+-- p_announce false: the caller sees to it that what becomes ready is claimed or announced.
+drop function if exists konstruct.admit_batch(jsonb);
+create or replace function konstruct.admit_batch(p_events jsonb, p_announce boolean default true)
   returns jsonb
   language plpgsql security definer
   set search_path = konstruct, pg_temp
@@ -217,7 +219,7 @@ begin
     end if;
   end loop;
 
-  if became_ready then
+  if became_ready and p_announce then
     notify konstruct_ready; -- once per batch, and only if a conversation was idle
   end if;
   return to_jsonb(outcomes);

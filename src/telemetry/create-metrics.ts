@@ -63,6 +63,7 @@ export function createMetrics(options: { process: boolean; log: Log }): MetricsR
     counter: (name, labels) =>
       child(name, labels, (metric: Counter) => {
         const counter = metric.labels(labels);
+        counter.inc(0); // there from now on: a growth is seen only where there was a number before
         return { increment: (by = 1) => counter.inc(by) };
       }),
     histogram: (name, labels) =>
