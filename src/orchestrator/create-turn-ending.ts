@@ -3,6 +3,7 @@ import type { Delivery, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
 import type { ClaimedTurn, Step, TurnLedger } from '../core/turn.ts';
 import { describeFailure, describeUndelivered } from './describe-failure.ts';
 import { markTurn } from './mark-turn.ts';
@@ -15,6 +16,7 @@ export interface TurnEndingOptions {
   readonly sleep: Sleep;
   readonly journeys: JourneyRecorder;
   readonly log: Log;
+  readonly metrics?: Metrics;
   /** Waits between the attempts of a turn, in ms; after the last one it is a dead letter. */
   readonly modelRetryDelaysMs: readonly number[];
   /** Waits between the attempts to deliver a committed answer, in ms. */
