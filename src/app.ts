@@ -8,12 +8,15 @@ import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys } from './core/model.ts';
+import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
 import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
+import { warmUp } from './db/warm-up.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
+import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { closeHttpServer } from './gateway/close-http-server.ts';
 import { createHealth } from './gateway/create-health.ts';
@@ -33,7 +36,8 @@ import { createConnectionDirectory } from './router/create-connection-directory.
 import { createRouter } from './router/create-router.ts';
 import { type BusyBounds, watchBacklog } from './router/watch-backlog.ts';
 import { disableConnection } from './stores/connection-status.ts';
-import { recordAgentUser } from './stores/connections.ts';
+import { findConnection, openCredentials, recordAgentUser } from './stores/connections.ts';
+import { readConversationMessages } from './stores/conversation-messages.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
@@ -41,6 +45,9 @@ import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
 import { createMetrics, type MetricsRegistry } from './telemetry/create-metrics.ts';
 import { watchProcess } from './telemetry/watch-process.ts';
+import { createToolBox } from './tools/create-tool-box.ts';
+import { createCurrentTime } from './tools/current-time.ts';
+import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
@@ -61,6 +68,8 @@ export interface AppOptions {
   readonly journeys: JourneyRecorder;
   /** What `/metrics` reads; by default one without the process's own metrics. */
   readonly metrics?: MetricsRegistry;
+  /** Tools beside those that are built in, for agents that name them. */
+  readonly tools?: readonly Tool[];
   /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */
   readonly extend?: (server: FastifyInstance) => Promise<void>;
   readonly timing?: Partial<AppTiming>;
@@ -82,6 +91,7 @@ export interface AppTiming {
   readonly stopGraceMs: number;
   /** How long turns under way may finish when a worker stops, before they are handed to others. */
   readonly stopDeadlineMs: number;
+  readonly toolDeadlineMs: number;
 }
 
 const defaultTiming: AppTiming = {
@@ -95,6 +105,7 @@ const defaultTiming: AppTiming = {
   modelTotalMs: 120_000,
   stopGraceMs: 0,
   stopDeadlineMs: 10_000,
+  toolDeadlineMs: 60_000,
 };
 
 export interface App {
@@ -246,6 +257,30 @@ export async function startApp(options: AppOptions): Promise<App> {
       timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
       ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
     });
+    const personNames = createPersonNames({
+      channels,
+      open: async (tenantId, id) => {
+        const connection = await withTenant(database, tenantId, (transaction) =>
+          findConnection(transaction, id),
+        );
+        if (connection === null) return null;
+        const { channel, externalId } = connection;
+        const credentials = openCredentials(cipher, connection);
+        return { channel, access: { connectionId: id, externalId, credentials } };
+      },
+    });
+    const toolsOf = createToolBox(
+      [
+        createCurrentTime(wallClock),
+        createReadConversation({
+          readMessages: (page) => readConversationMessages(database, page),
+          personNames,
+          historyMessages: HISTORY_MESSAGES,
+        }),
+        ...(options.tools ?? []),
+      ],
+      log,
+    );
     const runTurn = createRunTurn({
       ledger: queue,
       models,
@@ -259,6 +294,9 @@ export async function startApp(options: AppOptions): Promise<App> {
         historyTokens: HISTORY_TOKENS,
         threadMessages: THREAD_MESSAGES,
       }),
+      toolsOf: ({ agent }) => toolsOf(agent),
+      isHeld: queue.isHeld,
+      toolDeadlineMs: timing.toolDeadlineMs,
       clock,
       sleep,
       journeys,
@@ -353,24 +391,5 @@ async function listenOn(server: FastifyInstance, host: string, port: number): Pr
       });
     }
     throw cause;
-  }
-}
-
-/** Opens every pooled connection and plans the hot functions on it: a cold first message would wait 60–80 ms. */
-async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
-  for (const pool of pools) {
-    const clients = await Promise.all(Array.from({ length: pool.options.max }, () => pool.connect()));
-    try {
-      await Promise.all(
-        clients.map(async (client) => {
-          await client.query("select admit_batch('[]')");
-          await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
-          await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
-          await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
-        }),
-      );
-    } finally {
-      for (const client of clients) client.release();
-    }
   }
 }

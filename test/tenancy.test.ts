@@ -32,6 +32,7 @@ const definerFunctions = [
   'list_dead_letters',
   'list_tenants',
   'look_at_backlog',
+  'log_steps',
   'queue_status',
   'record_apology',
   'record_placeholders',

@@ -32,6 +32,8 @@ export interface AgentSpec {
   readonly instructions: string;
   readonly route: string;
   readonly placeholder: string;
+  /** `null`: all that are built in. */
+  readonly tools: readonly string[] | null;
 }
 
 export interface ConnectionSpec {
@@ -77,6 +79,7 @@ export const agentDefaults = {
   instructions: '',
   route: 'default',
   placeholder: 'Thinking…',
+  tools: null,
 } as const;
 
 const agentShape = {
@@ -87,6 +90,7 @@ const agentShape = {
   instructions: text.default(agentDefaults.instructions),
   route: line.default(agentDefaults.route),
   placeholder: line.default(agentDefaults.placeholder),
+  tools: z.array(line).max(100).nullable().default(agentDefaults.tools),
 };
 
 const settingsShape = {

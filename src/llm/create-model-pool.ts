@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type {
   ModelAttempt,
+  ModelEvent,
   ModelPool,
   ModelRequest,
   ModelResult,
@@ -11,7 +12,7 @@ import type {
   Route,
   RouteEntry,
 } from '../core/model.ts';
-import { type CallOutcome, callModel, toPrompt } from './call-model.ts';
+import { type CallOutcome, callModel, toPrompt, toTools } from './call-model.ts';
 import type { AttemptFailure } from './classify-failure.ts';
 import { createKeepAliveFetch } from './keep-alive-fetch.ts';
 import { createModelOpener } from './open-models.ts';
@@ -80,6 +81,7 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
     const run: Run = {
       request,
       prompt: toPrompt(request),
+      tools: toTools(request),
       deadlineMs: clock() + timeouts.totalMs,
       attempts: [],
       failures: [],
@@ -107,6 +109,7 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
       const outcome = await callModel({
         ...opened,
         prompt: run.prompt,
+        tools: run.tools,
         maxOutputTokens: run.request.maxOutputTokens,
         timeoutMs: Math.min(timeouts.attemptMs, leftMs),
         signal: run.request.signal,
@@ -151,6 +154,9 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
       errorType: failure?.errorType ?? null,
       startedAtMs,
       durationMs: clock() - startedAtMs,
+      firstTokenMs: null,
+      usage: outcome.kind === 'answer' ? outcome.answer.usage : null,
+      cost: null,
     };
     run.attempts.push(attempt);
     countAttempt(metrics, attempt, outcome);
@@ -164,7 +170,11 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
     for (const entry of route.entries) await openModel(entry);
   }
 
-  return { generate, prepare };
+  async function* stream(request: ModelRequest): AsyncGenerator<ModelEvent> {
+    yield { type: 'end', result: await generate(request) };
+  }
+
+  return { generate, stream, prepare };
 }
 
 /** An entry that could not be called at all took no time that says anything about the model. */
@@ -191,6 +201,7 @@ function countAttempt(metrics: Metrics, attempt: ModelAttempt, result: CallOutco
 interface Run {
   readonly request: ModelRequest;
   readonly prompt: ReturnType<typeof toPrompt>;
+  readonly tools: ReturnType<typeof toTools>;
   readonly deadlineMs: number;
   readonly attempts: ModelAttempt[];
   readonly failures: AttemptFailure[];

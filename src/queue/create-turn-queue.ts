@@ -2,7 +2,15 @@ import type pg from 'pg';
 import type { Clock } from '../core/clock.ts';
 import { errorTable } from '../core/errors.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
-import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, TurnKey, TurnLedger } from '../core/turn.ts';
+import type {
+  ClaimedTurn,
+  CommitTurn,
+  FinishTurn,
+  LogSteps,
+  RetryTurn,
+  TurnKey,
+  TurnLedger,
+} from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
 import { queryRows } from '../db/query-rows.ts';
@@ -110,6 +118,17 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       return isOurs;
     });
   });
+  const logSteps = batched(async (turns: readonly LogSteps[]) => {
+    const rows = await call<string>('log_steps', 'select log_steps($1, $2) as result', [
+      owner,
+      JSON.stringify(turns),
+    ]);
+    const logged = new Set(rows.map(Number));
+    return turns.map(({ turnId }) => {
+      if (!logged.has(turnId)) countLoss('steps');
+      return logged.has(turnId);
+    });
+  });
   const retry = batched(async (turns: readonly RetryTurn[]) => {
     const rows = await call<string>('retry_turns', 'select retry_turns($1, $2) as result', [
       owner,
@@ -180,6 +199,7 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
         return isHeld;
       });
     },
+    logSteps,
     commit,
     finish,
     retry,
