@@ -138,7 +138,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   const closing: (() => Promise<unknown> | unknown)[] = [];
   const stop = async (): Promise<void> => {
     phase = 'stopping';
-    await Promise.all(draining.splice(0).map((drain) => drain()));
+    const drained = await Promise.allSettled(draining.splice(0).map((drain) => drain()));
+    for (const result of drained) {
+      if (result.status === 'rejected') log.warn('stop.incomplete', { error: result.reason });
+    }
     // What cannot be closed in order must not keep the rest open, or the process would not end.
     for (const close of closing.splice(0).reverse()) {
       try {
