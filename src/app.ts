@@ -13,6 +13,7 @@ import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
 import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
+import { warmUp } from './db/warm-up.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
 import { createPersonNames } from './delivery/create-person-names.ts';
@@ -65,10 +66,10 @@ export interface AppOptions {
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;
-  /** Tools beside those that are built in, for agents that name them. */
-  readonly tools?: readonly Tool[];
   /** What `/metrics` reads; by default one without the process's own metrics. */
   readonly metrics?: MetricsRegistry;
+  /** Tools beside those that are built in, for agents that name them. */
+  readonly tools?: readonly Tool[];
   /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */
   readonly extend?: (server: FastifyInstance) => Promise<void>;
   readonly timing?: Partial<AppTiming>;
@@ -86,11 +87,11 @@ export interface AppTiming {
   readonly deliveryRetryDelaysMs: readonly number[];
   readonly modelAttemptMs: number;
   readonly modelTotalMs: number;
-  readonly toolDeadlineMs: number;
   /** How long a gateway that stops goes on taking requests, for load balancers to notice that it is not ready. */
   readonly stopGraceMs: number;
   /** How long turns under way may finish when a worker stops, before they are handed to others. */
   readonly stopDeadlineMs: number;
+  readonly toolDeadlineMs: number;
 }
 
 const defaultTiming: AppTiming = {
@@ -102,9 +103,9 @@ const defaultTiming: AppTiming = {
   deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
   modelAttemptMs: 60_000,
   modelTotalMs: 120_000,
-  toolDeadlineMs: 60_000,
   stopGraceMs: 0,
   stopDeadlineMs: 10_000,
+  toolDeadlineMs: 60_000,
 };
 
 export interface App {
@@ -137,7 +138,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   const closing: (() => Promise<unknown> | unknown)[] = [];
   const stop = async (): Promise<void> => {
     phase = 'stopping';
-    await Promise.all(draining.splice(0).map((drain) => drain()));
+    const drained = await Promise.allSettled(draining.splice(0).map((drain) => drain()));
+    for (const result of drained) {
+      if (result.status === 'rejected') log.warn('stop.incomplete', { error: result.reason });
+    }
     // What cannot be closed in order must not keep the rest open, or the process would not end.
     for (const close of closing.splice(0).reverse()) {
       try {
@@ -390,26 +394,5 @@ async function listenOn(server: FastifyInstance, host: string, port: number): Pr
       });
     }
     throw cause;
-  }
-}
-
-/** Opens every pooled connection and plans the hot functions on it: a cold first message would wait 60–80 ms. */
-async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
-  for (const pool of pools) {
-    const clients = await Promise.all(Array.from({ length: pool.options.max }, () => pool.connect()));
-    try {
-      await Promise.all(
-        clients.map(async (client) => {
-          await client.query("select admit_batch('[]')");
-          await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
-          await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
-          await client.query(
-            "select log_steps('warm-up', '[]'), commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')",
-          );
-        }),
-      );
-    } finally {
-      for (const client of clients) client.release();
-    }
   }
 }

@@ -124,7 +124,10 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       JSON.stringify(turns),
     ]);
     const logged = new Set(rows.map(Number));
-    return turns.map(({ turnId }) => logged.has(turnId));
+    return turns.map(({ turnId }) => {
+      if (!logged.has(turnId)) countLoss('steps');
+      return logged.has(turnId);
+    });
   });
   const retry = batched(async (turns: readonly RetryTurn[]) => {
     const rows = await call<string>('retry_turns', 'select retry_turns($1, $2) as result', [
