@@ -8,6 +8,7 @@ import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys } from './core/model.ts';
+import type { RedisAddress } from './core/redis-address.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
@@ -24,9 +25,13 @@ import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker } from './queue/create-worker.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
+import { createQuietThreads } from './redis/create-quiet-threads.ts';
+import { createRedisFilter, type RedisFilter } from './redis/create-redis-filter.ts';
+import { createRedisLink, type RedisLinkTiming } from './redis/create-redis-link.ts';
 import { createAdmit } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
+import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
 import { disableConnection } from './stores/connection-status.ts';
 import { recordAgentUser } from './stores/connections.ts';
@@ -38,6 +43,8 @@ import { systemTime } from './system-time.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
+  /** Shares rate limits and the duplicate filter between gateways; absent: PostgreSQL does. */
+  readonly redis?: RedisAddress | null;
   readonly role: 'all' | 'gateway' | 'worker';
   readonly host: string;
   readonly port: number;
@@ -64,6 +71,7 @@ export interface AppTiming {
   readonly deliveryRetryDelaysMs: readonly number[];
   readonly modelAttemptMs: number;
   readonly modelTotalMs: number;
+  readonly redis: Partial<RedisLinkTiming>;
 }
 
 const defaultTiming: AppTiming = {
@@ -74,6 +82,7 @@ const defaultTiming: AppTiming = {
   deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
   modelAttemptMs: 60_000,
   modelTotalMs: 120_000,
+  redis: {},
 };
 
 export interface App {
@@ -131,7 +140,15 @@ export async function startApp(options: AppOptions): Promise<App> {
     const ownGateway = admitPool ? trackProcessIds(admitPool) : new Set<number>();
     const workPool = pool('work', isWorker ? WORKER_CONNECTIONS : 2);
     const database = createDatabase(workPool);
-    const listener = await listen(databaseUrl, { log });
+    const redisAddress = isGateway ? (options.redis ?? null) : null;
+    const listener = await listen(databaseUrl, {
+      log,
+      channels: [
+        'konstruct_ready',
+        'konstruct_changed',
+        ...(redisAddress ? ['konstruct_begun' as const] : []),
+      ],
+    });
     closing.push(() => listener.stop());
     const slack = createSlackChannel({
       apiUrl: options.slack.apiUrl,
@@ -146,10 +163,26 @@ export async function startApp(options: AppOptions): Promise<App> {
     // 1 gateway and 2 router: what comes in
     const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
     listener.on('konstruct_changed', () => directory.invalidate());
+    const admit = createAdmit(admitPool ?? workPool);
+    let redis: RedisFilter | null = null;
+    if (redisAddress) {
+      const quiet = createQuietThreads(clock);
+      listener.on('konstruct_begun', (_fromProcessId, thread) => quiet.forget(thread));
+      const link = await createRedisLink({ address: redisAddress, log, timing: timing.redis });
+      closing.push(() => link.close());
+      const filter = createRedisFilter({
+        link,
+        cluster: redisAddress.cluster,
+        quiet,
+        isListening: listener.isListening,
+      });
+      closing.push(() => filter.settled());
+      redis = filter;
+    }
     let wakeWorker = (): void => {};
     let jobs: Jobs | null = null;
     const route = createRouter({
-      admit: createAdmit(admitPool ?? workPool),
+      admit: redis ? createFilteredAdmit(admit, redis) : admit,
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
       onAgentUser: (connection, agentUserId) => {
@@ -176,7 +209,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     });
     const server = createHttpServer({
       receivers: isGateway ? new Map([['/slack/events', slackReceiver]]) : new Map(),
-      health: createHealth(workPool, options),
+      health: createHealth(workPool, options, redis),
       clock,
       log,
     });
@@ -332,10 +365,19 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
 
 const HEALTH_FRESH_MS = 500;
 
-function createHealth(pool: pg.Pool, options: AppOptions): () => Promise<HealthReport> {
+function createHealth(
+  pool: pg.Pool,
+  options: AppOptions,
+  redis: RedisFilter | null,
+): () => Promise<HealthReport> {
   let latest: { readonly at: number; readonly report: Promise<HealthReport> } | null = null;
   const ask = async (): Promise<HealthReport> => {
-    const base = { version: options.version, role: options.role };
+    // Redis is never a reason to be unavailable: PostgreSQL does the same.
+    const base = {
+      version: options.version,
+      role: options.role,
+      ...(redis === null ? {} : { redis: redis.snapshot().state, redisCounts: redis.snapshot() }),
+    };
     try {
       const { rows } = await pool.query<{ waiting: string; oldest_ms: number }>(
         'select * from queue_status()',

@@ -112,8 +112,8 @@ describe('loadConfig', () => {
   });
 
   it('says which settings have no effect yet', () => {
-    expect(load({ REDIS_URL: 'redis://localhost' }).notices).toEqual([
-      'REDIS_URL is set but has no effect in this version yet.',
+    expect(load({ SLACK_CLIENT_ID: '1.2' }).notices).toEqual([
+      'SLACK_CLIENT_ID is set but has no effect in this version yet.',
     ]);
   });
 });

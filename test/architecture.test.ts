@@ -23,6 +23,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // What they stand on.
   stores: ['db'],
   db: ['config.ts'],
+  // Optional, in front of the database: only its batching is used.
+  redis: ['db'],
   telemetry: [],
   'system-time.ts': [],
   'config.ts': ['config-variables.ts'],

@@ -39,6 +39,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
     await prepareTenants({ ...options, databaseUrl: database.url, cipher });
     const app = await startApp({
       databaseUrl: database.url,
+      redis: config.redis?.reveal() ?? null,
       role: config.role,
       host: config.host,
       port: config.port,

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { EmptyBucket } from '../core/admission-filter.ts';
 import type { Attachment, Mention } from '../core/channel.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
@@ -36,6 +37,10 @@ export interface AdmitMessage extends AdmitBase {
   readonly mentions: readonly Mention[];
   readonly attachments: readonly Attachment[];
   readonly channelMetadata: Readonly<Record<string, unknown>>;
+  /** Paid already, out of the bucket that a filter keeps: PostgreSQL takes nothing. */
+  readonly charged?: true;
+  /** A filter keeps the bucket, and it is empty: if the agent is asked, PostgreSQL refuses and writes the notice. */
+  readonly emptyBucket?: EmptyBucket;
 }
 
 export interface AdmitEdit extends AdmitBase {
