@@ -1,10 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createQuietThreads } from '../../src/redis/create-quiet-threads.ts';
-import { createRedisFilter, type RedisFilter } from '../../src/redis/create-redis-filter.ts';
-import { createRedisLink } from '../../src/redis/create-redis-link.ts';
-import { type Admit, type AdmitMessage, type AdmitOutcome, createAdmit } from '../../src/router/admit.ts';
-import { createFilteredAdmit } from '../../src/router/create-filtered-admit.ts';
+import type { Admit, AdmitMessage, AdmitOutcome } from '../../src/router/admit.ts';
 import {
   conversationOf,
   createPipelineDatabase,
@@ -13,9 +9,9 @@ import {
   messageEvent,
   type PipelineDatabase,
 } from '../support/pipeline-database.ts';
-import { silentLog } from '../support/silent-log.ts';
-import { addressOf, type RedisServer, redisIsMissing, redisMissing, startRedis } from '../support/start-redis.ts';
-import { type RedisCluster, startRedisCluster } from '../support/start-redis-cluster.ts';
+import { type RedisServer, redisIsMissing, redisMissing, startRedis } from '../support/start-redis.ts';
+import { startRedisCluster } from '../support/start-redis-cluster.ts';
+import { type RedisGateway, startRedisGateway } from '../support/start-redis-gateway.ts';
 
 /** What a gateway does with messages, whoever keeps the buckets. */
 interface Subject {
@@ -50,26 +46,17 @@ async function startWithRedis(server: {
   close(): Promise<void>;
 }): Promise<Subject> {
   const database = await createPipelineDatabase();
-  const filters: RedisFilter[] = [];
-  const links: Awaited<ReturnType<typeof createRedisLink>>[] = [];
-  const address = addressOf(server.url);
+  const gateways: RedisGateway[] = [];
   return {
     database,
     async gateway() {
       // A deadline that no busy machine misses: what a missed one means is tested elsewhere.
-      const link = await createRedisLink({ address, log: silentLog, timing: { callMs: 10_000 } });
-      const filter = createRedisFilter({
-        link,
-        cluster: address.cluster,
-        quiet: createQuietThreads(Date.now),
-        isListening: () => true,
-      });
-      links.push(link);
-      filters.push(filter);
-      return createFilteredAdmit(createAdmit(database.pool()), filter);
+      const gateway = await startRedisGateway(database, server.url, { callMs: 10_000, connectMs: 10_000 });
+      gateways.push(gateway);
+      return gateway.admit;
     },
     settled: async () => {
-      await Promise.all(filters.map((filter) => filter.settled()));
+      await Promise.all(gateways.map(({ filter }) => filter.settled()));
     },
     async letPass(key, seconds) {
       const [tenant] = database.tenants;
@@ -84,8 +71,8 @@ async function startWithRedis(server: {
     },
     async close() {
       // Nothing was answered by PostgreSQL for want of Redis: the suite would have tested the wrong thing.
-      const counts = filters.map((filter) => filter.snapshot());
-      await Promise.all(links.map((link) => link.close()));
+      const counts = gateways.map(({ filter }) => filter.snapshot());
+      await Promise.all(gateways.map(({ link }) => link.close()));
       await database.drop();
       await server.close();
       expect(counts.map(({ fallenBack }) => fallenBack)).toEqual(counts.map(() => 0));
@@ -311,6 +298,6 @@ contract(`Redis before PostgreSQL${redisMissing}`, redisIsMissing, async () => {
   return startWithRedis({ url: server.url, nodes: [server], close: () => server.close() });
 });
 contract(`Redis Cluster before PostgreSQL${redisMissing}`, redisIsMissing, async () => {
-  const cluster: RedisCluster = await startRedisCluster();
+  const cluster = await startRedisCluster();
   return startWithRedis({ url: cluster.url, nodes: cluster.masters, close: () => cluster.close() });
 });

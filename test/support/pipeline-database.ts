@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { createCipher } from '../../src/core/cipher.ts';
 import type { ConnectionSettings } from '../../src/core/tenant.ts';
+import { type DatabaseListener, listen } from '../../src/db/listen.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import { createTurnQueue, type TurnQueue } from '../../src/queue/create-turn-queue.ts';
 import type { AdmitDeletion, AdmitEdit, AdmitMessage, AdmitOutcome } from '../../src/router/admit.ts';
@@ -21,6 +22,8 @@ export interface PipelineDatabase {
   /** What a gateway process does; each has its own pool. */
   gateway(): Admit;
   worker(owner: string, options?: { readonly leaseMs?: number }): TurnQueue;
+  /** Hears of conversations that begin, as a gateway with Redis does. */
+  listen(onBegun: (thread: string | null) => void): Promise<DatabaseListener>;
   /** Asks the database as its superuser. */
   query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
   /** Closes every pool of the application, so that the server has counted all they did. */
@@ -60,6 +63,11 @@ export async function createPipelineDatabase(
     gateway: () => createAdmit(pool()),
     worker: (owner, { leaseMs = 15_000 } = {}) =>
       createTurnQueue({ pool: pool(), owner, leaseMs, historyMessages: 60, clock: Date.now }),
+    async listen(onBegun) {
+      const listener = await listen(database.url, { log: silentLog, channels: ['konstruct_begun'] });
+      listener.on('konstruct_begun', (_fromProcessId, thread) => onBegun(thread));
+      return listener;
+    },
     query: async (text, values = []) => (await admin.query(text, [...values])).rows,
     endPools,
     async drop() {

@@ -1,0 +1,56 @@
+import { createQuietThreads, type QuietThreads } from '../../src/redis/create-quiet-threads.ts';
+import { createRedisFilter, type RedisFilter } from '../../src/redis/create-redis-filter.ts';
+import { createRedisLink, type RedisLink, type RedisLinkTiming } from '../../src/redis/create-redis-link.ts';
+import { type Admit, type AdmitEvent, createAdmit } from '../../src/router/admit.ts';
+import { createFilteredAdmit } from '../../src/router/create-filtered-admit.ts';
+import type { PipelineDatabase } from './pipeline-database.ts';
+import { recordingLog } from './recording-log.ts';
+import { addressOf } from './start-redis.ts';
+
+/** What a gateway with Redis does to the database, without the rest of the pipeline. */
+export interface RedisGateway {
+  readonly admit: Admit;
+  readonly filter: RedisFilter;
+  readonly link: RedisLink;
+  readonly quiet: QuietThreads;
+  readonly log: ReturnType<typeof recordingLog>;
+  /** Events that PostgreSQL was asked about. */
+  readonly reachedDatabase: readonly AdmitEvent[];
+  /** Whether announcements of conversations are said to reach it. */
+  isListening: boolean;
+  beforeDatabase: () => void;
+}
+
+export async function startRedisGateway(
+  database: PipelineDatabase,
+  url: string,
+  timing: Partial<RedisLinkTiming> = {},
+): Promise<RedisGateway> {
+  const log = recordingLog();
+  const address = addressOf(url);
+  const link = await createRedisLink({ address, log, timing });
+  const quiet = createQuietThreads(Date.now);
+  const reachedDatabase: AdmitEvent[] = [];
+  const toDatabase = createAdmit(database.pool());
+  const filter = createRedisFilter({
+    link,
+    cluster: address.cluster,
+    quiet,
+    isListening: () => gateway.isListening,
+  });
+  const gateway: RedisGateway = {
+    admit: createFilteredAdmit((event) => {
+      reachedDatabase.push(event);
+      gateway.beforeDatabase();
+      return toDatabase(event);
+    }, filter),
+    filter,
+    link,
+    quiet,
+    log,
+    reachedDatabase,
+    isListening: true,
+    beforeDatabase() {},
+  };
+  return gateway;
+}
