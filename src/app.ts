@@ -23,11 +23,9 @@ import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
-import { createWorker } from './queue/create-worker.ts';
+import { createWorker, type Worker } from './queue/create-worker.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
-import { createQuietThreads } from './redis/create-quiet-threads.ts';
-import { createRedisFilter, type RedisFilter } from './redis/create-redis-filter.ts';
-import { createRedisLink, type RedisLinkTiming } from './redis/create-redis-link.ts';
+import { type OpenRedisFilter, openRedisFilter } from './redis/open-redis-filter.ts';
 import { createAdmit } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
@@ -71,7 +69,6 @@ export interface AppTiming {
   readonly deliveryRetryDelaysMs: readonly number[];
   readonly modelAttemptMs: number;
   readonly modelTotalMs: number;
-  readonly redis: Partial<RedisLinkTiming>;
 }
 
 const defaultTiming: AppTiming = {
@@ -82,7 +79,6 @@ const defaultTiming: AppTiming = {
   deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
   modelAttemptMs: 60_000,
   modelTotalMs: 120_000,
-  redis: {},
 };
 
 export interface App {
@@ -141,14 +137,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const workPool = pool('work', isWorker ? WORKER_CONNECTIONS : 2);
     const database = createDatabase(workPool);
     const redisAddress = isGateway ? (options.redis ?? null) : null;
-    const listener = await listen(databaseUrl, {
-      log,
-      channels: [
-        'konstruct_ready',
-        'konstruct_changed',
-        ...(redisAddress ? ['konstruct_begun' as const] : []),
-      ],
-    });
+    const listener = await listen(databaseUrl, { log, also: redisAddress ? 'konstruct_begun' : null });
     closing.push(() => listener.stop());
     const slack = createSlackChannel({
       apiUrl: options.slack.apiUrl,
@@ -163,26 +152,17 @@ export async function startApp(options: AppOptions): Promise<App> {
     // 1 gateway and 2 router: what comes in
     const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
     listener.on('konstruct_changed', () => directory.invalidate());
-    const admit = createAdmit(admitPool ?? workPool);
-    let redis: RedisFilter | null = null;
-    if (redisAddress) {
-      const quiet = createQuietThreads(clock);
-      listener.on('konstruct_begun', (_fromProcessId, thread) => quiet.forget(thread));
-      const link = await createRedisLink({ address: redisAddress, log, timing: timing.redis });
-      closing.push(() => link.close());
-      const filter = createRedisFilter({
-        link,
-        cluster: redisAddress.cluster,
-        quiet,
-        isListening: listener.isListening,
-      });
-      closing.push(() => filter.settled());
-      redis = filter;
+    let worker: Worker | null = null;
+    const toDatabase = createAdmit(admitPool ?? workPool, () => worker);
+    const { isListening } = listener;
+    const redis = redisAddress && (await openRedisFilter({ address: redisAddress, isListening, clock, log }));
+    if (redis) {
+      closing.push(() => redis.close());
+      listener.on('konstruct_begun', (_fromProcessId, thread) => redis.forgetThread(thread));
     }
-    let wakeWorker = (): void => {};
     let jobs: Jobs | null = null;
     const route = createRouter({
-      admit: redis ? createFilteredAdmit(admit, redis) : admit,
+      admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
       onAgentUser: (connection, agentUserId) => {
@@ -190,7 +170,7 @@ export async function startApp(options: AppOptions): Promise<App> {
           recordAgentUser(transaction, { ...connection, agentUserId }),
         ).catch((error: unknown) => log.warn('connection.agent_user_unrecorded', { error }));
       },
-      onReady: () => wakeWorker(),
+      onReady: () => worker?.wake(),
       onNotice: () => {
         jobs?.request('send_notices').catch((error: unknown) => log.warn('jobs.request_failed', { error }));
       },
@@ -288,7 +268,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     if (isWorker) {
       const fallback = await routes.find('default');
       if (fallback !== null) await models.prepare(fallback);
-      const worker = createWorker({
+      const ours = createWorker({
         queue,
         concurrency: options.workerConcurrency,
         runTurn,
@@ -296,13 +276,13 @@ export async function startApp(options: AppOptions): Promise<App> {
         pollEveryMs: timing.pollEveryMs,
         log,
       });
-      wakeWorker = worker.wake;
+      worker = ours;
       listener.on('konstruct_ready', (fromProcessId) => {
         // Our own gateway has woken the worker already: a second claim would find nothing.
-        if (fromProcessId === null || !ownGateway.has(fromProcessId)) worker.wake();
+        if (fromProcessId === null || !ownGateway.has(fromProcessId)) ours.wake();
       });
-      worker.start();
-      closing.push(() => worker.stop(STOP_DEADLINE_MS));
+      ours.start();
+      closing.push(() => ours.stop(STOP_DEADLINE_MS));
     }
     const url = await listenOn(server, options.host, options.port);
     closing.push(() => closeServer(server));
@@ -353,6 +333,7 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
       await Promise.all(
         clients.map(async (client) => {
           await client.query("select admit_batch('[]')");
+          await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
         }),
@@ -368,7 +349,7 @@ const HEALTH_FRESH_MS = 500;
 function createHealth(
   pool: pg.Pool,
   options: AppOptions,
-  redis: RedisFilter | null,
+  redis: OpenRedisFilter | null,
 ): () => Promise<HealthReport> {
   let latest: { readonly at: number; readonly report: Promise<HealthReport> } | null = null;
   const ask = async (): Promise<HealthReport> => {

@@ -30,9 +30,9 @@ const PROBE_MS = 10_000;
  */
 export async function listen(
   url: string,
-  options: { log: Log; channels?: readonly NotificationChannel[] },
+  options: { log: Log; also?: NotificationChannel | null },
 ): Promise<DatabaseListener> {
-  const { channels = CHANNELS } = options;
+  const channels = options.also ? [...CHANNELS, options.also] : CHANNELS;
   const listeners = new Map<NotificationChannel, Listener[]>(channels.map((channel) => [channel, []]));
   const stopped = new AbortController();
   let client: pg.Client | null = null;

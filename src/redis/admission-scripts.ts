@@ -1,4 +1,4 @@
-import { redisScript } from './create-redis-link.ts';
+import { type RedisScript, redisScript } from './create-redis-link.ts';
 
 /*
  * The two questions that gateways have for Redis. Both take a batch and see it through without anybody in between.
@@ -55,7 +55,10 @@ local server
 
 local function incarnation(key)
   -- The run id: a server that was restarted from an old copy, or a replica that took over, may have forgotten a little.
-  if not server then server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or '' end
+  if not server then
+    local info = redis.pcall('INFO', 'server') -- a user may not be allowed to: then nothing is remembered
+    server = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
+  end
   if server == '' then return '' end
   local id = redis.call('GET', key)
   if not id then
@@ -159,3 +162,5 @@ end
 keep()
 return #events
 `);
+
+export const admissionScripts: readonly RedisScript[] = [askScript, settleScript];

@@ -32,6 +32,8 @@ export interface RedisLinkCounts {
 
 export interface RedisLinkOptions {
   readonly address: RedisAddress;
+  /** Taught to every server as soon as it is reached, so that no first call is slow. */
+  readonly scripts: readonly RedisScript[];
   readonly log: Log;
   readonly timing?: Partial<RedisLinkTiming>;
 }
@@ -47,8 +49,10 @@ export interface RedisLinkTiming {
 const defaultTiming: RedisLinkTiming = {
   callMs: 50,
   connectMs: 1_000,
-  reconnectMs: [0, 100, 250, 500, 1_000, 2_000],
+  reconnectMs: [0, 100, 250, 500, 1_000, 2_000, 5_000],
 };
+/** A Redis that answers the greeting and then fails again at once goes on with the pauses where it was. */
+const STABLE_MS = 10_000;
 /** So many failures within a second mean that Redis is away; a single slow answer does not. */
 const MAX_FAILURES = 3;
 const FAILURE_WINDOW_MS = 1_000;
@@ -64,6 +68,8 @@ export async function createRedisLink(options: RedisLinkOptions): Promise<RedisL
   const stopped = new AbortController();
   let client: RedisClient | null = null;
   let failedAt: number[] = [];
+  let connectedAt = 0;
+  let attempts = 0;
   let saidAway = false;
   let reconnecting: Promise<void> = Promise.resolve();
   const counts = { calls: 0, failures: 0, losses: 0 };
@@ -81,7 +87,8 @@ export async function createRedisLink(options: RedisLinkOptions): Promise<RedisL
       onError,
     });
     try {
-      await withDeadline(opened.check(), timing.connectMs);
+      const teach = options.scripts.map(({ text }) => ['SCRIPT', 'LOAD', text]);
+      await withDeadline(Promise.all(teach.map(opened.sendToAll)), timing.connectMs);
       stopped.signal.throwIfAborted();
       if (broken !== null) throw broken;
     } catch (error) {
@@ -89,6 +96,7 @@ export async function createRedisLink(options: RedisLinkOptions): Promise<RedisL
       throw error;
     }
     client = opened;
+    connectedAt = performance.now();
     failedAt = [];
     log.info('redis.connected', { cluster: options.address.cluster, losses: counts.losses });
     saidAway = false;
@@ -106,12 +114,14 @@ export async function createRedisLink(options: RedisLinkOptions): Promise<RedisL
     counts.losses += 1;
     sayAway(error);
     lost.destroy();
+    if (performance.now() - connectedAt > STABLE_MS) attempts = 0;
     if (!stopped.signal.aborted) reconnecting = reconnect();
   }
 
   async function reconnect(): Promise<void> {
-    for (let attempt = 0; !stopped.signal.aborted; attempt += 1) {
-      await pause(timing.reconnectMs[Math.min(attempt, timing.reconnectMs.length - 1)] ?? 0);
+    while (!stopped.signal.aborted) {
+      await pause(timing.reconnectMs[Math.min(attempts, timing.reconnectMs.length - 1)] ?? 0);
+      attempts += 1;
       if (stopped.signal.aborted) return;
       try {
         await connect();

@@ -4,8 +4,8 @@ import type { RedisAddress, RedisNode } from '../core/redis-address.ts';
 export interface RedisClient {
   /** Sends a command to where the key lives. A retry is the caller's decision: nothing is sent twice. */
   send(key: string, command: readonly string[]): Promise<unknown>;
-  /** Rejects unless every server that holds data answers. */
-  check(): Promise<void>;
+  /** Sends a command to every server that holds data; rejects unless all of them answer. */
+  sendToAll(command: readonly string[]): Promise<void>;
   /** Ends all connections at once; what is under way rejects. */
   destroy(): void;
 }
@@ -54,8 +54,8 @@ export async function openRedisClient(options: RedisClientOptions): Promise<Redi
     await connected(client.connect(), destroy);
     return {
       send: (_key, command) => client.sendCommand([...command]),
-      check: async () => {
-        await client.sendCommand(['PING']);
+      sendToAll: async (command) => {
+        await client.sendCommand([...command]);
       },
       destroy,
     };
@@ -78,9 +78,9 @@ export async function openRedisClient(options: RedisClientOptions): Promise<Redi
     await connected(cluster.connect(), destroy);
     return {
       send: (key, command) => cluster.sendCommand(key, false, [...command]),
-      check: async () => {
+      sendToAll: async (command) => {
         await Promise.all(
-          cluster.masters.map(async (node) => (await cluster.nodeClient(node)).sendCommand(['PING'])),
+          cluster.masters.map(async (node) => (await cluster.nodeClient(node)).sendCommand([...command])),
         );
       },
       destroy,

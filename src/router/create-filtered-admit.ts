@@ -1,9 +1,4 @@
-import {
-  type AdmissionFilter,
-  type FilterPass,
-  type SettledOutcome,
-  unfiltered,
-} from '../core/admission-filter.ts';
+import type { AdmissionFilter, FilterPass, SettledOutcome } from '../core/admission-filter.ts';
 import type { Admit, AdmitEvent, AdmitMessage, AdmitOutcome } from './admit.ts';
 
 /**
@@ -35,7 +30,7 @@ export function createFilteredAdmit(admit: Admit, filter: AdmissionFilter): Admi
   async function admitPassed(event: AdmitMessage, answer: FilterPass): Promise<AdmitOutcome> {
     let outcome: SettledOutcome = 'failed';
     try {
-      const result = await admit(answer === unfiltered ? event : withBucket(event, answer));
+      const result = await admit(withAnswer(event, answer));
       outcome = settledOutcome(result);
       return result;
     } finally {
@@ -51,9 +46,14 @@ export function createFilteredAdmit(admit: Admit, filter: AdmissionFilter): Admi
   };
 }
 
-function withBucket(event: AdmitMessage, { charged, emptyBucket }: FilterPass): AdmitMessage {
-  if (charged) return { ...event, charged: true };
-  return emptyBucket === null ? event : { ...event, emptyBucket };
+function withAnswer(event: AdmitMessage, { charged, emptyBucket }: FilterPass): AdmitMessage {
+  return {
+    ...event,
+    ...(charged ? { charged } : {}),
+    ...(emptyBucket === null ? {} : { emptyBucket }),
+    // Also when the filter was not asked: another gateway may remember that this thread has no conversation.
+    ...(event.addressed === 'yes' ? { announce: true } : {}),
+  };
 }
 
 function settledOutcome({ outcome }: AdmitOutcome): SettledOutcome {

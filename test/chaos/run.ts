@@ -10,18 +10,22 @@ import { type ChaosInstallation, startChaosInstallation } from './start-chaos-in
 import { createTalk } from './talk.ts';
 
 /**
- * `npm run test:chaos -- [--minutes N] [--seed S]`: gateways, workers, PostgreSQL, Slack and the model fail at random
- * while people write; then everything is healed, and what stands there is held against the promises. The seed decides
+ * `npm run test:chaos -- [--minutes N] [--seed S] [--redis]`: gateways, workers, PostgreSQL, Slack and the model fail
+ * at random while people write, and with `--redis` Redis too; then everything is healed, and what stands there is held against the promises. The seed decides
  * what is done; when it strikes depends on the machine, so a seed finds a bug again often, not always.
  */
 const print = (text: string) => process.stdout.write(`${text}\n`);
 const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '3' }, seed: { type: 'string' } },
+  options: {
+    minutes: { type: 'string', default: '3' },
+    seed: { type: 'string' },
+    redis: { type: 'boolean', default: false },
+  },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
 if (!(minutes > 0) || !Number.isInteger(seed)) {
-  print('usage: test/chaos/run.ts [--minutes N] [--seed S]');
+  print('usage: test/chaos/run.ts [--minutes N] [--seed S] [--redis]');
   process.exit(2);
 }
 
@@ -33,8 +37,8 @@ const note = (what: string): void => {
   timeline.push(`${((Date.now() - startedAtMs) / 1000).toFixed(1).padStart(7)} s  ${what}`);
 };
 
-print(`chaos: seed ${seed}, ${minutes} min`);
-const installation = await startChaosInstallation(random);
+print(`chaos: seed ${seed}, ${minutes} min${values.redis ? ', with Redis' : ''}`);
+const installation = await startChaosInstallation(random, { redis: values.redis });
 try {
   process.exitCode = (await run(installation)) ? 0 : 1;
 } finally {
@@ -71,7 +75,7 @@ async function run(chaos: ChaosInstallation): Promise<boolean> {
     said,
     modelCalls,
   });
-  report(findings, trouble.counts, idleAfterS);
+  report(findings, new Map([...trouble.counts, ...(await countRedis(chaos))]), idleAfterS);
   if (idle && findings.violations.length === 0) return true;
   if (!idle) print(`NOT IDLE ${IDLE_DEADLINE_MS / 1000} s after everything was healed`);
   await reportViolations(chaos, findings);
@@ -111,6 +115,23 @@ async function waitUntilIdle({ query }: ChaosInstallation): Promise<boolean> {
     await sleep(250);
   }
   return false;
+}
+
+/** What the gateways that run at the end say of Redis: it was used, and done without. */
+async function countRedis({
+  seats,
+  redis,
+}: ChaosInstallation): Promise<readonly (readonly [string, number])[]> {
+  if (redis === null) return [];
+  const counts = { filtered: 0, fallenBack: 0, duplicates: 0, losses: 0 };
+  for (const { role, process } of seats) {
+    if (role !== 'gateway' || process === null) continue;
+    const { redisCounts } = (await (await fetch(`${process.url}/health`)).json()) as {
+      redisCounts: typeof counts;
+    };
+    for (const name of Object.keys(counts) as (keyof typeof counts)[]) counts[name] += redisCounts[name];
+  }
+  return Object.entries(counts).map(([name, count]) => [`Redis: ${name}, by the last gateways`, count]);
 }
 
 function report(findings: Findings, troubles: ReadonlyMap<string, number>, idleAfterS: number): void {

@@ -16,6 +16,7 @@ import { type ModelServer, startModelServer } from '../support/model-server.ts';
 import { seedTenants } from '../support/seed-tenants.ts';
 import { SIGNING_SECRET } from '../support/signing-secret.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { type RedisServer, startRedis } from '../support/start-redis.ts';
 import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
 import { startTcpProxy, type TcpProxy, throughProxy } from '../support/tcp-proxy.ts';
 
@@ -37,6 +38,8 @@ export interface ChaosInstallation {
   readonly model: ModelServer;
   readonly seats: readonly Seat[];
   readonly workspace: WorkspaceSeed;
+  /** `null`: this run does without. */
+  readonly redis: RedisServer | null;
   start(seat: Seat): Promise<void>;
   /** kill -9 of the database server's first process; it is started again by whoever supervises it. */
   killPostmaster(): void;
@@ -48,7 +51,10 @@ const CHANNELS = 16;
 /** Slack's own pauses are minutes; what matters is that it tries again until somebody acks. */
 const EVENT_RETRIES_MS = [100, 500, 1_000, 2_000, 3_000, 5_000, 5_000, 10_000, 10_000, 10_000];
 
-export async function startChaosInstallation(random: Random): Promise<ChaosInstallation> {
+export async function startChaosInstallation(
+  random: Random,
+  options: { readonly redis: boolean },
+): Promise<ChaosInstallation> {
   const closing: (() => Promise<unknown> | unknown)[] = [];
   const stop = async () => {
     for (const close of closing.splice(0).reverse()) await close();
@@ -64,6 +70,8 @@ export async function startChaosInstallation(random: Random): Promise<ChaosInsta
     admin.on('connect', (client) => client.on('error', () => {}));
     closing.push(() => admin.end());
 
+    const redis = options.redis ? await startRedis() : null;
+    closing.push(() => redis?.close());
     const model = await startModelServer();
     closing.push(() => model.close());
     const workspace = withChannels(defaultSeeds[0] as WorkspaceSeed);
@@ -122,7 +130,7 @@ export async function startChaosInstallation(random: Random): Promise<ChaosInsta
         masterKey,
         slackApiUrl: slack.apiUrl,
       };
-      const started = await startServeProcess(target, seat.role);
+      const started = await startServeProcess(target, seat.role, redis ? { REDIS_URL: redis.url } : {});
       seat.past.push(started);
       seat.process = started;
     };
@@ -133,6 +141,7 @@ export async function startChaosInstallation(random: Random): Promise<ChaosInsta
       model,
       seats,
       workspace,
+      redis,
       start,
       killPostmaster() {
         const [pid] = readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n');

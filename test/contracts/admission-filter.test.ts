@@ -72,7 +72,7 @@ async function startWithRedis(server: {
     async close() {
       // Nothing was answered by PostgreSQL for want of Redis: the suite would have tested the wrong thing.
       const counts = gateways.map(({ filter }) => filter.snapshot());
-      await Promise.all(gateways.map(({ link }) => link.close()));
+      await Promise.all(gateways.map(({ filter }) => filter.close()));
       await database.drop();
       await server.close();
       expect(counts.map(({ fallenBack }) => fallenBack)).toEqual(counts.map(() => 0));

@@ -11,6 +11,7 @@ import {
 } from '../support/pipeline-database.ts';
 import {
   createTlsFiles,
+  hasProgram,
   type RedisServer,
   redisIsMissing,
   redisMissing,
@@ -42,7 +43,7 @@ async function server(options: Parameters<typeof startRedis>[0] = {}): Promise<R
 
 async function gateway(url: string, timing: Parameters<typeof startRedisGateway>[2] = PATIENT) {
   const started = await startRedisGateway(database, url, timing);
-  closing.push(() => started.link.close());
+  closing.push(() => started.filter.close());
   return started;
 }
 
@@ -54,7 +55,7 @@ function count(outcomes: readonly AdmitOutcome[]): Record<string, number> {
 
 const events = ({ log }: RedisGateway) => log.lines.map(({ event }) => event);
 const isUp = (...gateways: readonly RedisGateway[]) =>
-  until('Redis is used', () => gateways.every(({ link }) => link.isUp));
+  until('Redis is used', () => gateways.every((each) => each.isUp()));
 
 describe.skipIf(redisIsMissing)(`Redis keeps from PostgreSQL${redisMissing}`, () => {
   it('a flood beyond the limit, once the sender has been told', async () => {
@@ -115,20 +116,36 @@ describe.skipIf(redisIsMissing)(`a thread in which the agent is asked${redisMiss
     }
   });
 
-  it('is heard although it was asked through a gateway without Redis: PostgreSQL announces it', async () => {
+  it('is heard although Redis came back as an old copy of itself', async () => {
     const redis = await server();
-    const one = await gateway(redis.url);
+    const [one, other] = [await gateway(redis.url), await gateway(redis.url)];
+    const { root, chatter } = thread();
+    expect((await one.admit(chatter())).outcome).toBe('not_engaged');
+    await redis.command('SAVE');
+    expect((await other.admit(root)).outcome).toBe('new');
+    await redis.restart();
+    await isUp(one);
+    expect(Number(await redis.command('DBSIZE'))).toBe(1); // as it was: nobody has asked for the agent
+    expect((await one.admit(chatter())).outcome).toBe('new');
+  });
+
+  it('is heard although it was asked through a gateway that has lost Redis: PostgreSQL announces it', async () => {
+    const redis = await server();
+    const gone = await server();
+    const [one, other] = [await gateway(redis.url), await gateway(gone.url)];
+    await gone.kill();
     const heard: (string | null)[] = [];
     const listener = await database.listen((name) => {
       heard.push(name);
-      one.quiet.forget(name);
+      one.filter.forgetThread(name);
     });
     closing.push(() => listener.stop());
     const { root, chatter } = thread();
     expect((await one.admit(chatter())).outcome).toBe('not_engaged');
     expect((await one.admit(chatter())).outcome).toBe('not_engaged');
     expect(one.reachedDatabase).toHaveLength(1);
-    expect((await database.gateway()(root)).outcome).toBe('new');
+    expect((await other.admit(root)).outcome).toBe('new');
+    expect(other.filter.snapshot().fallenBack).toBe(1);
     await until('it was announced', () => heard.length > 0);
     expect((await one.admit(chatter())).outcome).toBe('new');
   });
@@ -147,7 +164,7 @@ describe.skipIf(redisIsMissing)(`a thread in which the agent is asked${redisMiss
     const redis = await server();
     const one = await gateway(redis.url);
     const { chatter } = thread();
-    one.beforeDatabase = () => one.quiet.forget('any other thread');
+    one.beforeDatabase = () => one.filter.forgetThread('any other thread');
     await one.admit(chatter());
     await one.admit(chatter());
     expect(one.reachedDatabase).toHaveLength(2);
@@ -187,14 +204,14 @@ describe.skipIf(redisIsMissing)(`without Redis${redisMissing}`, () => {
       }),
     );
     expect(count(outcomes)).toEqual({ new: 300, duplicate: 300 });
-    await until('both know', () => gateways.every(({ link }) => !link.isUp));
+    await until('both know', () => gateways.every((each) => !each.isUp()));
     const [one] = gateways;
     expect(one.filter.snapshot()).toMatchObject({ state: 'unavailable', losses: 1 });
     expect(one.filter.snapshot().fallenBack).toBeGreaterThan(0);
     expect(one.filter.snapshot().filtered).toBeGreaterThan(0);
-    const { calls, failures } = one.link.snapshot();
+    const { calls, failures } = one.filter.snapshot();
     expect((await one.admit(mention())).outcome).toBe('new');
-    expect(one.link.snapshot()).toMatchObject({ calls, failures }); // a dead Redis is not even asked
+    expect(one.filter.snapshot()).toMatchObject({ calls, failures }); // a dead Redis is not even asked
     await redis.restart();
     await isUp(...gateways);
     const again = await Promise.all(messages.map((message) => one.admit(message)));
@@ -210,12 +227,12 @@ describe.skipIf(redisIsMissing)(`without Redis${redisMissing}`, () => {
     redis.signal('SIGSTOP');
     closing.push(() => redis.signal('SIGCONT'));
     const outcomes = [];
-    while (one.link.isUp) outcomes.push(await one.admit(mention()));
+    while (one.isUp()) outcomes.push(await one.admit(mention()));
     expect(count(outcomes)).toEqual({ new: outcomes.length });
-    const { failures, calls } = one.link.snapshot();
+    const { failures, calls } = one.filter.snapshot();
     expect(failures).toBeGreaterThanOrEqual(3);
     expect((await one.admit(mention())).outcome).toBe('new');
-    expect(one.link.snapshot()).toMatchObject({ state: 'unavailable', failures, calls });
+    expect(one.filter.snapshot()).toMatchObject({ state: 'unavailable', failures, calls });
     redis.signal('SIGCONT');
     await isUp(one);
   });
@@ -231,7 +248,7 @@ describe.skipIf(redisIsMissing)(`without Redis${redisMissing}`, () => {
     };
     expect(await send(4)).toEqual({ new: 3, limited: 1 });
     await redis.kill();
-    await until('it is known', () => !one.link.isUp);
+    await until('it is known', () => !one.isUp());
     expect(await send(4)).toEqual({ new: 3, limited: 1 });
     const buckets = await database.query<{ tokens: number }>(
       `select tokens from konstruct.rate_buckets where key = 'handover'`,
@@ -253,14 +270,36 @@ describe.skipIf(redisIsMissing)(`reaching Redis${redisMissing}`, () => {
   it('takes a password, and says when it is wrong', async () => {
     const redis = await server({ password: 'p@ss word' });
     const right = redis.url.replace('p@ss word', encodeURIComponent('p@ss word'));
-    expect((await gateway(right)).link.isUp).toBe(true);
+    expect((await gateway(right)).isUp()).toBe(true);
     const wrong = await gateway(right.replace('p%40ss', 'other'));
-    expect(wrong.link.isUp).toBe(false);
+    expect(wrong.isUp()).toBe(false);
     expect(wrong.log.lines).toMatchObject([{ event: 'redis.unavailable', fields: { reason: 'WRONGPASS' } }]);
     expect(JSON.stringify(wrong.log.lines)).not.toContain('word');
   });
 
-  it('over TLS trusts only who is vouched for', async () => {
+  it('takes a user who may do little: without INFO nothing is remembered of threads', async () => {
+    const redis = await server();
+    await redis.command('ACL', 'SETUSER', 'app', 'on', '>pass', '~konstruct:*', '+@all', '-@dangerous');
+    const one = await gateway(redis.url.replace('redis://', 'redis://app:pass@'));
+    const thread = mention().messageId;
+    for (let index = 0; index < 2; index += 1) {
+      const chatter = mention({ conversationThreadId: thread, addressed: 'if_engaged' });
+      expect((await one.admit(chatter)).outcome).toBe('not_engaged');
+    }
+    expect(one.reachedDatabase).toHaveLength(2);
+    expect((await one.admit(mention())).outcome).toBe('new');
+    expect(one.filter.snapshot()).toMatchObject({ filtered: 3, fallenBack: 0 });
+  });
+
+  it('teaches it the scripts again when it has lost them', async () => {
+    const redis = await server();
+    const one = await gateway(redis.url);
+    await redis.command('SCRIPT', 'FLUSH');
+    expect((await one.admit(mention())).outcome).toBe('new');
+    expect(one.filter.snapshot()).toMatchObject({ filtered: 1, fallenBack: 0 });
+  });
+
+  it.skipIf(!hasProgram('openssl'))('over TLS trusts only who is vouched for', async () => {
     const files = createTlsFiles();
     closing.push(() => files.close());
     const redis = await server({ tls: files });
@@ -272,7 +311,7 @@ describe.skipIf(redisIsMissing)(`reaching Redis${redisMissing}`, () => {
     closing.push(() => setDefaultCACertificates(trusted));
     setDefaultCACertificates([...trusted, readFileSync(files.certificate, 'utf8')]);
     const known = await gateway(redis.url);
-    expect(known.link.isUp).toBe(true);
+    expect(known.isUp()).toBe(true);
     expect((await known.admit(mention())).outcome).toBe('new');
     expect(known.filter.snapshot()).toMatchObject({ filtered: 1, fallenBack: 0 });
   });

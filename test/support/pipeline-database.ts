@@ -64,7 +64,7 @@ export async function createPipelineDatabase(
     worker: (owner, { leaseMs = 15_000 } = {}) =>
       createTurnQueue({ pool: pool(), owner, leaseMs, historyMessages: 60, clock: Date.now }),
     async listen(onBegun) {
-      const listener = await listen(database.url, { log: silentLog, channels: ['konstruct_begun'] });
+      const listener = await listen(database.url, { log: silentLog, also: 'konstruct_begun' });
       listener.on('konstruct_begun', (_fromProcessId, thread) => onBegun(thread));
       return listener;
     },

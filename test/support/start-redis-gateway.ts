@@ -1,6 +1,5 @@
-import { createQuietThreads, type QuietThreads } from '../../src/redis/create-quiet-threads.ts';
-import { createRedisFilter, type RedisFilter } from '../../src/redis/create-redis-filter.ts';
-import { createRedisLink, type RedisLink, type RedisLinkTiming } from '../../src/redis/create-redis-link.ts';
+import type { RedisLinkTiming } from '../../src/redis/create-redis-link.ts';
+import { type OpenRedisFilter, openRedisFilter } from '../../src/redis/open-redis-filter.ts';
 import { type Admit, type AdmitEvent, createAdmit } from '../../src/router/admit.ts';
 import { createFilteredAdmit } from '../../src/router/create-filtered-admit.ts';
 import type { PipelineDatabase } from './pipeline-database.ts';
@@ -10,9 +9,8 @@ import { addressOf } from './start-redis.ts';
 /** What a gateway with Redis does to the database, without the rest of the pipeline. */
 export interface RedisGateway {
   readonly admit: Admit;
-  readonly filter: RedisFilter;
-  readonly link: RedisLink;
-  readonly quiet: QuietThreads;
+  readonly filter: OpenRedisFilter;
+  isUp(): boolean;
   readonly log: ReturnType<typeof recordingLog>;
   /** Events that PostgreSQL was asked about. */
   readonly reachedDatabase: readonly AdmitEvent[];
@@ -27,16 +25,14 @@ export async function startRedisGateway(
   timing: Partial<RedisLinkTiming> = {},
 ): Promise<RedisGateway> {
   const log = recordingLog();
-  const address = addressOf(url);
-  const link = await createRedisLink({ address, log, timing });
-  const quiet = createQuietThreads(Date.now);
   const reachedDatabase: AdmitEvent[] = [];
   const toDatabase = createAdmit(database.pool());
-  const filter = createRedisFilter({
-    link,
-    cluster: address.cluster,
-    quiet,
+  const filter = await openRedisFilter({
+    address: addressOf(url),
     isListening: () => gateway.isListening,
+    clock: Date.now,
+    log,
+    timing,
   });
   const gateway: RedisGateway = {
     admit: createFilteredAdmit((event) => {
@@ -45,8 +41,7 @@ export async function startRedisGateway(
       return toDatabase(event);
     }, filter),
     filter,
-    link,
-    quiet,
+    isUp: () => filter.snapshot().state === 'ok',
     log,
     reachedDatabase,
     isListening: true,

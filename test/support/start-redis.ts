@@ -45,8 +45,8 @@ export const redisIsMissing = program === null;
 export const redisMissing = redisIsMissing
   ? ' (skipped: neither redis-server nor valkey-server is on PATH)'
   : '';
-if (program === null && process.env.REQUIRE_REDIS === '1') {
-  throw new Error('REQUIRE_REDIS is set, and neither redis-server nor valkey-server is on PATH.');
+if (process.env.REQUIRE_REDIS === '1' && (program === null || findProgram(['openssl']) === null)) {
+  throw new Error('REQUIRE_REDIS is set, and redis-server (or valkey-server) or openssl is not on PATH.');
 }
 
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
@@ -149,6 +149,10 @@ export function addressOf(url: string): RedisAddress {
   const parsed = parseRedisAddress(url);
   if (!parsed.ok) throw new Error(parsed.problem);
   return parsed.address;
+}
+
+export function hasProgram(name: string): boolean {
+  return findProgram([name]) !== null;
 }
 
 function findProgram(names: readonly string[]): string | null {
