@@ -125,7 +125,9 @@ describe.skipIf(redisIsMissing)(`a thread in which the agent is asked${redisMiss
     expect((await other.admit(root)).outcome).toBe('new');
     await redis.restart();
     await isUp(one);
-    expect(Number(await redis.command('DBSIZE'))).toBe(1); // as it was: nobody has asked for the agent
+    // As it was: it knows itself by the same key, and of nobody who asked for the agent.
+    expect(await redis.command('KEYS', 'konstruct:*:incarnation')).toHaveLength(1);
+    expect(await redis.command('KEYS', 'konstruct:*:thread:*')).toEqual([]);
     expect((await one.admit(chatter())).outcome).toBe('new');
   });
 
