@@ -9,14 +9,17 @@ import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys } from './core/model.ts';
 import type { RedisAddress } from './core/redis-address.ts';
+import type { Tool } from './core/tool.ts';
+import { createHealth } from './create-health.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
 import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
+import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
-import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
+import { createHttpServer } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
@@ -25,19 +28,23 @@ import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker, type Worker } from './queue/create-worker.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
-import { type OpenRedisFilter, openRedisFilter } from './redis/open-redis-filter.ts';
+import { openRedisFilter } from './redis/open-redis-filter.ts';
 import { createAdmit } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
 import { disableConnection } from './stores/connection-status.ts';
-import { recordAgentUser } from './stores/connections.ts';
+import { findConnection, openCredentials, recordAgentUser } from './stores/connections.ts';
+import { readConversationMessages } from './stores/conversation-messages.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
+import { createToolBox } from './tools/create-tool-box.ts';
+import { createCurrentTime } from './tools/current-time.ts';
+import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
@@ -54,6 +61,8 @@ export interface AppOptions {
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;
+  /** Tools beside those that are built in, for agents that name them. */
+  readonly tools?: readonly Tool[];
   /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */
   readonly extend?: (server: FastifyInstance) => Promise<void>;
   readonly timing?: Partial<AppTiming>;
@@ -69,6 +78,7 @@ export interface AppTiming {
   readonly deliveryRetryDelaysMs: readonly number[];
   readonly modelAttemptMs: number;
   readonly modelTotalMs: number;
+  readonly toolDeadlineMs: number;
 }
 
 const defaultTiming: AppTiming = {
@@ -79,6 +89,7 @@ const defaultTiming: AppTiming = {
   deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
   modelAttemptMs: 60_000,
   modelTotalMs: 120_000,
+  toolDeadlineMs: 60_000,
 };
 
 export interface App {
@@ -189,7 +200,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     });
     const server = createHttpServer({
       receivers: isGateway ? new Map([['/slack/events', slackReceiver]]) : new Map(),
-      health: createHealth(workPool, options, redis),
+      health: createHealth({ pool: workPool, ...options, redis }),
       clock,
       log,
     });
@@ -217,6 +228,30 @@ export async function startApp(options: AppOptions): Promise<App> {
       timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
       ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
     });
+    const personNames = createPersonNames({
+      channels,
+      open: async (tenantId, id) => {
+        const connection = await withTenant(database, tenantId, (transaction) =>
+          findConnection(transaction, id),
+        );
+        if (connection === null) return null;
+        const { channel, externalId } = connection;
+        const credentials = openCredentials(cipher, connection);
+        return { channel, access: { connectionId: id, externalId, credentials } };
+      },
+    });
+    const toolsOf = createToolBox(
+      [
+        createCurrentTime(wallClock),
+        createReadConversation({
+          readMessages: (page) => readConversationMessages(database, page),
+          personNames,
+          historyMessages: HISTORY_MESSAGES,
+        }),
+        ...(options.tools ?? []),
+      ],
+      log,
+    );
     const runTurn = createRunTurn({
       ledger: queue,
       models,
@@ -230,6 +265,9 @@ export async function startApp(options: AppOptions): Promise<App> {
         historyTokens: HISTORY_TOKENS,
         threadMessages: THREAD_MESSAGES,
       }),
+      toolsOf: ({ agent }) => toolsOf(agent),
+      isHeld: queue.isHeld,
+      toolDeadlineMs: timing.toolDeadlineMs,
       clock,
       sleep,
       journeys,
@@ -335,49 +373,13 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
           await client.query("select admit_batch('[]')");
           await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
-          await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
+          await client.query(
+            "select log_steps('warm-up', '[]'), commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')",
+          );
         }),
       );
     } finally {
       for (const client of clients) client.release();
     }
   }
-}
-
-const HEALTH_FRESH_MS = 500;
-
-function createHealth(
-  pool: pg.Pool,
-  options: AppOptions,
-  redis: OpenRedisFilter | null,
-): () => Promise<HealthReport> {
-  let latest: { readonly at: number; readonly report: Promise<HealthReport> } | null = null;
-  const ask = async (): Promise<HealthReport> => {
-    // Redis is never a reason to be unavailable: PostgreSQL does the same.
-    const base = {
-      version: options.version,
-      role: options.role,
-      ...(redis === null ? {} : { redis: redis.snapshot().state, redisCounts: redis.snapshot() }),
-    };
-    try {
-      const { rows } = await pool.query<{ waiting: string; oldest_ms: number }>(
-        'select * from queue_status()',
-      );
-      const [row] = rows;
-      const queue = { waiting: Number(row?.waiting ?? 0), oldestMs: Math.round(row?.oldest_ms ?? 0) };
-      return { status: 'ok', ...base, database: 'ok', queue };
-    } catch (error) {
-      return {
-        status: 'unavailable',
-        ...base,
-        database: 'unavailable',
-        reason: `The database does not answer (${errorCode(error) ?? 'no connection'}).`,
-      };
-    }
-  };
-  return () => {
-    const now = Date.now();
-    if (latest === null || now - latest.at > HEALTH_FRESH_MS) latest = { at: now, report: ask() };
-    return latest.report;
-  };
 }

@@ -20,6 +20,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   llm: [],
   delivery: [],
   'channels/*': [],
+  // What agents may call.
+  tools: [],
   // What they stand on.
   stores: ['db'],
   db: ['config.ts'],
@@ -27,6 +29,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   redis: ['db'],
   telemetry: [],
   'system-time.ts': [],
+  'create-health.ts': ['db', 'gateway', 'redis'],
   'config.ts': ['config-variables.ts'],
   'config-variables.ts': [],
   'ensure-master-key.ts': ['config.ts'],

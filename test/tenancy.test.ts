@@ -31,6 +31,7 @@ const definerFunctions = [
   'finish_turns',
   'list_dead_letters',
   'list_tenants',
+  'log_steps',
   'queue_status',
   'record_apology',
   'record_placeholders',
