@@ -8,6 +8,7 @@ import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys } from './core/model.ts';
+import type { RedisAddress } from './core/redis-address.ts';
 import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
@@ -30,9 +31,11 @@ import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker, type Worker } from './queue/create-worker.ts';
 import { readQueueStatus } from './queue/read-queue-status.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
+import { openRedisFilter } from './redis/open-redis-filter.ts';
 import { createAdmit } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
+import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
 import { type BusyBounds, watchBacklog } from './router/watch-backlog.ts';
 import { disableConnection } from './stores/connection-status.ts';
@@ -45,12 +48,15 @@ import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
 import { createMetrics, type MetricsRegistry } from './telemetry/create-metrics.ts';
 import { watchProcess } from './telemetry/watch-process.ts';
+import { watchRedis } from './telemetry/watch-redis.ts';
 import { createToolBox } from './tools/create-tool-box.ts';
 import { createCurrentTime } from './tools/current-time.ts';
 import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
+  /** Shares rate limits and the duplicate filter between gateways; absent: PostgreSQL does. */
+  readonly redis?: RedisAddress | null;
   readonly role: 'all' | 'gateway' | 'worker';
   readonly host: string;
   readonly port: number;
@@ -173,7 +179,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     const workPool = pool('work', isWorker ? WORKER_CONNECTIONS : 2);
     const database = createDatabase(workPool);
     const readQueue = async () => ({ ...(await readQueueStatus(workPool)) });
-    const listener = await listen(databaseUrl, { log });
+    const redisAddress = isGateway ? (options.redis ?? null) : null;
+    const listener = await listen(databaseUrl, { log, also: redisAddress ? 'konstruct_begun' : null });
     closing.push(() => listener.stop());
     const slack = createSlackChannel({
       apiUrl: options.slack.apiUrl,
@@ -190,6 +197,13 @@ export async function startApp(options: AppOptions): Promise<App> {
     const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
     listener.on('konstruct_changed', () => directory.invalidate());
     let worker: Worker | null = null;
+    const toDatabase = createAdmit(admitPool ?? workPool, () => worker);
+    const { isListening } = listener;
+    const redis = redisAddress && (await openRedisFilter({ address: redisAddress, isListening, clock, log }));
+    if (redis) {
+      closing.push(() => redis.close());
+      listener.on('konstruct_begun', (_fromProcessId, thread) => redis.forgetThread(thread));
+    }
     let jobs: Jobs | null = null;
     const backlog =
       isGateway && options.busy
@@ -197,7 +211,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         : null;
     closing.push(() => backlog?.stop());
     const route = createRouter({
-      admit: createAdmit(admitPool ?? workPool, () => worker),
+      admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
@@ -226,7 +240,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     });
     const server = createHttpServer({
       receivers: isGateway ? new Map([['/slack/events', slackReceiver]]) : new Map(),
-      health: createHealth({ version: options.version, role: options.role, queue: readQueue }),
+      health: createHealth({ version: options.version, role: options.role, queue: readQueue, redis }),
       phase: () => phase,
       readMetrics: () => metrics.read(),
       metrics,
@@ -365,6 +379,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         await closeHttpServer(server);
       });
     }
+    if (redis) watchRedis(metrics, redis.snapshot);
     watchProcess(metrics, {
       version: options.version,
       role: options.role,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MASTER_KEY_BYTES } from './core/cipher.ts';
+import { parseRedisAddress } from './core/redis-address.ts';
 import { Secret } from './core/secret.ts';
 
 /**
@@ -52,9 +53,9 @@ export const configVariables = {
     'secret',
   ),
   REDIS_URL: variable(
-    secretUrl(['redis:', 'rediss:'], 'redis://:password@host:6379'),
-    'Redis shared by several gateways. Has no effect in this version yet.',
-    'none',
+    redisAddress(),
+    'Redis in front of PostgreSQL where there are many gateways. See [Redis](#redis).',
+    'PostgreSQL does it all',
     'secret',
   ),
   WORKER_CONCURRENCY: variable(integer(1, 1_000), 'Turns that one worker runs at the same time.', '`50`'),
@@ -215,6 +216,15 @@ function secretUrl(protocols: readonly string[], example: string) {
   return z.string().transform((text, context) => {
     if (protocols.includes(URL.parse(text)?.protocol ?? '')) return new Secret(text);
     context.addIssue(`is not an address of the right kind; write it like ${example}`);
+    return z.NEVER;
+  });
+}
+
+function redisAddress() {
+  return z.string().transform((text, context) => {
+    const parsed = parseRedisAddress(text);
+    if (parsed.ok) return new Secret(parsed.address);
+    context.addIssue(parsed.problem);
     return z.NEVER;
   });
 }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { type ConfigValues, type ConfigVariableName, configVariables } from './config-variables.ts';
 import { KonstructError } from './core/errors.ts';
 import { nearestName } from './core/nearest-name.ts';
+import type { RedisAddress } from './core/redis-address.ts';
 import type { Secret } from './core/secret.ts';
 
 /** What the installation is told by its environment: read once, validated, frozen. Secrets print as `[redacted]`. */
@@ -18,7 +19,8 @@ export interface Config {
   readonly previousMasterKeys: readonly Secret<Buffer>[];
   /** `null`: the embedded database in the data folder. */
   readonly databaseUrl: Secret | null;
-  readonly redisUrl: Secret | null;
+  /** `null`: none; PostgreSQL does what it would do. */
+  readonly redis: Secret<RedisAddress> | null;
   readonly role: 'all' | 'gateway' | 'worker';
   readonly workerConcurrency: number;
   readonly retentionDays: number;
@@ -101,7 +103,7 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     masterKey: values.KONSTRUCT_MASTER_KEY,
     previousMasterKeys: Object.freeze(values.KONSTRUCT_MASTER_KEY_PREVIOUS ?? []),
     databaseUrl: values.DATABASE_URL,
-    redisUrl: values.REDIS_URL,
+    redis: values.REDIS_URL,
     role: values.KONSTRUCT_ROLE ?? 'all',
     workerConcurrency: values.WORKER_CONCURRENCY ?? 50,
     retentionDays: values.RETENTION_DAYS ?? 365,
@@ -209,7 +211,6 @@ function isUnset(env: Environment, name: ConfigVariableName): boolean {
 }
 
 const unusedVariables: readonly ConfigVariableName[] = [
-  'REDIS_URL',
   'SLACK_APP_TOKEN',
   'SLACK_CLIENT_ID',
   'SLACK_CLIENT_SECRET',

@@ -43,6 +43,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
     await prepareTenants({ ...options, databaseUrl: database.url, cipher, toolNames });
     const app = await startApp({
       databaseUrl: database.url,
+      redis: config.redis?.reveal() ?? null,
       role: config.role,
       host: config.host,
       port: config.port,
