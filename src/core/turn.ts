@@ -4,7 +4,7 @@ import type { Agent, ConnectionSettings } from './tenant.ts';
 /**
  * A turn as a worker gets it: one agent's work on the pending messages of a conversation, with all that running it
  * needs, and with what earlier attempts left behind (`fresh` is false then). Made by `claim_turns` in
- * `migrations/0002_pipeline.sql`.
+ * `migrations/functions/claim_turns.sql`.
  */
 export interface ClaimedTurn {
   readonly tenantId: string;

@@ -5,7 +5,7 @@ import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
 import { queryRows } from '../db/query-rows.ts';
 
-/** The conversation rows as a queue: claim, renew and write back, each in batches (migrations/0002_pipeline.sql). */
+/** The conversation rows as a queue: claim, renew and write back, each in batches (migrations/functions/). */
 export interface TurnQueue extends TurnLedger {
   /**
    * Leases up to `limit` ready conversations, the longest waiting first. If there are more, the tenants take turns from

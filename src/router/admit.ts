@@ -4,7 +4,7 @@ import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
 import { queryRows } from '../db/query-rows.ts';
 
-/** One event as `admit_batch` takes it (migrations/0002_pipeline.sql). */
+/** One event as `admit_batch` takes it (migrations/functions/admit_batch.sql). */
 export type AdmitEvent = AdmitMessage | AdmitEdit | AdmitDeletion;
 
 interface AdmitBase {
