@@ -30,16 +30,24 @@ export function applyCommand(): Command {
       // Before a database is started: most mistakes need none.
       const { parseConfigFile } = await import('../config-file/parse-config-file.ts');
       parseConfigFile(source, context.env);
-      const [{ applyConfigFile }, { formatPlan }, { openCipher }, { validateRoute }, { revealProviderKeys }] =
-        await Promise.all([
-          import('../config-file/apply-config-file.ts'),
-          import('../config-file/format-plan.ts'),
-          import('../ensure-master-key.ts'),
-          import('../llm/validate-route.ts'),
-          import('../config.ts'),
-        ]);
+      const [
+        { applyConfigFile },
+        { formatPlan },
+        { openCipher },
+        { validateRoute },
+        { revealProviderKeys },
+        prices,
+      ] = await Promise.all([
+        import('../config-file/apply-config-file.ts'),
+        import('../config-file/format-plan.ts'),
+        import('../ensure-master-key.ts'),
+        import('../llm/validate-route.ts'),
+        import('../config.ts'),
+        import('../llm/prices/create-price-list.ts'),
+      ]);
       const { dryRun = false, prune = false } = options;
       const keys = revealProviderKeys(context.config.models);
+      const priceList = prices.createPriceList(Date.now);
       const plan = await withCommandDatabase(context, async ({ database }) =>
         applyConfigFile({
           database,
@@ -49,6 +57,7 @@ export function applyCommand(): Command {
           prune,
           dryRun,
           checkRoute: (route) => validateRoute(route, keys),
+          hasPrice: async (entry) => (await priceList.find(entry)) !== null,
         }),
       );
       if (options.json) {

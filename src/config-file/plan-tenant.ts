@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Cipher } from '../core/cipher.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { Agent, Connection, Credentials } from '../core/tenant.ts';
+import type { BudgetedAgent } from '../stores/agents.ts';
 import { openCredentials, type StoredConnection } from '../stores/connections.ts';
 import { compareFields } from './compare-fields.ts';
 import type { AgentSpec, ConnectionSpec, TenantSpec } from './config-file.ts';
@@ -37,7 +38,9 @@ export function planTenant(
     id: state?.tenant.id ?? newId(),
     slug: spec.slug,
     name: spec.name,
+    timeZone: spec.timeZone,
     budget: spec.budget,
+    personBudget: spec.personBudget,
   };
   const tenantFields = state === null ? [] : compareFields(flatTenant(state.tenant), flatTenant(tenant));
   const noticed = createNotebook(spec.slug);
@@ -87,7 +90,7 @@ interface Noted {
 
 function planAgents(
   specs: readonly AgentSpec[] | null,
-  existing: readonly Agent[],
+  existing: readonly BudgetedAgent[],
   options: { tenantId: string; newId: () => string; prune: boolean },
 ) {
   const create: Agent[] = [];
@@ -101,8 +104,8 @@ function planAgents(
       noted.push({ name: spec.slug, fields: null });
       continue;
     }
-    const { id, tenantId, ...values } = before;
-    const fields = compareFields(values, { ...spec });
+    const { id, tenantId } = before;
+    const fields = compareFields(flatAgent(before), flatAgent(spec));
     if (fields.length > 0) update.push({ id, tenantId, ...spec });
     noted.push({ name: spec.slug, fields });
   }
@@ -171,8 +174,20 @@ function hasCredentials(cipher: Cipher, connection: StoredConnection, credential
   }
 }
 
-function flatTenant({ name, budget }: Pick<TenantSpec, 'name' | 'budget'>) {
-  return { name, 'budget.dailyUsd': budget.dailyUsd, 'budget.monthlyUsd': budget.monthlyUsd };
+function flatTenant(tenant: Pick<TenantSpec, 'name' | 'timeZone' | 'budget' | 'personBudget'>) {
+  const { name, timeZone, budget, personBudget } = tenant;
+  return { name, timeZone, ...flat('budget', budget), ...flat('personBudget', personBudget) };
+}
+
+function flatAgent(agent: AgentSpec) {
+  const { slug, name, role, persona, instructions, route, placeholder, budget, limits } = agent;
+  const texts = { slug, name, role, persona, instructions, route, placeholder };
+  return { ...texts, ...flat('budget', budget), ...flat('limits', limits) };
+}
+
+/** `budget.dailyUsd` and so on. */
+function flat(section: string, values: object): Record<string, number | null> {
+  return Object.fromEntries(Object.entries(values).map(([field, value]) => [`${section}.${field}`, value]));
 }
 
 function flatConnection(
