@@ -15,6 +15,7 @@ const sharedTables: Readonly<Record<string, string>> = {
 
 /** What looks across tenants: all of it. */
 const definerFunctions = [
+  'admit_and_claim',
   'admit_batch',
   'claim_notices',
   'claim_turns',
