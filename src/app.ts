@@ -17,6 +17,7 @@ import { createDelivery } from './delivery/create-delivery.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
+import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
@@ -31,7 +32,7 @@ import { createRouter } from './router/create-router.ts';
 import { disableConnection } from './stores/connection-status.ts';
 import { recordAgentUser } from './stores/connections.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
-import { expireOldRows } from './stores/retention.ts';
+import { expireLedger, expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
@@ -46,6 +47,7 @@ export interface AppOptions {
   readonly providerKeys: ProviderKeys;
   readonly workerConcurrency: number;
   readonly retentionDays: number;
+  readonly ledgerRetentionDays: number;
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;
@@ -186,14 +188,19 @@ export async function startApp(options: AppOptions): Promise<App> {
     // 3 queue, 4 orchestrator, 5 models and 6 delivery: what goes out
     const routes = createRouteDirectory({ database, cipher, fallback: defaultRoute(options.providerKeys) });
     listener.on('konstruct_changed', () => routes.invalidate());
+    const owner = `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`;
     const queue = createTurnQueue({
       pool: workPool,
-      owner: `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`,
+      owner,
       leaseMs: timing.leaseMs,
       historyMessages: HISTORY_MESSAGES,
       clock,
     });
     const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log });
+    const budget = openBudgetGate({ pool: workPool, owner, clock, wallClock, sleep, log });
+    listener.on('konstruct_changed', () => budget.invalidate());
+    budget.start();
+    closing.push(() => budget.stop());
     const models = createModelPool({
       routes: (name) => routes.find(name),
       keys: options.providerKeys,
@@ -241,8 +248,12 @@ export async function startApp(options: AppOptions): Promise<App> {
           againAfterMs: (await sendNotices(signal)) ? NOTICE_RETRY_MS : null,
         }),
         retention: async (signal) => {
-          const before = new Date(wallClock() - options.retentionDays * 86_400_000);
-          log.info('retention.done', { ...(await expireOldRows(workPool, before, signal)) });
+          const daysAgo = (days: number) => new Date(wallClock() - days * 86_400_000);
+          const before = daysAgo(options.retentionDays);
+          log.info('retention.done', {
+            ...(await expireOldRows(workPool, before, signal)),
+            ...(await expireLedger(workPool, daysAgo(options.ledgerRetentionDays), signal)),
+          });
           return { againAfterMs: null };
         },
       },
@@ -322,6 +333,7 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
           await client.query("select admit_batch('[]')");
           await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
+          await client.query("select reserve_budgets('warm-up', 0, '[]'), settle_calls('[]')");
           await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
         }),
       );

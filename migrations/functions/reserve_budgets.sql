@@ -2,7 +2,8 @@
 -- what it grants, no other can grant. Calls: see ReserveCall in src/llm/budget/budget-ledger.ts. Returns one outcome per
 -- call, in the order given:
 --   unlimited   no limit applies; nothing was set aside
---   reserved    set aside until it is settled, or its lease runs out
+--   reserved    set aside until it is settled, or its lease runs out. isNear: settling it, and what is set aside beside it,
+--               may reach the threshold of a budget, so settle_calls is to look
 --   refused     with the limit in the way that lasts longest. isHeld: it would fit if all that is set aside came back
 --   unpriced    a limit in USD applies, and the call has no price
 -- It waits for the disk: a reservation that a crash of the server took back would let calls through beside one that is
@@ -68,7 +69,12 @@ begin
       case v.unit when 'tokens' then l.tokens_limit else l.nano_usd_limit end as amount,
       case v.unit when 'tokens' then c.spent_tokens else c.spent_nano_usd end as spent,
       case v.unit when 'tokens' then c.reserved_tokens else c.reserved_nano_usd end as reserved,
-      case v.unit when 'tokens' then call.tokens else call.nano_usd end as needed, v.is_held
+      case v.unit when 'tokens' then call.tokens else call.nano_usd end as needed, v.is_held,
+      bool_or(l.period <> 'turn' and (
+        not c.is_usd_told and c.spent_nano_usd + c.reserved_nano_usd + call.nano_usd
+          >= l.nano_usd_limit - l.nano_usd_limit / 5
+        or not c.is_tokens_told and c.spent_tokens + c.reserved_tokens + call.tokens
+          >= l.tokens_limit - l.tokens_limit / 5)) over () as is_near
     into verdict
     from budget_limits(call.tenant_id, call.agent_id, call.person_id, call.turn_id, v_at) l
     join budget_counters c on c.tenant_id = call.tenant_id and c.scope = l.scope and c.subject = l.subject
@@ -102,7 +108,7 @@ begin
       values (call.tenant_id, call.id, p_owner, call.agent_id, call.person_id, call.turn_id, call.provider, call.model,
         call.nano_usd, call.price_version, call.input_tokens, call.output_tokens, v_at,
         clock_timestamp() + p_lease_ms * interval '1 ms');
-      return next '{"outcome": "reserved"}'::jsonb;
+      return next jsonb_build_object('outcome', 'reserved', 'isNear', coalesce(verdict.is_near, false));
     elsif verdict.unit = 'price' then
       return next jsonb_build_object('outcome', 'unpriced', 'scope', verdict.scope, 'period', verdict.period);
     else

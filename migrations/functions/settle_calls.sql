@@ -50,7 +50,7 @@ begin
     select i.* from jsonb_to_recordset(p_calls) as i (id uuid, "tenantId" uuid, "agentId" uuid, "personId" text,
       "turnId" bigint, provider text, model text, outcome text, "inputTokens" bigint, "outputTokens" bigint,
       "cachedInputTokens" bigint, "cacheWriteTokens" bigint, "reasoningTokens" bigint, "isEstimated" boolean,
-      "nanoUsd" bigint, "priceVersion" text, "isReserved" boolean, "ageMs" double precision)
+      "nanoUsd" bigint, "priceVersion" text, "isReserved" boolean, "isNear" boolean, "ageMs" double precision)
     -- A tenant that was removed meanwhile has no ledger any more.
     join tenants t on t.id = i."tenantId"
   loop
@@ -95,7 +95,7 @@ begin
       ('turn', call."turnId"::text)) s (scope, subject)
     where c.tenant_id = call."tenantId" and c.scope = s.scope and c.subject = s.subject
       and c.starts_at <= called_at and c.ends_at > called_at;
-    if found then
+    if found and call."isNear" then
       return query select tell_thresholds(call."tenantId", call."agentId", call."personId", call."turnId", called_at);
     end if;
   end loop;

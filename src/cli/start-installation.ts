@@ -47,6 +47,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       providerKeys: revealProviderKeys(config.models),
       workerConcurrency: config.workerConcurrency,
       retentionDays: config.retentionDays,
+      ledgerRetentionDays: config.ledgerRetentionDays,
       version: readVersion(),
       log,
       ...options.app,

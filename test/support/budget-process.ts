@@ -1,13 +1,9 @@
 import type pg from 'pg';
 import type { PlannedCall } from '../../src/core/budget.ts';
 import type { RouteEntry } from '../../src/core/model.ts';
-import { createBudgetLedger, type ReachedThreshold } from '../../src/llm/budget/budget-ledger.ts';
-import {
-  type BudgetObserver,
-  createBudgetGate,
-  type RunningBudgetGate,
-} from '../../src/llm/budget/create-budget-gate.ts';
-import { createPriceList } from '../../src/llm/prices/create-price-list.ts';
+import type { ReachedThreshold } from '../../src/llm/budget/budget-ledger.ts';
+import type { BudgetObserver, RunningBudgetGate } from '../../src/llm/budget/create-budget-gate.ts';
+import { openBudgetGate } from '../../src/llm/budget/open-budget-gate.ts';
 import { systemTime } from '../../src/system-time.ts';
 import type { PipelineDatabase } from './pipeline-database.ts';
 import { silentLog } from './silent-log.ts';
@@ -37,20 +33,14 @@ export function budgetProcess(
 ): BudgetProcess {
   const thresholds: ReachedThreshold[] = [];
   const pool = options.pool ?? database.pool();
-  const gate = createBudgetGate({
-    openLedger: (onThreshold) =>
-      createBudgetLedger({
-        pool,
-        owner: `test-${crypto.randomUUID()}`,
-        leaseMs: options.leaseMs ?? 60_000,
-        onThreshold,
-      }),
-    prices: createPriceList(systemTime.wallClock),
+  const gate = openBudgetGate({
+    pool,
+    owner: `test-${crypto.randomUUID()}`,
     clock: systemTime.clock,
     wallClock: systemTime.wallClock,
-    newId: () => crypto.randomUUID(),
     sleep: systemTime.sleep,
     log: silentLog,
+    leaseMs: options.leaseMs ?? 60_000,
     renewEveryMs: options.renewEveryMs ?? 15_000,
     observe: {
       ...options.observe,

@@ -103,27 +103,26 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
       outputTokens: call.maxOutputTokens,
     };
     const reservedAtMs = clock();
-    const isReserved = mayBeLimited && (await setAside(worst, reservedAtMs));
+    const made = mayBeLimited ? await setAside(worst, reservedAtMs) : unreserved;
     let settled: Promise<ModelCost> | null = null;
     return {
       settle(outcome) {
-        settled ??= settle(call, price, worst, outcome, { isReserved, reservedAtMs });
+        settled ??= settle(call, price, worst, outcome, { ...made, reservedAtMs });
         return settled;
       },
     };
   }
 
-  /** @returns whether anything was set aside: `false` when no limit applies */
-  async function setAside(worst: ReserveCall, reservedAtMs: number): Promise<boolean> {
+  async function setAside(worst: ReserveCall, reservedAtMs: number): Promise<SetAside> {
     held.add(worst.id);
     try {
       const result = await ledger.reserve(worst);
       switch (result.outcome) {
         case 'reserved':
-          return true;
+          return { isReserved: true, isNear: result.isNear };
         case 'unlimited':
           held.delete(worst.id);
-          return false;
+          return unreserved;
         case 'unpriced':
           throw unpricedError(worst, result);
         case 'refused': {
@@ -146,7 +145,7 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
     price: ModelPrice | null,
     worst: ReserveCall,
     outcome: SettledCall,
-    made: { readonly isReserved: boolean; readonly reservedAtMs: number },
+    made: SetAside & { readonly reservedAtMs: number },
   ): Promise<ModelCost> {
     const { usage, isEstimated } = reckon(call, outcome);
     const nanoUsd = price === null ? (outcome.usage === null ? 0 : null) : costOf(price, usage);
@@ -167,6 +166,7 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
       outcome: outcome.outcome,
       isEstimated,
       isReserved: made.isReserved,
+      isNear: made.isNear,
       ageMs: Math.max(0, clock() - made.reservedAtMs),
     });
     return { nanoUsd, isEstimated, priceVersion };
@@ -253,6 +253,14 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
   };
 }
 
+interface SetAside {
+  readonly isReserved: boolean;
+  readonly isNear: boolean;
+}
+
+/** No limit applied when it was looked at; one that came meanwhile is looked at when it is settled. */
+const unreserved: SetAside = { isReserved: false, isNear: true };
+
 function namesOf({ tenantId, spender, provider, model }: PlannedCall, id: string) {
   const { agentId, personId, turnId } = spender;
   return { id, tenantId, agentId, personId, turnId, provider, model } satisfies Partial<CallNames>;
@@ -267,6 +275,7 @@ function giveBack(worst: ReserveCall, ageMs: number): SettleCall {
     reasoningTokens: null,
     isEstimated: false,
     isReserved: true,
+    isNear: false,
     ageMs,
   };
 }
