@@ -1,4 +1,4 @@
--- Budgets, the reservations against them and the ledger of model calls (docs/decisions/0006-budgets.md).
+-- Budgets, the reservations against them and the ledger of model calls (docs/decisions/0008-budgets.md).
 --
 -- Money is whole numbers of 1e-9 US dollars (nano_usd): sums are exact.
 --

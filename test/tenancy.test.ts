@@ -36,6 +36,7 @@ const definerFunctions = [
   'list_dead_letters',
   'list_operator_notices',
   'list_tenants',
+  'log_steps',
   'open_budget_counters',
   'queue_status',
   'record_apology',

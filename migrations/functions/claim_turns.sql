@@ -114,7 +114,8 @@ begin
     if conversation.turn_id is null and (conversation.scope <> 'direct' or conversation.thread_id = '') then
       select k.agent_id as id, n.name as tenant_name,
         jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
-          'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder) as agent,
+          'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
+          'tools', a.tools) as agent,
         jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
           'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,
           'credentials', encode(k.credentials, 'base64')) as connection
@@ -161,7 +162,7 @@ begin
       'threadId', conversation.thread_id, 'replyThreadId', history.reply_thread_id, 'scope', conversation.scope,
       'startedAtMs', extract(epoch from turn.started_at) * 1000, 'tenantName', agent.tenant_name,
       'agent', agent.agent, 'connection', agent.connection, 'messages', history.shown,
-      'placeholderId', placeholder, 'deliveries', '[]'::jsonb, 'steps', 0);
+      'placeholderId', placeholder, 'deliveries', '[]'::jsonb, 'steps', 0, 'loggedSteps', '[]'::jsonb);
   end loop;
   if jsonb_array_length(ready) > 2 then
     rest := ready;
@@ -245,7 +246,7 @@ begin
     'tenantName', n.name,
     'agent', jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
       'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
-      'limits', jsonb_build_object('maxSteps', a.max_steps, 'maxToolCalls', a.max_tool_calls,
+      'tools', a.tools, 'limits', jsonb_build_object('maxSteps', a.max_steps, 'maxToolCalls', a.max_tool_calls,
         'maxTurnSeconds', a.max_turn_seconds, 'maxTurnUsd', a.max_turn_usd)),
     'connection', jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
       'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,
@@ -299,8 +300,13 @@ begin
       select jsonb_agg(jsonb_build_object('id', d.id, 'kind', d.kind, 'position', d.position, 'status', d.status,
         'content', d.content, 'externalId', d.external_id, 'attempts', d.attempts) order by d.kind desc, d.position)
       from deliveries d where d.tenant_id = w.tenant_id and d.turn_id = w.id), '[]') end,
-    'steps', case when w.fresh then 0 else (
-      select count(*) from steps s where s.tenant_id = w.tenant_id and s.turn_id = w.id) end)
+    -- Where the log goes on. A worker that died may have left out a position: a tool call that did not come to its end.
+    'steps', case when w.fresh then 0 else coalesce((
+      select max(s.position) + 1 from steps s where s.tenant_id = w.tenant_id and s.turn_id = w.id), 0) end,
+    'loggedSteps', case when w.fresh or w.status <> 'running' then '[]' else coalesce((
+      select jsonb_agg(jsonb_build_object('position', s.position, 'kind', s.kind, 'outcome', s.outcome,
+        'detail', s.detail, 'durationMs', s.duration_ms) order by s.position)
+      from steps s where s.tenant_id = w.tenant_id and s.turn_id = w.id), '[]') end)
   from work w
   join leased c on c.tenant_id = w.tenant_id and c.id = w.conversation_id
   join tenants n on n.id = w.tenant_id

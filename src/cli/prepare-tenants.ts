@@ -21,6 +21,8 @@ export interface PrepareTenantsOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A konstruct.yaml for an installation that has no tenant yet. */
   readonly firstTenants?: string;
+  /** Names of the operator's own tools. */
+  readonly toolNames: readonly string[];
 }
 
 const CONNECTIONS = 9;
@@ -70,6 +72,7 @@ async function apply(
     cipher: options.cipher,
     source: { fileName, text },
     env: options.env,
+    toolNames: options.toolNames,
     checkRoute: (route) => validateRoute(route, keys),
     hasPrice: async (entry) => (await prices.find(entry)) !== null,
   });

@@ -29,6 +29,8 @@ export interface ApplyOptions {
   /** How long to wait for another process that applies a file. */
   readonly lockDeadlineMs?: number;
   readonly newId?: () => string;
+  /** Names of the tools that the program adds to those that are built in (`AppOptions.tools`). */
+  readonly toolNames?: readonly string[];
   readonly checkRoute?: ((route: Route) => readonly string[]) | undefined;
   /** Whether it is known what a model costs. Without it nothing is said about prices. */
   readonly hasPrice?: HasPrice | undefined;
@@ -45,7 +47,7 @@ export interface ApplyOptions {
  */
 export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
   const { database, cipher, source, env, prune = false, dryRun = false } = options;
-  const parsed = parseConfigFile(source, env);
+  const parsed = parseConfigFile(source, env, options.toolNames);
   const isWide = prune || (await hasUnpricedModels(parsed.file, options.hasPrice));
   const wanted = isWide ? null : new Set(parsed.file.tenants?.map(({ slug }) => slug));
   const plan = async (): Promise<Plan> => {

@@ -35,6 +35,8 @@ export interface AgentSpec {
   readonly placeholder: string;
   readonly budget: Budget;
   readonly limits: Required<TurnLimits>;
+  /** `null`: all that are built in. */
+  readonly tools: readonly string[] | null;
 }
 
 export interface ConnectionSpec {
@@ -104,6 +106,7 @@ export const agentDefaults = {
   instructions: '',
   route: 'default',
   placeholder: 'Thinking…',
+  tools: null,
 } as const;
 
 const agentShape = {
@@ -121,6 +124,7 @@ const agentShape = {
     maxTurnSeconds: number(z.number().int().min(1).max(86_400)).default(turnLimitDefaults.maxTurnSeconds),
     maxTurnUsd: usd.nullable().default(turnLimitDefaults.maxTurnUsd),
   }).prefault({}),
+  tools: z.array(line).max(100).nullable().default(agentDefaults.tools),
 };
 
 const settingsShape = {

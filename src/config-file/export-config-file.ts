@@ -83,13 +83,14 @@ function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) 
   };
 }
 
-function exportAgent({ slug, name, budget, limits, ...agent }: BudgetedAgent) {
+function exportAgent({ slug, name, budget, limits, tools, ...agent }: BudgetedAgent) {
   const { role, persona, instructions, route, placeholder } = agent;
   const texts = Object.entries(without({ role, persona, instructions, route, placeholder }, agentDefaults));
   return {
     slug,
     name: escapeVariables(name),
     ...Object.fromEntries(texts.map(([key, value]) => [key, escapeVariables(String(value))])),
+    ...(tools == null ? {} : { tools: tools.map(escapeVariables) }),
     ...section('budget', budget, noBudget),
     ...section('limits', limits, turnLimitDefaults),
   };

@@ -179,9 +179,11 @@ function flatTenant(tenant: Pick<TenantSpec, 'name' | 'timeZone' | 'budget' | 'p
   return { name, timeZone, ...flat('budget', budget), ...flat('personBudget', personBudget) };
 }
 
-function flatAgent(agent: AgentSpec) {
+/** Without what a file says nothing about. */
+function flatAgent(agent: Omit<AgentSpec, 'tools'> & Pick<Agent, 'tools'>) {
   const { slug, name, role, persona, instructions, route, placeholder, budget, limits } = agent;
-  const texts = { slug, name, role, persona, instructions, route, placeholder };
+  const tools = agent.tools == null ? null : agent.tools.join(', ');
+  const texts = { slug, name, role, persona, instructions, route, placeholder, tools };
   return { ...texts, ...flat('budget', budget), ...flat('limits', limits) };
 }
 

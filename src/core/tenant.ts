@@ -29,6 +29,8 @@ export interface Agent {
   readonly route: string;
   /** What stands in the thread while the agent works. */
   readonly placeholder: string;
+  /** Names of the tools it may use; absent or `null`: all that are built in. */
+  readonly tools?: readonly string[] | null;
   readonly limits?: TurnLimits;
   /** Absent where it is of no concern: the gate before each call looks it up itself. */
   readonly budget?: Budget;

@@ -42,6 +42,7 @@ export interface AgentsTable {
   instructions: string;
   route: string;
   placeholder: string;
+  tools: string[] | null;
   budget_daily_usd: NullableNumber;
   budget_monthly_usd: NullableNumber;
   budget_daily_tokens: NullableNumber;
@@ -109,5 +110,7 @@ export interface MessagesTable {
   content: string;
   mentions: ColumnType<unknown, string>;
   addressed: boolean;
+  turn_id: Generated<string | null>;
   sent_at: Date;
+  deleted_at: Generated<Date | null>;
 }

@@ -1,6 +1,14 @@
 import type pg from 'pg';
 import type { Clock } from '../core/clock.ts';
-import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, TurnKey, TurnLedger } from '../core/turn.ts';
+import type {
+  ClaimedTurn,
+  CommitTurn,
+  FinishTurn,
+  LogSteps,
+  RetryTurn,
+  TurnKey,
+  TurnLedger,
+} from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
 import { queryRows } from '../db/query-rows.ts';
@@ -88,6 +96,14 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     const finished = new Set(rows.map(Number));
     return turns.map(({ turnId }) => finished.has(turnId));
   });
+  const logSteps = batched(async (turns: readonly LogSteps[]) => {
+    const rows = await call<string>('log_steps', 'select log_steps($1, $2) as result', [
+      owner,
+      JSON.stringify(turns),
+    ]);
+    const logged = new Set(rows.map(Number));
+    return turns.map(({ turnId }) => logged.has(turnId));
+  });
   const retry = batched(async (turns: readonly RetryTurn[]) => {
     const rows = await call<string>('retry_turns', 'select retry_turns($1, $2) as result', [
       owner,
@@ -145,6 +161,7 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
         return isHeld;
       });
     },
+    logSteps,
     commit,
     finish,
     retry,

@@ -22,6 +22,7 @@ export async function listAgents(transaction: Transaction<Database>): Promise<re
     instructions: row.instructions,
     route: row.route,
     placeholder: row.placeholder,
+    tools: row.tools,
     limits: {
       maxSteps: row.max_steps,
       maxToolCalls: row.max_tool_calls,
@@ -60,6 +61,7 @@ function columnsOf({ slug, name, role, persona, instructions, route, placeholder
     instructions,
     route,
     placeholder,
+    tools: arrayOf(agent.tools),
     max_steps: limits.maxSteps,
     max_tool_calls: limits.maxToolCalls,
     max_turn_seconds: limits.maxTurnSeconds,
@@ -90,4 +92,9 @@ export async function deleteAgent(
     where t.tenant_id = ${tenantId} and t.agent_id = ${id} and t.status in ('running', 'committed')
       and c.tenant_id = t.tenant_id and c.id = t.conversation_id`.execute(transaction);
   await transaction.deleteFrom('agents').where('tenant_id', '=', tenantId).where('id', '=', id).execute();
+}
+
+/** The driver takes an array that may be changed. */
+function arrayOf(names: readonly string[] | null | undefined): string[] | null {
+  return names == null ? null : [...names];
 }

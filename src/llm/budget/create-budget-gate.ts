@@ -59,7 +59,7 @@ const MAX_UNWRITTEN = 10_000;
 const STOP_DEADLINE_MS = 5_000;
 
 /**
- * The gate before every model call (invariant 7, docs/decisions/0006-budgets.md). Tenants without a limit pay for one
+ * The gate before every model call (invariant 7, docs/decisions/0008-budgets.md). Tenants without a limit pay for one
  * row in the ledger, after the call; all others also wait for their reservation.
  */
 export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate {
