@@ -3,7 +3,7 @@ import type { BudgetUsage, Usage } from '../stores/usage.ts';
 const NANO_USD = 1_000_000_000;
 
 /** US dollars without loss: `0.000907`, `12`. */
-export function toUsdText(nanoUsd: number): string {
+function toUsdText(nanoUsd: number): string {
   const whole = Math.trunc(nanoUsd / NANO_USD);
   const rest = String(nanoUsd - whole * NANO_USD)
     .padStart(9, '0')

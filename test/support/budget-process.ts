@@ -15,7 +15,6 @@ export const dollarModel: RouteEntry = {
   baseUrl: 'http://127.0.0.1:9/v1',
   price: { inputUsdPerMillion: 1, outputUsdPerMillion: 1 },
 };
-export const NANO_USD_PER_TOKEN = 1_000;
 
 export interface BudgetProcess extends RunningBudgetGate {
   readonly thresholds: readonly ReachedThreshold[];
