@@ -115,7 +115,8 @@ begin
       select k.agent_id as id, n.name as tenant_name,
         jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
           'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
-          'tools', a.tools) as agent,
+          'tools', a.tools, 'limits', jsonb_build_object('maxSteps', a.max_steps, 'maxToolCalls', a.max_tool_calls,
+          'maxTurnSeconds', a.max_turn_seconds, 'maxTurnUsd', a.max_turn_usd)) as agent,
         jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
           'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,
           'credentials', encode(k.credentials, 'base64')) as connection
