@@ -23,6 +23,7 @@ import { closeHttpServer } from './gateway/close-http-server.ts';
 import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
+import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
@@ -42,7 +43,7 @@ import { disableConnection } from './stores/connection-status.ts';
 import { findConnection, openCredentials, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
-import { expireOldRows } from './stores/retention.ts';
+import { expireLedger, expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
@@ -69,6 +70,7 @@ export interface AppOptions {
   readonly tenantConcurrency?: number | null;
   /** From when on people are told that answers take a while; `null`: never. */
   readonly busy?: BusyBounds | null;
+  readonly ledgerRetentionDays: number;
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;
@@ -253,9 +255,10 @@ export async function startApp(options: AppOptions): Promise<App> {
     // 3 queue, 4 orchestrator, 5 models and 6 delivery: what goes out
     const routes = createRouteDirectory({ database, cipher, fallback: defaultRoute(options.providerKeys) });
     listener.on('konstruct_changed', () => routes.invalidate());
+    const owner = `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`;
     const queue = createTurnQueue({
       pool: workPool,
-      owner: `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`,
+      owner,
       leaseMs: timing.leaseMs,
       historyMessages: HISTORY_MESSAGES,
       tenantTurns: options.tenantConcurrency ?? null,
@@ -263,6 +266,10 @@ export async function startApp(options: AppOptions): Promise<App> {
       metrics,
     });
     const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log, metrics });
+    const budget = openBudgetGate({ pool: workPool, owner, clock, wallClock, sleep, log });
+    listener.on('konstruct_changed', () => budget.invalidate());
+    budget.start();
+    closing.push(() => budget.stop());
     const models = createModelPool({
       routes: (name) => routes.find(name),
       keys: options.providerKeys,
@@ -340,8 +347,12 @@ export async function startApp(options: AppOptions): Promise<App> {
           againAfterMs: (await sendNotices(signal)) ? NOTICE_RETRY_MS : null,
         }),
         retention: async (signal) => {
-          const before = new Date(wallClock() - options.retentionDays * 86_400_000);
-          log.info('retention.done', { ...(await expireOldRows(workPool, before, signal)) });
+          const daysAgo = (days: number) => new Date(wallClock() - days * 86_400_000);
+          const before = daysAgo(options.retentionDays);
+          log.info('retention.done', {
+            ...(await expireOldRows(workPool, before, signal)),
+            ...(await expireLedger(workPool, daysAgo(options.ledgerRetentionDays), signal)),
+          });
           return { againAfterMs: null };
         },
       },

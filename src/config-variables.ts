@@ -89,6 +89,11 @@ export const configVariables = {
     'Conversations and messages older than this many days are removed.',
     '`365`',
   ),
+  LEDGER_RETENTION_DAYS: variable(
+    integer(62, 36_500),
+    'What model calls cost is kept for this many days; two months at least, because budgets count them.',
+    '`761` (25 months)',
+  ),
   LOG_LEVEL: variable(
     oneOf('debug', 'info', 'warn', 'error', 'silent'),
     'The least important kind of log line that is written.',

@@ -27,6 +27,7 @@ describe('loadConfig', () => {
     expect(config).toMatchObject({
       workerConcurrency: 50,
       retentionDays: 365,
+      ledgerRetentionDays: 761,
       role: 'all',
       logLevel: 'info',
     });

@@ -30,6 +30,7 @@ export interface Config {
   readonly busy: { readonly afterMs: number | null; readonly afterWaiting: number | null };
   readonly stopGraceMs: number;
   readonly stopDeadlineMs: number;
+  readonly ledgerRetentionDays: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly otlpEndpoint: string | null;
   /** Absolute path of a konstruct.yaml to apply at start. */
@@ -114,6 +115,7 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     }),
     stopGraceMs: (values.STOP_GRACE_SECONDS ?? (mode === 'serve' ? 3 : 0)) * 1_000,
     stopDeadlineMs: (values.STOP_DEADLINE_SECONDS ?? 10) * 1_000,
+    ledgerRetentionDays: values.LEDGER_RETENTION_DAYS ?? 761,
     logLevel: values.LOG_LEVEL ?? 'info',
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     configFile: values.KONSTRUCT_CONFIG === null ? null : resolve(cwd, values.KONSTRUCT_CONFIG),

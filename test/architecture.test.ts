@@ -17,7 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   router: ['db'],
   queue: ['db'],
   orchestrator: [],
-  llm: [],
+  llm: ['db'],
   delivery: [],
   'channels/*': [],
   // What agents may call.

@@ -56,6 +56,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       busy: config.busy,
       timing: { stopGraceMs: config.stopGraceMs, stopDeadlineMs: config.stopDeadlineMs },
       metrics: createMetrics({ process: true, log }),
+      ledgerRetentionDays: config.ledgerRetentionDays,
       version: readVersion(),
       log,
       tools,
