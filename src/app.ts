@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
 import { createSlackChannel } from './channels/slack/index.ts';
+import type { BudgetGate } from './core/budget.ts';
 import type { Channel } from './core/channel.ts';
 import type { Cipher } from './core/cipher.ts';
 import { KonstructError } from './core/errors.ts';
@@ -197,6 +198,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const models = createModelPool({
       routes: (name) => routes.find(name),
       keys: options.providerKeys,
+      budget: unmetered,
       clock,
       random,
       sleep,
@@ -279,6 +281,13 @@ export async function startApp(options: AppOptions): Promise<App> {
     throw translateDatabaseError(error);
   }
 }
+
+/** No budget is enforced and no price is known. */
+const unmetered: BudgetGate = {
+  reserve: async () => ({
+    settle: async ({ isEstimated }) => ({ nanoUsd: null, isEstimated, priceVersion: null }),
+  }),
+};
 
 /** A platform waits 3 s for its ack: a database that takes longer is answered with 503 in time. */
 const ADMIT_TIMEOUTS = { connectTimeoutMs: 2_000, statementTimeoutMs: 2_500 };
