@@ -9,6 +9,7 @@ import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys } from './core/model.ts';
+import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
@@ -23,7 +24,7 @@ import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
-import { createWorker } from './queue/create-worker.ts';
+import { createWorker, type Worker } from './queue/create-worker.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
 import { createAdmit } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
@@ -31,11 +32,15 @@ import { createConnectionDirectory } from './router/create-connection-directory.
 import { createRouter } from './router/create-router.ts';
 import { disableConnection } from './stores/connection-status.ts';
 import { recordAgentUser } from './stores/connections.ts';
+import { readConversationMessages } from './stores/conversation-messages.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
+import { createToolBox } from './tools/create-tool-box.ts';
+import { createCurrentTime } from './tools/current-time.ts';
+import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
@@ -50,6 +55,8 @@ export interface AppOptions {
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;
+  /** Tools beside those that are built in, for agents that name them. */
+  readonly tools?: readonly Tool[];
   /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */
   readonly extend?: (server: FastifyInstance) => Promise<void>;
   readonly timing?: Partial<AppTiming>;
@@ -65,6 +72,7 @@ export interface AppTiming {
   readonly deliveryRetryDelaysMs: readonly number[];
   readonly modelAttemptMs: number;
   readonly modelTotalMs: number;
+  readonly toolDeadlineMs: number;
 }
 
 const defaultTiming: AppTiming = {
@@ -75,6 +83,7 @@ const defaultTiming: AppTiming = {
   deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
   modelAttemptMs: 60_000,
   modelTotalMs: 120_000,
+  toolDeadlineMs: 60_000,
 };
 
 export interface App {
@@ -147,10 +156,10 @@ export async function startApp(options: AppOptions): Promise<App> {
     // 1 gateway and 2 router: what comes in
     const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
     listener.on('konstruct_changed', () => directory.invalidate());
-    let wakeWorker = (): void => {};
+    let worker: Worker | null = null;
     let jobs: Jobs | null = null;
     const route = createRouter({
-      admit: createAdmit(admitPool ?? workPool),
+      admit: createAdmit(admitPool ?? workPool, () => worker),
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
       onAgentUser: (connection, agentUserId) => {
@@ -158,7 +167,7 @@ export async function startApp(options: AppOptions): Promise<App> {
           recordAgentUser(transaction, { ...connection, agentUserId }),
         ).catch((error: unknown) => log.warn('connection.agent_user_unrecorded', { error }));
       },
-      onReady: () => wakeWorker(),
+      onReady: () => worker?.wake(),
       onNotice: () => {
         jobs?.request('send_notices').catch((error: unknown) => log.warn('jobs.request_failed', { error }));
       },
@@ -206,6 +215,17 @@ export async function startApp(options: AppOptions): Promise<App> {
       timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
       ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
     });
+    const toolsOf = createToolBox(
+      [
+        createCurrentTime(wallClock),
+        createReadConversation({
+          readMessages: (page) => readConversationMessages(database, page),
+          historyMessages: HISTORY_MESSAGES,
+        }),
+        ...(options.tools ?? []),
+      ],
+      log,
+    );
     const runTurn = createRunTurn({
       ledger: queue,
       models,
@@ -219,6 +239,8 @@ export async function startApp(options: AppOptions): Promise<App> {
         historyTokens: HISTORY_TOKENS,
         threadMessages: THREAD_MESSAGES,
       }),
+      toolsOf: ({ agent }) => toolsOf(agent),
+      toolDeadlineMs: timing.toolDeadlineMs,
       clock,
       sleep,
       journeys,
@@ -257,7 +279,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     if (isWorker) {
       const fallback = await routes.find('default');
       if (fallback !== null) await models.prepare(fallback);
-      const worker = createWorker({
+      const ours = createWorker({
         queue,
         concurrency: options.workerConcurrency,
         runTurn,
@@ -265,13 +287,13 @@ export async function startApp(options: AppOptions): Promise<App> {
         pollEveryMs: timing.pollEveryMs,
         log,
       });
-      wakeWorker = worker.wake;
+      worker = ours;
       listener.on('konstruct_ready', (fromProcessId) => {
         // Our own gateway has woken the worker already: a second claim would find nothing.
-        if (fromProcessId === null || !ownGateway.has(fromProcessId)) worker.wake();
+        if (fromProcessId === null || !ownGateway.has(fromProcessId)) ours.wake();
       });
-      worker.start();
-      closing.push(() => worker.stop(STOP_DEADLINE_MS));
+      ours.start();
+      closing.push(() => ours.stop(STOP_DEADLINE_MS));
     }
     const url = await listenOn(server, options.host, options.port);
     closing.push(() => closeServer(server));
@@ -329,6 +351,7 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
       await Promise.all(
         clients.map(async (client) => {
           await client.query("select admit_batch('[]')");
+          await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
         }),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -98,6 +98,62 @@ describe('an owner who is no superuser', () => {
     });
     await run(inject('postgresAdminUrl'), [`grant konstruct_app, konstruct_pipeline to ${stranger}`]);
     expect((await migrate(url, quiet)).applied.length).toBeGreaterThan(1);
+  });
+});
+
+describe('the functions', () => {
+  const withClient = async <T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      return await work(client);
+    } finally {
+      await client.end();
+    }
+  };
+
+  it('are replaced when one has changed, and stay the property of their owner', async () => {
+    const url = await databaseOf(owner);
+    const folder = pathToFileURL(`${await mkdtemp(join(tmpdir(), 'konstruct-migrations-'))}/`);
+    await cp(new URL('../migrations/', import.meta.url), folder, { recursive: true });
+    await migrate(url, { ...quiet, folder });
+    const file = new URL('functions/list_tenants.sql', folder);
+    await writeFile(file, (await readFile(file, 'utf8')).replace('order by t.slug', 'order by t.slug desc'));
+    await withClient(url, async (client) => {
+      expect(await listPendingMigrations(client, { folder })).toEqual(['functions/']);
+      expect((await migrate(url, { ...quiet, folder })).applied).toEqual(['functions/']);
+      expect(await listPendingMigrations(client, { folder })).toEqual([]);
+      const { rows } = await client.query<{ source: string; owner: string; open: boolean }>(
+        `select prosrc as source, proowner::regrole::text as owner, has_function_privilege('public', oid, 'execute') as open
+         from pg_proc where proname = 'list_tenants'`,
+      );
+      expect(rows).toEqual([
+        { source: expect.stringContaining('desc'), owner: 'konstruct_pipeline', open: false },
+      ]);
+    });
+    expect((await migrate(url, { ...quiet, folder })).applied).toEqual([]);
+  });
+
+  it('are never taken back to those of an older version', async () => {
+    const url = await databaseOf(owner);
+    await migrate(url, quiet);
+    await run(url, [`update konstruct.function_sets set version = '99.1.0', checksum = 'newer'`]);
+    await expect(migrate(url, quiet)).rejects.toMatchObject({
+      code: 'database_outdated',
+      message: expect.stringContaining('99.1.0'),
+    });
+  });
+
+  it('come to a database that still had them among its numbered files', async () => {
+    const url = await databaseOf(owner);
+    await migrate(url, quiet);
+    await run(url, [
+      'drop table konstruct.function_sets',
+      `delete from konstruct.migrations where name = '0004_dead_letters.sql'`,
+      `insert into konstruct.migrations (name, checksum) values ('0002_pipeline.sql', 'a'), ('0003_dead_letters.sql', 'b')`,
+    ]);
+    expect((await migrate(url, quiet)).applied).toEqual(['0004_dead_letters.sql', 'functions/']);
+    expect((await migrate(url, quiet)).applied).toEqual([]);
   });
 });
 

@@ -30,6 +30,8 @@ export interface AgentSpec {
   readonly instructions: string;
   readonly route: string;
   readonly placeholder: string;
+  /** `null`: all that are built in. */
+  readonly tools: readonly string[] | null;
 }
 
 export interface ConnectionSpec {
@@ -75,6 +77,7 @@ export const agentDefaults = {
   instructions: '',
   route: 'default',
   placeholder: 'Thinking…',
+  tools: null,
 } as const;
 
 const agentShape = {
@@ -85,6 +88,7 @@ const agentShape = {
   instructions: text.default(agentDefaults.instructions),
   route: line.default(agentDefaults.route),
   placeholder: line.default(agentDefaults.placeholder),
+  tools: z.array(line).max(100).nullable().default(agentDefaults.tools),
 };
 
 const settingsShape = {

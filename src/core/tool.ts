@@ -1,6 +1,9 @@
 import type { Log } from './log.ts';
 import type { JsonSchema } from './model.ts';
 
+/** The tools that every installation has (`src/tools/`); an agent that names none may use all of them. */
+export const builtInToolNames = ['current_time', 'read_conversation'] as const;
+
 /** Something an agent may do beside talking. A tool is one file; operators add their own (`examples/`). */
 export interface Tool {
   /** Letters, digits, `_` and `-`, at most 64. */

@@ -2,16 +2,24 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { isKonstructError, KonstructError } from '../core/errors.ts';
+import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { applyFunctions, areFunctionsPending, failedMigration, readFunctions } from './apply-functions.ts';
 import { translateDatabaseError } from './pool.ts';
 
 /** Serialises migrations of one database among all processes; the number is arbitrary and never changes. */
 const ADVISORY_LOCK = 7_203_417;
 const LOCK_PAUSE_MS = 100;
 
+const OUR_FOLDER = new URL('../../migrations/', import.meta.url);
+/** How the functions are called in a list of migrations. */
+const FUNCTIONS = 'functions/';
+
 /** `on delete set null (column)` came with 15; older servers are out of support or soon will be. */
 const MINIMUM_SERVER_VERSION = 15;
+
+/** Files of earlier versions whose functions moved to `functions/` and whose tables are in the files there are now. */
+const RETIRED: ReadonlySet<string> = new Set(['0002_pipeline.sql', '0003_dead_letters.sql']);
 
 export interface MigrationResult {
   readonly applied: readonly string[];
@@ -25,8 +33,9 @@ export interface MigrateOptions {
 }
 
 /**
- * Brings the database up to date: every file of `migrations/` once, in order, each in a transaction of its own, so an
- * interrupted run is simply repeated. Safe from many processes at once: the others wait and then find nothing to do.
+ * Brings the database up to date: every file of `migrations/` once, in order, each in a transaction of its own, then
+ * the functions of `migrations/functions/` where one has changed. So an interrupted run is simply repeated. Safe from
+ * many processes at once: the others wait and then find nothing to do.
  *
  * The user owns the database and may create roles (or an administrator made ours and granted them: the error says how);
  * he need not be a superuser.
@@ -35,7 +44,9 @@ export interface MigrateOptions {
  *   version, a file was changed after it had been applied, or one fails; `database_unavailable`
  */
 export async function migrate(databaseUrl: string, options: MigrateOptions): Promise<MigrationResult> {
-  const files = await readMigrations(options.folder ?? new URL('../../migrations/', import.meta.url));
+  const folder = options.folder ?? OUR_FOLDER;
+  const files = await readMigrations(folder);
+  const functions = await readFunctions(folder);
   const client = new pg.Client({
     connectionString: databaseUrl,
     application_name: 'konstruct migrate',
@@ -53,7 +64,12 @@ export async function migrate(databaseUrl: string, options: MigrateOptions): Pro
   try {
     await checkServerVersion(client);
     await lock(client, options.lockDeadlineMs ?? 300_000);
-    return { applied: await applyMissing(client, files, options.log) };
+    const applied = await applyMissing(client, files, options.log);
+    if (await applyFunctions(client, functions)) {
+      options.log.info('database.functions_replaced', { functions: functions.files.length });
+      return { applied: [...applied, FUNCTIONS] };
+    }
+    return { applied };
   } catch (error) {
     throw translateDatabaseError(error);
   } finally {
@@ -120,17 +136,21 @@ export async function listPendingMigrations(
   client: pg.ClientBase,
   options: { folder?: URL } = {},
 ): Promise<readonly string[]> {
-  const files = await readMigrations(options.folder ?? new URL('../../migrations/', import.meta.url));
+  const folder = options.folder ?? OUR_FOLDER;
+  const files = await readMigrations(folder);
+  const functions = await readFunctions(folder);
+  const all = [...files.map(({ name }) => name), ...(functions.files.length > 0 ? [FUNCTIONS] : [])];
   const { rows: tables } = await client.query<{ known: boolean }>(
     `select to_regclass('konstruct.migrations') is not null as known`,
   );
-  if (!tables[0]?.known) return files.map(({ name }) => name);
+  if (!tables[0]?.known) return all;
   const { rows } = await client.query<{ name: string; checksum: string }>(
     'select name, checksum from konstruct.migrations',
   );
   const done = new Map(rows.map((row) => [row.name, row.checksum]));
   checkHistory(done, files);
-  return files.map(({ name }) => name).filter((name) => !done.has(name));
+  const isCurrent = !(await areFunctionsPending(client, functions));
+  return all.filter((name) => (name === FUNCTIONS ? !isCurrent : !done.has(name)));
 }
 
 interface Migration {
@@ -152,6 +172,7 @@ async function readMigrations(folder: URL): Promise<readonly Migration[]> {
 function checkHistory(done: ReadonlyMap<string, string>, files: readonly Migration[]): void {
   const known = new Map(files.map((file) => [file.name, file.checksum]));
   for (const [name, checksum] of done) {
+    if (RETIRED.has(name)) continue;
     const ours = known.get(name);
     if (ours === undefined) {
       throw new KonstructError(
@@ -178,14 +199,6 @@ async function applyMigration(client: pg.Client, file: Migration): Promise<void>
     ]);
     await client.query('commit');
   } catch (cause) {
-    const translated = translateDatabaseError(cause);
-    if (isKonstructError(translated)) throw translated; // the connection is gone, and the transaction with it
-    await client.query('rollback');
-    const { message, hint } = cause as { message: string; hint?: string };
-    throw new KonstructError(
-      'database_outdated',
-      `Migration ${file.name} failed: ${message}.${hint ? ` ${hint}` : ''}`,
-      { cause },
-    );
+    throw await failedMigration(client, file.name, cause);
   }
 }

@@ -31,6 +31,7 @@ export interface AgentsTable {
   instructions: string;
   route: string;
   placeholder: string;
+  tools: string[] | null;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
@@ -89,5 +90,7 @@ export interface MessagesTable {
   content: string;
   mentions: ColumnType<unknown, string>;
   addressed: boolean;
+  turn_id: Generated<string | null>;
   sent_at: Date;
+  deleted_at: Generated<Date | null>;
 }

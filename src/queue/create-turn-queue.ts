@@ -1,17 +1,27 @@
 import type pg from 'pg';
 import type { Clock } from '../core/clock.ts';
-import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, TurnKey, TurnLedger } from '../core/turn.ts';
+import type {
+  ClaimedTurn,
+  CommitTurn,
+  FinishTurn,
+  LogSteps,
+  RetryTurn,
+  TurnKey,
+  TurnLedger,
+} from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
 import { queryRows } from '../db/query-rows.ts';
 
-/** The conversation rows as a queue: claim, renew and write back, each in batches (migrations/0002_pipeline.sql). */
+/** The conversation rows as a queue: claim, renew and write back, each in batches (migrations/functions/). */
 export interface TurnQueue extends TurnLedger {
   /**
    * Leases up to `limit` ready conversations, the longest waiting first. If there are more, the tenants take turns from
    * call to call.
    */
   claim(limit: number): Promise<readonly ClaimedTurn[]>;
+  /** The same in two halves, for a claim that is part of another call. */
+  beginClaim(limit: number): ClaimInProgress;
   /** Prolongs leases; says for each turn, in order, whether it is still held. */
   renew(turns: readonly TurnKey[]): Promise<readonly boolean[]>;
   /**
@@ -19,6 +29,13 @@ export interface TurnQueue extends TurnLedger {
    * goes on learns it from here before it sends anything; the database would tell it only at its next write.
    */
   isHeld(turn: TurnKey): boolean;
+}
+
+export interface ClaimInProgress {
+  /** Parameters of `claim_turns`, in order. */
+  readonly values: readonly unknown[];
+  /** Notes until when the turns are held. */
+  end(turns: readonly ClaimedTurn[]): void;
 }
 
 export interface TurnQueueOptions {
@@ -79,6 +96,14 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     const finished = new Set(rows.map(Number));
     return turns.map(({ turnId }) => finished.has(turnId));
   });
+  const logSteps = batched(async (turns: readonly LogSteps[]) => {
+    const rows = await call<string>('log_steps', 'select log_steps($1, $2) as result', [
+      owner,
+      JSON.stringify(turns),
+    ]);
+    const logged = new Set(rows.map(Number));
+    return turns.map(({ turnId }) => logged.has(turnId));
+  });
   const retry = batched(async (turns: readonly RetryTurn[]) => {
     const rows = await call<string>('retry_turns', 'select retry_turns($1, $2) as result', [
       owner,
@@ -96,18 +121,26 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     },
   );
 
+  function beginClaim(limit: number): ClaimInProgress {
+    const untilMs = clock() + options.leaseMs; // from before the call: never later than the database's
+    return {
+      values: [owner, limit, options.leaseMs, options.historyMessages, lastTenantId],
+      end(turns) {
+        lastTenantId = lastInTurn(turns, lastTenantId);
+        for (const turn of turns) heldUntilMs.set(turn, untilMs);
+      },
+    };
+  }
+
   return {
     async claim(limit) {
-      const untilMs = clock() + options.leaseMs; // from before the call: never later than the database's
-      const turns = await call<ClaimedTurn>(
-        'claim_turns',
-        'select claim_turns($1, $2, $3, $4, $5) as result',
-        [owner, limit, options.leaseMs, options.historyMessages, lastTenantId],
-      );
-      lastTenantId = lastInTurn(turns, lastTenantId);
-      for (const turn of turns) heldUntilMs.set(turn, untilMs);
+      const claim = beginClaim(limit);
+      const text = 'select claim_turns($1, $2, $3, $4, $5) as result';
+      const turns = await call<ClaimedTurn>('claim_turns', text, claim.values);
+      claim.end(turns);
       return turns;
     },
+    beginClaim,
     isHeld: (turn) => clock() < (heldUntilMs.get(turn) ?? 0),
     async renew(turns) {
       const untilMs = clock() + options.leaseMs;
@@ -128,6 +161,7 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
         return isHeld;
       });
     },
+    logSteps,
     commit,
     finish,
     retry,

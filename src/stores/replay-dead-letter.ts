@@ -22,7 +22,7 @@ interface LockedTurn {
 
 /**
  * Makes a dead letter of the transaction's tenant a turn again, in its place in the conversation: at once, or when the
- * turn under way has ended (`resume_replay` in `migrations/0003_dead_letters.sql`). Holding the conversation, so that of
+ * turn under way has ended (`resume_replay` in `migrations/0004_dead_letters.sql`). Holding the conversation, so that of
  * many who replay it one does.
  *
  * @throws KonstructError `not_found`, `dead_letter_closed`, `replay_impossible`; nothing has changed then

@@ -43,7 +43,9 @@ async function ensureTemplate(client: pg.Client, adminUrl: string): Promise<stri
 
 function migrationsDigest(): string {
   const digest = createHash('sha256');
-  for (const file of readdirSync(migrations).sort()) digest.update(readFileSync(new URL(file, migrations)));
+  const files = readdirSync(migrations, { recursive: true, encoding: 'utf8' });
+  for (const file of files.filter((name) => name.endsWith('.sql')).sort())
+    digest.update(readFileSync(new URL(file, migrations)));
   return digest.digest('hex').slice(0, 12);
 }
 

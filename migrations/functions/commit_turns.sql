@@ -1,0 +1,72 @@
+-- Records what a turn has come to: the steps, the reply and what is to be delivered. Refused (not in the result) when
+-- fence or owner no longer fit: another worker has the conversation. Turns: see CommitTurn in src/core/turn.ts.
+-- A placeholder that is known by now is recorded on the way. Returns per turn the ids of the new deliveries.
+create or replace function konstruct.commit_turns(p_owner text, p_turns jsonb)
+  returns setof jsonb
+  language plpgsql security definer
+  set search_path = konstruct, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_hashjoin = off
+  set enable_mergejoin = off
+  set enable_seqscan = off
+  set random_page_cost = 1.1
+as $$
+begin
+  return query
+  with input as materialized (
+    select i.* from jsonb_to_recordset(p_turns) as i ("tenantId" uuid, "conversationId" bigint, "turnId" bigint,
+      fence bigint, "placeholderExternalId" text, steps jsonb, reply text, parts jsonb, "agentUserId" text,
+      "errorCode" text, "errorDetails" jsonb)
+  ), held as materialized (
+    select i.*, c.connection_id, c.channel_id, t.reply_thread_id
+    from input i
+    join conversations c on c.tenant_id = i."tenantId" and c.id = i."conversationId"
+    join turns t on t.tenant_id = i."tenantId" and t.id = i."turnId"
+    where c.fence = i.fence and c.lease_owner = p_owner and c.turn_id = i."turnId" and t.status = 'running'
+    order by c.connection_id, c.channel_id, c.thread_id
+    for no key update of c
+  ), turn as (
+    update turns t
+    set status = 'committed', committed_at = clock_timestamp(), attempts = 0, error_code = h."errorCode",
+        error_details = h."errorDetails"
+    from held h
+    where t.tenant_id = h."tenantId" and t.id = h."turnId"
+  ), step as (
+    insert into steps (tenant_id, turn_id, position, kind, outcome, provider, model, input_tokens, output_tokens,
+      cached_input_tokens, reasoning_tokens, detail, started_at, duration_ms)
+    select h."tenantId", h."turnId", s.position, s.kind, s.outcome, s.provider, s.model, s."inputTokens",
+      s."outputTokens", s."cachedInputTokens", s."reasoningTokens", s.detail,
+      to_timestamp(s."startedAtMs" / 1000), s."durationMs"
+    from held h, jsonb_to_recordset(h.steps) as s (position integer, kind text, outcome text, provider text, model text,
+      "inputTokens" integer, "outputTokens" integer, "cachedInputTokens" integer, "reasoningTokens" integer,
+      detail jsonb, "startedAtMs" double precision, "durationMs" integer)
+  ), message as (
+    -- The first part replaces the placeholder, so its name is known and the end of the turn need not write the row again.
+    insert into messages (tenant_id, conversation_id, connection_id, channel_id, external_id, direction, sender_id,
+      content, addressed, turn_id, sent_at)
+    select h."tenantId", h."conversationId", h.connection_id, h.channel_id,
+      case when not exists (
+        select 1 from messages known
+        where known.tenant_id = h."tenantId" and known.connection_id = h.connection_id
+          and known.channel_id = h.channel_id and known.external_id = h."placeholderExternalId"
+        offset 0) then h."placeholderExternalId" end,
+      'out', h."agentUserId", h.reply, false, h."turnId", clock_timestamp()
+    from held h
+  ), shown as (
+    update deliveries d set status = 'sent', external_id = h."placeholderExternalId", sent_at = clock_timestamp()
+    from held h
+    where h."placeholderExternalId" is not null and d.tenant_id = h."tenantId" and d.turn_id = h."turnId"
+      and d.kind = 'placeholder' and d.position = 0
+  ), outbox as (
+    insert into deliveries (tenant_id, turn_id, kind, position, channel_id, thread_id, content, status, attempts)
+    select h."tenantId", h."turnId", 'answer', (part.place - 1)::integer, h.channel_id, h.reply_thread_id, part.content,
+      'sending', 1
+    from held h, jsonb_array_elements_text(h.parts) with ordinality as part (content, place)
+    returning tenant_id, turn_id, id, position
+  )
+  select jsonb_build_object('turnId', h."turnId", 'deliveryIds', (
+    select jsonb_agg(o.id order by o.position) from outbox o
+    where o.tenant_id = h."tenantId" and o.turn_id = h."turnId"))
+  from held h;
+end
+$$;
