@@ -35,7 +35,8 @@ export async function checkProvider(entry: RouteEntry, options: CheckOptions): P
   for (const [index, apiKey] of apiKeys.entries()) {
     const checked = await checkKey({ ...access, apiKey }, options);
     if (checked.kind === 'problem') {
-      const which = apiKeys.length === 1 ? '' : ` (key ${index + 1} of ${apiKeys.length}, ${keyIdOf(apiKey ?? '')})`;
+      const which =
+        apiKeys.length === 1 ? '' : ` (key ${index + 1} of ${apiKeys.length}, ${keyIdOf(apiKey ?? '')})`;
       return { ...checked, problem: `${checked.problem}${which}` };
     }
     result = checked;

@@ -67,7 +67,7 @@ export function classifyFailure(error: unknown, nowMs: number): AttemptFailure {
     });
   }
   const status = error.statusCode ?? null;
-  const { type: errorType, retryAfterMs: toldMs, isTooLong } = readProviderError(error.responseBody);
+  const { type: errorType, retryAfterMs: toldMs, isTooLong } = readProviderError(error);
   const known = { status, errorType, retryAfterMs: retryAfterMs(error.responseHeaders, nowMs) ?? toldMs };
   if (status === null) {
     const code = systemCode(error);
@@ -146,12 +146,18 @@ interface ProviderError {
  * `reason` in `error.details` or `error.status`. Gemini says there, too, how long to wait:
  * https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto
  */
-function readProviderError(responseBody: string | undefined): ProviderError {
+function readProviderError({ responseBody, responseHeaders }: APICallError): ProviderError {
   const body = fieldsOf(parsed(responseBody ?? ''));
   const error = typeof body.error === 'object' ? body.error : body; // Mistral and Bedrock have no wrapping
   const { code, status, type, details, message } = fieldsOf(error);
   const more = Array.isArray(details) ? details.map(fieldsOf) : [];
-  const words = [...more.map(({ reason }) => reason), code, status, type];
+  const words = [
+    ...more.map(({ reason }) => reason),
+    code,
+    status,
+    type,
+    responseHeaders?.['x-amzn-errortype'],
+  ];
   const seconds = more
     .map(({ retryDelay }) => /^(\d+(?:\.\d+)?)s$/.exec(String(retryDelay))?.[1])
     .find((written) => written !== undefined);

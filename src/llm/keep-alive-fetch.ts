@@ -45,8 +45,18 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
       const request = open(url, {
         method: init.method ?? 'GET',
         headers: body === undefined ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
-        ...(init.signal ? { signal: init.signal } : {}),
       });
+      // Not Node's own `signal`: when the answer is complete, it destroys the socket with an error in the moment in which
+      // the socket is handed back and nobody listens to it, and the process ends.
+      let answer: IncomingMessage | null = null;
+      const { signal } = init;
+      const onAbort = () => {
+        reject(signal?.reason);
+        if (answer === null) request.destroy();
+        else answer.destroy();
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      request.on('close', () => signal?.removeEventListener('abort', onAbort));
       const standing = awaitConnection(request, init.connectTimeoutMs);
       request.on('error', (error) => {
         standing();
@@ -59,6 +69,7 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
         }
       });
       request.on('response', (message) => {
+        answer = message;
         if (isEventStream(message)) {
           resolve(toResponse(message, streamBody(message, maxAnswerBytes)));
           return;
@@ -134,6 +145,8 @@ function isEventStream(message: IncomingMessage): boolean {
 function streamBody(message: IncomingMessage, maxBytes: number): ReadableStream<Uint8Array<ArrayBuffer>> {
   const chunks: AsyncIterator<Buffer<ArrayBuffer>> = message[Symbol.asyncIterator]();
   let sizeBytes = 0;
+  // Between two reads nobody listens: an abort then would end the process. The next read is told of it all the same.
+  message.on('error', () => undefined);
   return new ReadableStream(
     {
       async pull(controller) {

@@ -219,7 +219,8 @@ export async function* runRequest(
       size: options.size,
       tenantKeys: options.tenantKeys[entry.provider] ?? [],
       triedKeys: triedKeys.get(candidate.place) ?? new Set(),
-      isLast: candidate.place + 1 >= course.length,
+      // A key at its limit whose pause is over is no reason to leave.
+      isLast: candidate.place + 1 >= course.length || (candidate.place === place && retry > 0),
       streamed,
       connectMs: timeouts.connectMs,
       deadlines: {
