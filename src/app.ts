@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
 import { createSlackChannel } from './channels/slack/index.ts';
-import type { BudgetGate } from './core/budget.ts';
 import type { Channel } from './core/channel.ts';
 import type { Cipher } from './core/cipher.ts';
 import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
-import type { ProviderKeys } from './core/model.ts';
+import type { ProviderKeys, ProviderLimits, ProviderName } from './core/model.ts';
 import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
@@ -21,6 +20,7 @@ import { createHttpServer, type HealthReport } from './gateway/create-http-serve
 import { createReceiver } from './gateway/create-receiver.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
+import { unmeteredBudget } from './llm/unmetered-budget.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
@@ -33,6 +33,7 @@ import { createRouter } from './router/create-router.ts';
 import { disableConnection } from './stores/connection-status.ts';
 import { recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
+import { createModelKeyDirectory } from './stores/model-keys.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
@@ -50,6 +51,8 @@ export interface AppOptions {
   readonly cipher: Cipher;
   readonly slack: { readonly signingSecret: string | null; readonly apiUrl: string };
   readonly providerKeys: ProviderKeys;
+  /** How much this process asks of a provider at a time; absent: as much as comes. */
+  readonly providerLimits?: Readonly<Partial<Record<ProviderName, ProviderLimits>>>;
   readonly workerConcurrency: number;
   readonly retentionDays: number;
   readonly version: string;
@@ -195,7 +198,11 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     // 3 queue, 4 orchestrator, 5 models and 6 delivery: what goes out
     const routes = createRouteDirectory({ database, cipher, fallback: defaultRoute(options.providerKeys) });
-    listener.on('konstruct_changed', () => routes.invalidate());
+    const modelKeys = createModelKeyDirectory(database, cipher);
+    listener.on('konstruct_changed', () => {
+      routes.invalidate();
+      modelKeys.invalidate();
+    });
     const queue = createTurnQueue({
       pool: workPool,
       owner: `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`,
@@ -207,7 +214,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     const models = createModelPool({
       routes: (name) => routes.find(name),
       keys: options.providerKeys,
-      budget: unmetered,
+      tenantKeys: modelKeys.find,
+      limits: (provider) => options.providerLimits?.[provider],
+      budget: unmeteredBudget,
       clock,
       random,
       sleep,
@@ -277,6 +286,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     await warmUp([...(admitPool ? [admitPool] : []), workPool]);
     if (isWorker) {
+      await modelKeys.load();
       const fallback = await routes.find('default');
       if (fallback !== null) await models.prepare(fallback);
       const ours = createWorker({
@@ -303,13 +313,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     throw translateDatabaseError(error);
   }
 }
-
-/** No budget is enforced and no price is known. */
-const unmetered: BudgetGate = {
-  reserve: async () => ({
-    settle: async ({ isEstimated }) => ({ nanoUsd: null, isEstimated, priceVersion: null }),
-  }),
-};
 
 /** A platform waits 3 s for its ack: a database that takes longer is answered with 503 in time. */
 const ADMIT_TIMEOUTS = { connectTimeoutMs: 2_000, statementTimeoutMs: 2_500 };

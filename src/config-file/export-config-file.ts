@@ -4,6 +4,7 @@ import type { Cipher } from '../core/cipher.ts';
 import type { Agent } from '../core/tenant.ts';
 import type { Database, StoredRouteEntry } from '../db/schema.ts';
 import { openCredentials, type StoredConnection } from '../stores/connections.ts';
+import { openModelKeys } from '../stores/model-keys.ts';
 import type { StoredRoute } from '../stores/routes.ts';
 import { agentDefaults } from './config-file.ts';
 import { readInstallation, type TenantState } from './read-installation.ts';
@@ -43,11 +44,27 @@ export async function exportConfigFile(
   return { text: document.toString({ lineWidth: 110, defaultStringType: 'PLAIN' }), variables: names.list() };
 }
 
-function exportRoute({ name, entries }: StoredRoute, names: VariableNames) {
-  return entries.map(({ provider, model, baseUrl, encryptedApiKey }: StoredRouteEntry, index) => ({
+function exportRoute({ name, entries, options }: StoredRoute, names: VariableNames) {
+  const list = exportEntries(name, entries, names);
+  return Object.keys(options).length === 0 ? list : { entries: list, ...options };
+}
+
+function exportEntries(name: string, entries: readonly StoredRouteEntry[], names: VariableNames) {
+  return entries.map(({ model, baseUrl, encryptedApiKey, encryptedApiKeys, provider, ...entry }, index) => ({
     provider,
     model: escapeVariables(model),
+    ...entry,
     ...(baseUrl === undefined ? {} : { baseUrl: escapeVariables(baseUrl) }),
+    ...(encryptedApiKeys === undefined
+      ? {}
+      : {
+          apiKeys: encryptedApiKeys.map((_, place) =>
+            names.take(
+              `route ${name} ${entries.length > 1 ? index + 1 : ''} api keys ${place + 1}`,
+              `key ${place + 1} of apiKeys of route ${name}, entry ${index + 1}`,
+            ),
+          ),
+        }),
     ...(encryptedApiKey === undefined
       ? {}
       : {
@@ -67,6 +84,7 @@ function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) 
     slug,
     name: escapeVariables(name),
     ...(Object.keys(limits).length === 0 ? {} : { budget: limits }),
+    ...(state.modelKeys.length === 0 ? {} : { keys: exportModelKeys(state, cipher, names) }),
     agents: state.agents.map(exportAgent),
     connections: state.connections.map((connection) =>
       exportConnection(connection, {
@@ -78,6 +96,21 @@ function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) 
       }),
     ),
   };
+}
+
+function exportModelKeys({ tenant: { slug }, modelKeys }: TenantState, cipher: Cipher, names: VariableNames) {
+  const opened = Object.entries(openModelKeys(cipher, modelKeys));
+  return Object.fromEntries(
+    opened.map(([provider, keys = []]) => [
+      provider,
+      keys.map((_, index) =>
+        names.take(
+          `${slug} ${provider} api key ${keys.length > 1 ? index + 1 : ''}`,
+          `key ${index + 1} for ${provider} of ${slug}`,
+        ),
+      ),
+    ]),
+  );
 }
 
 function exportAgent({ slug, name, role, persona, instructions, route, placeholder, tools }: Agent) {

@@ -28,7 +28,7 @@ describe('resolveEntry', () => {
   });
 
   it('puts the entry’s own key and address before the installation’s', () => {
-    const keys = { openai: { apiKeys: ['installation'], baseUrl: 'https://one.example.com/v1' } };
+    const keys = { openai: { apiKey: 'installation', baseUrl: 'https://one.example.com/v1' } };
     const entry = { provider: 'openai', model: 'm' } as const;
     expect(resolveEntry(entry, keys)).toMatchObject({
       access: { apiKeys: ['installation'], baseUrl: 'https://one.example.com/v1' },
