@@ -15,6 +15,7 @@ import { migrate } from './db/migrate.ts';
 import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
+import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
@@ -31,7 +32,7 @@ import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createRouter } from './router/create-router.ts';
 import { disableConnection } from './stores/connection-status.ts';
-import { recordAgentUser } from './stores/connections.ts';
+import { findConnection, openCredentials, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
 import { createModelKeyDirectory } from './stores/model-keys.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
@@ -224,11 +225,24 @@ export async function startApp(options: AppOptions): Promise<App> {
       timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
       ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
     });
+    const personNames = createPersonNames({
+      channels,
+      open: async (tenantId, id) => {
+        const connection = await withTenant(database, tenantId, (transaction) =>
+          findConnection(transaction, id),
+        );
+        if (connection === null) return null;
+        const { channel, externalId } = connection;
+        const credentials = openCredentials(cipher, connection);
+        return { channel, access: { connectionId: id, externalId, credentials } };
+      },
+    });
     const toolsOf = createToolBox(
       [
         createCurrentTime(wallClock),
         createReadConversation({
           readMessages: (page) => readConversationMessages(database, page),
+          personNames,
           historyMessages: HISTORY_MESSAGES,
         }),
         ...(options.tools ?? []),
@@ -249,6 +263,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         threadMessages: THREAD_MESSAGES,
       }),
       toolsOf: ({ agent }) => toolsOf(agent),
+      isHeld: queue.isHeld,
       toolDeadlineMs: timing.toolDeadlineMs,
       clock,
       sleep,
@@ -356,7 +371,9 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
           await client.query("select admit_batch('[]')");
           await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
-          await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
+          await client.query(
+            "select log_steps('warm-up', '[]'), commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')",
+          );
         }),
       );
     } finally {

@@ -114,7 +114,8 @@ begin
     if conversation.turn_id is null and (conversation.scope <> 'direct' or conversation.thread_id = '') then
       select k.agent_id as id, n.name as tenant_name,
         jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
-          'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder) as agent,
+          'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
+          'tools', a.tools) as agent,
         jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
           'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,
           'credentials', encode(k.credentials, 'base64')) as connection
@@ -161,7 +162,7 @@ begin
       'threadId', conversation.thread_id, 'replyThreadId', history.reply_thread_id, 'scope', conversation.scope,
       'startedAtMs', extract(epoch from turn.started_at) * 1000, 'tenantName', agent.tenant_name,
       'agent', agent.agent, 'connection', agent.connection, 'messages', history.shown,
-      'placeholderId', placeholder, 'deliveries', '[]'::jsonb, 'steps', 0);
+      'placeholderId', placeholder, 'deliveries', '[]'::jsonb, 'steps', 0, 'loggedSteps', '[]'::jsonb);
   end loop;
   if jsonb_array_length(ready) > 2 then
     rest := ready;

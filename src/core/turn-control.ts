@@ -9,7 +9,7 @@ export interface TurnControl {
   /** Asked before every model call but the first: what joins the turn, as the model shall read it. */
   arrivals(): Promise<readonly ModelMessage[]>;
   /**
-   * For the next model call or round of tools. Aborted with the reason `aborted` it ends that call, and the turn goes on
+   * A new signal for the next model call or round of tools. Aborted with the reason `aborted` it ends that call, and the turn goes on
    * from its last finished step (`arrivals` is asked again). Any other reason ends the work on the turn with that error.
    */
   callSignal(): AbortSignal;

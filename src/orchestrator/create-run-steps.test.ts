@@ -60,6 +60,7 @@ async function run(input: {
   /** Comes before the log has the steps; `false`: it refuses them. */
   readonly onWrite?: () => Promise<boolean>;
   readonly logged?: Step[];
+  readonly isHeld?: () => boolean;
 }) {
   const { pool, requests } = modelOf(input.replies);
   const { logged = [], onWrite = async () => true } = input;
@@ -68,6 +69,7 @@ async function run(input: {
     models: pool,
     preparePrompt: async () => ({ system: '', messages: [{ role: 'user', content: 'hello' }] }),
     toolsOf: () => new Map((input.tools ?? []).map((tool) => [tool.name, tool])),
+    isHeld: input.isHeld ?? (() => true),
     maxOutputTokens: 100,
     toolDeadlineMs: 1_000,
     clock: input.clock ?? (() => 0),
@@ -229,6 +231,19 @@ describe('a turn that has a log', () => {
     const look = recordingTool('look', () => 'seen');
     const ran = await run({ replies: [['look'], 'Too late.'], tools: [look], onWrite: async () => false });
     expect(ran.outcome).toMatchObject({ ok: false, error: { code: 'lease_lost' }, steps: [] });
+  });
+});
+
+describe('a worker that was stopped beyond its lease', () => {
+  it('asks no model any more, although nobody has told it yet', async () => {
+    let held = true;
+    const look = recordingTool('look', () => {
+      held = false;
+      return 'seen';
+    });
+    const ran = await run({ replies: [['look'], 'Too late.'], tools: [look], isHeld: () => held });
+    expect(ran.outcome).toMatchObject({ ok: false, error: { code: 'lease_lost' }, steps: [] });
+    expect(ran.requests).toHaveLength(1);
   });
 });
 

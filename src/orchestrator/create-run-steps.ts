@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import { isKonstructError } from '../core/errors.ts';
+import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelMessage, ModelPool, ModelResult } from '../core/model.ts';
@@ -19,6 +19,11 @@ export interface RunStepsOptions {
   readonly preparePrompt: PreparePrompt;
   /** What an agent may use, by name. */
   readonly toolsOf: (turn: ClaimedTurn) => ReadonlyMap<string, Tool>;
+  /**
+   * Whether this process may still act for the turn, by its own clock: a process that was stopped and goes on asks neither
+   * a tool nor a model for what another does meanwhile.
+   */
+  readonly isHeld: (turn: ClaimedTurn) => boolean;
   readonly maxOutputTokens: number;
   /** How long one tool call may take, in ms. */
   readonly toolDeadlineMs: number;
@@ -69,6 +74,10 @@ export function createRunSteps(
     return outcome;
   };
 
+  function checkLease(turn: ClaimedTurn): void {
+    if (!options.isHeld(turn)) throw new KonstructError('lease_lost');
+  }
+
   /** @param unlogged where a step is put that is written with the end of the attempt */
   async function work(
     turn: ClaimedTurn,
@@ -85,6 +94,7 @@ export function createRunSteps(
       const turnSignal = AbortSignal.any([signal, callSignal]);
       try {
         const round = transcript.openRound;
+        checkLease(turn);
         if (round !== null) {
           const before = transcript.toolCalls - round.calls.length;
           const first = round.calls[0]?.position ?? 0;
@@ -102,6 +112,7 @@ export function createRunSteps(
           });
         }
         if (transcript.modelCalls > 0) transcript.join(await control.arrivals());
+        checkLease(turn);
         const limit = limits.reached();
         const startedAtMs = clock();
         const result = await noted(() =>
@@ -119,7 +130,14 @@ export function createRunSteps(
         );
         const position = transcript.nextPosition;
         if (result.toolCalls.length === 0 || limit !== null) {
-          return { ok: true, result, limit, steps: [modelStep(position, startedAtMs, clock(), result)] };
+          // What it wants after all is not done: whatever it said is the answer.
+          const finish = result.finish === 'tool_calls' ? 'stop' : result.finish;
+          return {
+            ok: true,
+            result,
+            limit,
+            steps: [modelStep(position, startedAtMs, clock(), { ...result, finish })],
+          };
         }
         const { text, calls } = transcript.open(result);
         const detail = { text, toolCalls: calls.map(({ call }) => call) };

@@ -4,7 +4,7 @@ import { connectionDefaults } from '../core/tenant.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
 import { noTurnControl, type OpenTurnControl } from '../core/turn-control.ts';
 import { createRunSteps, type RunStepsOptions } from './create-run-steps.ts';
-import { createShowTools } from './create-show-tools.ts';
+import { createShowTools, createTakeEdit } from './create-show-tools.ts';
 import { createTurnEnding, type TurnEndingOptions } from './create-turn-ending.ts';
 import { describeFailure } from './describe-failure.ts';
 import { markTurn } from './mark-turn.ts';
@@ -39,6 +39,7 @@ export function createRunTurn(
   const { ledger, delivery, journeys, log } = options;
   const ending = createTurnEnding(options);
   const runSteps = createRunSteps(options);
+  const takeEdit = createTakeEdit(options.clock);
 
   return async (turn, signal) => {
     markTurn(journeys, turn, 'claimed', turn.startedAtMs);
@@ -89,6 +90,7 @@ export function createRunTurn(
     const tools = createShowTools({
       ...options,
       turn,
+      takeEdit,
       placeholder: showing.then(({ placeholder }) => placeholder),
     });
     const outcome = await runSteps(turn, {

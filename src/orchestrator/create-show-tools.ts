@@ -19,8 +19,31 @@ const EVERY_MS = 1_000;
 const CLOSE_WITHIN_MS = 2_000;
 const MAX_TITLE_CHARACTERS = 80;
 
+/**
+ * Platforms limit edits per installation too (Slack's `chat.update`: about 50 a minute), and the answers of all its turns
+ * need them. So tools take a part of them, in bursts of five; what goes beyond is not shown.
+ */
+const CONNECTION_INTERVAL_MS = 3_000;
+const CONNECTION_BURST = 5;
+
+/** Whether a connection may take one more edit for what is only nice to have. */
+export type TakeEdit = (connectionId: string) => boolean;
+
+export function createTakeEdit(clock: Clock): TakeEdit {
+  // One entry per connection that ever used a tool: the number of connections bounds it.
+  const dueAtMs = new Map<string, number>();
+  return (connectionId) => {
+    const nowMs = clock();
+    const due = Math.max(dueAtMs.get(connectionId) ?? 0, nowMs);
+    if (due - nowMs > (CONNECTION_BURST - 1) * CONNECTION_INTERVAL_MS) return false;
+    dueAtMs.set(connectionId, due + CONNECTION_INTERVAL_MS);
+    return true;
+  };
+}
+
 export function createShowTools(options: {
   readonly turn: ClaimedTurn;
+  readonly takeEdit: TakeEdit;
   readonly delivery: Pick<Delivery, 'progress'>;
   readonly placeholder: Promise<Placeholder>;
   readonly clock: Clock;
@@ -54,6 +77,7 @@ export function createShowTools(options: {
     const isNews = running.size > 0 && text !== shownText;
     nextAtMs = clock() + EVERY_MS;
     if (!isNews || placeholder.state !== 'shown' || controller.signal.aborted) return;
+    if (!options.takeEdit(turn.connection.id)) return;
     try {
       await delivery.progress(turn, placeholder.messageId, text, controller.signal);
       shownText = text;

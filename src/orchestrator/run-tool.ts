@@ -11,7 +11,7 @@ export interface ToolOutcome {
 }
 
 /** What a model reads of one call, in characters. */
-export const MAX_OUTPUT_CHARACTERS = 30_000;
+const MAX_OUTPUT_CHARACTERS = 30_000;
 
 /**
  * Makes one call, with a deadline. Whatever the tool does comes back as an outcome; only the end of the turn's own signal

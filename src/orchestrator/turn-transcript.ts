@@ -38,6 +38,12 @@ export interface TurnTranscript {
 
 /** Arguments longer than this, in characters, are not kept: the model is told, and the tool is not run. */
 export const MAX_INPUT_CHARACTERS = 100_000;
+/**
+ * What the results of all tools may take of a prompt, in characters; about a third of a usual context. The newest stay
+ * whole. The log keeps all of it.
+ */
+const MAX_RESULT_CHARACTERS = 240_000;
+const KEPT_OF_OLD_RESULT = 1_000;
 /** Enough of them to recognise them by. */
 const KEPT_OF_LONG_INPUT = 500;
 const NAME_ON_THE_WIRE = /^[A-Za-z0-9_-]{1,64}$/;
@@ -82,12 +88,12 @@ export function readTranscript(turn: Pick<ClaimedTurn, 'steps' | 'loggedSteps'>)
     },
     earlierMs: earlierMs(turn.loggedSteps),
     get messages() {
-      return entries.flatMap((entry) => ('role' in entry ? [entry] : toMessages(entry)));
+      return shortened(entries.flatMap((entry) => ('role' in entry ? [entry] : toMessages(entry))));
     },
     open(result) {
       const position = nextPosition;
       const round: ToolRound = {
-        text: result.text,
+        text: storable(result.text),
         calls: result.toolCalls.map((call, index) => ({
           call: keepable(call),
           position: position + 1 + index,
@@ -140,6 +146,26 @@ function toMessages({ text, calls }: ToolRound): readonly ModelMessage[] {
     { role: 'assistant', content: text, toolCalls: calls.map(({ call }) => call) },
     { role: 'tool', results },
   ];
+}
+
+function shortened(messages: readonly ModelMessage[]): readonly ModelMessage[] {
+  let left = MAX_RESULT_CHARACTERS;
+  return messages
+    .toReversed()
+    .map((message) => {
+      if (message.role !== 'tool') return message;
+      const results = message.results.map((result) => {
+        left -= result.output.length;
+        if (left >= 0 || result.output.length <= KEPT_OF_OLD_RESULT) return result;
+        const kept = result.output.slice(0, KEPT_OF_OLD_RESULT).toWellFormed();
+        return {
+          ...result,
+          output: `${kept}\n\n[Shortened, as there is much else to read. Call again if you need it.]`,
+        };
+      });
+      return { ...message, results };
+    })
+    .toReversed();
 }
 
 /** Tools of one round count as long as the longest of them: they may have run side by side. */

@@ -6,8 +6,9 @@ import { withTenant } from '../db/with-tenant.ts';
 export interface ConversationMessage {
   readonly id: number;
   readonly isOwn: boolean;
-  /** Display name, or the platform's id of the person. */
-  readonly author: string;
+  readonly authorId: string;
+  /** `null` where the platform did not send it along. */
+  readonly authorName: string | null;
   readonly text: string;
   readonly sentAt: Date;
 }
@@ -44,7 +45,8 @@ export async function readConversationMessages(
   return rows.map(({ id, direction, sender_id, sender_name, content, sent_at }) => ({
     id: Number(id),
     isOwn: direction === 'out',
-    author: sender_name ?? sender_id,
+    authorId: sender_id,
+    authorName: sender_name,
     text: content,
     sentAt: sent_at,
   }));

@@ -13,8 +13,9 @@ export type ReadMessages = (page: {
 export interface EarlierMessage {
   readonly id: number;
   readonly isOwn: boolean;
-  /** Who wrote it: a name or the platform's id. */
-  readonly author: string;
+  readonly authorId: string;
+  /** `null`: not stored with it. */
+  readonly authorName: string | null;
   readonly text: string;
   readonly sentAt: Date;
 }
@@ -32,9 +33,14 @@ const LINE_BREAK = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/g;
  */
 export function createReadConversation(options: {
   readonly readMessages: ReadMessages;
+  /** Names of people, by the platform's id. */
+  readonly personNames: (
+    context: ToolContext,
+    personIds: readonly string[],
+  ) => Promise<ReadonlyMap<string, string>>;
   readonly historyMessages: number;
 }): Tool {
-  const { readMessages, historyMessages } = options;
+  const { readMessages, personNames, historyMessages } = options;
   return {
     name: 'read_conversation',
     description: `Reads earlier messages of this conversation, a page at a time, going back in time. You have been shown at most its newest ${historyMessages} messages; use this when people refer to something older.`,
@@ -58,7 +64,8 @@ export function createReadConversation(options: {
       },
       additionalProperties: false,
     },
-    async run({ before, skip, limit }, { tenantId, conversationId }: ToolContext) {
+    async run({ before, skip, limit }, context: ToolContext) {
+      const { tenantId, conversationId } = context;
       const beforeId = before === undefined ? null : Number(before);
       const size = Number(limit ?? DEFAULT_LIMIT);
       const found = await readMessages({
@@ -70,20 +77,29 @@ export function createReadConversation(options: {
       });
       if (found.length === 0) return 'There are no earlier messages.';
       const page = found.slice(0, size);
+      const unnamed = page.filter(({ isOwn, authorName }) => !isOwn && authorName === null);
+      const names = await personNames(
+        context,
+        unnamed.map(({ authorId }) => authorId),
+      );
       const oldest = page.at(-1);
       const more =
         found.length > size && oldest !== undefined
           ? `There is more: go on with before=${oldest.id}.`
           : 'The conversation begins here.';
-      return [more, ...page.toReversed().map(lineOf)].join('\n');
+      return [more, ...page.toReversed().map((message) => lineOf(message, names))].join('\n');
     },
   };
 }
 
 /** As in the prompt, only a new message begins at the beginning of a line: no text can speak for somebody else. */
-function lineOf({ isOwn, author, text, sentAt }: EarlierMessage): string {
+function lineOf(
+  { isOwn, authorId, authorName, text, sentAt }: EarlierMessage,
+  names: ReadonlyMap<string, string>,
+): string {
   const cut = text.length > MAX_MESSAGE_CHARACTERS ? `${text.slice(0, MAX_MESSAGE_CHARACTERS)} […]` : text;
   const time = sentAt.toISOString().slice(0, 16).replace('T', ' ');
+  const author = authorName ?? names.get(authorId) ?? authorId;
   const name = isOwn ? 'You' : author.replaceAll(/[\p{C}\p{Z}:]+/gu, ' ');
   return `${time} ${name}: ${cut.replaceAll(LINE_BREAK, '\n  ')}`;
 }

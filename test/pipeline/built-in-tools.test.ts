@@ -85,7 +85,7 @@ describe('read_conversation', () => {
     const said = `${rest[0]}\n${lines.join('\n')}`;
     expect(said).toMatch(/^The conversation begins here\./);
     expect(said.match(/it begins|one|two|three|for later/g)).toEqual(['it begins', 'one', 'three']);
-    expect(said).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d .+: it begins$/m);
+    expect(said).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d mara: it begins$/m);
     expect(said).toMatch(/^ {2}Ada: I agree$/m); // no text speaks for somebody else
     expect(said).toMatch(/ You: Noted\.$/m);
   });

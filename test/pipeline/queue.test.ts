@@ -17,6 +17,7 @@ beforeAll(async () => {
   database = await createPipelineDatabase();
 });
 afterEach(async () => {
+  await database.endPools(); // each worker has one of its own, and a server only so many connections
   await database.query('delete from konstruct.conversations');
   await database.query(`update konstruct.connections set status = 'active'`);
 });
@@ -101,6 +102,21 @@ describe('a claim', () => {
 });
 
 describe('claiming', () => {
+  it('brings the same of a turn, whether it comes alone, among many or again', async () => {
+    const admit = database.gateway();
+    const worker = database.worker('w');
+    const fieldsOf = (turn: ClaimedTurn) => [...Object.keys(turn), ...Object.keys(turn.agent)].sort();
+    await admit(mention());
+    const alone = only(await worker.claim(1));
+    await Promise.all(Array.from({ length: 8 }, () => admit(mention())));
+    const [among, ...others] = await worker.claim(10);
+    expect(others).toHaveLength(7);
+    await worker.retry(retry(alone, 0));
+    for (const turn of [among, only(await worker.claim(1))]) {
+      expect(turn && fieldsOf(turn)).toEqual(fieldsOf(alone));
+    }
+  });
+
   it('gives no conversation to two workers', async () => {
     const admit = database.gateway();
     await Promise.all(Array.from({ length: 120 }, () => admit(mention())));
@@ -253,10 +269,10 @@ describe('a lease', () => {
 
   it('that is renewed is kept', async () => {
     await database.gateway()(mention());
-    const worker = database.worker('w', { leaseMs: 150 });
+    const worker = database.worker('w', { leaseMs: 1_000 });
     const turn = only(await worker.claim(1));
     for (let index = 0; index < 4; index += 1) {
-      await sleep(60);
+      await sleep(350);
       expect(await worker.renew([turn])).toEqual([true]);
       expect(await database.worker('other').claim(1)).toEqual([]);
     }

@@ -170,6 +170,7 @@ describe('a turn', () => {
       },
       preparePrompt: async () => ({ system: '', messages: [] }),
       toolsOf: () => tools,
+      isHeld: queue.isHeld,
       toolDeadlineMs: 1_000,
       maxOutputTokens: 100,
       ...systemTime,

@@ -347,6 +347,24 @@ describe('the person', () => {
     expect(texts).toEqual(['Thinking…', 'Thinking… · Using look_up', 'Found.']);
   });
 
+  it('keeps the answer although an edit for a tool comes late', async () => {
+    const { simulator, model } = installation;
+    const texts: string[] = [];
+    const unsubscribe = simulator.subscribe((event) => {
+      if (event.type === 'message.changed' && event.message.isAgent) texts.push(textOf(event.message));
+    });
+    simulator.faults.add({ kind: 'api_delay', method: 'chat.update', delayMs: 900, remaining: 1 });
+    behaviour.set('look_up', async () => {
+      await until('the edit is on its way', () => simulator.faults.plan().faults.length === 0, 600);
+      return 'found';
+    });
+    model.respondNext(callTools(['look_up', { text: 'a' }]), 'The answer.');
+    await answerTo(installation, await simulator.say(question), (text) => text === 'The answer.');
+    await idle(installation);
+    unsubscribe();
+    expect(texts).toEqual(['Thinking… · Using look_up', 'The answer.']);
+  });
+
   it('gets the answer although that cannot be shown', async () => {
     const { simulator, model, log } = installation;
     simulator.faults.add({
