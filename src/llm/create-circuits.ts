@@ -34,7 +34,7 @@ export interface CircuitPolicy {
   readonly openMs: number;
 }
 
-export const defaultCircuitPolicy: CircuitPolicy = { failures: 5, openMs: 10_000 };
+const defaultCircuitPolicy: CircuitPolicy = { failures: 5, openMs: 10_000 };
 
 type CircuitName = Omit<CircuitSnapshot, 'state'>;
 

@@ -48,7 +48,7 @@ export function readAnswer(
   return { kind: 'answer', answer: { text, finish, toolCalls, object, usage } };
 }
 
-export function readUsage({ inputTokens, outputTokens }: LanguageModelV4Usage): ModelUsage {
+function readUsage({ inputTokens, outputTokens }: LanguageModelV4Usage): ModelUsage {
   return {
     inputTokens: inputTokens.total ?? null,
     outputTokens: outputTokens.total ?? null,
