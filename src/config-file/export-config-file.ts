@@ -77,7 +77,7 @@ function exportEntries(name: string, entries: readonly StoredRouteEntry[], names
 }
 
 function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) {
-  const { slug, name, budget } = state.tenant;
+  const { slug, name, budget, maxConcurrentTurns } = state.tenant;
   const slugs = new Map(state.agents.map((agent) => [agent.id, agent.slug]));
   const limits = without(budget, { dailyUsd: null, monthlyUsd: null });
   return {
@@ -85,6 +85,7 @@ function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) 
     name: escapeVariables(name),
     ...(Object.keys(limits).length === 0 ? {} : { budget: limits }),
     ...(state.modelKeys.length === 0 ? {} : { keys: exportModelKeys(state, cipher, names) }),
+    ...(maxConcurrentTurns == null ? {} : { maxConcurrentTurns }),
     agents: state.agents.map(exportAgent),
     connections: state.connections.map((connection) =>
       exportConnection(connection, {

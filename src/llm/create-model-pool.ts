@@ -2,6 +2,7 @@ import type { BudgetGate } from '../core/budget.ts';
 import type { Clock, Random, Sleep } from '../core/clock.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type {
   ModelEvent,
   ModelPool,
@@ -38,6 +39,7 @@ export interface ModelPoolOptions {
   readonly random: Random;
   readonly sleep: Sleep;
   readonly log: Log;
+  readonly metrics?: Metrics;
   /** Default: one client with kept-alive connections, see `createKeepAliveFetch`. */
   readonly fetch?: typeof globalThis.fetch;
   /** Where a route says nothing of its own. */
@@ -78,7 +80,7 @@ const defaultTimeouts: RequestTimeouts = {
 const noKeys: TenantModelKeys = {};
 
 /**
- * The pool of models: see `runRequest` for the way of a request, docs/decisions/0009-model-pool.md for the reasons.
+ * The pool of models: see `runRequest` for the way of a request, docs/decisions/0010-model-pool.md for the reasons.
  * Neither prompt nor key reaches a log line or an error.
  */
 export function createModelPool(options: ModelPoolOptions): InspectableModelPool {
@@ -94,6 +96,7 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
     budget: options.budget,
     clock,
     log,
+    metrics: options.metrics ?? noMetrics,
   };
 
   async function* run(request: ModelRequest, wanted: 'whole' | 'streamed'): AsyncGenerator<ModelEvent, void> {

@@ -10,6 +10,7 @@ import type {
 } from '../core/model.ts';
 import type { CallPiece } from './call-model.ts';
 import type { AttemptFailure } from './classify-failure.ts';
+import { countAttempt } from './count-attempt.ts';
 import type { PromptSize } from './estimate-tokens.ts';
 import { failedRequest } from './failed-request.ts';
 import { planCourse } from './plan-course.ts';
@@ -263,6 +264,7 @@ export async function* runRequest(
       cost: null,
     };
     attempts.push(record);
+    countAttempt(parts.metrics, record, null);
     failures.push(failure);
     const { tenantId } = request;
     log.warn('model.attempt_failed', {

@@ -2,6 +2,7 @@ import type { BudgetGate, Reservation } from '../core/budget.ts';
 import type { Clock } from '../core/clock.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
 import type {
   AttemptOutcome,
   ModelAttempt,
@@ -13,6 +14,7 @@ import type {
 } from '../core/model.ts';
 import { type CallDeadlines, type CallPiece, startCall } from './call-model.ts';
 import type { AttemptFailure } from './classify-failure.ts';
+import { countAttempt } from './count-attempt.ts';
 import type { Circuits, Passage } from './create-circuits.ts';
 import type { KeyStates, SortedKey } from './create-key-states.ts';
 import type { Limiter, Slot } from './create-limiter.ts';
@@ -33,6 +35,7 @@ export interface PoolParts {
   readonly budget: BudgetGate;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 /** One model of a request's course. */
@@ -246,6 +249,7 @@ function runAttempt(parts: PoolParts, options: AttemptOptions, held: Held): Atte
       usage,
       cost,
     };
+    countAttempt(parts.metrics, record, piece.kind === 'answer' ? piece.answer.usage : null);
     if (failure !== null) {
       const { tenantId, route } = request;
       log.warn('model.attempt_failed', {

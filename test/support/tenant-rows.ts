@@ -63,6 +63,7 @@ export const newRows: Readonly<Record<string, (tenant: TenantWithRows) => Row>> 
     channel_id: 'C1',
   }),
   model_keys: (t) => ({ tenant_id: t.tenantId, provider: `p-${randomUUID()}`, keys: Buffer.from('x') }),
+  backlogs: (t) => ({ tenant_id: t.tenantId }),
   rate_buckets: (t) => ({ tenant_id: t.tenantId, key: randomUUID(), tokens: 1, refilled_at: new Date() }),
 };
 
