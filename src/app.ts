@@ -1,3 +1,4 @@
+// Longer than 400 lines: the one place that knows every part, read in the order in which a message passes them.
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
@@ -7,7 +8,7 @@ import type { Cipher } from './core/cipher.ts';
 import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
-import type { ProviderKeys } from './core/model.ts';
+import type { ProviderKeys, ProviderLimits, ProviderName } from './core/model.ts';
 import type { RedisAddress } from './core/redis-address.ts';
 import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
@@ -42,6 +43,7 @@ import { type BusyBounds, watchBacklog } from './router/watch-backlog.ts';
 import { disableConnection } from './stores/connection-status.ts';
 import { findConnection, openCredentials, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
+import { createModelKeyDirectory } from './stores/model-keys.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireLedger, expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
@@ -64,6 +66,8 @@ export interface AppOptions {
   readonly cipher: Cipher;
   readonly slack: { readonly signingSecret: string | null; readonly apiUrl: string };
   readonly providerKeys: ProviderKeys;
+  /** How much this process asks of a provider at a time; absent: as much as comes. */
+  readonly providerLimits?: Readonly<Partial<Record<ProviderName, ProviderLimits>>>;
   readonly workerConcurrency: number;
   readonly retentionDays: number;
   /** Turns of one tenant at a time over all workers, unless it has a number of its own; `null`: any number. */
@@ -254,7 +258,11 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     // 3 queue, 4 orchestrator, 5 models and 6 delivery: what goes out
     const routes = createRouteDirectory({ database, cipher, fallback: defaultRoute(options.providerKeys) });
-    listener.on('konstruct_changed', () => routes.invalidate());
+    const modelKeys = createModelKeyDirectory(database, cipher);
+    listener.on('konstruct_changed', () => {
+      routes.invalidate();
+      modelKeys.invalidate();
+    });
     const owner = `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`;
     const queue = createTurnQueue({
       pool: workPool,
@@ -273,6 +281,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     const models = createModelPool({
       routes: (name) => routes.find(name),
       keys: options.providerKeys,
+      tenantKeys: modelKeys.find,
+      limits: (provider) => options.providerLimits?.[provider],
+      budget,
       clock,
       random,
       sleep,
@@ -363,6 +374,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     await warmUp([...(admitPool ? [admitPool] : []), workPool]);
     if (isWorker) {
+      await modelKeys.load();
       const fallback = await routes.find('default');
       if (fallback !== null) await models.prepare(fallback);
       const ours = createWorker({

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { type ConfigValues, type ConfigVariableName, configVariables } from './config-variables.ts';
 import { KonstructError } from './core/errors.ts';
+import { type ProviderLimits, type ProviderName, providerNames } from './core/model.ts';
 import { nearestName } from './core/nearest-name.ts';
 import type { RedisAddress } from './core/redis-address.ts';
 import type { Secret } from './core/secret.ts';
@@ -39,6 +40,8 @@ export interface Config {
   readonly toolFiles: readonly string[];
   readonly slack: SlackConfig;
   readonly models: Readonly<Record<ConfiguredProvider, ModelProviderConfig>>;
+  /** How much a process asks of a provider at a time. */
+  readonly modelLimits: Readonly<Partial<Record<ProviderName, ProviderLimits>>>;
   /** Settings that are valid but do nothing in this version, one plain sentence each. */
   readonly notices: readonly string[];
 }
@@ -59,7 +62,7 @@ export interface SlackConfig {
   readonly apiUrl: string;
 }
 
-export type ConfiguredProvider = 'anthropic' | 'openai' | 'google' | 'ollama';
+export type ConfiguredProvider = Exclude<ProviderName, 'openai-compatible' | 'demo'>;
 
 export interface ModelProviderConfig {
   readonly apiKey: Secret | null;
@@ -78,6 +81,11 @@ export function revealProviderKeys(
     anthropic: reveal(models.anthropic),
     openai: reveal(models.openai),
     google: reveal(models.google),
+    bedrock: reveal(models.bedrock),
+    azure: reveal(models.azure),
+    mistral: reveal(models.mistral),
+    groq: reveal(models.groq),
+    openrouter: reveal(models.openrouter),
     ollama: reveal(models.ollama),
   };
 }
@@ -135,10 +143,35 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
         apiKey: values.GOOGLE_GENERATIVE_AI_API_KEY,
         baseUrl: values.GOOGLE_GENERATIVE_AI_BASE_URL,
       }),
+      bedrock: Object.freeze({
+        apiKey: values.AWS_BEARER_TOKEN_BEDROCK,
+        baseUrl:
+          values.BEDROCK_BASE_URL ??
+          (values.AWS_REGION && `https://bedrock-runtime.${values.AWS_REGION}.amazonaws.com`),
+      }),
+      azure: Object.freeze({ apiKey: values.AZURE_API_KEY, baseUrl: values.AZURE_BASE_URL }),
+      mistral: Object.freeze({ apiKey: values.MISTRAL_API_KEY, baseUrl: values.MISTRAL_BASE_URL }),
+      groq: Object.freeze({ apiKey: values.GROQ_API_KEY, baseUrl: values.GROQ_BASE_URL }),
+      openrouter: Object.freeze({ apiKey: values.OPENROUTER_API_KEY, baseUrl: values.OPENROUTER_BASE_URL }),
       ollama: Object.freeze({ apiKey: null, baseUrl: values.OLLAMA_BASE_URL }),
     }),
+    modelLimits: Object.freeze(joinLimits(values)),
     notices: Object.freeze(describeUnused(values)),
   });
+}
+
+function joinLimits({ MODEL_CONCURRENCY, MODEL_TOKENS_PER_MINUTE }: ConfigValues): Config['modelLimits'] {
+  const limits: Partial<Record<ProviderName, ProviderLimits>> = {};
+  for (const provider of providerNames) {
+    const concurrency = MODEL_CONCURRENCY?.[provider];
+    const tokensPerMinute = MODEL_TOKENS_PER_MINUTE?.[provider];
+    if (concurrency === undefined && tokensPerMinute === undefined) continue;
+    limits[provider] = {
+      ...(concurrency === undefined ? {} : { concurrency }),
+      ...(tokensPerMinute === undefined ? {} : { tokensPerMinute }),
+    };
+  }
+  return limits;
 }
 
 /** One thing that is wrong: what it is about, and what is wrong with it and what to do. */

@@ -34,6 +34,7 @@ const definerFunctions = [
   'finish_turns',
   'has_budgets',
   'list_dead_letters',
+  'list_model_key_owners',
   'list_operator_notices',
   'list_tenants',
   'log_steps',

@@ -50,6 +50,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       cipher,
       slack: { signingSecret: config.slack.signingSecret?.reveal() ?? null, apiUrl: config.slack.apiUrl },
       providerKeys: revealProviderKeys(config.models),
+      providerLimits: config.modelLimits,
       workerConcurrency: config.workerConcurrency,
       retentionDays: config.retentionDays,
       tenantConcurrency: config.tenantConcurrency,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { providerNames, type Route } from '../core/model.ts';
+import { providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
 import { type Budget, type Credentials, type TurnLimits, turnLimitDefaults } from '../core/tenant.ts';
-import { allowedOnly } from './describe-issue.ts';
+import { allowedOnly, describeIssue } from './describe-issue.ts';
 
 /**
  * What a konstruct.yaml says, complete: what it leaves out has its default. A section that is left out altogether
@@ -25,6 +25,8 @@ export interface TenantSpec {
   readonly personBudget: Budget;
   readonly agents: readonly AgentSpec[] | null;
   readonly connections: readonly ConnectionSpec[] | null;
+  /** The tenant's own keys for model providers, all of them; `null`: as they are. */
+  readonly keys: TenantModelKeys | null;
 }
 
 export interface AgentSpec {
@@ -144,6 +146,23 @@ const connectionShape = {
   settings: allowedOnly(settingsShape).default({}),
 };
 
+const key = z.string().trim().min(1).max(2_000);
+const ownKeys = z
+  .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(key).min(1).max(50))
+  .exactOptional();
+
+/** Those that have an address of their own: a tenant's key goes to no other. */
+const modelKeysShape = {
+  anthropic: ownKeys,
+  openai: ownKeys,
+  google: ownKeys,
+  bedrock: ownKeys,
+  azure: ownKeys,
+  mistral: ownKeys,
+  groq: ownKeys,
+  openrouter: ownKeys,
+};
+
 const tenantShape = {
   slug,
   name: line,
@@ -153,6 +172,7 @@ const tenantShape = {
   maxConcurrentTurns: number(z.number().int().min(1).max(10_000)).nullable().default(null),
   agents: z.array(allowedOnly(agentShape)).nullable().default(null),
   connections: z.array(allowedOnly(connectionShape)).nullable().default(null),
+  keys: allowedOnly(modelKeysShape).nullable().default(null),
 };
 
 const usdPerMillion = number(z.number().min(0).max(1_000_000));
@@ -168,11 +188,46 @@ const routeEntryShape = {
     cachedInputUsdPerMillion: usdPerMillion.exactOptional(),
     cacheWriteUsdPerMillion: usdPerMillion.exactOptional(),
   }).exactOptional(),
+  apiKeys: z.array(key).min(1).max(50).exactOptional(),
+  api: z.enum(['responses', 'chat']).exactOptional(),
+  weight: number(z.number().min(0).max(1_000_000)).exactOptional(),
+  contextTokens: number(z.number().int().min(1).max(100_000_000)).exactOptional(),
+  maxOutputTokens: number(z.number().int().min(1).max(10_000_000)).exactOptional(),
 };
 
+const waitMs = number(z.number().int().min(1).max(3_600_000)).exactOptional();
+
+const entries = z.array(allowedOnly(routeEntryShape)).min(1);
+
+/** A route that says more than its entries. */
+const longRoute = allowedOnly({
+  entries,
+  hedgeAfterMs: number(z.number().int().min(0).max(3_600_000)).exactOptional(),
+  onRefusal: z.enum(['answer', 'next']).exactOptional(),
+  timeouts: allowedOnly({
+    connectMs: waitMs,
+    firstTokenMs: waitMs,
+    idleMs: waitMs,
+    totalMs: waitMs,
+  }).exactOptional(),
+});
+
+/** A list of entries, or an object with them: one of the two is meant, and its problems are the ones to tell. */
+const route = z.unknown().transform((value, context): Omit<Route, 'name'> => {
+  const result = Array.isArray(value)
+    ? entries.transform((list) => ({ entries: list })).safeParse(value, { error: describeIssue })
+    : longRoute.safeParse(value, { error: describeIssue });
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) {
+    // As it stands: whoever reads the issues looks at the code, the path and, of unknown keys, at which.
+    context.issues.push({ ...issue, input: value } as z.core.$ZodRawIssue);
+  }
+  return z.NEVER;
+});
+
 const routes = z
-  .record(line, z.array(allowedOnly(routeEntryShape)).min(1))
-  .transform((map) => Object.entries(map).map(([name, entries]) => ({ name, entries })));
+  .record(line, route)
+  .transform((map) => Object.entries(map).map(([name, rest]) => ({ name, ...rest })));
 
 /** Every rule that concerns one value only; what concerns several is in `check-references.ts`. */
 export const configFileSchema: z.ZodType<ConfigFile> = allowedOnly({

@@ -12,6 +12,7 @@ import {
   replaceCredentials,
   updateConnection,
 } from '../stores/connections.ts';
+import { replaceModelKeys } from '../stores/model-keys.ts';
 import { deleteRoute, putRoute } from '../stores/routes.ts';
 import { deleteTenant, insertTenant, updateTenant } from '../stores/tenants.ts';
 import type { Plan, TenantUpsert } from './plan.ts';
@@ -67,6 +68,7 @@ async function executeUpsert(
   for (const { connection, credentials } of connections.replaceCredentials) {
     await replaceCredentials(transaction, cipher, connection, credentials);
   }
+  if (upsert.modelKeys !== null) await replaceModelKeys(transaction, cipher, tenant.id, upsert.modelKeys);
   // Last: until here connections named them.
   for (const agent of agents.remove) await deleteAgent(transaction, agent);
 }
@@ -78,9 +80,9 @@ async function removeConnections(
   for (const connection of connections.remove) await deleteConnection(transaction, connection);
 }
 
-function hasWork({ action, tenantChanged, agents, connections }: TenantUpsert): boolean {
+function hasWork({ action, tenantChanged, agents, connections, modelKeys }: TenantUpsert): boolean {
   const lists = [...Object.values(agents), ...Object.values(connections)];
-  return action === 'create' || tenantChanged || lists.some((list) => list.length > 0);
+  return action === 'create' || tenantChanged || modelKeys !== null || lists.some((list) => list.length > 0);
 }
 
 function movingConnections(upserts: readonly TenantUpsert[]): ReadonlySet<string> {

@@ -5,6 +5,7 @@ import { noBudget, turnLimitDefaults } from '../core/tenant.ts';
 import type { Database, StoredRouteEntry } from '../db/schema.ts';
 import type { BudgetedAgent } from '../stores/agents.ts';
 import { openCredentials, type StoredConnection } from '../stores/connections.ts';
+import { openModelKeys } from '../stores/model-keys.ts';
 import type { StoredRoute } from '../stores/routes.ts';
 import { agentDefaults } from './config-file.ts';
 import { readInstallation, type TenantState } from './read-installation.ts';
@@ -44,11 +45,27 @@ export async function exportConfigFile(
   return { text: document.toString({ lineWidth: 110, defaultStringType: 'PLAIN' }), variables: names.list() };
 }
 
-function exportRoute({ name, entries }: StoredRoute, names: VariableNames) {
-  return entries.map(({ provider, model, baseUrl, encryptedApiKey, price }: StoredRouteEntry, index) => ({
+function exportRoute({ name, entries, options }: StoredRoute, names: VariableNames) {
+  const list = exportEntries(name, entries, names);
+  return Object.keys(options).length === 0 ? list : { entries: list, ...options };
+}
+
+function exportEntries(name: string, entries: readonly StoredRouteEntry[], names: VariableNames) {
+  return entries.map(({ model, baseUrl, encryptedApiKey, encryptedApiKeys, provider, ...entry }, index) => ({
     provider,
     model: escapeVariables(model),
+    ...entry,
     ...(baseUrl === undefined ? {} : { baseUrl: escapeVariables(baseUrl) }),
+    ...(encryptedApiKeys === undefined
+      ? {}
+      : {
+          apiKeys: encryptedApiKeys.map((_, place) =>
+            names.take(
+              `route ${name} ${entries.length > 1 ? index + 1 : ''} api keys ${place + 1}`,
+              `key ${place + 1} of apiKeys of route ${name}, entry ${index + 1}`,
+            ),
+          ),
+        }),
     ...(encryptedApiKey === undefined
       ? {}
       : {
@@ -57,7 +74,6 @@ function exportRoute({ name, entries }: StoredRoute, names: VariableNames) {
             `apiKey of route ${name}, entry ${index + 1}`,
           ),
         }),
-    ...(price === undefined ? {} : { price }),
   }));
 }
 
@@ -70,6 +86,7 @@ function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) 
     ...(timeZone === 'UTC' ? {} : { timeZone }),
     ...section('budget', budget, noBudget),
     ...section('personBudget', personBudget, noBudget),
+    ...(state.modelKeys.length === 0 ? {} : { keys: exportModelKeys(state, cipher, names) }),
     ...(maxConcurrentTurns == null ? {} : { maxConcurrentTurns }),
     agents: state.agents.map(exportAgent),
     connections: state.connections.map((connection) =>
@@ -82,6 +99,21 @@ function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) 
       }),
     ),
   };
+}
+
+function exportModelKeys({ tenant: { slug }, modelKeys }: TenantState, cipher: Cipher, names: VariableNames) {
+  const opened = Object.entries(openModelKeys(cipher, modelKeys));
+  return Object.fromEntries(
+    opened.map(([provider, keys = []]) => [
+      provider,
+      keys.map((_, index) =>
+        names.take(
+          `${slug} ${provider} api key ${keys.length > 1 ? index + 1 : ''}`,
+          `key ${index + 1} for ${provider} of ${slug}`,
+        ),
+      ),
+    ]),
+  );
 }
 
 function exportAgent({ slug, name, budget, limits, tools, ...agent }: BudgetedAgent) {

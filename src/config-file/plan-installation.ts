@@ -62,7 +62,7 @@ export async function planInstallation(
       unchanged: routes.unchanged + plannings.reduce((sum, { unchanged }) => sum + unchanged, 0),
       warnings: [
         ...plannings.flatMap(({ warnings }) => warnings),
-        ...warnAboutRoutes(file, options),
+        ...warnAboutRoutes(file, options, locate),
         ...warnAboutRemovedRoutes(routes.plan.remove, file, installation, options.prune),
       ],
     },
@@ -154,10 +154,12 @@ function givenUp(plan: TenantPlan): string[] {
   return plan.connections.remove.map((each) => `${each.tenantId} ${connectionName(each)}`);
 }
 
-function warnAboutRoutes(file: ConfigFile, { checkRoute }: PlanOptions): string[] {
+function warnAboutRoutes(file: ConfigFile, { checkRoute }: PlanOptions, locate: Locate): string[] {
   if (!checkRoute) return [];
   return (file.routes ?? []).flatMap((route) =>
-    checkRoute(route).map((problem) => `Route ${route.name}: ${problem}.`),
+    checkRoute(route).map(
+      (problem) => `Route ${route.name} (line ${locate(['routes', route.name], '').line}): ${problem}.`,
+    ),
   );
 }
 

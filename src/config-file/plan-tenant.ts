@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Cipher } from '../core/cipher.ts';
 import { isKonstructError } from '../core/errors.ts';
+import type { TenantModelKeys } from '../core/model.ts';
 import type { Agent, Connection, Credentials } from '../core/tenant.ts';
 import type { BudgetedAgent } from '../stores/agents.ts';
 import { openCredentials, type StoredConnection } from '../stores/connections.ts';
+import { openModelKeys } from '../stores/model-keys.ts';
 import type { BudgetedTenant } from '../stores/tenants.ts';
 import { compareFields } from './compare-fields.ts';
 import type { AgentSpec, ConnectionSpec, TenantSpec } from './config-file.ts';
@@ -60,6 +62,15 @@ export function planTenant(
   });
   for (const { name, fields } of connections.noted) noticed.note('connection', name, fields);
 
+  const modelKeys = planModelKeys(options.cipher, spec, state);
+  if (spec.keys !== null && (state?.modelKeys.length || Object.keys(spec.keys).length > 0)) {
+    noticed.note(
+      'model keys',
+      Object.keys(spec.keys).join(', ') || 'none',
+      modelKeys === null ? [] : [{ field: 'keys' }],
+    );
+  }
+
   for (const connection of connections.remove) noticed.remove('connection', connectionName(connection));
   for (const agent of agents.remove) noticed.remove('agent', agent.slug);
   return {
@@ -74,6 +85,7 @@ export function planTenant(
         replaceCredentials: connections.replaceCredentials,
         remove: connections.remove,
       },
+      modelKeys,
     },
     changes: noticed.changes,
     unchanged: noticed.unchanged(),
@@ -155,6 +167,22 @@ function planConnections(
   const remove =
     options.prune && specs !== null ? existing.filter((each) => !named.has(connectionName(each))) : [];
   return { create, update, replaceCredentials, remove, noted, disabled };
+}
+
+/** `null`: the keys are what the file says, or it says nothing. Keys of a lost master key count as others. */
+function planModelKeys(
+  cipher: Cipher,
+  { keys }: TenantSpec,
+  state: TenantState | null,
+): TenantModelKeys | null {
+  if (keys === null) return null;
+  const stored = state?.modelKeys ?? [];
+  try {
+    return isDeepStrictEqual({ ...openModelKeys(cipher, stored) }, { ...keys }) ? null : keys;
+  } catch (error) {
+    if (isKonstructError(error, 'credentials_unreadable')) return keys;
+    throw error;
+  }
 }
 
 /** `slack T0ACME`, with the app where it is for one app only. */

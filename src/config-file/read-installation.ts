@@ -4,6 +4,7 @@ import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
 import { type BudgetedAgent, listAgents } from '../stores/agents.ts';
 import { listConnections, type StoredConnection } from '../stores/connections.ts';
+import { listModelKeys, type StoredModelKeys } from '../stores/model-keys.ts';
 import { listRoutes, type StoredRoute } from '../stores/routes.ts';
 import { type BudgetedTenant, findTenant, listTenants } from '../stores/tenants.ts';
 
@@ -20,6 +21,7 @@ export interface TenantState {
   readonly tenant: BudgetedTenant;
   readonly agents: readonly BudgetedAgent[];
   readonly connections: readonly StoredConnection[];
+  readonly modelKeys: readonly StoredModelKeys[];
 }
 
 /** Tenants that are read or written at the same time; the pool should have as many connections. */
@@ -54,6 +56,7 @@ function readTenant(database: Kysely<Database>, tenantId: string): Promise<Tenan
       tenant,
       agents: await listAgents(transaction),
       connections: await listConnections(transaction),
+      modelKeys: await listModelKeys(transaction),
     };
   });
 }

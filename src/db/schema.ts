@@ -1,5 +1,5 @@
 import type { ColumnType, Generated } from 'kysely';
-import type { EntryPrice } from '../core/model.ts';
+import type { Route, RouteEntry } from '../core/model.ts';
 import type { ConnectionSettings } from '../core/tenant.ts';
 
 /** The tables the stores use, as Kysely sees them; the truth is in `migrations/`. */
@@ -7,6 +7,7 @@ export interface Database {
   readonly tenants: TenantsTable;
   readonly agents: AgentsTable;
   readonly connections: ConnectionsTable;
+  readonly model_keys: ModelKeysTable;
   readonly routes: RoutesTable;
   readonly deliveries: DeliveriesTable;
   readonly messages: MessagesTable;
@@ -74,20 +75,29 @@ export interface ConnectionsTable {
   updated_at: Generated<Date>;
 }
 
-export interface RoutesTable {
-  name: string;
-  entries: ColumnType<readonly StoredRouteEntry[], string, string>;
+export interface ModelKeysTable {
+  tenant_id: string;
+  provider: string;
+  keys: Buffer;
   updated_at: Generated<Date>;
 }
 
-/** A route entry at rest: its key is encrypted (`routeOwner`), base64. */
-export interface StoredRouteEntry {
-  readonly provider: string;
-  readonly model: string;
-  readonly baseUrl?: string;
-  readonly encryptedApiKey?: string;
-  readonly price?: EntryPrice;
+export interface RoutesTable {
+  name: string;
+  entries: ColumnType<readonly StoredRouteEntry[], string, string>;
+  options: ColumnType<RouteOptions, string, string>;
+  updated_at: Generated<Date>;
 }
+
+/** A route entry at rest: its keys are encrypted (`routeOwner`), base64. */
+export interface StoredRouteEntry extends Omit<RouteEntry, 'provider' | 'apiKey' | 'apiKeys'> {
+  readonly provider: string;
+  readonly encryptedApiKey?: string;
+  readonly encryptedApiKeys?: readonly string[];
+}
+
+/** What a route says beside its entries. */
+export type RouteOptions = Omit<Route, 'name' | 'entries'>;
 
 export interface DeliveriesTable {
   tenant_id: string;

@@ -62,6 +62,7 @@ export const newRows: Readonly<Record<string, (tenant: TenantWithRows) => Row>> 
     position: Math.floor(Math.random() * 2 ** 31),
     channel_id: 'C1',
   }),
+  model_keys: (t) => ({ tenant_id: t.tenantId, provider: `p-${randomUUID()}`, keys: Buffer.from('x') }),
   backlogs: (t) => ({ tenant_id: t.tenantId }),
   model_calls: (t) => ({
     tenant_id: t.tenantId,
