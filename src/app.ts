@@ -9,6 +9,7 @@ import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys, ProviderLimits, ProviderName } from './core/model.ts';
+import type { RedisAddress } from './core/redis-address.ts';
 import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
@@ -23,18 +24,20 @@ import { closeHttpServer } from './gateway/close-http-server.ts';
 import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
+import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
-import { unmeteredBudget } from './llm/unmetered-budget.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker, type Worker } from './queue/create-worker.ts';
 import { readQueueStatus } from './queue/read-queue-status.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
+import { openRedisFilter } from './redis/open-redis-filter.ts';
 import { createAdmit } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
+import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
 import { type BusyBounds, watchBacklog } from './router/watch-backlog.ts';
 import { disableConnection } from './stores/connection-status.ts';
@@ -42,18 +45,21 @@ import { findConnection, openCredentials, recordAgentUser } from './stores/conne
 import { readConversationMessages } from './stores/conversation-messages.ts';
 import { createModelKeyDirectory } from './stores/model-keys.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
-import { expireOldRows } from './stores/retention.ts';
+import { expireLedger, expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
 import { createMetrics, type MetricsRegistry } from './telemetry/create-metrics.ts';
 import { watchProcess } from './telemetry/watch-process.ts';
+import { watchRedis } from './telemetry/watch-redis.ts';
 import { createToolBox } from './tools/create-tool-box.ts';
 import { createCurrentTime } from './tools/current-time.ts';
 import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
+  /** Shares rate limits and the duplicate filter between gateways; absent: PostgreSQL does. */
+  readonly redis?: RedisAddress | null;
   readonly role: 'all' | 'gateway' | 'worker';
   readonly host: string;
   readonly port: number;
@@ -68,6 +74,7 @@ export interface AppOptions {
   readonly tenantConcurrency?: number | null;
   /** From when on people are told that answers take a while; `null`: never. */
   readonly busy?: BusyBounds | null;
+  readonly ledgerRetentionDays: number;
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;
@@ -178,7 +185,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     const workPool = pool('work', isWorker ? WORKER_CONNECTIONS : 2);
     const database = createDatabase(workPool);
     const readQueue = async () => ({ ...(await readQueueStatus(workPool)) });
-    const listener = await listen(databaseUrl, { log });
+    const redisAddress = isGateway ? (options.redis ?? null) : null;
+    const listener = await listen(databaseUrl, { log, also: redisAddress ? 'konstruct_begun' : null });
     closing.push(() => listener.stop());
     const slack = createSlackChannel({
       apiUrl: options.slack.apiUrl,
@@ -195,6 +203,13 @@ export async function startApp(options: AppOptions): Promise<App> {
     const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
     listener.on('konstruct_changed', () => directory.invalidate());
     let worker: Worker | null = null;
+    const toDatabase = createAdmit(admitPool ?? workPool, () => worker);
+    const { isListening } = listener;
+    const redis = redisAddress && (await openRedisFilter({ address: redisAddress, isListening, clock, log }));
+    if (redis) {
+      closing.push(() => redis.close());
+      listener.on('konstruct_begun', (_fromProcessId, thread) => redis.forgetThread(thread));
+    }
     let jobs: Jobs | null = null;
     const backlog =
       isGateway && options.busy
@@ -202,7 +217,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         : null;
     closing.push(() => backlog?.stop());
     const route = createRouter({
-      admit: createAdmit(admitPool ?? workPool, () => worker),
+      admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
@@ -231,7 +246,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     });
     const server = createHttpServer({
       receivers: isGateway ? new Map([['/slack/events', slackReceiver]]) : new Map(),
-      health: createHealth({ version: options.version, role: options.role, queue: readQueue }),
+      health: createHealth({ version: options.version, role: options.role, queue: readQueue, redis }),
       phase: () => phase,
       readMetrics: () => metrics.read(),
       metrics,
@@ -248,9 +263,10 @@ export async function startApp(options: AppOptions): Promise<App> {
       routes.invalidate();
       modelKeys.invalidate();
     });
+    const owner = `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`;
     const queue = createTurnQueue({
       pool: workPool,
-      owner: `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`,
+      owner,
       leaseMs: timing.leaseMs,
       historyMessages: HISTORY_MESSAGES,
       tenantTurns: options.tenantConcurrency ?? null,
@@ -258,12 +274,16 @@ export async function startApp(options: AppOptions): Promise<App> {
       metrics,
     });
     const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log, metrics });
+    const budget = openBudgetGate({ pool: workPool, owner, clock, wallClock, sleep, log });
+    listener.on('konstruct_changed', () => budget.invalidate());
+    budget.start();
+    closing.push(() => budget.stop());
     const models = createModelPool({
       routes: (name) => routes.find(name),
       keys: options.providerKeys,
       tenantKeys: modelKeys.find,
       limits: (provider) => options.providerLimits?.[provider],
-      budget: unmeteredBudget,
+      budget,
       clock,
       random,
       sleep,
@@ -338,8 +358,12 @@ export async function startApp(options: AppOptions): Promise<App> {
           againAfterMs: (await sendNotices(signal)) ? NOTICE_RETRY_MS : null,
         }),
         retention: async (signal) => {
-          const before = new Date(wallClock() - options.retentionDays * 86_400_000);
-          log.info('retention.done', { ...(await expireOldRows(workPool, before, signal)) });
+          const daysAgo = (days: number) => new Date(wallClock() - days * 86_400_000);
+          const before = daysAgo(options.retentionDays);
+          log.info('retention.done', {
+            ...(await expireOldRows(workPool, before, signal)),
+            ...(await expireLedger(workPool, daysAgo(options.ledgerRetentionDays), signal)),
+          });
           return { againAfterMs: null };
         },
       },
@@ -378,6 +402,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         await closeHttpServer(server);
       });
     }
+    if (redis) watchRedis(metrics, redis.snapshot);
     watchProcess(metrics, {
       version: options.version,
       role: options.role,

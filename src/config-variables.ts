@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MASTER_KEY_BYTES } from './core/cipher.ts';
 import { type ProviderName, providerNames } from './core/model.ts';
+import { parseRedisAddress } from './core/redis-address.ts';
 import { Secret } from './core/secret.ts';
 
 /**
@@ -53,9 +54,9 @@ export const configVariables = {
     'secret',
   ),
   REDIS_URL: variable(
-    secretUrl(['redis:', 'rediss:'], 'redis://:password@host:6379'),
-    'Redis shared by several gateways. Has no effect in this version yet.',
-    'none',
+    redisAddress(),
+    'Redis in front of PostgreSQL where there are many gateways. See [Redis](#redis).',
+    'PostgreSQL does it all',
     'secret',
   ),
   WORKER_CONCURRENCY: variable(integer(1, 1_000), 'Turns that one worker runs at the same time.', '`50`'),
@@ -88,6 +89,11 @@ export const configVariables = {
     integer(2, 36_500),
     'Conversations and messages older than this many days are removed.',
     '`365`',
+  ),
+  LEDGER_RETENTION_DAYS: variable(
+    integer(62, 36_500),
+    'What model calls cost is kept for this many days; two months at least, because budgets count them.',
+    '`761` (25 months)',
   ),
   LOG_LEVEL: variable(
     oneOf('debug', 'info', 'warn', 'error', 'silent'),
@@ -284,6 +290,15 @@ function secretUrl(protocols: readonly string[], example: string) {
   return z.string().transform((text, context) => {
     if (protocols.includes(URL.parse(text)?.protocol ?? '')) return new Secret(text);
     context.addIssue(`is not an address of the right kind; write it like ${example}`);
+    return z.NEVER;
+  });
+}
+
+function redisAddress() {
+  return z.string().transform((text, context) => {
+    const parsed = parseRedisAddress(text);
+    if (parsed.ok) return new Secret(parsed.address);
+    context.addIssue(parsed.problem);
     return z.NEVER;
   });
 }

@@ -3,6 +3,7 @@ import { type ConfigValues, type ConfigVariableName, configVariables } from './c
 import { KonstructError } from './core/errors.ts';
 import { type ProviderLimits, type ProviderName, providerNames } from './core/model.ts';
 import { nearestName } from './core/nearest-name.ts';
+import type { RedisAddress } from './core/redis-address.ts';
 import type { Secret } from './core/secret.ts';
 
 /** What the installation is told by its environment: read once, validated, frozen. Secrets print as `[redacted]`. */
@@ -19,7 +20,8 @@ export interface Config {
   readonly previousMasterKeys: readonly Secret<Buffer>[];
   /** `null`: the embedded database in the data folder. */
   readonly databaseUrl: Secret | null;
-  readonly redisUrl: Secret | null;
+  /** `null`: none; PostgreSQL does what it would do. */
+  readonly redis: Secret<RedisAddress> | null;
   readonly role: 'all' | 'gateway' | 'worker';
   readonly workerConcurrency: number;
   readonly retentionDays: number;
@@ -29,6 +31,7 @@ export interface Config {
   readonly busy: { readonly afterMs: number | null; readonly afterWaiting: number | null };
   readonly stopGraceMs: number;
   readonly stopDeadlineMs: number;
+  readonly ledgerRetentionDays: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly otlpEndpoint: string | null;
   /** Absolute path of a konstruct.yaml to apply at start. */
@@ -109,7 +112,7 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     masterKey: values.KONSTRUCT_MASTER_KEY,
     previousMasterKeys: Object.freeze(values.KONSTRUCT_MASTER_KEY_PREVIOUS ?? []),
     databaseUrl: values.DATABASE_URL,
-    redisUrl: values.REDIS_URL,
+    redis: values.REDIS_URL,
     role: values.KONSTRUCT_ROLE ?? 'all',
     workerConcurrency: values.WORKER_CONCURRENCY ?? 50,
     retentionDays: values.RETENTION_DAYS ?? 365,
@@ -120,6 +123,7 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     }),
     stopGraceMs: (values.STOP_GRACE_SECONDS ?? (mode === 'serve' ? 3 : 0)) * 1_000,
     stopDeadlineMs: (values.STOP_DEADLINE_SECONDS ?? 10) * 1_000,
+    ledgerRetentionDays: values.LEDGER_RETENTION_DAYS ?? 761,
     logLevel: values.LOG_LEVEL ?? 'info',
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     configFile: values.KONSTRUCT_CONFIG === null ? null : resolve(cwd, values.KONSTRUCT_CONFIG),
@@ -242,7 +246,6 @@ function isUnset(env: Environment, name: ConfigVariableName): boolean {
 }
 
 const unusedVariables: readonly ConfigVariableName[] = [
-  'REDIS_URL',
   'SLACK_APP_TOKEN',
   'SLACK_CLIENT_ID',
   'SLACK_CLIENT_SECRET',

@@ -43,6 +43,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
     await prepareTenants({ ...options, databaseUrl: database.url, cipher, toolNames });
     const app = await startApp({
       databaseUrl: database.url,
+      redis: config.redis?.reveal() ?? null,
       role: config.role,
       host: config.host,
       port: config.port,
@@ -56,6 +57,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       busy: config.busy,
       timing: { stopGraceMs: config.stopGraceMs, stopDeadlineMs: config.stopDeadlineMs },
       metrics: createMetrics({ process: true, log }),
+      ledgerRetentionDays: config.ledgerRetentionDays,
       version: readVersion(),
       log,
       tools,

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
-import type { Credentials } from '../core/tenant.ts';
-import type { Budget } from '../stores/tenants.ts';
+import { type Budget, type Credentials, type TurnLimits, turnLimitDefaults } from '../core/tenant.ts';
 import { allowedOnly, describeIssue } from './describe-issue.ts';
 
 /**
@@ -17,9 +16,13 @@ export interface ConfigFile {
 export interface TenantSpec {
   readonly slug: string;
   readonly name: string;
+  /** IANA name. */
+  readonly timeZone: string;
   readonly budget: Budget;
   /** Turns at a time; `null`: what the installation says. */
   readonly maxConcurrentTurns: number | null;
+  /** For each person who writes to the tenant's agents. */
+  readonly personBudget: Budget;
   readonly agents: readonly AgentSpec[] | null;
   readonly connections: readonly ConnectionSpec[] | null;
   /** The tenant's own keys for model providers, all of them; `null`: as they are. */
@@ -34,6 +37,8 @@ export interface AgentSpec {
   readonly instructions: string;
   readonly route: string;
   readonly placeholder: string;
+  readonly budget: Budget;
+  readonly limits: Required<TurnLimits>;
   /** `null`: all that are built in. */
   readonly tools: readonly string[] | null;
 }
@@ -67,12 +72,36 @@ function number(schema: z.ZodNumber) {
   }, schema);
 }
 
-const usd = number(z.number().min(0).max(99_999_999)).refine(
+/** More in 1e-9 US dollars is no safe integer. */
+const usd = number(z.number().min(0).max(9_000_000)).refine(
   (value) => Math.abs(value * 10_000 - Math.round(value * 10_000)) < 1e-6,
   'has more than four decimals; round it',
 );
 
-const budgetShape = { dailyUsd: usd.nullable().default(null), monthlyUsd: usd.nullable().default(null) };
+const tokens = number(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER));
+
+const budgetShape = {
+  dailyUsd: usd.nullable().default(null),
+  monthlyUsd: usd.nullable().default(null),
+  dailyTokens: tokens.nullable().default(null),
+  monthlyTokens: tokens.nullable().default(null),
+};
+const budget = allowedOnly(budgetShape).prefault({});
+
+const timeZone = z
+  .string()
+  .refine(isTimeZone, 'is not a time zone of the IANA list; write it like Europe/Berlin, or UTC');
+
+/** Offsets (`+02:00`) are none: they know nothing of summer. */
+function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** The defaults of what an agent leaves out; the columns of the table have the same. */
 export const agentDefaults = {
@@ -92,6 +121,13 @@ const agentShape = {
   instructions: text.default(agentDefaults.instructions),
   route: line.default(agentDefaults.route),
   placeholder: line.default(agentDefaults.placeholder),
+  budget,
+  limits: allowedOnly({
+    maxSteps: number(z.number().int().min(1).max(1_000)).default(turnLimitDefaults.maxSteps),
+    maxToolCalls: number(z.number().int().min(0).max(1_000)).default(turnLimitDefaults.maxToolCalls),
+    maxTurnSeconds: number(z.number().int().min(1).max(86_400)).default(turnLimitDefaults.maxTurnSeconds),
+    maxTurnUsd: usd.nullable().default(turnLimitDefaults.maxTurnUsd),
+  }).prefault({}),
   tools: z.array(line).max(100).nullable().default(agentDefaults.tools),
 };
 
@@ -130,12 +166,16 @@ const modelKeysShape = {
 const tenantShape = {
   slug,
   name: line,
-  budget: allowedOnly(budgetShape).default({ dailyUsd: null, monthlyUsd: null }),
+  timeZone: timeZone.default('UTC'),
+  budget,
+  personBudget: budget,
   maxConcurrentTurns: number(z.number().int().min(1).max(10_000)).nullable().default(null),
   agents: z.array(allowedOnly(agentShape)).nullable().default(null),
   connections: z.array(allowedOnly(connectionShape)).nullable().default(null),
   keys: allowedOnly(modelKeysShape).nullable().default(null),
 };
+
+const usdPerMillion = number(z.number().min(0).max(1_000_000));
 
 const routeEntryShape = {
   provider: z.enum(providerNames),
@@ -147,6 +187,12 @@ const routeEntryShape = {
   weight: number(z.number().min(0).max(1_000_000)).exactOptional(),
   contextTokens: number(z.number().int().min(1).max(100_000_000)).exactOptional(),
   maxOutputTokens: number(z.number().int().min(1).max(10_000_000)).exactOptional(),
+  price: allowedOnly({
+    inputUsdPerMillion: usdPerMillion,
+    outputUsdPerMillion: usdPerMillion,
+    cachedInputUsdPerMillion: usdPerMillion.exactOptional(),
+    cacheWriteUsdPerMillion: usdPerMillion.exactOptional(),
+  }).exactOptional(),
 };
 
 const waitMs = number(z.number().int().min(1).max(3_600_000)).exactOptional();

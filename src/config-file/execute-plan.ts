@@ -20,6 +20,8 @@ import { connectionName } from './plan-tenant.ts';
 import { TENANTS_AT_ONCE } from './read-installation.ts';
 
 const UNIQUE_VIOLATION = '23505';
+/** What a check of the column says of a name that the server's list of time zones does not have. */
+const INVALID_PARAMETER = '22023';
 const ATTEMPTS = 3;
 
 /**
@@ -104,6 +106,12 @@ async function inTenant(
 
 function describeFailure(error: unknown): unknown {
   const constraint = (error as { constraint?: string }).constraint ?? '';
+  if (errorCode(error) === INVALID_PARAMETER) {
+    return new KonstructError(
+      'config_invalid',
+      'The database does not know the time zone of a tenant; write it as `select name from pg_timezone_names` has it.',
+    );
+  }
   if (errorCode(error) !== UNIQUE_VIOLATION) return translateDatabaseError(error);
   const what = constraint.startsWith('connections_')
     ? 'A connection of the file was taken by another tenant'

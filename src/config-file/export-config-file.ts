@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely';
 import { Document } from 'yaml';
 import type { Cipher } from '../core/cipher.ts';
-import type { Agent } from '../core/tenant.ts';
+import { noBudget, turnLimitDefaults } from '../core/tenant.ts';
 import type { Database, StoredRouteEntry } from '../db/schema.ts';
+import type { BudgetedAgent } from '../stores/agents.ts';
 import { openCredentials, type StoredConnection } from '../stores/connections.ts';
 import { openModelKeys } from '../stores/model-keys.ts';
 import type { StoredRoute } from '../stores/routes.ts';
@@ -77,13 +78,14 @@ function exportEntries(name: string, entries: readonly StoredRouteEntry[], names
 }
 
 function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) {
-  const { slug, name, budget, maxConcurrentTurns } = state.tenant;
+  const { slug, name, timeZone, budget, personBudget, maxConcurrentTurns } = state.tenant;
   const slugs = new Map(state.agents.map((agent) => [agent.id, agent.slug]));
-  const limits = without(budget, { dailyUsd: null, monthlyUsd: null });
   return {
     slug,
     name: escapeVariables(name),
-    ...(Object.keys(limits).length === 0 ? {} : { budget: limits }),
+    ...(timeZone === 'UTC' ? {} : { timeZone }),
+    ...section('budget', budget, noBudget),
+    ...section('personBudget', personBudget, noBudget),
     ...(state.modelKeys.length === 0 ? {} : { keys: exportModelKeys(state, cipher, names) }),
     ...(maxConcurrentTurns == null ? {} : { maxConcurrentTurns }),
     agents: state.agents.map(exportAgent),
@@ -114,14 +116,23 @@ function exportModelKeys({ tenant: { slug }, modelKeys }: TenantState, cipher: C
   );
 }
 
-function exportAgent({ slug, name, role, persona, instructions, route, placeholder, tools }: Agent) {
+function exportAgent({ slug, name, budget, limits, tools, ...agent }: BudgetedAgent) {
+  const { role, persona, instructions, route, placeholder } = agent;
   const texts = Object.entries(without({ role, persona, instructions, route, placeholder }, agentDefaults));
   return {
     slug,
     name: escapeVariables(name),
     ...Object.fromEntries(texts.map(([key, value]) => [key, escapeVariables(String(value))])),
     ...(tools == null ? {} : { tools: tools.map(escapeVariables) }),
+    ...section('budget', budget, noBudget),
+    ...section('limits', limits, turnLimitDefaults),
   };
+}
+
+/** What differs from the defaults, if anything does. */
+function section(name: string, values: object, defaults: object): Readonly<Record<string, object>> {
+  const different = without(values, { ...defaults });
+  return Object.keys(different).length === 0 ? {} : { [name]: different };
 }
 
 function exportConnection(

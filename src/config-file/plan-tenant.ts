@@ -3,6 +3,7 @@ import type { Cipher } from '../core/cipher.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { TenantModelKeys } from '../core/model.ts';
 import type { Agent, Connection, Credentials } from '../core/tenant.ts';
+import type { BudgetedAgent } from '../stores/agents.ts';
 import { openCredentials, type StoredConnection } from '../stores/connections.ts';
 import { openModelKeys } from '../stores/model-keys.ts';
 import type { BudgetedTenant } from '../stores/tenants.ts';
@@ -40,8 +41,10 @@ export function planTenant(
     id: state?.tenant.id ?? newId(),
     slug: spec.slug,
     name: spec.name,
+    timeZone: spec.timeZone,
     budget: spec.budget,
     maxConcurrentTurns: spec.maxConcurrentTurns,
+    personBudget: spec.personBudget,
   };
   const tenantFields = state === null ? [] : compareFields(flatTenant(state.tenant), flatTenant(tenant));
   const noticed = createNotebook(spec.slug);
@@ -101,7 +104,7 @@ interface Noted {
 
 function planAgents(
   specs: readonly AgentSpec[] | null,
-  existing: readonly Agent[],
+  existing: readonly BudgetedAgent[],
   options: { tenantId: string; newId: () => string; prune: boolean },
 ) {
   const create: Agent[] = [];
@@ -115,8 +118,8 @@ function planAgents(
       noted.push({ name: spec.slug, fields: null });
       continue;
     }
-    const { id, tenantId, ...values } = before;
-    const fields = compareFields(flatAgent(values), flatAgent(spec));
+    const { id, tenantId } = before;
+    const fields = compareFields(flatAgent(before), flatAgent(spec));
     if (fields.length > 0) update.push({ id, tenantId, ...spec });
     noted.push({ name: spec.slug, fields });
   }
@@ -201,28 +204,23 @@ function hasCredentials(cipher: Cipher, connection: StoredConnection, credential
   }
 }
 
-/** Without what a file says nothing about. */
-function flatAgent({
-  slug,
-  name,
-  role,
-  persona,
-  instructions,
-  route,
-  placeholder,
-  tools,
-}: Omit<Agent, 'id' | 'tenantId'>) {
-  const names = tools == null ? null : tools.join(', ');
-  return { slug, name, role, persona, instructions, route, placeholder, tools: names };
+function flatTenant(tenant: Omit<BudgetedTenant, 'id' | 'slug'>) {
+  const { name, timeZone, budget, personBudget, maxConcurrentTurns } = tenant;
+  const budgets = { ...flat('budget', budget), ...flat('personBudget', personBudget) };
+  return { name, timeZone, ...budgets, maxConcurrentTurns };
 }
 
-function flatTenant({ name, budget, maxConcurrentTurns }: Omit<BudgetedTenant, 'id'>) {
-  return {
-    name,
-    'budget.dailyUsd': budget.dailyUsd,
-    'budget.monthlyUsd': budget.monthlyUsd,
-    maxConcurrentTurns,
-  };
+/** Without what a file says nothing about. */
+function flatAgent(agent: Omit<AgentSpec, 'tools'> & Pick<Agent, 'tools'>) {
+  const { slug, name, role, persona, instructions, route, placeholder, budget, limits } = agent;
+  const tools = agent.tools == null ? null : agent.tools.join(', ');
+  const texts = { slug, name, role, persona, instructions, route, placeholder, tools };
+  return { ...texts, ...flat('budget', budget), ...flat('limits', limits) };
+}
+
+/** `budget.dailyUsd` and so on. */
+function flat(section: string, values: object): Record<string, number | null> {
+  return Object.fromEntries(Object.entries(values).map(([field, value]) => [`${section}.${field}`, value]));
 }
 
 function flatConnection(

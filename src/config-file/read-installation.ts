@@ -1,9 +1,8 @@
 import type { Kysely } from 'kysely';
 import { mapConcurrently } from '../core/map-concurrently.ts';
-import type { Agent } from '../core/tenant.ts';
 import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
-import { listAgents } from '../stores/agents.ts';
+import { type BudgetedAgent, listAgents } from '../stores/agents.ts';
 import { listConnections, type StoredConnection } from '../stores/connections.ts';
 import { listModelKeys, type StoredModelKeys } from '../stores/model-keys.ts';
 import { listRoutes, type StoredRoute } from '../stores/routes.ts';
@@ -20,7 +19,7 @@ export interface Installation {
 
 export interface TenantState {
   readonly tenant: BudgetedTenant;
-  readonly agents: readonly Agent[];
+  readonly agents: readonly BudgetedAgent[];
   readonly connections: readonly StoredConnection[];
   readonly modelKeys: readonly StoredModelKeys[];
 }

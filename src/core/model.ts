@@ -16,6 +16,18 @@ export interface RouteEntry {
   readonly contextTokens?: number;
   /** The longest answer asked of this model, in tokens. */
   readonly maxOutputTokens?: number;
+  /** Overrides the price table: for models that it does not have, and for prices of one's own. */
+  readonly price?: EntryPrice;
+}
+
+/** US dollars per million tokens. */
+export interface EntryPrice {
+  readonly inputUsdPerMillion: number;
+  readonly outputUsdPerMillion: number;
+  /** Default: as other input. */
+  readonly cachedInputUsdPerMillion?: number;
+  /** Default: as other input. */
+  readonly cacheWriteUsdPerMillion?: number;
 }
 
 export const providerNames = [

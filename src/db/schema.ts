@@ -13,13 +13,23 @@ export interface Database {
   readonly messages: MessagesTable;
 }
 
+/** `numeric` and `bigint` come as text, which is exact. */
+type NullableNumber = ColumnType<string | null, number | null | undefined, number | null>;
+
 export interface TenantsTable {
   id: string;
   slug: string;
   name: string;
-  budget_daily_usd: ColumnType<string | null, number | null, number | null>;
-  budget_monthly_usd: ColumnType<string | null, number | null, number | null>;
   max_concurrent_turns: number | null;
+  time_zone: Generated<string>;
+  budget_daily_usd: NullableNumber;
+  budget_monthly_usd: NullableNumber;
+  budget_daily_tokens: NullableNumber;
+  budget_monthly_tokens: NullableNumber;
+  person_budget_daily_usd: NullableNumber;
+  person_budget_monthly_usd: NullableNumber;
+  person_budget_daily_tokens: NullableNumber;
+  person_budget_monthly_tokens: NullableNumber;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
@@ -35,6 +45,14 @@ export interface AgentsTable {
   route: string;
   placeholder: string;
   tools: string[] | null;
+  budget_daily_usd: NullableNumber;
+  budget_monthly_usd: NullableNumber;
+  budget_daily_tokens: NullableNumber;
+  budget_monthly_tokens: NullableNumber;
+  max_steps: Generated<number>;
+  max_tool_calls: Generated<number>;
+  max_turn_seconds: Generated<number>;
+  max_turn_usd: NullableNumber;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }

@@ -1,4 +1,4 @@
-import type { BudgetGate } from '../core/budget.ts';
+import type { BudgetGate } from '../../src/core/budget.ts';
 
 /** Lets every call through: no budget is enforced, and no price is known. */
 export const unmeteredBudget: BudgetGate = {
