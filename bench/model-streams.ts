@@ -7,8 +7,9 @@ import { createAnthropic } from '@ai-sdk/anthropic';
 import type { ModelMessage, ModelRequest } from '../src/core/model.ts';
 import { createModelPool } from '../src/llm/create-model-pool.ts';
 import { createKeepAliveFetch } from '../src/llm/keep-alive-fetch.ts';
+
 import { startModelServer } from '../test/support/model-server.ts';
-import { noBudget } from './support/no-budget.ts';
+import { unmeteredBudget } from './support/unmetered-budget.ts';
 
 /** What the pool adds to a direct call of the AI SDK, over the same HTTP client, on a stand-in in another process. */
 export interface StreamCost {
@@ -32,7 +33,7 @@ export async function benchModelStreams(): Promise<readonly StreamCost[]> {
     const pool = createModelPool({
       routes: async (name) => ({ name, entries: [{ provider: 'anthropic', model: MODEL }] }),
       keys: { anthropic: { apiKey: 'key', baseUrl } },
-      budget: noBudget,
+      budget: unmeteredBudget,
       clock: Date.now,
       random: Math.random,
       sleep: (ms, signal) => wait(ms, undefined, signal ? { signal } : {}),

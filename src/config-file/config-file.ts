@@ -182,17 +182,17 @@ const routeEntryShape = {
   model: line,
   baseUrl: z.url({ protocol: /^https?$/ }).exactOptional(),
   apiKey: z.string().min(1).exactOptional(),
+  apiKeys: z.array(key).min(1).max(50).exactOptional(),
+  api: z.enum(['responses', 'chat']).exactOptional(),
+  weight: number(z.number().min(0).max(1_000_000)).exactOptional(),
+  contextTokens: number(z.number().int().min(1).max(100_000_000)).exactOptional(),
+  maxOutputTokens: number(z.number().int().min(1).max(10_000_000)).exactOptional(),
   price: allowedOnly({
     inputUsdPerMillion: usdPerMillion,
     outputUsdPerMillion: usdPerMillion,
     cachedInputUsdPerMillion: usdPerMillion.exactOptional(),
     cacheWriteUsdPerMillion: usdPerMillion.exactOptional(),
   }).exactOptional(),
-  apiKeys: z.array(key).min(1).max(50).exactOptional(),
-  api: z.enum(['responses', 'chat']).exactOptional(),
-  weight: number(z.number().min(0).max(1_000_000)).exactOptional(),
-  contextTokens: number(z.number().int().min(1).max(100_000_000)).exactOptional(),
-  maxOutputTokens: number(z.number().int().min(1).max(10_000_000)).exactOptional(),
 };
 
 const waitMs = number(z.number().int().min(1).max(3_600_000)).exactOptional();

@@ -222,6 +222,7 @@ export async function* runRequest(
       triedKeys: triedKeys.get(candidate.place) ?? new Set(),
       // A key at its limit whose pause is over is no reason to leave.
       isLast: candidate.place + 1 >= course.length || (candidate.place === place && retry > 0),
+      isOnly: course.length === 1,
       streamed,
       connectMs: timeouts.connectMs,
       deadlines: {

@@ -55,6 +55,8 @@ export interface AttemptOptions {
   readonly triedKeys: ReadonlySet<string>;
   /** Whether a key at its limit is used rather than the next model. */
   readonly isLast: boolean;
+  /** Whether the route has no other model. */
+  readonly isOnly: boolean;
   readonly streamed: boolean;
   readonly connectMs: number;
   readonly deadlines: CallDeadlines;
@@ -136,7 +138,10 @@ export async function startAttempt(parts: PoolParts, options: AttemptOptions): P
   let passage: Passage | null = null;
   let reservation: Reservation | null = null;
   try {
-    const entered = enterCircuit(parts.circuits, access, keys);
+    // Where the route has no other model, an open circuit would only keep people from one that may be back.
+    const entered =
+      enterCircuit(parts.circuits, access, keys) ??
+      (options.isOnly ? { passage: freePassage, key: first } : null);
     if (entered === null) {
       slot.release(0);
       return skipped('circuit_open', { transient: true });
@@ -287,6 +292,8 @@ function runAttempt(parts: PoolParts, options: AttemptOptions, held: Held): Atte
     record: () => record,
   };
 }
+
+const freePassage: Passage = { alive: () => undefined, done: () => undefined };
 
 /** The first key whose circuit lets a call through. */
 function enterCircuit(

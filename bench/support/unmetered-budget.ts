@@ -1,7 +1,7 @@
 import type { BudgetGate } from '../../src/core/budget.ts';
 
-/** Lets every call through. What the real one costs is measured apart (`bench/budget.ts`). */
-export const noBudget: BudgetGate = {
+/** Lets every call through: no budget is enforced, and no price is known. */
+export const unmeteredBudget: BudgetGate = {
   reserve: async () => ({
     settle: async ({ isEstimated }) => ({ nanoUsd: null, isEstimated, priceVersion: null }),
   }),
