@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MASTER_KEY_BYTES } from './core/cipher.ts';
+import { parseRedisAddress } from './core/redis-address.ts';
 import { Secret } from './core/secret.ts';
 
 /**
@@ -52,12 +53,37 @@ export const configVariables = {
     'secret',
   ),
   REDIS_URL: variable(
-    secretUrl(['redis:', 'rediss:'], 'redis://:password@host:6379'),
-    'Redis shared by several gateways. Has no effect in this version yet.',
-    'none',
+    redisAddress(),
+    'Redis in front of PostgreSQL where there are many gateways. See [Redis](#redis).',
+    'PostgreSQL does it all',
     'secret',
   ),
   WORKER_CONCURRENCY: variable(integer(1, 1_000), 'Turns that one worker runs at the same time.', '`50`'),
+  TENANT_CONCURRENCY: variable(
+    integer(1, 10_000),
+    'Turns of one tenant that all workers together run at the same time; `maxConcurrentTurns` of a tenant goes first.',
+    '`20`',
+  ),
+  BUSY_AFTER_SECONDS: variable(
+    integer(0, 86_400),
+    'People of a tenant whose oldest waiting conversation has waited longer are told that answers take a while; `0`: never.',
+    '`30`',
+  ),
+  BUSY_AFTER_WAITING: variable(
+    integer(0, 1_000),
+    'The same when more conversations of the tenant wait than this; `0`: never.',
+    '`100`',
+  ),
+  STOP_GRACE_SECONDS: variable(
+    integer(0, 300),
+    'How long a gateway that was asked to stop goes on taking requests while `/readyz` says 503.',
+    '`3` in serve, `0` in dev',
+  ),
+  STOP_DEADLINE_SECONDS: variable(
+    integer(0, 3_600),
+    'How long turns under way may finish when a worker is asked to stop, before others get them.',
+    '`10`',
+  ),
   RETENTION_DAYS: variable(
     integer(2, 36_500),
     'Conversations and messages older than this many days are removed.',
@@ -195,6 +221,15 @@ function secretUrl(protocols: readonly string[], example: string) {
   return z.string().transform((text, context) => {
     if (protocols.includes(URL.parse(text)?.protocol ?? '')) return new Secret(text);
     context.addIssue(`is not an address of the right kind; write it like ${example}`);
+    return z.NEVER;
+  });
+}
+
+function redisAddress() {
+  return z.string().transform((text, context) => {
+    const parsed = parseRedisAddress(text);
+    if (parsed.ok) return new Secret(parsed.address);
+    context.addIssue(parsed.problem);
     return z.NEVER;
   });
 }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { type ConfigValues, type ConfigVariableName, configVariables } from './config-variables.ts';
 import { KonstructError } from './core/errors.ts';
 import { nearestName } from './core/nearest-name.ts';
+import type { RedisAddress } from './core/redis-address.ts';
 import type { Secret } from './core/secret.ts';
 
 /** What the installation is told by its environment: read once, validated, frozen. Secrets print as `[redacted]`. */
@@ -18,11 +19,18 @@ export interface Config {
   readonly previousMasterKeys: readonly Secret<Buffer>[];
   /** `null`: the embedded database in the data folder. */
   readonly databaseUrl: Secret | null;
-  readonly redisUrl: Secret | null;
+  /** `null`: none; PostgreSQL does what it would do. */
+  readonly redis: Secret<RedisAddress> | null;
   readonly role: 'all' | 'gateway' | 'worker';
   readonly workerConcurrency: number;
   readonly retentionDays: number;
   readonly ledgerRetentionDays: number;
+  /** Turns of one tenant at a time, where it has no number of its own. */
+  readonly tenantConcurrency: number;
+  /** From when on people are told that answers take a while; `null`: this bound is off. */
+  readonly busy: { readonly afterMs: number | null; readonly afterWaiting: number | null };
+  readonly stopGraceMs: number;
+  readonly stopDeadlineMs: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly otlpEndpoint: string | null;
   /** Absolute path of a konstruct.yaml to apply at start. */
@@ -96,11 +104,18 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     masterKey: values.KONSTRUCT_MASTER_KEY,
     previousMasterKeys: Object.freeze(values.KONSTRUCT_MASTER_KEY_PREVIOUS ?? []),
     databaseUrl: values.DATABASE_URL,
-    redisUrl: values.REDIS_URL,
+    redis: values.REDIS_URL,
     role: values.KONSTRUCT_ROLE ?? 'all',
     workerConcurrency: values.WORKER_CONCURRENCY ?? 50,
     retentionDays: values.RETENTION_DAYS ?? 365,
     ledgerRetentionDays: values.LEDGER_RETENTION_DAYS ?? 761,
+    tenantConcurrency: values.TENANT_CONCURRENCY ?? 20,
+    busy: Object.freeze({
+      afterMs: (values.BUSY_AFTER_SECONDS ?? 30) * 1_000 || null,
+      afterWaiting: (values.BUSY_AFTER_WAITING ?? 100) || null,
+    }),
+    stopGraceMs: (values.STOP_GRACE_SECONDS ?? (mode === 'serve' ? 3 : 0)) * 1_000,
+    stopDeadlineMs: (values.STOP_DEADLINE_SECONDS ?? 10) * 1_000,
     logLevel: values.LOG_LEVEL ?? 'info',
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     configFile: values.KONSTRUCT_CONFIG === null ? null : resolve(cwd, values.KONSTRUCT_CONFIG),
@@ -198,7 +213,6 @@ function isUnset(env: Environment, name: ConfigVariableName): boolean {
 }
 
 const unusedVariables: readonly ConfigVariableName[] = [
-  'REDIS_URL',
   'SLACK_APP_TOKEN',
   'SLACK_CLIENT_ID',
   'SLACK_CLIENT_SECRET',

@@ -21,6 +21,8 @@ export interface TenantSpec {
   readonly budget: Budget;
   /** For each person who writes to the tenant's agents. */
   readonly personBudget: Budget;
+  /** Turns at a time; `null`: what the installation says. */
+  readonly maxConcurrentTurns: number | null;
   readonly agents: readonly AgentSpec[] | null;
   readonly connections: readonly ConnectionSpec[] | null;
 }
@@ -148,6 +150,7 @@ const tenantShape = {
   timeZone: timeZone.default('UTC'),
   budget,
   personBudget: budget,
+  maxConcurrentTurns: number(z.number().int().min(1).max(10_000)).nullable().default(null),
   agents: z.array(allowedOnly(agentShape)).nullable().default(null),
   connections: z.array(allowedOnly(connectionShape)).nullable().default(null),
 };

@@ -62,7 +62,7 @@ function exportRoute({ name, entries }: StoredRoute, names: VariableNames) {
 }
 
 function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) {
-  const { slug, name, timeZone, budget, personBudget } = state.tenant;
+  const { slug, name, timeZone, budget, personBudget, maxConcurrentTurns } = state.tenant;
   const slugs = new Map(state.agents.map((agent) => [agent.id, agent.slug]));
   return {
     slug,
@@ -70,6 +70,7 @@ function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) 
     ...(timeZone === 'UTC' ? {} : { timeZone }),
     ...section('budget', budget, noBudget),
     ...section('personBudget', personBudget, noBudget),
+    ...(maxConcurrentTurns == null ? {} : { maxConcurrentTurns }),
     agents: state.agents.map(exportAgent),
     connections: state.connections.map((connection) =>
       exportConnection(connection, {

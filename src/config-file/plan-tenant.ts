@@ -4,6 +4,7 @@ import { isKonstructError } from '../core/errors.ts';
 import type { Agent, Connection, Credentials } from '../core/tenant.ts';
 import type { BudgetedAgent } from '../stores/agents.ts';
 import { openCredentials, type StoredConnection } from '../stores/connections.ts';
+import type { BudgetedTenant } from '../stores/tenants.ts';
 import { compareFields } from './compare-fields.ts';
 import type { AgentSpec, ConnectionSpec, TenantSpec } from './config-file.ts';
 import type { Change, FieldChange, TenantUpsert } from './plan.ts';
@@ -41,6 +42,7 @@ export function planTenant(
     timeZone: spec.timeZone,
     budget: spec.budget,
     personBudget: spec.personBudget,
+    maxConcurrentTurns: spec.maxConcurrentTurns,
   };
   const tenantFields = state === null ? [] : compareFields(flatTenant(state.tenant), flatTenant(tenant));
   const noticed = createNotebook(spec.slug);
@@ -174,9 +176,10 @@ function hasCredentials(cipher: Cipher, connection: StoredConnection, credential
   }
 }
 
-function flatTenant(tenant: Pick<TenantSpec, 'name' | 'timeZone' | 'budget' | 'personBudget'>) {
-  const { name, timeZone, budget, personBudget } = tenant;
-  return { name, timeZone, ...flat('budget', budget), ...flat('personBudget', personBudget) };
+function flatTenant(tenant: Omit<BudgetedTenant, 'id'>) {
+  const { name, timeZone, budget, personBudget, maxConcurrentTurns } = tenant;
+  const budgets = { ...flat('budget', budget), ...flat('personBudget', personBudget) };
+  return { name, timeZone, ...budgets, maxConcurrentTurns };
 }
 
 /** Without what a file says nothing about. */

@@ -28,6 +28,7 @@ export interface TenantsTable {
   person_budget_monthly_usd: NullableNumber;
   person_budget_daily_tokens: NullableNumber;
   person_budget_monthly_tokens: NullableNumber;
+  max_concurrent_turns: number | null;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }

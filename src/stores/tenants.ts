@@ -10,6 +10,8 @@ export interface BudgetedTenant extends Tenant {
   readonly budget: Budget;
   /** For each person who writes to the tenant's agents. */
   readonly personBudget: Budget;
+  /** Turns at a time over all workers; `null`: what the installation says; absent: as it is. */
+  readonly maxConcurrentTurns?: number | null;
 }
 
 /** All tenants of the installation, by slug. For operators: it looks across tenants. */
@@ -29,7 +31,8 @@ export async function findTenant(transaction: Transaction<Database>): Promise<Bu
     budget_daily_tokens: row.person_budget_daily_tokens,
     budget_monthly_tokens: row.person_budget_monthly_tokens,
   });
-  return { id, slug, name, timeZone, budget: toBudget(row), personBudget };
+  const maxConcurrentTurns = row.max_concurrent_turns;
+  return { id, slug, name, timeZone, budget: toBudget(row), personBudget, maxConcurrentTurns };
 }
 
 export async function insertTenant(
@@ -38,7 +41,11 @@ export async function insertTenant(
 ): Promise<void> {
   await transaction
     .insertInto('tenants')
-    .values({ id: tenant.id, ...columnsOf(tenant) })
+    .values({
+      id: tenant.id,
+      ...columnsOf(tenant),
+      max_concurrent_turns: tenant.maxConcurrentTurns ?? null,
+    })
     .execute();
 }
 
@@ -48,7 +55,11 @@ export async function updateTenant(
 ): Promise<void> {
   await transaction
     .updateTable('tenants')
-    .set({ ...columnsOf(tenant), updated_at: sql`now()` })
+    .set({
+      ...columnsOf(tenant),
+      ...(tenant.maxConcurrentTurns === undefined ? {} : { max_concurrent_turns: tenant.maxConcurrentTurns }),
+      updated_at: sql`now()`,
+    })
     .where('id', '=', tenant.id)
     .execute();
 }

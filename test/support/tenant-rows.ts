@@ -96,6 +96,7 @@ export const newRows: Readonly<Record<string, (tenant: TenantWithRows) => Row>> 
     dedupe_key: randomUUID(),
     detail: {},
   }),
+  backlogs: (t) => ({ tenant_id: t.tenantId }),
   rate_buckets: (t) => ({ tenant_id: t.tenantId, key: randomUUID(), tokens: 1, refilled_at: new Date() }),
 };
 
