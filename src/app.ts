@@ -66,11 +66,11 @@ export interface AppOptions {
   readonly providerKeys: ProviderKeys;
   readonly workerConcurrency: number;
   readonly retentionDays: number;
-  readonly ledgerRetentionDays: number;
   /** Turns of one tenant at a time over all workers, unless it has a number of its own; `null`: any number. */
   readonly tenantConcurrency?: number | null;
   /** From when on people are told that answers take a while; `null`: never. */
   readonly busy?: BusyBounds | null;
+  readonly ledgerRetentionDays: number;
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;

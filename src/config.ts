@@ -24,13 +24,13 @@ export interface Config {
   readonly role: 'all' | 'gateway' | 'worker';
   readonly workerConcurrency: number;
   readonly retentionDays: number;
-  readonly ledgerRetentionDays: number;
   /** Turns of one tenant at a time, where it has no number of its own. */
   readonly tenantConcurrency: number;
   /** From when on people are told that answers take a while; `null`: this bound is off. */
   readonly busy: { readonly afterMs: number | null; readonly afterWaiting: number | null };
   readonly stopGraceMs: number;
   readonly stopDeadlineMs: number;
+  readonly ledgerRetentionDays: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly otlpEndpoint: string | null;
   /** Absolute path of a konstruct.yaml to apply at start. */
@@ -108,7 +108,6 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     role: values.KONSTRUCT_ROLE ?? 'all',
     workerConcurrency: values.WORKER_CONCURRENCY ?? 50,
     retentionDays: values.RETENTION_DAYS ?? 365,
-    ledgerRetentionDays: values.LEDGER_RETENTION_DAYS ?? 761,
     tenantConcurrency: values.TENANT_CONCURRENCY ?? 20,
     busy: Object.freeze({
       afterMs: (values.BUSY_AFTER_SECONDS ?? 30) * 1_000 || null,
@@ -116,6 +115,7 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     }),
     stopGraceMs: (values.STOP_GRACE_SECONDS ?? (mode === 'serve' ? 3 : 0)) * 1_000,
     stopDeadlineMs: (values.STOP_DEADLINE_SECONDS ?? 10) * 1_000,
+    ledgerRetentionDays: values.LEDGER_RETENTION_DAYS ?? 761,
     logLevel: values.LOG_LEVEL ?? 'info',
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     configFile: values.KONSTRUCT_CONFIG === null ? null : resolve(cwd, values.KONSTRUCT_CONFIG),

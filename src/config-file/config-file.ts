@@ -19,10 +19,10 @@ export interface TenantSpec {
   /** IANA name. */
   readonly timeZone: string;
   readonly budget: Budget;
-  /** For each person who writes to the tenant's agents. */
-  readonly personBudget: Budget;
   /** Turns at a time; `null`: what the installation says. */
   readonly maxConcurrentTurns: number | null;
+  /** For each person who writes to the tenant's agents. */
+  readonly personBudget: Budget;
   readonly agents: readonly AgentSpec[] | null;
   readonly connections: readonly ConnectionSpec[] | null;
 }

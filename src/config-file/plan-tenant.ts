@@ -41,8 +41,8 @@ export function planTenant(
     name: spec.name,
     timeZone: spec.timeZone,
     budget: spec.budget,
-    personBudget: spec.personBudget,
     maxConcurrentTurns: spec.maxConcurrentTurns,
+    personBudget: spec.personBudget,
   };
   const tenantFields = state === null ? [] : compareFields(flatTenant(state.tenant), flatTenant(tenant));
   const noticed = createNotebook(spec.slug);
@@ -176,7 +176,7 @@ function hasCredentials(cipher: Cipher, connection: StoredConnection, credential
   }
 }
 
-function flatTenant(tenant: Omit<BudgetedTenant, 'id'>) {
+function flatTenant(tenant: Omit<BudgetedTenant, 'id' | 'slug'>) {
   const { name, timeZone, budget, personBudget, maxConcurrentTurns } = tenant;
   const budgets = { ...flat('budget', budget), ...flat('personBudget', personBudget) };
   return { name, timeZone, ...budgets, maxConcurrentTurns };

@@ -19,6 +19,7 @@ export interface TenantsTable {
   id: string;
   slug: string;
   name: string;
+  max_concurrent_turns: number | null;
   time_zone: Generated<string>;
   budget_daily_usd: NullableNumber;
   budget_monthly_usd: NullableNumber;
@@ -28,7 +29,6 @@ export interface TenantsTable {
   person_budget_monthly_usd: NullableNumber;
   person_budget_daily_tokens: NullableNumber;
   person_budget_monthly_tokens: NullableNumber;
-  max_concurrent_turns: number | null;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }

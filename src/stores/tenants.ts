@@ -8,10 +8,10 @@ export interface BudgetedTenant extends Tenant {
   /** IANA name; days and months of budgets begin by its clock. */
   readonly timeZone: string;
   readonly budget: Budget;
-  /** For each person who writes to the tenant's agents. */
-  readonly personBudget: Budget;
   /** Turns at a time over all workers; `null`: what the installation says; absent: as it is. */
   readonly maxConcurrentTurns?: number | null;
+  /** For each person who writes to the tenant's agents. */
+  readonly personBudget: Budget;
 }
 
 /** All tenants of the installation, by slug. For operators: it looks across tenants. */
@@ -41,11 +41,7 @@ export async function insertTenant(
 ): Promise<void> {
   await transaction
     .insertInto('tenants')
-    .values({
-      id: tenant.id,
-      ...columnsOf(tenant),
-      max_concurrent_turns: tenant.maxConcurrentTurns ?? null,
-    })
+    .values({ id: tenant.id, ...columnsOf(tenant) })
     .execute();
 }
 
@@ -55,11 +51,7 @@ export async function updateTenant(
 ): Promise<void> {
   await transaction
     .updateTable('tenants')
-    .set({
-      ...columnsOf(tenant),
-      ...(tenant.maxConcurrentTurns === undefined ? {} : { max_concurrent_turns: tenant.maxConcurrentTurns }),
-      updated_at: sql`now()`,
-    })
+    .set({ ...columnsOf(tenant), updated_at: sql`now()` })
     .where('id', '=', tenant.id)
     .execute();
 }
@@ -69,7 +61,8 @@ export async function deleteTenant(transaction: Transaction<Database>, tenantId:
   await transaction.deleteFrom('tenants').where('id', '=', tenantId).execute();
 }
 
-function columnsOf({ slug, name, timeZone, budget, personBudget }: BudgetedTenant) {
+function columnsOf(tenant: BudgetedTenant) {
+  const { slug, name, timeZone, budget, personBudget, maxConcurrentTurns } = tenant;
   return {
     slug,
     name,
@@ -79,5 +72,6 @@ function columnsOf({ slug, name, timeZone, budget, personBudget }: BudgetedTenan
     person_budget_monthly_usd: personBudget.monthlyUsd,
     person_budget_daily_tokens: personBudget.dailyTokens,
     person_budget_monthly_tokens: personBudget.monthlyTokens,
+    ...(maxConcurrentTurns === undefined ? {} : { max_concurrent_turns: maxConcurrentTurns }),
   };
 }
