@@ -14,6 +14,7 @@ import { migrate } from './db/migrate.ts';
 import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
+import { createIsPerson } from './delivery/create-is-person.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
@@ -24,7 +25,7 @@ import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker } from './queue/create-worker.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
-import { createAdmit } from './router/admit.ts';
+import { createAdmit, createAdmitWish } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createRouter } from './router/create-router.ts';
@@ -150,6 +151,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     let jobs: Jobs | null = null;
     const route = createRouter({
       admit: createAdmit(admitPool ?? workPool),
+      admitWish: createAdmitWish(admitPool ?? workPool),
+      isPerson: createIsPerson({ channels, cipher }),
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
       onAgentUser: (connection, agentUserId) => {
@@ -268,6 +271,11 @@ export async function startApp(options: AppOptions): Promise<App> {
         // Our own gateway has woken the worker already: a second claim would find nothing.
         if (fromProcessId === null || !ownGateway.has(fromProcessId)) worker.wake();
       });
+      listener.on('konstruct_turns', (fromProcessId, payload) =>
+        worker.interrupt(fromProcessId === null ? null : Number(payload)),
+      );
+      // With a tenant or a connection its conversations are gone.
+      listener.on('konstruct_changed', () => worker.interrupt(null));
       worker.start();
       closing.push(() => worker.stop(STOP_DEADLINE_MS));
     }

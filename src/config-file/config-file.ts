@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { providerNames, type Route } from '../core/model.ts';
-import type { Credentials } from '../core/tenant.ts';
+import { type BusyMode, busyModes, type ConnectionSettings, type Credentials } from '../core/tenant.ts';
 import type { Budget } from '../stores/tenants.ts';
 import { allowedOnly } from './describe-issue.ts';
 
@@ -30,6 +30,7 @@ export interface AgentSpec {
   readonly instructions: string;
   readonly route: string;
   readonly placeholder: string;
+  readonly busyMode: BusyMode;
 }
 
 export interface ConnectionSpec {
@@ -42,7 +43,7 @@ export interface ConnectionSpec {
   /** `null`: as it is; a new one is enabled. */
   readonly enabled: boolean | null;
   readonly credentials: Credentials;
-  readonly settings: { readonly ratePerMinute?: number; readonly followMinutes?: number };
+  readonly settings: ConnectionSettings;
 }
 
 const slug = z
@@ -75,6 +76,7 @@ export const agentDefaults = {
   instructions: '',
   route: 'default',
   placeholder: 'Thinking…',
+  busyMode: 'queue',
 } as const;
 
 const agentShape = {
@@ -85,11 +87,15 @@ const agentShape = {
   instructions: text.default(agentDefaults.instructions),
   route: line.default(agentDefaults.route),
   placeholder: line.default(agentDefaults.placeholder),
+  busyMode: z.enum(busyModes).default(agentDefaults.busyMode),
 };
 
 const settingsShape = {
   ratePerMinute: number(z.number().int().min(1).max(100_000)).exactOptional(),
   followMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
+  editWindowMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
+  onDeletion: z.enum(['keep', 'retract']).exactOptional(),
+  stopWords: z.array(z.string().trim().min(1).max(50)).max(50).exactOptional(),
 };
 
 const connectionShape = {

@@ -184,6 +184,9 @@ function flatConnection(
     enabled: status === 'active',
     'settings.ratePerMinute': settings.ratePerMinute ?? null,
     'settings.followMinutes': settings.followMinutes ?? null,
+    'settings.editWindowMinutes': settings.editWindowMinutes ?? null,
+    'settings.onDeletion': settings.onDeletion ?? null,
+    'settings.stopWords': settings.stopWords?.join(', ') ?? null,
   };
 }
 

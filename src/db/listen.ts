@@ -3,15 +3,17 @@ import pg from 'pg';
 import type { Log } from '../core/log.ts';
 import { errorCode } from './pool.ts';
 
-export type NotificationChannel = 'konstruct_ready' | 'konstruct_changed';
+export type NotificationChannel = 'konstruct_ready' | 'konstruct_changed' | 'konstruct_turns';
+
+/** @param fromProcessId whose connection announced it (`trackProcessIds`); `null` after a gap in the listening */
+type NotificationListener = (fromProcessId: number | null, payload: string) => void;
 
 export interface DatabaseListener {
-  /** The listener is told whose connection announced it (`trackProcessIds`); `null` after a gap in the listening. */
-  on(channel: NotificationChannel, listener: (fromProcessId: number | null) => void): void;
+  on(channel: NotificationChannel, listener: NotificationListener): void;
   stop(): Promise<void>;
 }
 
-const CHANNELS: readonly NotificationChannel[] = ['konstruct_ready', 'konstruct_changed'];
+const CHANNELS: readonly NotificationChannel[] = ['konstruct_ready', 'konstruct_changed', 'konstruct_turns'];
 const RECONNECT_MS = 500;
 const PROBE_MS = 10_000;
 
@@ -20,14 +22,14 @@ const PROBE_MS = 10_000;
  * called once, because what was announced in between is unknown. Resolves when it listens for the first time.
  */
 export async function listen(url: string, options: { log: Log }): Promise<DatabaseListener> {
-  const listeners = new Map<NotificationChannel, ((fromProcessId: number | null) => void)[]>(
+  const listeners = new Map<NotificationChannel, NotificationListener[]>(
     CHANNELS.map((channel) => [channel, []]),
   );
   const stopped = new AbortController();
   let client: pg.Client | null = null;
 
-  function announce(channel: NotificationChannel, fromProcessId: number | null): void {
-    for (const listener of listeners.get(channel) ?? []) listener(fromProcessId);
+  function announce(channel: NotificationChannel, fromProcessId: number | null, payload = ''): void {
+    for (const listener of listeners.get(channel) ?? []) listener(fromProcessId, payload);
   }
 
   async function connect(): Promise<void> {
@@ -46,8 +48,8 @@ export async function listen(url: string, options: { log: Log }): Promise<Databa
     });
     try {
       await next.connect();
-      next.on('notification', ({ channel, processId }) =>
-        announce(channel as NotificationChannel, processId),
+      next.on('notification', ({ channel, processId, payload }) =>
+        announce(channel as NotificationChannel, processId, payload),
       );
       for (const channel of CHANNELS) await next.query(`listen ${channel}`);
       stopped.signal.throwIfAborted();

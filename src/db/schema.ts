@@ -1,5 +1,5 @@
 import type { ColumnType, Generated } from 'kysely';
-import type { ConnectionSettings } from '../core/tenant.ts';
+import type { BusyMode, ConnectionSettings } from '../core/tenant.ts';
 
 /** The tables the stores use, as Kysely sees them; the truth is in `migrations/`. */
 export interface Database {
@@ -31,6 +31,7 @@ export interface AgentsTable {
   instructions: string;
   route: string;
   placeholder: string;
+  busy_mode: Generated<BusyMode>;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }

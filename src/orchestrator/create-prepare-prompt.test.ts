@@ -26,6 +26,9 @@ const turn: ClaimedTurn = {
   status: 'running',
   fresh: true,
   failureCode: null,
+  revision: 0,
+  cancel: null,
+  revises: null,
   attempts: 0,
   fence: 1,
   threadUnread: false,
@@ -44,6 +47,7 @@ const turn: ClaimedTurn = {
     instructions: '',
     route: 'default',
     placeholder: 'Thinking…',
+    busyMode: 'queue',
   },
   connection: {
     id: 'c',

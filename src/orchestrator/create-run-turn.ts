@@ -5,12 +5,14 @@ import { connectionDefaults } from '../core/tenant.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import type { PreparePrompt } from './create-prepare-prompt.ts';
 import { createTurnEnding, type TurnEndingOptions } from './create-turn-ending.ts';
+import { createTurnInterruption } from './create-turn-interruption.ts';
 import { describeFailure } from './describe-failure.ts';
 import { markTurn } from './mark-turn.ts';
 import {
   codeOf,
   earlierPlaceholder,
   failedStep,
+  interruptedStep,
   modelStep,
   pauseOf,
   replyText,
@@ -35,12 +37,18 @@ const RECORD_PLACEHOLDER_AFTER_MS = 150;
  */
 export function createRunTurn(
   options: RunTurnOptions,
-): (turn: ClaimedTurn, signal: AbortSignal) => Promise<void> {
+): (turn: ClaimedTurn, signal: AbortSignal, interrupted: AbortSignal) => Promise<void> {
   const { ledger, delivery, journeys, log } = options;
   const ending = createTurnEnding(options);
+  const interruption = createTurnInterruption(options, ending);
 
-  return async (turn, signal) => {
+  return async (turn, signal, interrupted) => {
     markTurn(journeys, turn, 'claimed', turn.startedAtMs);
+    if (turn.cancel !== null && turn.status === 'running') {
+      const { cancel } = turn;
+      await guarded(turn, signal, () => interruption.cancel(turn, cancel, earlierPlaceholder(turn), signal));
+      return;
+    }
     if (turn.connection.status === 'disabled') {
       await ending.giveUp(
         turn,
@@ -61,18 +69,28 @@ export function createRunTurn(
       );
       return;
     }
+    await guarded(turn, signal, () =>
+      turn.status === 'committed' ? deliverCommitted(turn, signal) : answer(turn, signal, interrupted),
+    );
+  };
+
+  async function guarded(turn: ClaimedTurn, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     try {
-      if (turn.status === 'committed') await deliverCommitted(turn, signal);
-      else await answer(turn, signal);
+      await work();
     } catch (error) {
       await ending.recover(turn, error, signal, { state: 'absent' }); // an answer that was sent stays as it is
     }
-  };
+  }
 
-  async function answer(turn: ClaimedTurn, signal: AbortSignal): Promise<void> {
+  async function answer(turn: ClaimedTurn, signal: AbortSignal, interrupted: AbortSignal): Promise<void> {
+    if (!turn.messages.some(({ ofTurn, direction }) => ofTurn && direction === 'in')) {
+      await interruption.cancel(turn, 'deleted', earlierPlaceholder(turn), signal); // while nobody had it
+      return;
+    }
     const startedAtMs = options.clock();
     const stopped = new AbortController();
     const turnSignal = AbortSignal.any([signal, stopped.signal]);
+    // Not cut short by an interruption: a placeholder of unknown fate would have to be looked for.
     const showing = delivery.placeholder(turn, turnSignal).then(
       (placeholder) => {
         if (placeholder.state === 'shown')
@@ -87,13 +105,17 @@ export function createRunTurn(
     const recording = setTimeout(() => void recordPlaceholder(turn, showing), RECORD_PLACEHOLDER_AFTER_MS);
     let outcome: ModelOutcome;
     try {
-      outcome = await askModel(turn, turnSignal);
+      outcome = await askModel(turn, AbortSignal.any([turnSignal, interrupted]), interrupted);
     } finally {
       clearTimeout(recording);
     }
     const shown = await showing;
     if (shown.error !== null) {
       await ending.giveUp(turn, shown.error, signal);
+      return;
+    }
+    if (interrupted.aborted && !signal.aborted) {
+      await settleOrRecover(turn, outcome.steps, shown.placeholder, signal);
       return;
     }
     let parts: readonly AnswerPart[] | null;
@@ -106,6 +128,19 @@ export function createRunTurn(
     if (parts === null) return;
     const failureCode = outcome.ok ? null : codeOf(outcome.error);
     await deliver(turn, { parts }, shown.placeholder, signal, failureCode);
+  }
+
+  async function settleOrRecover(
+    turn: ClaimedTurn,
+    steps: readonly Step[],
+    placeholder: Placeholder,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      await interruption.settle(turn, { steps, placeholder }, signal);
+    } catch (error) {
+      await ending.recover(turn, error, signal, placeholder);
+    }
   }
 
   /** Writes down what the model's work has come to: what is to be sent now, or `null` when the turn was put back. */
@@ -137,6 +172,11 @@ export function createRunTurn(
         return null;
       }
       log.error('turn.model_failed', { ...turnIds(turn), attempts: turn.attempts + 1, error: outcome.error });
+      if (turn.revises !== null) {
+        // The earlier answer says more than an apology in its place would.
+        await ending.giveUp(turn, outcome.error, signal, { state: 'absent' });
+        return null;
+      }
     }
     const reply = outcome.ok ? replyText(outcome.result) : describeFailure(outcome.error, turn.attempts + 1);
     const parts = delivery.split(turn, reply);
@@ -150,9 +190,14 @@ export function createRunTurn(
         agentUserId: turn.connection.agentUserId,
         errorCode: outcome.ok ? null : codeOf(outcome.error),
         errorDetails: outcome.ok || !isKonstructError(outcome.error) ? null : outcome.error.details,
+        revision: turn.revision,
+        strict: turn.agent.busyMode !== 'queue',
       }),
     );
-    if (!committed) throw new KonstructError('lease_lost');
+    if (!committed) {
+      await interruption.settle(turn, { steps: outcome.steps, placeholder }, signal);
+      return null;
+    }
     markTurn(journeys, turn, 'committed', options.clock());
     return parts.map(
       (content, index): AnswerPart => ({
@@ -222,11 +267,12 @@ export function createRunTurn(
     });
   }
 
-  async function askModel(turn: ClaimedTurn, signal: AbortSignal): Promise<ModelOutcome> {
+  async function askModel(
+    turn: ClaimedTurn,
+    signal: AbortSignal,
+    interrupted: AbortSignal,
+  ): Promise<ModelOutcome> {
     const startedAtMs = options.clock();
-    if (!turn.messages.some(({ ofTurn, direction }) => ofTurn && direction === 'in')) {
-      return { ok: true, result: null, steps: [] }; // deleted while the turn waited for another attempt
-    }
     try {
       const prompt = await options.preparePrompt(turn, signal);
       const result = await options.models.generate({
@@ -248,6 +294,8 @@ export function createRunTurn(
       );
       return { ok: true, result, steps: [modelStep(turn, startedAtMs, endedAtMs, result)] };
     } catch (error) {
+      if (interrupted.aborted)
+        return { ok: false, error, steps: [interruptedStep(turn, startedAtMs, options.clock(), error)] };
       if (signal.aborted) return { ok: false, error, steps: [] };
       return { ok: false, error, steps: [failedStep(turn, startedAtMs, options.clock(), error)] };
     }
@@ -267,6 +315,5 @@ export function createRunTurn(
 }
 
 type ModelOutcome =
-  /** `result` is `null` when nothing was left to ask. */
-  | { readonly ok: true; readonly result: ModelResult | null; readonly steps: readonly Step[] }
+  | { readonly ok: true; readonly result: ModelResult; readonly steps: readonly Step[] }
   | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };

@@ -134,7 +134,7 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     error: unknown,
     signal: AbortSignal,
   ): Promise<void> {
-    if (placeholder.state === 'absent') return;
+    if (placeholder.state === 'absent' || turn.revises !== null) return; // an earlier answer stays
     const first = turn.deliveries.find(({ kind, position }) => kind === 'answer' && position === 0);
     const placeholderId =
       turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;

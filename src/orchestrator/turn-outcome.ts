@@ -8,10 +8,8 @@ export function codeOf(error: unknown): string {
   return isKonstructError(error) ? error.code : 'internal';
 }
 
-/** What is said in the thread for what the model returned; `null`: nothing was left to ask. */
-export function replyText(result: ModelResult | null): string {
-  if (result === null) return 'The message was deleted before I could answer it.';
-  const { finish, text } = result;
+/** What is said in the thread for what the model returned. */
+export function replyText({ finish, text }: ModelResult): string {
   if (finish === 'refused')
     return text.trim() || 'My model declined to answer that. Could you put it differently?';
   if (finish === 'length')
@@ -57,6 +55,16 @@ export function failedStep(turn: ClaimedTurn, startedAtMs: number, endedAtMs: nu
     startedAtMs,
     durationMs: Math.round(endedAtMs - startedAtMs),
   };
+}
+
+/** The log entry of a model call that people made pointless: it was ended and may have cost something all the same. */
+export function interruptedStep(
+  turn: ClaimedTurn,
+  startedAtMs: number,
+  endedAtMs: number,
+  error: unknown,
+): Step {
+  return { ...failedStep(turn, startedAtMs, endedAtMs, error), outcome: 'interrupted' };
 }
 
 /** How long the other side wants to be left alone, in ms. */

@@ -1,6 +1,14 @@
 import type pg from 'pg';
 import type { Clock } from '../core/clock.ts';
-import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, TurnKey, TurnLedger } from '../core/turn.ts';
+import type {
+  ClaimedTurn,
+  CommitTurn,
+  FinishTurn,
+  RetryTurn,
+  TurnKey,
+  TurnLedger,
+  TurnState,
+} from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
 import { queryRows } from '../db/query-rows.ts';
@@ -131,6 +139,21 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     commit,
     finish,
     retry,
+    async check(turns) {
+      const keys = turns.map(({ tenantId, conversationId, turnId, fence }) => ({
+        tenantId,
+        conversationId,
+        turnId,
+        fence,
+      }));
+      const rows = await call<TurnState & { turnId: number }>(
+        'check_turns',
+        'select check_turns($1, $2) as result',
+        [owner, JSON.stringify(keys)],
+      );
+      const states = new Map(rows.map(({ turnId, ...state }) => [turnId, state]));
+      return turns.map(({ turnId }) => states.get(turnId) ?? { state: 'gone', cancel: null, revision: 0 });
+    },
     recordPlaceholder: ({ tenantId }, deliveryId, externalId) =>
       recordPlaceholder({ tenantId, deliveryId, externalId }),
     async recordApology({ tenantId, conversationId, turnId, fence }, externalId) {

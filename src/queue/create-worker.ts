@@ -1,6 +1,6 @@
 import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { ClaimedTurn } from '../core/turn.ts';
+import type { ClaimedTurn, TurnState } from '../core/turn.ts';
 import { errorCode } from '../db/pool.ts';
 import type { TurnQueue } from './create-turn-queue.ts';
 
@@ -11,8 +11,9 @@ export interface WorkerOptions {
   /**
    * Runs one turn to its end; must stop soon when the signal says so, and must not throw for what it can handle. The
    * signal's reason is `aborted` (the worker shuts down: hand over) or `lease_lost` (somebody else's: be silent).
+   * `interrupted` says that people have changed what the turn is about: ask the ledger what it is.
    */
-  readonly runTurn: (turn: ClaimedTurn, signal: AbortSignal) => Promise<void>;
+  readonly runTurn: (turn: ClaimedTurn, signal: AbortSignal, interrupted: AbortSignal) => Promise<void>;
   readonly renewEveryMs: number;
   /** How often to look for work that nobody announced (retries that are due, leases that ran out). */
   readonly pollEveryMs: number;
@@ -23,6 +24,11 @@ export interface Worker {
   start(): void;
   /** Says that there may be work. */
   wake(): void;
+  /**
+   * Says that something happened to a conversation whose turn may run here; `null`: perhaps to any. To miss this is
+   * harmless: the turn is asked about again before anything is committed.
+   */
+  interrupt(conversationId: number | null): void;
   /** Turns under way. */
   readonly active: number;
   /** Stops claiming, waits for the turns under way and after `deadlineMs` hands the rest over to other workers. */
@@ -36,8 +42,14 @@ const HAND_OVER_MS = 2_000;
 export function createWorker(options: WorkerOptions): Worker {
   const running = new Map<
     ClaimedTurn,
-    { readonly controller: AbortController; readonly done: Promise<void> }
+    {
+      readonly controller: AbortController;
+      readonly interruption: AbortController;
+      readonly done: Promise<void>;
+    }
   >();
+  /** Told of while a claim was under way: perhaps of a turn in it. */
+  const interruptedEarly = new Set<number>();
   let timers: NodeJS.Timeout[] = [];
   let stopping = false;
   let claiming: Promise<void> | null = null;
@@ -61,6 +73,9 @@ export function createWorker(options: WorkerOptions): Worker {
         const turns = await options.queue.claim(room);
         if (turns.length === room) wanted = true;
         for (const turn of turns) run(turn);
+        const interrupted = turns.filter(({ conversationId }) => interruptedEarly.has(conversationId));
+        interruptedEarly.clear();
+        if (interrupted.length > 0) void examine(interrupted);
       } catch (error) {
         options.log.error('turn.claim_failed', { code: errorCode(error), error });
         return; // the poll tries again
@@ -70,8 +85,9 @@ export function createWorker(options: WorkerOptions): Worker {
 
   function run(turn: ClaimedTurn): void {
     const controller = new AbortController();
+    const interruption = new AbortController();
     const done = options
-      .runTurn(turn, controller.signal)
+      .runTurn(turn, controller.signal, interruption.signal)
       .catch((error: unknown) => {
         // Nothing was written back: the lease runs out and another attempt is made.
         options.log.error('turn.crashed', { tenantId: turn.tenantId, turnId: turn.turnId, error });
@@ -82,7 +98,22 @@ export function createWorker(options: WorkerOptions): Worker {
         // a claim after every turn was a third of all claims, and empty).
         if (wanted) wake();
       });
-    running.set(turn, { controller, done });
+    running.set(turn, { controller, interruption, done });
+  }
+
+  /** Asks what became of turns and interrupts those that cannot go on as they are. */
+  async function examine(turns: readonly ClaimedTurn[]): Promise<void> {
+    if (turns.length === 0) return;
+    try {
+      const states = await options.queue.check(turns);
+      for (const [index, turn] of turns.entries()) {
+        const state = states[index];
+        if (state && isInterrupted(turn, state))
+          running.get(turn)?.interruption.abort(new KonstructError('turn_interrupted'));
+      }
+    } catch (error) {
+      options.log.warn('turn.check_failed', { code: errorCode(error), error }); // checked again before the commit
+    }
   }
 
   async function renew(): Promise<void> {
@@ -109,6 +140,16 @@ export function createWorker(options: WorkerOptions): Worker {
       wake();
     },
     wake,
+    interrupt(conversationId) {
+      const turns = [...running.keys()];
+      if (conversationId === null) {
+        void examine(turns);
+        return;
+      }
+      const concerned = turns.filter((turn) => turn.conversationId === conversationId);
+      void examine(concerned);
+      if (claiming !== null && concerned.length === 0) interruptedEarly.add(conversationId);
+    },
     get active() {
       return running.size;
     },
@@ -125,6 +166,12 @@ export function createWorker(options: WorkerOptions): Worker {
       clearInterval(renewal);
     },
   };
+}
+
+/** An agent that lets new messages wait, or takes them in between two steps, is not disturbed by them. */
+function isInterrupted({ agent, revision }: ClaimedTurn, now: TurnState): boolean {
+  if (now.state !== 'held') return now.state === 'gone';
+  return now.cancel !== null || (agent.busyMode === 'interrupt' && now.revision > revision);
 }
 
 function delay(ms: number): Promise<void> {

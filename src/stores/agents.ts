@@ -6,10 +6,25 @@ import type { Database } from '../db/schema.ts';
 export async function listAgents(transaction: Transaction<Database>): Promise<readonly Agent[]> {
   const rows = await transaction
     .selectFrom('agents')
-    .select(['tenant_id', 'id', 'slug', 'name', 'role', 'persona', 'instructions', 'route', 'placeholder'])
+    .select([
+      'tenant_id',
+      'id',
+      'slug',
+      'name',
+      'role',
+      'persona',
+      'instructions',
+      'route',
+      'placeholder',
+      'busy_mode',
+    ])
     .orderBy('slug')
     .execute();
-  return rows.map(({ tenant_id, ...agent }) => ({ tenantId: tenant_id, ...agent }));
+  return rows.map(({ tenant_id, busy_mode, ...agent }) => ({
+    tenantId: tenant_id,
+    busyMode: busy_mode,
+    ...agent,
+  }));
 }
 
 export async function insertAgents(
@@ -17,17 +32,21 @@ export async function insertAgents(
   agents: readonly Agent[],
 ): Promise<void> {
   if (agents.length === 0) return;
-  const rows = agents.map(({ tenantId, ...agent }) => ({ tenant_id: tenantId, ...agent }));
+  const rows = agents.map(({ tenantId, busyMode, ...agent }) => ({
+    tenant_id: tenantId,
+    busy_mode: busyMode,
+    ...agent,
+  }));
   await transaction.insertInto('agents').values(rows).execute();
 }
 
 export async function updateAgent(
   transaction: Transaction<Database>,
-  { tenantId, id, ...fields }: Agent,
+  { tenantId, id, busyMode, ...fields }: Agent,
 ): Promise<void> {
   await transaction
     .updateTable('agents')
-    .set({ ...fields, updated_at: sql`now()` })
+    .set({ ...fields, busy_mode: busyMode, updated_at: sql`now()` })
     .where('tenant_id', '=', tenantId)
     .where('id', '=', id)
     .execute();

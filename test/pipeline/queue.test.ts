@@ -36,6 +36,8 @@ function commitment(turn: ClaimedTurn): CommitTurn {
     reply: 'answer',
     parts: ['answer'],
     agentUserId: 'U0',
+    revision: 0,
+    strict: false,
     errorCode: null,
     errorDetails: null,
   };

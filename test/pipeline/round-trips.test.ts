@@ -5,7 +5,7 @@ import { createSlackChannel } from '../../src/channels/slack/index.ts';
 import { createCipher } from '../../src/core/cipher.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import { createReceiver, type Receiver } from '../../src/gateway/create-receiver.ts';
-import { createAdmit } from '../../src/router/admit.ts';
+import { createAdmit, createAdmitWish } from '../../src/router/admit.ts';
 import { createBlockedBuckets } from '../../src/router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from '../../src/router/create-connection-directory.ts';
 import { createRouter } from '../../src/router/create-router.ts';
@@ -42,6 +42,8 @@ beforeAll(async () => {
     directory: createConnectionDirectory({ pool, clock }),
     route: createRouter({
       admit: createAdmit(pool),
+      admitWish: createAdmitWish(pool),
+      isPerson: async () => true,
       blocked: createBlockedBuckets(clock),
       disableConnection: async () => false,
       onAgentUser: () => {},

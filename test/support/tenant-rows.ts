@@ -62,6 +62,13 @@ export const newRows: Readonly<Record<string, (tenant: TenantWithRows) => Row>> 
     position: Math.floor(Math.random() * 2 ** 31),
     channel_id: 'C1',
   }),
+  early_signals: (t) => ({
+    tenant_id: t.tenantId,
+    connection_id: t.connectionId,
+    channel_id: 'C1',
+    external_id: randomUUID(),
+    deleted_at: new Date(),
+  }),
   rate_buckets: (t) => ({ tenant_id: t.tenantId, key: randomUUID(), tokens: 1, refilled_at: new Date() }),
 };
 

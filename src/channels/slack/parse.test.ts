@@ -318,7 +318,7 @@ describe('the end of an installation', () => {
 
 describe('what is not for us', () => {
   it.each([
-    ['reaction-added', 'event:reaction_added'],
+    ['reaction-added', 'reaction:thumbsup'],
     ['channel-join', 'subtype:channel_join'],
     ['app-home-opened', 'event:app_home_opened'],
     ['assistant-thread-started', 'event:assistant_thread_started'],
@@ -380,6 +380,7 @@ describe('anything', () => {
       'edit',
       'ignored',
       'message',
+      'reaction',
       'uninstall',
     ]);
   });
