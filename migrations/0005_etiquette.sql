@@ -30,7 +30,7 @@ alter table konstruct.turns
   -- foreign key: retention removes the older one first.
   add column revises bigint;
 
--- Edits, deletions and stops that overtook their message, kept for a day until it comes.
+-- Edits, deletions and reactions that overtook their message, kept for a day until it comes.
 create table konstruct.early_signals (
   tenant_id uuid not null,
   connection_id uuid not null,
@@ -40,8 +40,8 @@ create table konstruct.early_signals (
   edit jsonb,
   edited_at timestamptz,
   deleted_at timestamptz,
-  -- A stop on a placeholder whose id we do not know yet.
-  stopped_at timestamptz,
+  -- Stops and mutes on what may be a placeholder whose id we do not know yet, as they came.
+  wishes jsonb not null default '[]',
   received_at timestamptz not null default now(),
   primary key (connection_id, channel_id, external_id, tenant_id),
   foreign key (tenant_id, connection_id) references konstruct.connections (tenant_id, id) on delete cascade

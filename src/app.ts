@@ -23,7 +23,7 @@ import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
-import { createWorker } from './queue/create-worker.ts';
+import { createWorker, type Worker } from './queue/create-worker.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
 import { createAdmit, createAdmitWish } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
@@ -147,12 +147,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     // 1 gateway and 2 router: what comes in
     const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
     listener.on('konstruct_changed', () => directory.invalidate());
-    let wakeWorker = (): void => {};
+    let worker: Worker | null = null;
     let jobs: Jobs | null = null;
     const route = createRouter({
-      admit: createAdmit(admitPool ?? workPool),
       admitWish: createAdmitWish(admitPool ?? workPool),
       isPerson: createIsPerson({ channels, cipher }),
+      admit: createAdmit(admitPool ?? workPool, () => worker),
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
       onAgentUser: (connection, agentUserId) => {
@@ -160,7 +160,7 @@ export async function startApp(options: AppOptions): Promise<App> {
           recordAgentUser(transaction, { ...connection, agentUserId }),
         ).catch((error: unknown) => log.warn('connection.agent_user_unrecorded', { error }));
       },
-      onReady: () => wakeWorker(),
+      onReady: () => worker?.wake(),
       onNotice: () => {
         jobs?.request('send_notices').catch((error: unknown) => log.warn('jobs.request_failed', { error }));
       },
@@ -258,7 +258,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     if (isWorker) {
       const fallback = await routes.find('default');
       if (fallback !== null) await models.prepare(fallback);
-      const worker = createWorker({
+      const ours = createWorker({
         queue,
         concurrency: options.workerConcurrency,
         runTurn,
@@ -266,18 +266,18 @@ export async function startApp(options: AppOptions): Promise<App> {
         pollEveryMs: timing.pollEveryMs,
         log,
       });
-      wakeWorker = worker.wake;
+      worker = ours;
       listener.on('konstruct_ready', (fromProcessId) => {
         // Our own gateway has woken the worker already: a second claim would find nothing.
-        if (fromProcessId === null || !ownGateway.has(fromProcessId)) worker.wake();
+        if (fromProcessId === null || !ownGateway.has(fromProcessId)) ours.wake();
       });
       listener.on('konstruct_turns', (fromProcessId, payload) =>
-        worker.interrupt(fromProcessId === null ? null : Number(payload)),
+        ours.interrupt(fromProcessId === null ? null : Number(payload)),
       );
       // With a tenant or a connection its conversations are gone.
-      listener.on('konstruct_changed', () => worker.interrupt(null));
-      worker.start();
-      closing.push(() => worker.stop(STOP_DEADLINE_MS));
+      listener.on('konstruct_changed', () => ours.interrupt(null));
+      ours.start();
+      closing.push(() => ours.stop(STOP_DEADLINE_MS));
     }
     const url = await listenOn(server, options.host, options.port);
     closing.push(() => closeServer(server));
@@ -328,6 +328,7 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
       await Promise.all(
         clients.map(async (client) => {
           await client.query("select admit_batch('[]')");
+          await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
         }),

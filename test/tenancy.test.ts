@@ -15,6 +15,7 @@ const sharedTables: Readonly<Record<string, string>> = {
 
 /** What looks across tenants: all of it. */
 const definerFunctions = [
+  'admit_and_claim',
   'admit_batch',
   'apply_deletion',
   'apply_edit',
@@ -36,6 +37,7 @@ const definerFunctions = [
   'find_conversation',
   'find_turn_tenant',
   'finish_turns',
+  'keep_wish',
   'list_dead_letters',
   'list_tenants',
   'queue_status',

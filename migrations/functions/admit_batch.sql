@@ -6,7 +6,9 @@
 --   not_engaged  nothing stored: a thread in which the agent takes no part
 --   limited      nothing stored: the tenant's bucket is empty; retryAfterMs says for how long
 --   edited, deleted, unknown_message   for edits and deletions
-create or replace function konstruct.admit_batch(p_events jsonb)
+-- p_announce false: the caller sees to it that what becomes ready is claimed or announced.
+drop function if exists konstruct.admit_batch(jsonb);
+create or replace function konstruct.admit_batch(p_events jsonb, p_announce boolean default true)
   returns jsonb
   language plpgsql security definer
   set search_path = konstruct, pg_temp
@@ -221,7 +223,7 @@ begin
       'conversationId', conversation.id, 'wasIdle', conversation.ready_at is null);
   end loop;
 
-  if became_ready then
+  if became_ready and p_announce then
     notify konstruct_ready; -- once per batch, and only if a conversation was idle
   end if;
   return to_jsonb(outcomes);

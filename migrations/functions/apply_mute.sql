@@ -36,6 +36,7 @@ begin
   else
     target := konstruct.find_conversation(tenant, on_connection, in_channel, p_event->>'messageId');
     if target is null then
+      perform konstruct.keep_wish(p_event);
       return '{"outcome": "unknown_message"}';
     end if;
   end if;

@@ -41,11 +41,7 @@ begin
   else
     target := konstruct.find_conversation(tenant, on_connection, in_channel, p_event->>'messageId');
     if target is null then
-      insert into early_signals (tenant_id, connection_id, channel_id, external_id, stopped_at)
-      select k.tenant_id, k.id, in_channel, p_event->>'messageId', happened_at
-      from connections k
-      where k.tenant_id = tenant and k.id = on_connection
-      on conflict (connection_id, channel_id, external_id, tenant_id) do update set stopped_at = excluded.stopped_at;
+      perform konstruct.keep_wish(p_event);
       return '{"outcome": "unknown_message"}';
     end if;
   end if;
@@ -70,7 +66,7 @@ begin
   if ended <> 'turn' then
     -- The agent no longer follows the thread, unless people have gone on since. An answer that is on its way out would
     -- engage it again when it is delivered: '-infinity' says that this one shall not (finish_turns).
-    update conversations c set engaged_until = case when c.turn_id is null then null else '-infinity' end
+    update conversations c set engaged_until = case when c.turn_id is null then null else '-infinity'::timestamptz end
     where c.tenant_id = tenant and c.id = target
       and (c.engaged_until is not null or c.turn_id is not null)
       and not exists (

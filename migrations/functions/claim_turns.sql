@@ -17,6 +17,13 @@ create or replace function konstruct.claim_turns(p_owner text, p_limit integer, 
 as $$
 declare
   ready jsonb;
+  rest jsonb := '[]';
+  is_plain boolean;
+  conversation record;
+  agent record;
+  history record;
+  turn record;
+  placeholder bigint;
 begin
   -- The lock comes in a statement of its own: what the next one sees of the messages is then at least as new as it.
   with picked as (
@@ -96,10 +103,78 @@ begin
     select jsonb_agg(jsonb_build_object('tenant_id', c.tenant_id, 'id', c.id)) into ready from chosen c;
   end if;
 
+  -- At little load: new turns of short conversations (nearly all are) one by one, in small statements. For one or two turns
+  -- setting the large one below up costs more than running it, from four on it is cheaper (docs/performance.md).
+  for conversation in
+    select c.tenant_id, c.id, c.connection_id, c.channel_id, c.thread_id, c.scope, c.fence, c.thread_unread, c.turn_id
+    from jsonb_to_recordset(case when jsonb_array_length(ready) <= 2 then ready end) as r (tenant_id uuid, id bigint)
+    join conversations c on c.tenant_id = r.tenant_id and c.id = r.id
+  loop
+    is_plain := false;
+    if conversation.turn_id is null and (conversation.scope <> 'direct' or conversation.thread_id = '') then
+      select k.agent_id as id, n.name as tenant_name,
+        jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
+          'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
+        'busyMode', a.busy_mode) as agent,
+        jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
+          'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,
+          'credentials', encode(k.credentials, 'base64')) as connection
+      into agent
+      from connections k
+      join agents a on a.tenant_id = k.tenant_id and a.id = k.agent_id
+      join tenants n on n.id = k.tenant_id
+      where k.tenant_id = conversation.tenant_id and k.id = conversation.connection_id and k.status = 'active';
+      is_plain := found;
+      select count(*) as messages, array_agg(m.id) filter (where m.of_turn) as pending,
+        (array_agg(m.reply_thread_id order by m.sent_at desc, m.id desc) filter (where m.of_turn))[1] as reply_thread_id,
+        jsonb_agg(jsonb_build_object('id', m.id, 'externalId', m.external_id, 'direction', m.direction,
+          'senderId', m.sender_id, 'senderName', m.sender_name, 'content', m.content, 'mentions', m.mentions,
+          'attachments', m.attachments, 'addressed', m.addressed, 'sentAtMs', extract(epoch from m.sent_at) * 1000,
+          'receivedAtMs', extract(epoch from m.received_at) * 1000, 'turnId', m.turn_id, 'ofTurn', m.of_turn)
+          order by m.sent_at, m.id) as shown
+      into history
+      from (
+        select n.*, n.turn_id is null and n.addressed as of_turn from messages n
+        where n.tenant_id = conversation.tenant_id and n.conversation_id = conversation.id and n.deleted_at is null
+        order by n.id desc limit p_history
+      ) m;
+      is_plain := is_plain and history.pending is not null and history.messages < p_history;
+    end if;
+    if not is_plain then
+      rest := rest || jsonb_build_object('tenant_id', conversation.tenant_id, 'id', conversation.id);
+      continue;
+    end if;
+    insert into turns (tenant_id, conversation_id, agent_id, reply_thread_id)
+    values (conversation.tenant_id, conversation.id, agent.id, history.reply_thread_id)
+    returning id, status, attempts, started_at into turn;
+    update messages m set turn_id = turn.id
+    where m.tenant_id = conversation.tenant_id and m.conversation_id = conversation.id and m.id = any (history.pending);
+    insert into deliveries (tenant_id, turn_id, kind, channel_id, thread_id, status, attempts)
+    values (conversation.tenant_id, turn.id, 'placeholder', conversation.channel_id, history.reply_thread_id, 'sending', 1)
+    returning id into placeholder;
+    update conversations c
+    set lease_owner = p_owner, ready_at = now() + p_lease_ms * interval '1 ms', fence = c.fence + 1, turn_id = turn.id
+    where c.tenant_id = conversation.tenant_id and c.id = conversation.id;
+    return next jsonb_build_object(
+      'tenantId', conversation.tenant_id, 'conversationId', conversation.id, 'turnId', turn.id, 'status', turn.status,
+      'failureCode', null, 'revision', 0, 'cancel', null, 'revises', null, 'fresh', true, 'attempts', turn.attempts, 'fence', conversation.fence + 1,
+      'threadUnread', conversation.thread_unread, 'channelId', conversation.channel_id,
+      'threadId', conversation.thread_id, 'replyThreadId', history.reply_thread_id, 'scope', conversation.scope,
+      'startedAtMs', extract(epoch from turn.started_at) * 1000, 'tenantName', agent.tenant_name,
+      'agent', agent.agent, 'connection', agent.connection, 'messages', history.shown,
+      'placeholderId', placeholder, 'deliveries', '[]'::jsonb, 'steps', 0);
+  end loop;
+  if jsonb_array_length(ready) > 2 then
+    rest := ready;
+  elsif rest = '[]' then
+    return;
+  end if;
+
+  -- Everything else: turns that go on, long conversations, threads in DMs, and what has nothing to answer any more.
   return query
   with picked as materialized (
     select c.tenant_id, c.id, c.turn_id, c.connection_id, c.channel_id, c.thread_id, c.lease_owner
-    from jsonb_to_recordset(ready) as r (tenant_id uuid, id bigint)
+    from jsonb_to_recordset(rest) as r (tenant_id uuid, id bigint)
     join conversations c on c.tenant_id = r.tenant_id and c.id = r.id
   ), pending as materialized (
     select p.tenant_id, p.id as conversation_id, m.id, m.reply_thread_id, m.sent_at
@@ -149,7 +224,8 @@ begin
     union all
     -- An agent that was removed meanwhile is replaced by the one that the connection names now.
     select t.tenant_id, t.id, t.conversation_id, coalesce(t.agent_id, k.agent_id), t.status, t.reply_thread_id,
-      t.attempts, t.started_at, case when t.status = 'committed' then t.error_code end, false, t.revision, t.cancel, t.revises
+      t.attempts, t.started_at, case when t.status = 'committed' then t.error_code end, false,
+      t.revision, t.cancel, t.revises
     from resumed t
     join connections k on k.tenant_id = t.tenant_id and k.id = t.connection_id
   ), leased as (
@@ -165,7 +241,8 @@ begin
   )
   select jsonb_build_object(
     'tenantId', w.tenant_id, 'conversationId', w.conversation_id, 'turnId', w.id, 'status', w.status,
-    'failureCode', w.error_code, 'revision', w.revision, 'cancel', w.cancel, 'revises', w.revises, 'fresh', w.fresh, 'attempts', w.attempts, 'fence', c.fence, 'threadUnread', c.thread_unread,
+    'failureCode', w.error_code, 'revision', w.revision, 'cancel', w.cancel, 'revises', w.revises,
+    'fresh', w.fresh, 'attempts', w.attempts, 'fence', c.fence, 'threadUnread', c.thread_unread,
     'channelId', c.channel_id, 'threadId', c.thread_id, 'replyThreadId', w.reply_thread_id, 'scope', c.scope,
     'startedAtMs', extract(epoch from w.started_at) * 1000,
     'tenantName', n.name,

@@ -11,7 +11,7 @@ create or replace function konstruct.record_placeholders(p_placeholders jsonb)
   set random_page_cost = 1.1
 as $$
 declare
-  stopped record;
+  wanted record;
 begin
   perform set_config('synchronous_commit', 'off', true);
   with free as (
@@ -26,23 +26,24 @@ begin
   from free f
   where d.tenant_id = f.tenant_id and d.id = f.id;
 
-  -- A stop that was put on a placeholder before anybody here knew its id.
-  for stopped in
-    select c.tenant_id, c.id, e.stopped_at
+  -- A stop or a mute that was put on a placeholder before anybody here knew its id.
+  for wanted in
+    select c.tenant_id, c.id, wish.value as wish
     from jsonb_to_recordset(p_placeholders) as i ("tenantId" uuid, "deliveryId" bigint, "externalId" text)
     join deliveries d on d.tenant_id = i."tenantId" and d.id = i."deliveryId"
     join turns t on t.tenant_id = d.tenant_id and t.id = d.turn_id
     join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
     join early_signals e on e.tenant_id = c.tenant_id and e.connection_id = c.connection_id
       and e.channel_id = c.channel_id and e.external_id = i."externalId" collate "C"
-    where e.stopped_at is not null
-    order by c.connection_id, c.channel_id, c.thread_id
+    cross join lateral jsonb_array_elements(e.wishes) as wish
   loop
-    -- Whoever holds it at this moment is about to commit: then the stop came too late.
-    perform 1 from conversations c where c.tenant_id = stopped.tenant_id and c.id = stopped.id
+    -- Whoever holds the conversation at this moment is about to commit: then the wish came too late.
+    perform 1 from conversations c where c.tenant_id = wanted.tenant_id and c.id = wanted.id
     for no key update skip locked;
-    if found then
-      perform konstruct.cancel_work(stopped.tenant_id, stopped.id, 'stopped', stopped.stopped_at);
+    if found and wanted.wish->>'type' = 'stop' then
+      perform konstruct.apply_stop(wanted.wish);
+    elsif found then
+      perform konstruct.apply_mute(wanted.wish);
     end if;
   end loop;
 end

@@ -20,6 +20,8 @@ export interface TurnQueue extends TurnLedger {
    * call to call.
    */
   claim(limit: number): Promise<readonly ClaimedTurn[]>;
+  /** The same in two halves, for a claim that is part of another call. */
+  beginClaim(limit: number): ClaimInProgress;
   /** Prolongs leases; says for each turn, in order, whether it is still held. */
   renew(turns: readonly TurnKey[]): Promise<readonly boolean[]>;
   /**
@@ -27,6 +29,13 @@ export interface TurnQueue extends TurnLedger {
    * goes on learns it from here before it sends anything; the database would tell it only at its next write.
    */
   isHeld(turn: TurnKey): boolean;
+}
+
+export interface ClaimInProgress {
+  /** Parameters of `claim_turns`, in order. */
+  readonly values: readonly unknown[];
+  /** Notes until when the turns are held. */
+  end(turns: readonly ClaimedTurn[]): void;
 }
 
 export interface TurnQueueOptions {
@@ -104,18 +113,26 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     },
   );
 
+  function beginClaim(limit: number): ClaimInProgress {
+    const untilMs = clock() + options.leaseMs; // from before the call: never later than the database's
+    return {
+      values: [owner, limit, options.leaseMs, options.historyMessages, lastTenantId],
+      end(turns) {
+        lastTenantId = lastInTurn(turns, lastTenantId);
+        for (const turn of turns) heldUntilMs.set(turn, untilMs);
+      },
+    };
+  }
+
   return {
     async claim(limit) {
-      const untilMs = clock() + options.leaseMs; // from before the call: never later than the database's
-      const turns = await call<ClaimedTurn>(
-        'claim_turns',
-        'select claim_turns($1, $2, $3, $4, $5) as result',
-        [owner, limit, options.leaseMs, options.historyMessages, lastTenantId],
-      );
-      lastTenantId = lastInTurn(turns, lastTenantId);
-      for (const turn of turns) heldUntilMs.set(turn, untilMs);
+      const claim = beginClaim(limit);
+      const text = 'select claim_turns($1, $2, $3, $4, $5) as result';
+      const turns = await call<ClaimedTurn>('claim_turns', text, claim.values);
+      claim.end(turns);
       return turns;
     },
+    beginClaim,
     isHeld: (turn) => clock() < (heldUntilMs.get(turn) ?? 0),
     async renew(turns) {
       const untilMs = clock() + options.leaseMs;

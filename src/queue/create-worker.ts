@@ -1,3 +1,4 @@
+import type { ClaimAlong, ClaimOffer } from '../core/claim-along.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ClaimedTurn, TurnState } from '../core/turn.ts';
@@ -20,7 +21,7 @@ export interface WorkerOptions {
   readonly log: Log;
 }
 
-export interface Worker {
+export interface Worker extends ClaimAlong {
   start(): void;
   /** Says that there may be work. */
   wake(): void;
@@ -50,37 +51,45 @@ export function createWorker(options: WorkerOptions): Worker {
   >();
   /** Told of while a claim was under way: perhaps of a turn in it. */
   const interruptedEarly = new Set<number>();
+  const offersUnderWay = new Set<Promise<void>>();
   let timers: NodeJS.Timeout[] = [];
+  let started = false;
   let stopping = false;
+  /** Room that is set aside for offers under way. */
+  let offered = 0;
   let claiming: Promise<void> | null = null;
   let wanted = false;
+
+  const room = (): number => options.concurrency - running.size - offered;
 
   function wake(): void {
     wanted = true;
     if (claiming || stopping) return;
     claiming = claimAll().finally(() => {
       claiming = null;
-      if (wanted && running.size < options.concurrency) wake();
+      if (wanted && room() > 0) wake();
     });
   }
 
   /** One claim at a time: what becomes ready meanwhile is taken by the next, together. */
   async function claimAll(): Promise<void> {
-    while (wanted && !stopping && running.size < options.concurrency) {
+    while (wanted && !stopping && room() > 0) {
       wanted = false;
-      const room = options.concurrency - running.size;
+      const limit = room();
       try {
-        const turns = await options.queue.claim(room);
-        if (turns.length === room) wanted = true;
-        for (const turn of turns) run(turn);
-        const interrupted = turns.filter(({ conversationId }) => interruptedEarly.has(conversationId));
-        interruptedEarly.clear();
-        if (interrupted.length > 0) void examine(interrupted);
+        const turns = await options.queue.claim(limit);
+        if (turns.length === limit) wanted = true;
+        runAll(turns);
       } catch (error) {
         options.log.error('turn.claim_failed', { code: errorCode(error), error });
         return; // the poll tries again
       }
     }
+  }
+
+  function runAll(turns: readonly ClaimedTurn[]): void {
+    for (const turn of turns) run(turn);
+    void examine(turns.filter(({ conversationId }) => interruptedEarly.has(conversationId)));
   }
 
   function run(turn: ClaimedTurn): void {
@@ -116,6 +125,37 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   }
 
+  function offer(wantedRoom: number): ClaimOffer | null {
+    const limit = Math.min(room(), wantedRoom);
+    if (!started || stopping || wanted || limit <= 0) return null;
+    const claim = options.queue.beginClaim(limit);
+    offered += limit;
+    let end = (): void => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    offersUnderWay.add(ended);
+    const close = (): void => {
+      offersUnderWay.delete(ended);
+      offered -= limit;
+      end();
+    };
+    return {
+      values: claim.values,
+      accept(turns) {
+        close();
+        claim.end(turns);
+        runAll(turns);
+        // Something older may have taken the room.
+        if (turns.length === limit) wake();
+      },
+      decline() {
+        close();
+        if (wanted) wake();
+      },
+    };
+  }
+
   async function renew(): Promise<void> {
     const turns = [...running.keys()];
     if (turns.length === 0) return;
@@ -133,6 +173,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   return {
     start() {
+      started = true;
       timers = [
         setInterval(wake, options.pollEveryMs),
         setInterval(() => void renew(), options.renewEveryMs),
@@ -148,14 +189,17 @@ export function createWorker(options: WorkerOptions): Worker {
       }
       const concerned = turns.filter((turn) => turn.conversationId === conversationId);
       void examine(concerned);
-      if (claiming !== null && concerned.length === 0) interruptedEarly.add(conversationId);
+      if (claiming === null && offersUnderWay.size === 0) interruptedEarly.clear();
+      else if (concerned.length === 0) interruptedEarly.add(conversationId);
     },
+    offer,
     get active() {
       return running.size;
     },
     async stop(deadlineMs) {
       stopping = true;
       await claiming;
+      await Promise.all(offersUnderWay);
       const [poll, renewal] = timers;
       clearInterval(poll);
       const all = Promise.all([...running.values()].map(({ done }) => done));

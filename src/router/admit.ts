@@ -1,6 +1,8 @@
 import type pg from 'pg';
 import type { Attachment, Mention } from '../core/channel.ts';
+import type { ClaimAlong, ClaimOffer } from '../core/claim-along.ts';
 import type { BusyMode } from '../core/tenant.ts';
+import type { ClaimedTurn } from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
 import { queryRows } from '../db/query-rows.ts';
@@ -81,7 +83,12 @@ export type AdmitMute = AdmitBase & { readonly type: 'mute'; readonly present: b
   );
 
 export type AdmitOutcome =
-  | { readonly outcome: 'new' | 'context'; readonly conversationId: number; readonly wasIdle: boolean }
+  | {
+      readonly outcome: 'new' | 'context';
+      readonly conversationId: number;
+      /** It became ready and nobody has claimed it yet: a worker is to be woken. */
+      readonly wasIdle: boolean;
+    }
   | { readonly outcome: 'limited'; readonly retryAfterMs: number; readonly noticeId?: number }
   /** `ready`: there is something to be done now, for example an answer to be made anew. */
   | { readonly outcome: 'edited' | 'deleted'; readonly ready?: boolean }
@@ -118,13 +125,16 @@ const MAX_IN_FLIGHT = 2;
 
 /**
  * Stores events durably: when the promise resolves, the row is committed. At most one round trip, shared by all events
- * that arrive at the same time.
+ * that arrive at the same time. If a worker of this process has room, it gets what was made ready by the same call.
  *
  * @throws KonstructError `database_unavailable`, `disk_full`
  */
-export function createAdmit(pool: pg.Pool): Admit {
+export function createAdmit(pool: pg.Pool, worker: () => ClaimAlong | null = () => null): Admit {
   return createBatcher<AdmitEvent, AdmitOutcome>({
-    call: (events) => admitBatch(pool, events),
+    call: async (events) => {
+      const offer = worker()?.offer(events.length) ?? null;
+      return offer === null ? admitBatch(pool, events) : admitAndClaim(pool, events, offer);
+    },
     maxBatch: MAX_BATCH,
     maxInFlight: MAX_IN_FLIGHT,
     isShared: isServerTrouble,
@@ -138,4 +148,29 @@ async function admitBatch(pool: pg.Pool, events: readonly AdmitEvent[]): Promise
     values: [JSON.stringify(events)],
   });
   return rows[0]?.outcomes ?? [];
+}
+
+async function admitAndClaim(
+  pool: pg.Pool,
+  events: readonly AdmitEvent[],
+  offer: ClaimOffer,
+): Promise<readonly AdmitOutcome[]> {
+  let row: { outcomes: readonly AdmitOutcome[]; turns: readonly ClaimedTurn[] } | undefined;
+  try {
+    [row] = await queryRows(pool, {
+      name: 'admit_and_claim',
+      text: 'select outcomes, turns from admit_and_claim($1, $2, $3, $4, $5, $6)',
+      values: [JSON.stringify(events), ...offer.values],
+    });
+  } catch (error) {
+    offer.decline();
+    if (isServerTrouble(error)) throw error;
+    return admitBatch(pool, events); // a conversation that cannot be claimed must not keep others from being stored
+  }
+  const { outcomes = [], turns = [] } = row ?? {};
+  offer.accept(turns);
+  const claimed = new Set(turns.map(({ conversationId }) => conversationId));
+  return outcomes.map((outcome) =>
+    'wasIdle' in outcome && claimed.has(outcome.conversationId) ? { ...outcome, wasIdle: false } : outcome,
+  );
 }

@@ -277,7 +277,7 @@ describe('a process that is killed in the middle of a migration', () => {
       join(folder, '0001_tenancy.sql'),
     );
     await migrate(database.url, { log: silentLog, folder: pathToFileURL(`${folder}/`) });
-    const lock = await lockOf(database.url, 'lock table konstruct.connections in access exclusive mode');
+    const lock = await lockOf(database.url, 'lock table konstruct.turns in access exclusive mode');
     const target = { ...installation, databaseUrl: database.url };
     let child: ChildProcess | undefined;
     const starting = startServeProcess(target, 'worker', {}, (spawned) => {
