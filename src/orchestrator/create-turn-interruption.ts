@@ -28,7 +28,7 @@ export interface TurnInterruption {
 }
 
 /** What stands where the placeholder was after somebody said stop. */
-export const STOPPED = 'Stopped.';
+const STOPPED = 'Stopped.';
 
 export function createTurnInterruption(options: TurnEndingOptions, ending: TurnEnding): TurnInterruption {
   const { ledger, delivery, log } = options;
