@@ -18,7 +18,7 @@ export interface BenchResults {
   readonly faults?: PerContender<FaultsResult>;
 }
 
-const contenderNames: readonly ContenderName[] = ['Konstruct', 'bare Node', 'Bolt 5'];
+const contenderNames: readonly ContenderName[] = ['Konstruct', 'bare Node', 'Bolt 5', 'Bolt 5 + AI SDK'];
 
 /** The results as Markdown: figures of all contenders, then the targets and whether they are met. */
 export function formatReport(results: BenchResults): string {
@@ -47,7 +47,7 @@ export function formatReport(results: BenchResults): string {
       ['answered twice of 300 that came twice', (result) => result.doubledOf300, 0],
     ]),
   ];
-  const lines = [`| median (least–most) | ${contenderNames.join(' | ')} |`, '|---|---|---|---|', ...rows];
+  const lines = [`| median (least–most) | ${contenderNames.join(' | ')} |`, '|---|---|---|---|---|', ...rows];
   if (results.ingest) {
     const { bodyBytes, verifyMicroseconds, parseMicroseconds } = results.ingest;
     lines.push(
@@ -126,8 +126,11 @@ function targetsOf(results: BenchResults): readonly Target[] {
   if (turns) {
     const value = medianRatio(turns, (sample) => sample.turnsPerSecond);
     ratio('whole turns/s against Bolt', 2, value >= 2, value, '≥');
-    const cpu = medianRatio(turns, (sample) => sample.nodeMs + sample.postgresMs);
+    const cpuOf = (sample: TurnsSample) => sample.nodeMs + sample.postgresMs;
+    const cpu = medianRatio(turns, cpuOf);
     ratio('CPU per whole turn, with the database, against Bolt', 1, cpu <= 1, cpu, '≤');
+    const withSdk = medianRatio(turns, cpuOf, 'Bolt 5 + AI SDK');
+    ratio('the same against Bolt with the AI SDK', 1, withSdk <= 1, withSdk, '≤');
   }
   const added = addedTime?.get('Konstruct');
   if (added) {
@@ -141,13 +144,14 @@ function targetsOf(results: BenchResults): readonly Target[] {
   return targets;
 }
 
-/** Ours over Bolt's, round by round: what disturbed a round disturbed both. */
+/** Ours over a peer's, round by round: what disturbed a round disturbed both. */
 function medianRatio<Sample>(
   samples: PerContender<readonly Sample[]>,
   value: (sample: Sample) => number,
+  peer: ContenderName = 'Bolt 5',
 ): number {
   const ours = samples.get('Konstruct') ?? [];
-  const theirs = samples.get('Bolt 5') ?? [];
+  const theirs = samples.get(peer) ?? [];
   const ratios = ours.flatMap((sample, round) => {
     const other = theirs[round];
     return other === undefined ? [] : [value(sample) / value(other)];

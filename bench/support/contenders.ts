@@ -9,7 +9,7 @@ import { memoryOptions } from './memory-options.ts';
 import { cpuMs, peakMemoryMb } from './process-usage.ts';
 import type { StandIns } from './stand-ins.ts';
 
-export type ContenderName = 'Konstruct' | 'bare Node' | 'Bolt 5';
+export type ContenderName = 'Konstruct' | 'bare Node' | 'Bolt 5' | 'Bolt 5 + AI SDK';
 
 export interface Contender {
   readonly name: ContenderName;
@@ -52,7 +52,12 @@ export function createContenders(context: ContenderContext): readonly Contender[
   return [
     { name: 'Konstruct', start: (what) => startKonstruct(context, { ...common, acksOnly: what === 'acks' }) },
     peer('bare Node', 'peers/bare-node.js', {}),
-    ...(boltFolder === null ? [] : [peer('Bolt 5', 'peers/bolt.js', { boltFolder })]),
+    ...(boltFolder === null
+      ? []
+      : [
+          peer('Bolt 5', 'peers/bolt.js', { boltFolder, modelBy: 'fetch' }),
+          peer('Bolt 5 + AI SDK', 'peers/bolt.js', { boltFolder, modelBy: 'ai-sdk' }),
+        ]),
   ];
 }
 
