@@ -75,7 +75,10 @@ begin
     and t.tenant_id = w.tenant_id and t.id = w.revises
     and (t.answered_revision >= t.revision or t.status = 'cancelled');
   update turns t
-  set status = case when t.committed_at is null then 'running' else 'committed' end
+  set status = case when t.committed_at is null then 'running' else 'committed' end,
+      started_at = case when t.revises is null or exists (
+        select 1 from deliveries d where d.tenant_id = t.tenant_id and d.turn_id = t.id)
+        then t.started_at else clock_timestamp() end
   where t.tenant_id = new.tenant_id and t.id = (
     select w.id from turns w
     where w.tenant_id = new.tenant_id and w.conversation_id = new.id and w.status = 'replaying'

@@ -15,8 +15,22 @@ import {
   type PipelineDatabase,
 } from '../support/pipeline-database.ts';
 
-/** Two who act on one turn at the same moment, on PostgreSQL. Rounds enough that each of them wins some. */
+/** Two who act on one turn at the same moment, on PostgreSQL. */
 const ROUNDS = 60;
+
+/** In turn: the one first, the other first, both at once. */
+async function inOrder<One, Other>(
+  round: number,
+  one: () => Promise<One>,
+  other: () => Promise<Other>,
+): Promise<readonly [One, Other]> {
+  if (round % 3 === 0) return [await one(), await other()];
+  if (round % 3 === 1) {
+    const second = await other();
+    return [await one(), second];
+  }
+  return Promise.all([one(), other()]);
+}
 
 let database: PipelineDatabase;
 beforeAll(async () => {
@@ -93,9 +107,7 @@ describe('a stop and the commit of the answer', () => {
       const turn = await onlyTurn(worker);
       const commit = () => worker.commit(commitOf(turn));
       const stop = (): Promise<WishOutcome> => wish(stopOf(message));
-      const [committed, stopped] = await (round % 2 === 0
-        ? Promise.all([commit(), stop()])
-        : Promise.all([stop(), commit()]).then(([a, b]) => [b, a] as const));
+      const [committed, stopped] = await inOrder(round, commit, stop);
       expect(stopped.outcome).toBe('stopped');
       const [state] = await worker.check([turn]);
       if (committed === null) {
@@ -117,7 +129,8 @@ describe('a stop and the commit of the answer', () => {
       }
     }
     await nothingWaits();
-    expect(answered, 'the stop won sometimes').toBeLessThan(ROUNDS);
+    expect(answered).toBeGreaterThan(0);
+    expect(answered).toBeLessThan(ROUNDS);
   });
 });
 
@@ -155,7 +168,11 @@ describe('an edit and the claim', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const message = messageEvent(database.tenants[0], { content: 'old' });
       await admit(message);
-      const [turns] = await Promise.all([worker.claim(10), admit(editOf(message, 'new', Date.now()))]);
+      const [turns] = await inOrder(
+        round,
+        () => worker.claim(10),
+        () => admit(editOf(message, 'new', Date.now())),
+      );
       let turn = turns[0] ?? (await onlyTurn(worker));
       expect(await worker.commit(commitOf(turn))).not.toBeNull();
       await finish(worker, turn, 'answered');
@@ -174,7 +191,8 @@ describe('an edit and the claim', () => {
       expect(said).toEqual([{ content: 'answer to new' }]);
     }
     await nothingWaits();
-    expect(lookedAgain, 'sometimes the edit came first').toBeLessThan(ROUNDS);
+    expect(lookedAgain).toBeGreaterThan(0);
+    expect(lookedAgain).toBeLessThan(ROUNDS);
   });
 
   it('that the next worker has read after a crash is not looked at again', async () => {
