@@ -8,6 +8,7 @@ import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys } from './core/model.ts';
+import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
@@ -15,6 +16,7 @@ import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError 
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
 import { createIsPerson } from './delivery/create-is-person.ts';
+import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
@@ -30,12 +32,16 @@ import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createRouter } from './router/create-router.ts';
 import { disableConnection } from './stores/connection-status.ts';
-import { recordAgentUser } from './stores/connections.ts';
+import { findConnection, openCredentials, recordAgentUser } from './stores/connections.ts';
+import { readConversationMessages } from './stores/conversation-messages.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
+import { createToolBox } from './tools/create-tool-box.ts';
+import { createCurrentTime } from './tools/current-time.ts';
+import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
@@ -50,6 +56,8 @@ export interface AppOptions {
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;
+  /** Tools beside those that are built in, for agents that name them. */
+  readonly tools?: readonly Tool[];
   /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */
   readonly extend?: (server: FastifyInstance) => Promise<void>;
   readonly timing?: Partial<AppTiming>;
@@ -65,6 +73,7 @@ export interface AppTiming {
   readonly deliveryRetryDelaysMs: readonly number[];
   readonly modelAttemptMs: number;
   readonly modelTotalMs: number;
+  readonly toolDeadlineMs: number;
 }
 
 const defaultTiming: AppTiming = {
@@ -75,6 +84,7 @@ const defaultTiming: AppTiming = {
   deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
   modelAttemptMs: 60_000,
   modelTotalMs: 120_000,
+  toolDeadlineMs: 60_000,
 };
 
 export interface App {
@@ -207,6 +217,30 @@ export async function startApp(options: AppOptions): Promise<App> {
       timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
       ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
     });
+    const personNames = createPersonNames({
+      channels,
+      open: async (tenantId, id) => {
+        const connection = await withTenant(database, tenantId, (transaction) =>
+          findConnection(transaction, id),
+        );
+        if (connection === null) return null;
+        const { channel, externalId } = connection;
+        const credentials = openCredentials(cipher, connection);
+        return { channel, access: { connectionId: id, externalId, credentials } };
+      },
+    });
+    const toolsOf = createToolBox(
+      [
+        createCurrentTime(wallClock),
+        createReadConversation({
+          readMessages: (page) => readConversationMessages(database, page),
+          personNames,
+          historyMessages: HISTORY_MESSAGES,
+        }),
+        ...(options.tools ?? []),
+      ],
+      log,
+    );
     const runTurn = createRunTurn({
       ledger: queue,
       models,
@@ -220,6 +254,9 @@ export async function startApp(options: AppOptions): Promise<App> {
         historyTokens: HISTORY_TOKENS,
         threadMessages: THREAD_MESSAGES,
       }),
+      toolsOf: ({ agent }) => toolsOf(agent),
+      isHeld: queue.isHeld,
+      toolDeadlineMs: timing.toolDeadlineMs,
       clock,
       sleep,
       journeys,
@@ -330,7 +367,9 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
           await client.query("select admit_batch('[]')");
           await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
-          await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
+          await client.query(
+            "select log_steps('warm-up', '[]'), commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')",
+          );
         }),
       );
     } finally {

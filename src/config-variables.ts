@@ -40,6 +40,11 @@ export const configVariables = {
     '`all`',
   ),
   KONSTRUCT_CONFIG: variable(z.string(), 'A `konstruct.yaml` that is applied at every start.', 'none'),
+  KONSTRUCT_TOOLS: variable(
+    commaSeparated(z.string().trim().min(1)),
+    'Files with tools of your own, separated by commas; see [add a tool](guides/add-a-tool.md).',
+    'none',
+  ),
   DATABASE_URL: variable(
     secretUrl(['postgres:', 'postgresql:'], 'postgres://user:password@host:5432/database'),
     'The PostgreSQL (15 or newer) to use.',

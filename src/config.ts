@@ -26,6 +26,8 @@ export interface Config {
   readonly otlpEndpoint: string | null;
   /** Absolute path of a konstruct.yaml to apply at start. */
   readonly configFile: string | null;
+  /** Absolute paths of files with tools of the operator's own. */
+  readonly toolFiles: readonly string[];
   readonly slack: SlackConfig;
   readonly models: Readonly<Record<ConfiguredProvider, ModelProviderConfig>>;
   /** Settings that are valid but do nothing in this version, one plain sentence each. */
@@ -100,6 +102,7 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     logLevel: values.LOG_LEVEL ?? 'info',
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     configFile: values.KONSTRUCT_CONFIG === null ? null : resolve(cwd, values.KONSTRUCT_CONFIG),
+    toolFiles: Object.freeze((values.KONSTRUCT_TOOLS ?? []).map((file) => resolve(cwd, file))),
     slack: Object.freeze({
       signingSecret: values.SLACK_SIGNING_SECRET,
       botToken: values.SLACK_BOT_TOKEN,

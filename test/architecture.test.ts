@@ -20,6 +20,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   llm: [],
   delivery: [],
   'channels/*': [],
+  // What agents may call.
+  tools: [],
   // What they stand on.
   stores: ['db'],
   db: ['config.ts'],

@@ -115,7 +115,7 @@ begin
       select k.agent_id as id, n.name as tenant_name,
         jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
           'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
-        'busyMode', a.busy_mode) as agent,
+          'tools', a.tools, 'busyMode', a.busy_mode) as agent,
         jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
           'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,
           'credentials', encode(k.credentials, 'base64')) as connection
@@ -162,7 +162,7 @@ begin
       'threadId', conversation.thread_id, 'replyThreadId', history.reply_thread_id, 'scope', conversation.scope,
       'startedAtMs', extract(epoch from turn.started_at) * 1000, 'tenantName', agent.tenant_name,
       'agent', agent.agent, 'connection', agent.connection, 'messages', history.shown,
-      'placeholderId', placeholder, 'deliveries', '[]'::jsonb, 'steps', 0);
+      'placeholderId', placeholder, 'deliveries', '[]'::jsonb, 'steps', 0, 'loggedSteps', '[]'::jsonb);
   end loop;
   if jsonb_array_length(ready) > 2 then
     rest := ready;
@@ -248,7 +248,7 @@ begin
     'tenantName', n.name,
     'agent', jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
       'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
-      'busyMode', a.busy_mode),
+      'tools', a.tools, 'busyMode', a.busy_mode),
     'connection', jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
       'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,
       'credentials', encode(k.credentials, 'base64')),
@@ -301,8 +301,13 @@ begin
       select jsonb_agg(jsonb_build_object('id', d.id, 'kind', d.kind, 'position', d.position, 'status', d.status,
         'content', d.content, 'externalId', d.external_id, 'attempts', d.attempts) order by d.kind desc, d.position)
       from deliveries d where d.tenant_id = w.tenant_id and d.turn_id = w.id), '[]') end,
-    'steps', case when w.fresh then 0 else (
-      select count(*) from steps s where s.tenant_id = w.tenant_id and s.turn_id = w.id) end)
+    -- Where the log goes on. A worker that died may have left out a position: a tool call that did not come to its end.
+    'steps', case when w.fresh then 0 else coalesce((
+      select max(s.position) + 1 from steps s where s.tenant_id = w.tenant_id and s.turn_id = w.id), 0) end,
+    'loggedSteps', case when w.fresh or w.status <> 'running' then '[]' else coalesce((
+      select jsonb_agg(jsonb_build_object('position', s.position, 'kind', s.kind, 'outcome', s.outcome,
+        'detail', s.detail, 'durationMs', s.duration_ms) order by s.position)
+      from steps s where s.tenant_id = w.tenant_id and s.turn_id = w.id), '[]') end)
   from work w
   join leased c on c.tenant_id = w.tenant_id and c.id = w.conversation_id
   join tenants n on n.id = w.tenant_id

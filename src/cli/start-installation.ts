@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import { migrate } from '../db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
 import { openCipher } from '../ensure-master-key.ts';
+import { loadTools } from './load-tools.ts';
 import { prepareTenants } from './prepare-tenants.ts';
 import { readVersion } from './read-version.ts';
 
@@ -36,7 +37,9 @@ export async function startInstallation(options: InstallationOptions): Promise<R
   try {
     await migrate(database.url, { log });
     const cipher = await openCipher(config);
-    await prepareTenants({ ...options, databaseUrl: database.url, cipher });
+    const tools = await loadTools(config.toolFiles);
+    const toolNames = tools.map(({ name }) => name);
+    await prepareTenants({ ...options, databaseUrl: database.url, cipher, toolNames });
     const app = await startApp({
       databaseUrl: database.url,
       role: config.role,
@@ -49,6 +52,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       retentionDays: config.retentionDays,
       version: readVersion(),
       log,
+      tools,
       ...options.app,
     });
     return {

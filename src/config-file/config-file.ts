@@ -31,6 +31,8 @@ export interface AgentSpec {
   readonly route: string;
   readonly placeholder: string;
   readonly busyMode: BusyMode;
+  /** `null`: all that are built in. */
+  readonly tools: readonly string[] | null;
 }
 
 export interface ConnectionSpec {
@@ -77,6 +79,7 @@ export const agentDefaults = {
   route: 'default',
   placeholder: 'Thinking…',
   busyMode: 'queue',
+  tools: null,
 } as const;
 
 const agentShape = {
@@ -88,6 +91,7 @@ const agentShape = {
   route: line.default(agentDefaults.route),
   placeholder: line.default(agentDefaults.placeholder),
   busyMode: z.enum(busyModes).default(agentDefaults.busyMode),
+  tools: z.array(line).max(100).nullable().default(agentDefaults.tools),
 };
 
 const settingsShape = {

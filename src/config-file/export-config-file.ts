@@ -80,12 +80,13 @@ function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) 
   };
 }
 
-function exportAgent({ id: _, tenantId: __, slug, name, ...agent }: Agent) {
-  const texts = Object.entries(without(agent, agentDefaults));
+function exportAgent({ slug, name, role, persona, instructions, route, placeholder, tools }: Agent) {
+  const texts = Object.entries(without({ role, persona, instructions, route, placeholder }, agentDefaults));
   return {
     slug,
     name: escapeVariables(name),
     ...Object.fromEntries(texts.map(([key, value]) => [key, escapeVariables(String(value))])),
+    ...(tools == null ? {} : { tools: tools.map(escapeVariables) }),
   };
 }
 

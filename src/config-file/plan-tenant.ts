@@ -102,7 +102,7 @@ function planAgents(
       continue;
     }
     const { id, tenantId, ...values } = before;
-    const fields = compareFields(values, { ...spec });
+    const fields = compareFields(flatAgent(values), flatAgent(spec));
     if (fields.length > 0) update.push({ id, tenantId, ...spec });
     noted.push({ name: spec.slug, fields });
   }
@@ -169,6 +169,21 @@ function hasCredentials(cipher: Cipher, connection: StoredConnection, credential
     if (isKonstructError(error, 'credentials_unreadable')) return false;
     throw error;
   }
+}
+
+/** Without what a file says nothing about. */
+function flatAgent({
+  slug,
+  name,
+  role,
+  persona,
+  instructions,
+  route,
+  placeholder,
+  tools,
+}: Omit<Agent, 'id' | 'tenantId'>) {
+  const names = tools == null ? null : tools.join(', ');
+  return { slug, name, role, persona, instructions, route, placeholder, tools: names };
 }
 
 function flatTenant({ name, budget }: Pick<TenantSpec, 'name' | 'budget'>) {

@@ -139,6 +139,12 @@ export const errorTable = {
     meaning: 'The turn was stopped, has lost its messages or began anew while the agent worked on it.',
     remedy: 'Nothing: people in the thread wanted it so.',
   },
+  budget_exhausted: {
+    status: 402,
+    retryable: false,
+    meaning: 'A budget does not allow the next model call: its worst case would overrun the limit.',
+    remedy: 'Wait until the budget begins anew, or raise it in konstruct.yaml and run `konstruct apply`.',
+  },
   route_unknown: {
     status: 500,
     retryable: false,

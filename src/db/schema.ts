@@ -32,6 +32,7 @@ export interface AgentsTable {
   route: string;
   placeholder: string;
   busy_mode: Generated<BusyMode>;
+  tools: string[] | null;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
@@ -90,5 +91,7 @@ export interface MessagesTable {
   content: string;
   mentions: ColumnType<unknown, string>;
   addressed: boolean;
+  turn_id: Generated<string | null>;
   sent_at: Date;
+  deleted_at: Generated<Date | null>;
 }

@@ -171,6 +171,18 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   return {
     placeholder,
+    async progress(turn, messageId, text, signal) {
+      const deliveryId = turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
+      if (deliveryId === undefined) return;
+      const edit = {
+        target: { channelId: turn.channelId, threadId: turn.replyThreadId },
+        messageId,
+        markdown: text,
+        marker: markerOf(turn, deliveryId), // an edit replaces it: it is still this delivery's message
+        mayStillSend: () => options.isHeld(turn),
+      };
+      await channelOf(turn).edit(accessOf(turn), edit, signal);
+    },
     async answer(turn: ClaimedTurn, answer: Answer, shown: Placeholder, signal: AbortSignal) {
       const externalIds: (string | null)[] = answer.parts.map(({ externalId }) => externalId);
       for (const [index, part] of answer.parts.entries()) {

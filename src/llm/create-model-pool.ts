@@ -3,6 +3,7 @@ import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type {
   ModelAttempt,
+  ModelEvent,
   ModelPool,
   ModelRequest,
   ModelResult,
@@ -10,7 +11,7 @@ import type {
   Route,
   RouteEntry,
 } from '../core/model.ts';
-import { type CallOutcome, callModel, toPrompt } from './call-model.ts';
+import { type CallOutcome, callModel, toPrompt, toTools } from './call-model.ts';
 import type { AttemptFailure } from './classify-failure.ts';
 import { createKeepAliveFetch } from './keep-alive-fetch.ts';
 import { createModelOpener } from './open-models.ts';
@@ -78,6 +79,7 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
     const run: Run = {
       request,
       prompt: toPrompt(request),
+      tools: toTools(request),
       deadlineMs: clock() + timeouts.totalMs,
       attempts: [],
       failures: [],
@@ -105,6 +107,7 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
       const outcome = await callModel({
         ...opened,
         prompt: run.prompt,
+        tools: run.tools,
         maxOutputTokens: run.request.maxOutputTokens,
         timeoutMs: Math.min(timeouts.attemptMs, leftMs),
         signal: run.request.signal,
@@ -149,6 +152,9 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
       errorType: failure?.errorType ?? null,
       startedAtMs,
       durationMs: clock() - startedAtMs,
+      firstTokenMs: null,
+      usage: outcome.kind === 'answer' ? outcome.answer.usage : null,
+      cost: null,
     };
     run.attempts.push(attempt);
     if (failure === null) return;
@@ -161,13 +167,18 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
     for (const entry of route.entries) await openModel(entry);
   }
 
-  return { generate, prepare };
+  async function* stream(request: ModelRequest): AsyncGenerator<ModelEvent> {
+    yield { type: 'end', result: await generate(request) };
+  }
+
+  return { generate, stream, prepare };
 }
 
 /** The state of one request while it goes through its route. */
 interface Run {
   readonly request: ModelRequest;
   readonly prompt: ReturnType<typeof toPrompt>;
+  readonly tools: ReturnType<typeof toTools>;
   readonly deadlineMs: number;
   readonly attempts: ModelAttempt[];
   readonly failures: AttemptFailure[];

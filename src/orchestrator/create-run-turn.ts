@@ -1,30 +1,27 @@
 import type { Answer, AnswerPart, DeliveryProgress, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
-import type { ModelPool, ModelResult } from '../core/model.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
-import type { PreparePrompt } from './create-prepare-prompt.ts';
+import { createRunSteps, type RunStepsOptions } from './create-run-steps.ts';
+import { createShowTools, createTakeEdit } from './create-show-tools.ts';
+import { createTurnControl } from './create-turn-control.ts';
 import { createTurnEnding, type TurnEndingOptions } from './create-turn-ending.ts';
 import { createTurnInterruption } from './create-turn-interruption.ts';
 import { describeFailure } from './describe-failure.ts';
 import { markTurn } from './mark-turn.ts';
+import { createStepLog } from './step-log.ts';
 import {
   codeOf,
   earlierPlaceholder,
-  failedStep,
   interruptedStep,
-  modelStep,
+  type ModelOutcome,
   pauseOf,
   replyText,
   turnIds,
   turnKey,
 } from './turn-outcome.ts';
 
-export interface RunTurnOptions extends TurnEndingOptions {
-  readonly models: ModelPool;
-  readonly preparePrompt: PreparePrompt;
-  readonly maxOutputTokens: number;
-}
+export interface RunTurnOptions extends TurnEndingOptions, RunStepsOptions {}
 
 /** A model that wants a longer pause than this is as good as away: nobody looks at "Thinking…" for an hour. */
 const MAX_MODEL_PAUSE_MS = 120_000;
@@ -32,7 +29,7 @@ const MAX_MODEL_PAUSE_MS = 120_000;
 const RECORD_PLACEHOLDER_AFTER_MS = 150;
 
 /**
- * Runs one claimed turn: placeholder and prompt side by side, the model, commit, delivery, finish. Every ending is
+ * Runs one claimed turn: placeholder and prompt side by side, the model and its tools, commit, delivery, finish. Every ending is
  * written back: answered, put back for another attempt, or given up with an honest sentence in the thread.
  */
 export function createRunTurn(
@@ -40,7 +37,9 @@ export function createRunTurn(
 ): (turn: ClaimedTurn, signal: AbortSignal, interrupted: AbortSignal) => Promise<void> {
   const { ledger, delivery, journeys, log } = options;
   const ending = createTurnEnding(options);
+  const runSteps = createRunSteps(options);
   const interruption = createTurnInterruption(options, ending);
+  const takeEdit = createTakeEdit(options.clock);
 
   return async (turn, signal, interrupted) => {
     markTurn(journeys, turn, 'claimed', turn.startedAtMs);
@@ -103,24 +102,42 @@ export function createRunTurn(
       },
     );
     const recording = setTimeout(() => void recordPlaceholder(turn, showing), RECORD_PLACEHOLDER_AFTER_MS);
-    let outcome: ModelOutcome;
-    try {
-      outcome = await askModel(turn, AbortSignal.any([turnSignal, interrupted]), interrupted);
-    } finally {
-      clearTimeout(recording);
-    }
+    const tools = createShowTools({
+      ...options,
+      turn,
+      takeEdit,
+      placeholder: showing.then(({ placeholder }) => placeholder),
+    });
+    const control = createTurnControl({ ...options, turn, signal: turnSignal, interrupted });
+    const outcome = await runSteps(turn, {
+      stepLog: createStepLog({
+        write: (steps) => ending.patiently(signal, () => ledger.logSteps({ ...turnKey(turn), steps })),
+        onFailure: (error) => stopped.abort(error), // what cannot be logged would be done again
+      }),
+      control: control,
+      // Where an earlier answer stands, nothing is shown in its place.
+      show: turn.revises === null ? tools.show : () => () => {},
+      signal: turnSignal,
+    });
+    clearTimeout(recording);
+    await tools.close();
     const shown = await showing;
     if (shown.error !== null) {
       await ending.giveUp(turn, shown.error, signal);
       return;
     }
     if (interrupted.aborted && !signal.aborted) {
-      await settleOrRecover(turn, outcome.steps, shown.placeholder, signal);
+      const steps = outcome.steps.map(interruptedStep);
+      await settleOrRecover(turn, steps, shown.placeholder, signal);
+      return;
+    }
+    if (!outcome.ok && isKonstructError(outcome.error, 'lease_lost')) {
+      await ending.recover(turn, outcome.error, signal, shown.placeholder);
       return;
     }
     let parts: readonly AnswerPart[] | null;
     try {
-      parts = await conclude(turn, outcome, shown.placeholder, signal);
+      parts = await conclude(turn, outcome, control.revision, shown.placeholder, signal);
     } catch (error) {
       await ending.recover(turn, error, signal, shown.placeholder);
       return;
@@ -147,6 +164,7 @@ export function createRunTurn(
   async function conclude(
     turn: ClaimedTurn,
     outcome: ModelOutcome,
+    revision: number,
     placeholder: Placeholder,
     signal: AbortSignal,
   ): Promise<readonly AnswerPart[] | null> {
@@ -178,7 +196,9 @@ export function createRunTurn(
         return null;
       }
     }
-    const reply = outcome.ok ? replyText(outcome.result) : describeFailure(outcome.error, turn.attempts + 1);
+    const reply = outcome.ok
+      ? replyText(outcome.result, outcome.limit)
+      : describeFailure(outcome.error, turn.attempts + 1);
     const parts = delivery.split(turn, reply);
     const committed = await ending.patiently(signal, () =>
       ledger.commit({
@@ -190,7 +210,7 @@ export function createRunTurn(
         agentUserId: turn.connection.agentUserId,
         errorCode: outcome.ok ? null : codeOf(outcome.error),
         errorDetails: outcome.ok || !isKonstructError(outcome.error) ? null : outcome.error.details,
-        revision: turn.revision,
+        revision,
         strict: turn.agent.busyMode !== 'queue',
       }),
     );
@@ -267,40 +287,6 @@ export function createRunTurn(
     });
   }
 
-  async function askModel(
-    turn: ClaimedTurn,
-    signal: AbortSignal,
-    interrupted: AbortSignal,
-  ): Promise<ModelOutcome> {
-    const startedAtMs = options.clock();
-    try {
-      const prompt = await options.preparePrompt(turn, signal);
-      const result = await options.models.generate({
-        tenantId: turn.tenantId,
-        route: turn.agent.route,
-        system: prompt.system,
-        messages: prompt.messages,
-        maxOutputTokens: options.maxOutputTokens,
-        signal,
-      });
-      const endedAtMs = options.clock();
-      markTurn(
-        journeys,
-        turn,
-        'model',
-        endedAtMs,
-        endedAtMs - startedAtMs,
-        `${result.provider} ${result.model}`,
-      );
-      return { ok: true, result, steps: [modelStep(turn, startedAtMs, endedAtMs, result)] };
-    } catch (error) {
-      if (interrupted.aborted)
-        return { ok: false, error, steps: [interruptedStep(turn, startedAtMs, options.clock(), error)] };
-      if (signal.aborted) return { ok: false, error, steps: [] };
-      return { ok: false, error, steps: [failedStep(turn, startedAtMs, options.clock(), error)] };
-    }
-  }
-
   async function recordPlaceholder(
     turn: ClaimedTurn,
     showing: Promise<{ placeholder: Placeholder }>,
@@ -313,7 +299,3 @@ export function createRunTurn(
     });
   }
 }
-
-type ModelOutcome =
-  | { readonly ok: true; readonly result: ModelResult; readonly steps: readonly Step[] }
-  | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };

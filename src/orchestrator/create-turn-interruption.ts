@@ -48,6 +48,7 @@ export function createTurnInterruption(options: TurnEndingOptions, ending: TurnE
       return;
     }
     if (now.cancel !== null) {
+      await ledger.logSteps({ ...turnKey(turn), steps });
       await cancel(turn, now.cancel, placeholder, signal);
       return;
     }

@@ -8,41 +8,58 @@ export function codeOf(error: unknown): string {
   return isKonstructError(error) ? error.code : 'internal';
 }
 
+/** How the work on a turn ended, with the steps that its log does not have yet. */
+export type ModelOutcome =
+  /** `limit` says in words what ended the work early. */
+  | {
+      readonly ok: true;
+      readonly result: ModelResult;
+      readonly limit: string | null;
+      readonly steps: readonly Step[];
+    }
+  | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };
+
 /** What is said in the thread for what the model returned. */
-export function replyText({ finish, text }: ModelResult): string {
+export function replyText({ finish, text }: ModelResult, limit: string | null): string {
   if (finish === 'refused')
     return text.trim() || 'My model declined to answer that. Could you put it differently?';
   if (finish === 'length')
     return `${text.trimEnd()}\n\n*(I had to stop here because of the length. Ask me to go on.)*`;
+  if (text.trim() === '' && limit !== null)
+    return `I have taken the ${limit} that I may take for one answer, and I do not have one yet. Ask me to go on, or for a smaller part of it.`;
   return text.trim();
 }
 
-/** The log entry of a model call that answered. */
+/** The log entry of a model call that answered, or that wanted tools: then `detail` says which. */
 export function modelStep(
-  turn: ClaimedTurn,
+  position: number,
   startedAtMs: number,
   endedAtMs: number,
-  result: ModelResult,
+  { finish, provider, model, usage, attempts }: ModelResult,
+  detail: Step['detail'] = {},
 ): Step {
   return {
-    position: turn.steps,
+    position,
     kind: 'model',
-    outcome: result.finish,
-    provider: result.provider,
-    model: result.model,
-    ...result.usage,
-    detail: { attempts: result.attempts },
+    outcome: finish,
+    provider,
+    model,
+    inputTokens: usage.inputTokens,
+    outputTokens: usage.outputTokens,
+    cachedInputTokens: usage.cachedInputTokens,
+    reasoningTokens: usage.reasoningTokens,
+    detail: { attempts, ...detail },
     startedAtMs,
     durationMs: Math.round(endedAtMs - startedAtMs),
   };
 }
 
 /** The log entry of a model call that failed. */
-export function failedStep(turn: ClaimedTurn, startedAtMs: number, endedAtMs: number, error: unknown): Step {
+export function failedStep(position: number, startedAtMs: number, endedAtMs: number, error: unknown): Step {
   const attempts =
     (isKonstructError(error) ? (error.details.attempts as readonly ModelAttempt[]) : null) ?? [];
   return {
-    position: turn.steps,
+    position,
     kind: 'model',
     outcome: codeOf(error),
     provider: attempts.at(-1)?.provider ?? null,
@@ -57,14 +74,11 @@ export function failedStep(turn: ClaimedTurn, startedAtMs: number, endedAtMs: nu
   };
 }
 
-/** The log entry of a model call that people made pointless: it was ended and may have cost something all the same. */
-export function interruptedStep(
-  turn: ClaimedTurn,
-  startedAtMs: number,
-  endedAtMs: number,
-  error: unknown,
-): Step {
-  return { ...failedStep(turn, startedAtMs, endedAtMs, error), outcome: 'interrupted' };
+/** The log entry of a call that people made pointless: it was ended and may have cost something all the same. */
+export function interruptedStep(step: Step): Step {
+  return step.outcome === 'aborted' || step.outcome === 'turn_interrupted'
+    ? { ...step, outcome: 'interrupted' }
+    : step;
 }
 
 /** How long the other side wants to be left alone, in ms. */

@@ -4,9 +4,11 @@ import type {
   ClaimedTurn,
   CommitTurn,
   FinishTurn,
+  LogSteps,
   RetryTurn,
   TurnKey,
   TurnLedger,
+  TurnMessage,
   TurnState,
 } from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
@@ -96,6 +98,14 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     const finished = new Set(rows.map(Number));
     return turns.map(({ turnId }) => finished.has(turnId));
   });
+  const logSteps = batched(async (turns: readonly LogSteps[]) => {
+    const rows = await call<string>('log_steps', 'select log_steps($1, $2) as result', [
+      owner,
+      JSON.stringify(turns),
+    ]);
+    const logged = new Set(rows.map(Number));
+    return turns.map(({ turnId }) => logged.has(turnId));
+  });
   const retry = batched(async (turns: readonly RetryTurn[]) => {
     const rows = await call<string>('retry_turns', 'select retry_turns($1, $2) as result', [
       owner,
@@ -153,9 +163,18 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
         return isHeld;
       });
     },
+    logSteps,
     commit,
     finish,
     retry,
+    async readMessages({ tenantId, conversationId, turnId, fence }) {
+      const [state] = await call<{ revision: number; messages: readonly TurnMessage[] }>(
+        'read_turn_messages',
+        'select read_turn_messages($1, $2, $3, $4, $5) as result',
+        [owner, tenantId, conversationId, turnId, fence],
+      );
+      return state ?? null;
+    },
     async check(turns) {
       const keys = turns.map(({ tenantId, conversationId, turnId, fence }) => ({
         tenantId,

@@ -17,6 +17,7 @@ export async function listAgents(transaction: Transaction<Database>): Promise<re
       'route',
       'placeholder',
       'busy_mode',
+      'tools',
     ])
     .orderBy('slug')
     .execute();
@@ -36,17 +37,18 @@ export async function insertAgents(
     tenant_id: tenantId,
     busy_mode: busyMode,
     ...agent,
+    tools: arrayOf(agent.tools),
   }));
   await transaction.insertInto('agents').values(rows).execute();
 }
 
 export async function updateAgent(
   transaction: Transaction<Database>,
-  { tenantId, id, busyMode, ...fields }: Agent,
+  { tenantId, id, busyMode, tools, ...fields }: Agent,
 ): Promise<void> {
   await transaction
     .updateTable('agents')
-    .set({ ...fields, busy_mode: busyMode, updated_at: sql`now()` })
+    .set({ ...fields, busy_mode: busyMode, tools: arrayOf(tools), updated_at: sql`now()` })
     .where('tenant_id', '=', tenantId)
     .where('id', '=', id)
     .execute();
@@ -74,4 +76,9 @@ export async function deleteAgent(
     where t.tenant_id = ${tenantId} and t.agent_id = ${id} and t.status in ('running', 'committed')
       and c.tenant_id = t.tenant_id and c.id = t.conversation_id`.execute(transaction);
   await transaction.deleteFrom('agents').where('tenant_id', '=', tenantId).where('id', '=', id).execute();
+}
+
+/** The driver takes an array that may be changed. */
+function arrayOf(names: readonly string[] | null | undefined): string[] | null {
+  return names == null ? null : [...names];
 }

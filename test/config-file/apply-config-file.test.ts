@@ -60,7 +60,12 @@ beforeEach(async () => {
 
 function apply(
   text: string,
-  options: { prune?: boolean; dryRun?: boolean; env?: Record<string, string> } = {},
+  options: {
+    prune?: boolean;
+    dryRun?: boolean;
+    env?: Record<string, string>;
+    toolNames?: readonly string[];
+  } = {},
 ) {
   return applyConfigFile({ database, cipher, source: { fileName: 'konstruct.yaml', text }, env, ...options });
 }
@@ -158,6 +163,30 @@ describe('applyConfigFile', () => {
     expect(diff(await apply(polite.replace('busyMode: interrupt', 'busyMode: steer')))).toEqual([
       '~ agent ada of acme: busyMode "interrupt" → "steer"',
     ]);
+  });
+
+  it('gives agents the tools they name, and shows what changes', async () => {
+    const withTools = (tools: string) => company.replace('role: Support', `role: Support, tools: ${tools}`);
+    await apply(company);
+    expect((await state('acme')).agents.map(({ tools }) => tools)).toEqual([null, null]);
+    expect(diff(await apply(withTools('[current_time]')))).toEqual([
+      '~ agent ada of acme: tools none → "current_time"',
+    ]);
+    expect((await state('acme')).agents[0]?.tools).toEqual(['current_time']);
+    expect((await apply(withTools('[current_time]'))).changes).toEqual([]);
+    expect((await exportConfigFile(database, cipher)).text).toMatch(/tools:\s+- current_time/);
+    expect(diff(await apply(withTools('[]')))).toEqual(['~ agent ada of acme: tools "current_time" → ""']);
+    const { text, variables } = await exportConfigFile(database, cipher);
+    expect(text).toContain('tools: []');
+    const exported = Object.fromEntries(variables.map(({ name }, index) => [name, `x${index}`]));
+    expect(
+      (await apply(text, { env: exported, dryRun: true })).changes.filter(({ kind }) => kind === 'agent'),
+    ).toEqual([]);
+    await expect(apply(withTools('[convert_units]'))).rejects.toThrow('is not a tool of this installation');
+    expect(
+      (await apply(withTools('[convert_units]'), { toolNames: ['convert_units'] })).changes,
+    ).toHaveLength(1);
+    expect(diff(await apply(company))).toEqual(['~ agent ada of acme: tools "convert_units" → none']);
   });
 
   it('changes nothing in a dry run', async () => {

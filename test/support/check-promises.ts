@@ -225,7 +225,7 @@ function checkSlack(
     }
   }
   for (const message of standing) {
-    if (message.text === 'Thinking…') {
+    if (message.text === 'Thinking…' || message.text.startsWith('Thinking… · ')) {
       const turnId = deliveries.find(({ id }) => id === message.deliveryId)?.turn_id;
       violations.push({
         promise: 'no placeholder is left standing',
