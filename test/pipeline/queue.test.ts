@@ -271,10 +271,10 @@ describe('a lease', () => {
 
   it('that is renewed is kept', async () => {
     await database.gateway()(mention());
-    const worker = database.worker('w', { leaseMs: 150 });
+    const worker = database.worker('w', { leaseMs: 1_000 });
     const turn = only(await worker.claim(1));
     for (let index = 0; index < 4; index += 1) {
-      await sleep(60);
+      await sleep(350);
       expect(await worker.renew([turn])).toEqual([true]);
       expect(await database.worker('other').claim(1)).toEqual([]);
     }
