@@ -9,6 +9,7 @@ import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys } from './core/model.ts';
 import type { Tool } from './core/tool.ts';
+import { createHealth } from './create-health.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
@@ -18,7 +19,7 @@ import { createDelivery } from './delivery/create-delivery.ts';
 import { createIsPerson } from './delivery/create-is-person.ts';
 import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
-import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
+import { createHttpServer } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
@@ -376,33 +377,4 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
       for (const client of clients) client.release();
     }
   }
-}
-
-const HEALTH_FRESH_MS = 500;
-
-function createHealth(pool: pg.Pool, options: AppOptions): () => Promise<HealthReport> {
-  let latest: { readonly at: number; readonly report: Promise<HealthReport> } | null = null;
-  const ask = async (): Promise<HealthReport> => {
-    const base = { version: options.version, role: options.role };
-    try {
-      const { rows } = await pool.query<{ waiting: string; oldest_ms: number }>(
-        'select * from queue_status()',
-      );
-      const [row] = rows;
-      const queue = { waiting: Number(row?.waiting ?? 0), oldestMs: Math.round(row?.oldest_ms ?? 0) };
-      return { status: 'ok', ...base, database: 'ok', queue };
-    } catch (error) {
-      return {
-        status: 'unavailable',
-        ...base,
-        database: 'unavailable',
-        reason: `The database does not answer (${errorCode(error) ?? 'no connection'}).`,
-      };
-    }
-  };
-  return () => {
-    const now = Date.now();
-    if (latest === null || now - latest.at > HEALTH_FRESH_MS) latest = { at: now, report: ask() };
-    return latest.report;
-  };
 }

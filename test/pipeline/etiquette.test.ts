@@ -244,23 +244,38 @@ describe('a deletion', () => {
 });
 
 describe('what overtakes its message', () => {
-  it('is applied when the message comes: a deletion', async () => {
-    const { simulator, model } = await start();
+  /** Says something that does not arrive; returns what lets it arrive. */
+  async function sayLate() {
+    const { simulator } = installation;
     simulator.faults.update({
       faults: [
-        { kind: 'event_delay', delayMs: 500, event: 'app_mention' },
-        { kind: 'event_delay', delayMs: 500, remaining: 1 },
+        { kind: 'event_drop', event: 'app_mention' },
+        { kind: 'event_drop', event: 'message', remaining: 1 },
       ],
     });
     const sent = await simulator.say(question);
+    await sent.acked;
+    simulator.faults.update({ faults: [] });
+    const { userId: user, channelId: channel, text } = question;
+    const event = { type: 'app_mention', user, channel, text, ts: sent.ts, event_ts: sent.ts };
+    return { sent, arrive: () => simulator.fire(acme.workspaceId, event, channel) };
+  }
+
+  async function keptEarly(column: 'deleted_at' | 'edited_at'): Promise<void> {
+    await until('it came first', async () => {
+      const kept = await installation.query(
+        `select 1 from konstruct.early_signals where ${column} is not null`,
+      );
+      return kept.length === 1;
+    });
+  }
+
+  it('is applied when the message comes: a deletion', async () => {
+    const { simulator, model } = await start();
+    const { sent, arrive } = await sayLate();
     await simulator.deleteMessage(sent);
-    await until(
-      'the deletion came first',
-      async () =>
-        (await installation.query('select 1 from konstruct.early_signals where deleted_at is not null'))
-          .length === 1,
-    );
-    expect(await sent.acked).toBe(true);
+    await keptEarly('deleted_at');
+    expect(await arrive()).toBe(true);
     await idle(installation);
     expect(model.requests.length).toBe(0);
     expect(await installation.query('select 1 from konstruct.messages')).toEqual([]);
@@ -268,15 +283,11 @@ describe('what overtakes its message', () => {
 
   it('is applied when the message comes: an edit', async () => {
     const { simulator, model } = await start();
-    simulator.faults.update({
-      faults: [
-        { kind: 'event_delay', delayMs: 500, event: 'app_mention' },
-        { kind: 'event_delay', delayMs: 500, remaining: 1 },
-      ],
-    });
     model.respond(() => 'Answer.');
-    const sent = await simulator.say(question);
+    const { sent, arrive } = await sayLate();
     await simulator.edit(sent, `<@${acme.agent}> what about Tuesday?`);
+    await keptEarly('edited_at');
+    expect(await arrive()).toBe(true);
     await answerTo(installation, sent);
     await idle(installation);
     expect(lastPrompt()).toBe('mara: what about Tuesday?');
