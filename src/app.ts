@@ -9,16 +9,17 @@ import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys } from './core/model.ts';
 import type { Tool } from './core/tool.ts';
-import { createHealth } from './create-health.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
 import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
+import { queryRows } from './db/query-rows.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
 import { createIsPerson } from './delivery/create-is-person.ts';
 import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
+import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
@@ -190,7 +191,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     });
     const server = createHttpServer({
       receivers: isGateway ? new Map([['/slack/events', slackReceiver]]) : new Map(),
-      health: createHealth(workPool, options),
+      health: createHealth({ ...options, queue: () => readQueue(workPool) }),
       clock,
       log,
     });
@@ -377,4 +378,13 @@ async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
       for (const client of clients) client.release();
     }
   }
+}
+
+async function readQueue(pool: pg.Pool): Promise<{ readonly waiting: number; readonly oldestMs: number }> {
+  const [row] = await queryRows<{ waiting: string; oldest_ms: number }>(pool, {
+    name: 'queue_status',
+    text: 'select * from queue_status()',
+    values: [],
+  });
+  return { waiting: Number(row?.waiting ?? 0), oldestMs: Math.round(row?.oldest_ms ?? 0) };
 }
