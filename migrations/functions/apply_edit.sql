@@ -34,6 +34,11 @@ begin
       jsonb_build_object('content', p_event->'content', 'mentions', p_event->'mentions'), happened_at
     from connections k
     where k.tenant_id = tenant and k.id = (p_event->>'connectionId')::uuid
+      -- What people say among themselves is not kept.
+      and (p_event->>'mayConcern' = 'yes' or p_event->>'mayConcern' = 'in_thread' and exists (
+        select 1 from conversations c
+        where c.tenant_id = k.tenant_id and c.connection_id = k.id
+          and c.channel_id = (p_event->>'channelId') collate "C" and c.thread_id = (p_event->>'threadId') collate "C"))
     on conflict (connection_id, channel_id, external_id, tenant_id) do update
     set edit = excluded.edit, edited_at = excluded.edited_at
     where s.edited_at is null or s.edited_at <= excluded.edited_at;

@@ -150,6 +150,9 @@ export interface EditEvent extends EventBase {
   readonly type: 'edit';
   readonly channelId: string;
   readonly messageId: string;
+  /** As in `MessageEvent`. */
+  readonly threadId: string | null;
+  readonly scope: 'direct' | 'group' | 'channel';
   readonly text: string;
   readonly mentions: readonly Mention[];
   readonly editedAtMs: number;

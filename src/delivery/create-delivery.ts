@@ -202,7 +202,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         for (const { messageId } of furtherParts(turn).slice(answer.parts.length - 1))
           await take(turn, messageId, signal);
       } catch (error) {
-        return { externalIds, error };
+        const { tenantId, turnId } = turn;
+        options.log.warn('answer.rest_left_standing', { tenantId, turnId, error });
+        // The answer itself is there: what the platform will never take away does not make it undelivered.
+        if (!isKonstructError(error, 'platform_rejected')) return { externalIds, error };
       }
       return { externalIds, error: null };
     },

@@ -12,9 +12,9 @@ export function createIsPerson(options: {
   readonly cipher: Cipher;
 }): (connection: ResolvedConnection, externalId: string) => Promise<boolean | null> {
   return async (connection, externalId) => {
-    const channel = requireChannel(options.channels, connection.channel);
-    const access = openConnection(options.cipher, connection.tenantId, connection);
     try {
+      const channel = requireChannel(options.channels, connection.channel);
+      const access = openConnection(options.cipher, connection.tenantId, connection);
       return await channel.isPerson(access, externalId, AbortSignal.timeout(DEADLINE_MS));
     } catch {
       return null; // not in time, or the platform is away: whoever asked decides without it

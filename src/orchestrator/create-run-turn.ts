@@ -114,7 +114,7 @@ export function createRunTurn(
         write: (steps) => ending.patiently(signal, () => ledger.logSteps({ ...turnKey(turn), steps })),
         onFailure: (error) => stopped.abort(error), // what cannot be logged would be done again
       }),
-      control: control,
+      control,
       // Where an earlier answer stands, nothing is shown in its place.
       show: turn.revises === null ? tools.show : () => () => {},
       signal: turnSignal,

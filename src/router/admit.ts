@@ -49,6 +49,9 @@ export interface AdmitMessage extends AdmitInBucket {
 
 export interface AdmitEdit extends AdmitInBucket {
   readonly type: 'edit';
+  /** Whether it is kept if its message has not come yet, see `mayConcern`; `threadId` is the thread it stands in. */
+  readonly mayConcern: 'yes' | 'in_thread' | 'no';
+  readonly threadId: string | null;
   /** How long after its answer a second look follows. */
   readonly editWindowMinutes: number;
   readonly content: string;

@@ -10,7 +10,7 @@ import type { ResolvedConnection } from '../core/connection-directory.ts';
 import type { Log } from '../core/log.ts';
 import { storable } from '../core/storable.ts';
 import { connectionDefaults } from '../core/tenant.ts';
-import { address } from './address.ts';
+import { address, mayConcern } from './address.ts';
 import type { Admit, AdmitMessage, AdmitOutcome, AdmitWish, WishOutcome } from './admit.ts';
 import type { BlockedBuckets } from './create-blocked-buckets.ts';
 import { wishOfMessage, wishOfReaction } from './etiquette.ts';
@@ -172,6 +172,8 @@ async function routeEdit(
     mentions: event.mentions.filter(({ externalId }) => !agentUserIds.has(externalId)).map(storableMention),
     bucketKey: bucketKey(connection),
     ratePerMinute: ratePerMinute(connection),
+    mayConcern: mayConcern(event, agentUserIds),
+    threadId: event.threadId,
     editWindowMinutes: connection.settings.editWindowMinutes ?? connectionDefaults.editWindowMinutes,
   });
   return announce(options, result);

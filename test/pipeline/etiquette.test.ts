@@ -295,6 +295,26 @@ describe('what overtakes its message', () => {
   });
 });
 
+describe('what people change among themselves', () => {
+  it('is not kept, not even for a day', async () => {
+    const { simulator } = await start();
+    const edits: string[] = [];
+    simulator.subscribe((event) => {
+      if (event.type === 'delivery.attempted' && event.delivery.outcome === 'ok')
+        edits.push(event.delivery.eventType);
+    });
+    const root = await simulator.say({ ...inGeneral, text: 'Anybody for lunch?' });
+    const reply = await simulator.say({ ...inGeneral, text: 'me', threadTs: root.ts });
+    await simulator.edit(root, 'Anybody for dinner?');
+    await simulator.edit(reply, 'me too');
+    await until(
+      'both edits are acked',
+      () => edits.filter((type) => type === 'message.message_changed').length === 2,
+    );
+    expect(await installation.query('select 1 from konstruct.early_signals')).toEqual([]);
+  });
+});
+
 describe('stop', () => {
   it('as a reaction on the placeholder ends the model call, and says so there', async () => {
     const { simulator, model } = await start();

@@ -107,7 +107,16 @@ export function messageEvent(
 }
 
 export function editOf(message: AdmitMessage, content: string, sentAtMs: number): AdmitEdit {
-  return { ...namesOf(message), type: 'edit', content, mentions: [], sentAtMs, editWindowMinutes: 10 };
+  return {
+    ...namesOf(message),
+    type: 'edit',
+    content,
+    mentions: [],
+    sentAtMs,
+    editWindowMinutes: 10,
+    mayConcern: 'yes',
+    threadId: null,
+  };
 }
 
 export function deletionOf(
