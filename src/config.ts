@@ -22,6 +22,12 @@ export interface Config {
   readonly role: 'all' | 'gateway' | 'worker';
   readonly workerConcurrency: number;
   readonly retentionDays: number;
+  /** Turns of one tenant at a time, where it has no number of its own. */
+  readonly tenantConcurrency: number;
+  /** From when on people are told that answers take a while; `null`: this bound is off. */
+  readonly busy: { readonly afterMs: number | null; readonly afterWaiting: number | null };
+  readonly stopGraceMs: number;
+  readonly stopDeadlineMs: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly otlpEndpoint: string | null;
   /** Absolute path of a konstruct.yaml to apply at start. */
@@ -99,6 +105,13 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     role: values.KONSTRUCT_ROLE ?? 'all',
     workerConcurrency: values.WORKER_CONCURRENCY ?? 50,
     retentionDays: values.RETENTION_DAYS ?? 365,
+    tenantConcurrency: values.TENANT_CONCURRENCY ?? 20,
+    busy: Object.freeze({
+      afterMs: (values.BUSY_AFTER_SECONDS ?? 30) * 1_000 || null,
+      afterWaiting: (values.BUSY_AFTER_WAITING ?? 100) || null,
+    }),
+    stopGraceMs: (values.STOP_GRACE_SECONDS ?? (mode === 'serve' ? 3 : 0)) * 1_000,
+    stopDeadlineMs: (values.STOP_DEADLINE_SECONDS ?? 10) * 1_000,
     logLevel: values.LOG_LEVEL ?? 'info',
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     configFile: values.KONSTRUCT_CONFIG === null ? null : resolve(cwd, values.KONSTRUCT_CONFIG),

@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import { migrate } from '../db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
 import { openCipher } from '../ensure-master-key.ts';
+import { createMetrics } from '../telemetry/create-metrics.ts';
 import { loadTools } from './load-tools.ts';
 import { prepareTenants } from './prepare-tenants.ts';
 import { readVersion } from './read-version.ts';
@@ -50,6 +51,10 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       providerKeys: revealProviderKeys(config.models),
       workerConcurrency: config.workerConcurrency,
       retentionDays: config.retentionDays,
+      tenantConcurrency: config.tenantConcurrency,
+      busy: config.busy,
+      timing: { stopGraceMs: config.stopGraceMs, stopDeadlineMs: config.stopDeadlineMs },
+      metrics: createMetrics({ process: true, log }),
       version: readVersion(),
       log,
       tools,

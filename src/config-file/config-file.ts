@@ -18,6 +18,8 @@ export interface TenantSpec {
   readonly slug: string;
   readonly name: string;
   readonly budget: Budget;
+  /** Turns at a time; `null`: what the installation says. */
+  readonly maxConcurrentTurns: number | null;
   readonly agents: readonly AgentSpec[] | null;
   readonly connections: readonly ConnectionSpec[] | null;
 }
@@ -116,6 +118,7 @@ const tenantShape = {
   slug,
   name: line,
   budget: allowedOnly(budgetShape).default({ dailyUsd: null, monthlyUsd: null }),
+  maxConcurrentTurns: number(z.number().int().min(1).max(10_000)).nullable().default(null),
   agents: z.array(allowedOnly(agentShape)).nullable().default(null),
   connections: z.array(allowedOnly(connectionShape)).nullable().default(null),
 };

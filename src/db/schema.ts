@@ -17,6 +17,7 @@ export interface TenantsTable {
   name: string;
   budget_daily_usd: ColumnType<string | null, number | null, number | null>;
   budget_monthly_usd: ColumnType<string | null, number | null, number | null>;
+  max_concurrent_turns: number | null;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }

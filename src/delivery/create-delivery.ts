@@ -3,6 +3,7 @@ import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Answer, AnswerPart, Delivery, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { Credentials } from '../core/tenant.ts';
 import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
 
@@ -12,6 +13,7 @@ export interface DeliveryOptions {
   /** Whether this process may still act for the turn: asked right before anything is sent. */
   readonly isHeld: (turn: ClaimedTurn) => boolean;
   readonly log: Log;
+  readonly metrics?: Metrics;
 }
 
 const CLOCK_MARGIN_MS = 60_000;
@@ -23,7 +25,10 @@ const REMOVED = '(removed)';
  * whether the message with this delivery's marker stands there (invariant 2).
  */
 export function createDelivery(options: DeliveryOptions): Delivery {
+  const { metrics = noMetrics } = options;
   const channelOf = (turn: ClaimedTurn): Channel => requireChannel(options.channels, turn.connection.channel);
+  const count = ({ connection }: ClaimedTurn, kind: 'placeholder' | 'answer', outcome: string): void =>
+    metrics.counter('konstruct_deliveries_total', { channel: connection.channel, kind, outcome }).increment();
   // Decrypted once for all that a turn sends, and forgotten with it.
   const accesses = new WeakMap<ClaimedTurn, ConnectionAccess>();
   const accessOf = (turn: ClaimedTurn): ConnectionAccess => {
@@ -55,8 +60,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         },
         signal,
       );
+      count(turn, 'placeholder', 'sent');
       return { state: 'shown', messageId: posted.messageId };
     } catch (error) {
+      count(turn, 'placeholder', outcomeOf(error));
       if (!isKonstructError(error) || !error.retryable) throw error;
       options.log.warn('placeholder.failed', {
         tenantId: turn.tenantId,
@@ -193,7 +200,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
             earlier === undefined
               ? await post(turn, part, signal)
               : await deliverInPlace(turn, part, earlier, signal);
+          count(turn, 'answer', 'sent');
         } catch (error) {
+          count(turn, 'answer', outcomeOf(error));
           return { externalIds, error };
         }
       }
@@ -237,6 +246,13 @@ function furtherParts({ deliveries }: ClaimedTurn): readonly { state: 'shown'; m
   return deliveries
     .filter(({ kind, position, externalId }) => kind === 'placeholder' && position > 0 && externalId !== null)
     .map(({ externalId }) => ({ state: 'shown', messageId: externalId ?? '' }));
+}
+
+/** `unknown`: it may stand there; `withheld`: not even tried, because somebody else has the turn or the worker stops. */
+function outcomeOf(error: unknown): string {
+  if (!isKonstructError(error)) return 'failed';
+  if (error.code === 'lease_lost' || error.code === 'aborted') return 'withheld';
+  return error.details.outcomeUnknown === true ? 'unknown' : 'failed';
 }
 
 /** Nothing of a turn was sent before it began; the margin is for clocks that differ. */

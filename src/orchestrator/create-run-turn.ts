@@ -1,5 +1,6 @@
 import type { Answer, AnswerPart, DeliveryProgress, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
+import { noMetrics } from '../core/metrics.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import { createRunSteps, type RunStepsOptions } from './create-run-steps.ts';
@@ -16,6 +17,7 @@ import {
   interruptedStep,
   type ModelOutcome,
   pauseOf,
+  readyAtMs,
   replyText,
   turnIds,
   turnKey,
@@ -35,7 +37,9 @@ const RECORD_PLACEHOLDER_AFTER_MS = 150;
 export function createRunTurn(
   options: RunTurnOptions,
 ): (turn: ClaimedTurn, signal: AbortSignal, interrupted: AbortSignal) => Promise<void> {
-  const { ledger, delivery, journeys, log } = options;
+  const { ledger, delivery, journeys, log, metrics = noMetrics } = options;
+  const untilPlaceholder = metrics.histogram('konstruct_turn_placeholder_seconds', {});
+  const untilAnswer = metrics.histogram('konstruct_turn_answer_seconds', {});
   const ending = createTurnEnding(options);
   const runSteps = createRunSteps(options);
   const interruption = createTurnInterruption(options, ending);
@@ -92,8 +96,11 @@ export function createRunTurn(
     // Not cut short by an interruption: a placeholder of unknown fate would have to be looked for.
     const showing = delivery.placeholder(turn, turnSignal).then(
       (placeholder) => {
-        if (placeholder.state === 'shown')
+        if (placeholder.state === 'shown') {
           markTurn(journeys, turn, 'placeholder', options.clock(), options.clock() - startedAtMs);
+          // A later attempt finds it standing there: that says nothing about how long people waited.
+          if (turn.fresh) untilPlaceholder.observe((options.clock() - readyAtMs(turn)) / 1_000);
+        }
         return { placeholder, error: null };
       },
       (error: unknown) => {
@@ -271,6 +278,7 @@ export function createRunTurn(
       return;
     }
     markTurn(journeys, turn, 'delivered', options.clock(), options.clock() - startedAtMs);
+    untilAnswer.observe((options.clock() - readyAtMs(turn)) / 1_000);
     await ending.patiently(signal, () =>
       ledger.finish({
         ...turnKey(turn),

@@ -21,6 +21,7 @@ import {
   toAdmitMessage,
   withoutMentions,
 } from './to-admit-message.ts';
+import type { TenantBacklog } from './watch-backlog.ts';
 
 /** What became of an event, as one word for logs and metrics. */
 export type RouteOutcome =
@@ -36,6 +37,8 @@ export interface RouterOptions {
   readonly admitWish: AdmitWish;
   /** Whether a user is a person and no other bot; `null`: the platform did not say in time. */
   readonly isPerson: (connection: ResolvedConnection, externalId: string) => Promise<boolean | null>;
+  /** Whether the tenant has a backlog; by default none ever has. */
+  readonly backlogOf?: (tenantId: string) => TenantBacklog | null;
   readonly blocked: BlockedBuckets;
   /** Stops answering for a connection; resolves to whether it was active. */
   readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<boolean>;
@@ -43,7 +46,7 @@ export interface RouterOptions {
   readonly onAgentUser: (connection: ResolvedConnection, agentUserId: string) => void;
   /** A conversation became ready in this process: saves the worker beside us the way over the database. */
   readonly onReady: () => void;
-  /** A person is to be told that the limit was reached. */
+  /** There is a notice to be sent: that the limit was reached, or that answers take a while. */
   readonly onNotice: () => void;
   readonly log: Log;
 }
@@ -97,8 +100,13 @@ async function routeMessage(
   const bucket = bucketKey(connection);
   const senderId = event.sender.externalId;
   if (addressed !== 'context' && options.blocked.isBlocked(tenantId, bucket, senderId)) return 'limited';
-  const result = await options.admit(message);
+  const backlog = options.backlogOf?.(tenantId) ?? null;
+  const result = await options.admit({
+    ...message,
+    ...(backlog && { busySince: backlog.since, busyAhead: backlog.waiting }),
+  });
   if (result.outcome === 'new' && result.wasIdle) options.onReady();
+  if (result.outcome === 'new' && result.noticeId !== undefined) options.onNotice();
   if (result.outcome === 'limited') {
     options.blocked.block(tenantId, bucket, senderId, result.retryAfterMs);
     options.log.warn('message.rate_limited', {

@@ -12,7 +12,7 @@ export interface Talk {
   readonly count: number;
 }
 
-export function createTalk({ simulator, workspace }: ChaosInstallation, random: Random): Talk {
+export function createTalk({ simulator, workspaces }: ChaosInstallation, random: Random): Talk {
   const sent: {
     readonly message: SentMessage;
     readonly token: string;
@@ -21,12 +21,18 @@ export function createTalk({ simulator, workspace }: ChaosInstallation, random: 
     deleted: boolean;
   }[] = [];
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item;
-  const channels = workspace.channels.filter(({ kind }) => kind === 'public');
-  const directs = workspace.channels.filter(({ kind }) => kind === 'im');
+  const channelsOf = (kind: 'public' | 'im') =>
+    workspaces.flatMap(({ channels }) => channels.filter((channel) => channel.kind === kind));
+  const channels = channelsOf('public');
+  const directs = channelsOf('im');
   const roots: SentMessage[] = [];
+  let said = 0;
 
   async function say(channelId: string, asked: boolean, threadTs?: string): Promise<SentMessage> {
-    const token = `q${sent.length + 1}`;
+    said += 1;
+    const token = `q${said}`;
+    const workspace = workspaces.find((each) => each.channels.some(({ id }) => id === channelId));
+    if (workspace === undefined) throw new Error(`No workspace has the channel ${channelId}.`);
     const channel = workspace.channels.find(({ id }) => id === channelId);
     const userId = pick((channel?.memberIds ?? []).filter((id) => id !== workspace.botUserId));
     const isDirect = channel?.kind === 'im';
@@ -49,6 +55,7 @@ export function createTalk({ simulator, workspace }: ChaosInstallation, random: 
     const recent = sent.slice(-6).filter(({ deleted }) => !deleted);
     if (recent.length === 0) return;
     const one = pick(recent);
+    const people = workspaces.find(({ id }) => id === one.message.workspaceId)?.users ?? [];
     const kind = random();
     if (kind < 0.45) {
       await simulator.edit(one.message, `${one.text}, said better: ${one.token}`);
@@ -56,11 +63,11 @@ export function createTalk({ simulator, workspace }: ChaosInstallation, random: 
       one.deleted = true;
       await simulator.deleteMessage(one.message);
     } else if (kind < 0.85) {
-      const userId = pick(workspace.users).id;
+      const userId = pick(people).id;
       await simulator.react(one.message, { userId, name: 'octagonal_sign', present: true });
     } else {
       const { workspaceId, channelId, ts, threadTs } = one.message;
-      const userId = pick(workspace.users).id;
+      const userId = pick(people).id;
       await simulator.say({ workspaceId, channelId, userId, text: 'stop', threadTs: threadTs ?? ts });
     }
   }
@@ -85,6 +92,7 @@ export function createTalk({ simulator, workspace }: ChaosInstallation, random: 
     said: () =>
       Promise.all(
         sent.map(async ({ message, token, asked, deleted }) => ({
+          workspaceId: message.workspaceId,
           channelId: message.channelId,
           ts: message.ts,
           token,

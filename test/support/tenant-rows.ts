@@ -69,6 +69,7 @@ export const newRows: Readonly<Record<string, (tenant: TenantWithRows) => Row>> 
     external_id: randomUUID(),
     deleted_at: new Date(),
   }),
+  backlogs: (t) => ({ tenant_id: t.tenantId }),
   rate_buckets: (t) => ({ tenant_id: t.tenantId, key: randomUUID(), tokens: 1, refilled_at: new Date() }),
 };
 
