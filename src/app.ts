@@ -4,7 +4,6 @@ import type pg from 'pg';
 import { createSlackChannel } from './channels/slack/index.ts';
 import type { Channel } from './core/channel.ts';
 import type { Cipher } from './core/cipher.ts';
-import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys } from './core/model.ts';
@@ -12,7 +11,7 @@ import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
-import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
+import { createDatabasePool, trackProcessIds, translateDatabaseError } from './db/pool.ts';
 import { warmUp } from './db/warm-up.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
@@ -23,6 +22,7 @@ import { closeHttpServer } from './gateway/close-http-server.ts';
 import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
+import { listenOn } from './gateway/listen-on.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
@@ -391,16 +391,3 @@ export async function startApp(options: AppOptions): Promise<App> {
 
 /** A platform waits 3 s for its ack: a database that takes longer is answered with 503 in time. */
 const ADMIT_TIMEOUTS = { connectTimeoutMs: 2_000, statementTimeoutMs: 2_500 };
-
-async function listenOn(server: FastifyInstance, host: string, port: number): Promise<string> {
-  try {
-    return await server.listen({ host, port });
-  } catch (cause) {
-    if (errorCode(cause) === 'EADDRINUSE') {
-      throw new KonstructError('port_in_use', `Port ${port} on ${host} is taken by another program.`, {
-        cause,
-      });
-    }
-    throw cause;
-  }
-}

@@ -81,8 +81,11 @@ function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) 
   };
 }
 
-function exportAgent({ slug, name, role, persona, instructions, route, placeholder, tools }: Agent) {
-  const texts = Object.entries(without({ role, persona, instructions, route, placeholder }, agentDefaults));
+function exportAgent(agent: Agent) {
+  const { slug, name, role, persona, instructions, route, placeholder, busyMode, tools } = agent;
+  const texts = Object.entries(
+    without({ role, persona, instructions, route, placeholder, busyMode }, agentDefaults),
+  );
   return {
     slug,
     name: escapeVariables(name),
