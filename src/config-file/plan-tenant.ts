@@ -182,6 +182,7 @@ function flatAgent({
   instructions,
   route,
   placeholder,
+  busyMode,
   tools,
 }: Omit<Agent, 'id' | 'tenantId'>) {
   const names = tools == null ? null : tools.join(', ');
