@@ -1,30 +1,36 @@
 import { sql, type Transaction } from 'kysely';
-import type { Agent } from '../core/tenant.ts';
+import { type Agent, type Budget, noBudget, type TurnLimits, turnLimitDefaults } from '../core/tenant.ts';
 import type { Database } from '../db/schema.ts';
+import { toBudget, toBudgetColumns, toNumber } from './budget-columns.ts';
+
+/** An agent with what it may spend. */
+export interface BudgetedAgent extends Agent {
+  readonly limits: Required<TurnLimits>;
+  readonly budget: Budget;
+}
 
 /** The agents of the transaction's tenant, by slug. */
-export async function listAgents(transaction: Transaction<Database>): Promise<readonly Agent[]> {
-  const rows = await transaction
-    .selectFrom('agents')
-    .select([
-      'tenant_id',
-      'id',
-      'slug',
-      'name',
-      'role',
-      'persona',
-      'instructions',
-      'route',
-      'placeholder',
-      'busy_mode',
-      'tools',
-    ])
-    .orderBy('slug')
-    .execute();
-  return rows.map(({ tenant_id, busy_mode, ...agent }) => ({
-    tenantId: tenant_id,
-    busyMode: busy_mode,
-    ...agent,
+export async function listAgents(transaction: Transaction<Database>): Promise<readonly BudgetedAgent[]> {
+  const rows = await transaction.selectFrom('agents').selectAll().orderBy('slug').execute();
+  return rows.map((row) => ({
+    tenantId: row.tenant_id,
+    id: row.id,
+    slug: row.slug,
+    name: row.name,
+    role: row.role,
+    persona: row.persona,
+    instructions: row.instructions,
+    route: row.route,
+    placeholder: row.placeholder,
+    busyMode: row.busy_mode,
+    tools: row.tools,
+    limits: {
+      maxSteps: row.max_steps,
+      maxToolCalls: row.max_tool_calls,
+      maxTurnSeconds: row.max_turn_seconds,
+      maxTurnUsd: toNumber(row.max_turn_usd),
+    },
+    budget: toBudget(row),
   }));
 }
 
@@ -33,25 +39,37 @@ export async function insertAgents(
   agents: readonly Agent[],
 ): Promise<void> {
   if (agents.length === 0) return;
-  const rows = agents.map(({ tenantId, busyMode, ...agent }) => ({
-    tenant_id: tenantId,
-    busy_mode: busyMode,
-    ...agent,
-    tools: arrayOf(agent.tools),
-  }));
+  const rows = agents.map((agent) => ({ tenant_id: agent.tenantId, id: agent.id, ...columnsOf(agent) }));
   await transaction.insertInto('agents').values(rows).execute();
 }
 
-export async function updateAgent(
-  transaction: Transaction<Database>,
-  { tenantId, id, busyMode, tools, ...fields }: Agent,
-): Promise<void> {
+export async function updateAgent(transaction: Transaction<Database>, agent: Agent): Promise<void> {
   await transaction
     .updateTable('agents')
-    .set({ ...fields, busy_mode: busyMode, tools: arrayOf(tools), updated_at: sql`now()` })
-    .where('tenant_id', '=', tenantId)
-    .where('id', '=', id)
+    .set({ ...columnsOf(agent), updated_at: sql`now()` })
+    .where('tenant_id', '=', agent.tenantId)
+    .where('id', '=', agent.id)
     .execute();
+}
+
+function columnsOf({ slug, name, role, persona, instructions, route, placeholder, ...agent }: Agent) {
+  const limits = { ...turnLimitDefaults, ...agent.limits };
+  return {
+    slug,
+    name,
+    role,
+    persona,
+    instructions,
+    route,
+    placeholder,
+    busy_mode: agent.busyMode,
+    tools: arrayOf(agent.tools),
+    max_steps: limits.maxSteps,
+    max_tool_calls: limits.maxToolCalls,
+    max_turn_seconds: limits.maxTurnSeconds,
+    max_turn_usd: limits.maxTurnUsd,
+    ...toBudgetColumns(agent.budget ?? noBudget),
+  };
 }
 
 /**
