@@ -29,7 +29,6 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   redis: ['db'],
   telemetry: [],
   'system-time.ts': [],
-  'create-health.ts': ['db', 'gateway', 'redis'],
   'config.ts': ['config-variables.ts'],
   'config-variables.ts': [],
   'ensure-master-key.ts': ['config.ts'],
