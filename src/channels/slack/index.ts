@@ -1,12 +1,12 @@
 import type { Channel } from '../../core/channel.ts';
 import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
+import { splitMarkdown } from '../split-markdown.ts';
 import { createSlackClient } from './client.ts';
 import { createIdentities } from './identity.ts';
 import { parseSlackRequest } from './parse.ts';
 import { createPersonNames } from './person-names.ts';
 import { editMessage, postMessage, postPrivately } from './send.ts';
-import { MAX_CHARACTERS, splitMarkdown } from './split.ts';
 import { fetchThread, findByMarker } from './thread.ts';
 import { verifySlackRequest } from './verify.ts';
 
@@ -27,6 +27,17 @@ export interface SlackChannelOptions {
 export interface SlackChannel extends Channel {
   close(): void;
 }
+
+/**
+ * The longest text of one `chat.postMessage` or `chat.update` in `markdown_text`: 12,000 characters. Slack does not
+ * say what it counts; UTF-16 units are never fewer than code points.
+ *
+ * Source: https://docs.slack.dev/reference/methods/chat.postMessage#arg_markdown_text
+ */
+const MAX_CHARACTERS = 12_000;
+
+/** Parts stay below the limit so that `neutraliseMentions`, which adds a character per `@here`, has room. */
+const PART_CHARACTERS = 11_800;
 
 const TIMEOUT_MS = 10_000;
 const MAX_WAIT_MS = 30_000;
@@ -56,7 +67,7 @@ export function createSlackChannel(options: SlackChannelOptions): SlackChannel {
     fetchThread: (access, target, limit, signal) => fetchThread(reading, access, target, limit, signal),
     findByMarker: (access, target, marker, signal) => findByMarker(reading, access, target, marker, signal),
     personName: (access, externalId, signal) => names.personName(access, externalId, signal),
-    split: (markdown) => splitMarkdown(markdown),
+    split: (markdown) => splitMarkdown(markdown, PART_CHARACTERS),
     close: () => client.close(),
   };
 }
