@@ -1,8 +1,10 @@
+// Longer than other files on purpose: cut up, the order in which a message passes the parts could not be read any more.
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
-import { createSlackChannel } from './channels/slack/index.ts';
+import { channelTable } from './channel-table.ts';
 import type { Channel } from './core/channel.ts';
+import type { ChannelDefinition, PlatformSettings } from './core/channel-definition.ts';
 import type { Cipher } from './core/cipher.ts';
 import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
@@ -12,11 +14,14 @@ import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
 import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
+import { createSessionLocks } from './db/session-locks.ts';
 import { withTenant } from './db/with-tenant.ts';
-import { createDelivery } from './delivery/create-delivery.ts';
+import { createDelivery, requireChannel } from './delivery/create-delivery.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
+import { createAcceptEvent } from './gateway/create-accept-event.ts';
 import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
+import { createSubscriptions } from './gateway/create-subscriptions.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
@@ -28,8 +33,10 @@ import { createAdmit } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createRouter } from './router/create-router.ts';
+import { listChannelConnections, listChannelsInUse } from './stores/channel-connections.ts';
 import { disableConnection } from './stores/connection-status.ts';
 import { recordAgentUser } from './stores/connections.ts';
+import { endEngagement } from './stores/engagement.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
@@ -43,6 +50,12 @@ export interface AppOptions {
   readonly port: number;
   readonly cipher: Cipher;
   readonly slack: { readonly signingSecret: string | null; readonly apiUrl: string };
+  /** What is set for other platforms, by channel. */
+  readonly platforms?: Readonly<Record<string, PlatformSettings>>;
+  /** The platforms there are: those of this version. */
+  readonly channels?: readonly ChannelDefinition[];
+  /** Where platforms reach us, without a slash at its end; absent: they cannot, so events are fetched where possible. */
+  readonly publicUrl?: string | null;
   readonly providerKeys: ProviderKeys;
   readonly workerConcurrency: number;
   readonly retentionDays: number;
@@ -133,15 +146,19 @@ export async function startApp(options: AppOptions): Promise<App> {
     const database = createDatabase(workPool);
     const listener = await listen(databaseUrl, { log });
     closing.push(() => listener.stop());
-    const slack = createSlackChannel({
-      apiUrl: options.slack.apiUrl,
-      clock,
-      random,
-      sleep,
-      log,
-    });
-    closing.push(() => slack.close());
-    const channels: ReadonlyMap<string, Channel> = new Map([[slack.type, slack]]);
+    const definitions = options.channels ?? channelTable;
+    const settings: Readonly<Record<string, PlatformSettings>> = {
+      ...options.platforms,
+      slack: options.slack,
+    };
+    const channels: ReadonlyMap<string, Channel> = new Map(
+      definitions.map((definition) => {
+        const apiUrl = settings[definition.type]?.apiUrl ?? definition.defaultApiUrl;
+        const channel = definition.open({ apiUrl, clock, random, sleep, log });
+        closing.push(() => channel.close());
+        return [definition.type, channel];
+      }),
+    );
 
     // 1 gateway and 2 router: what comes in
     const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
@@ -152,6 +169,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       admit: createAdmit(admitPool ?? workPool, () => worker),
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
+      endEngagement: (connection, channelId) => endEngagement(database, connection, channelId),
       onAgentUser: (connection, agentUserId) => {
         withTenant(database, connection.tenantId, (transaction) =>
           recordAgentUser(transaction, { ...connection, agentUserId }),
@@ -163,19 +181,21 @@ export async function startApp(options: AppOptions): Promise<App> {
       },
       log,
     });
-    const slackReceiver = createReceiver({
-      channel: slack,
-      signingSecret: options.slack.signingSecret,
-      directory,
-      route,
-      cipher,
-      clock,
-      wallClock,
-      journeys,
-      log,
-    });
+    const arrival = { route, clock, journeys, log };
+    const receivers = definitions.map(({ type, webhook }) => ({
+      ...webhook,
+      receive: createReceiver({
+        ...arrival,
+        channel: requireChannel(channels, type),
+        shared: webhook.shared,
+        signingSecret: settings[type]?.signingSecret ?? null,
+        directory,
+        cipher,
+        wallClock,
+      }),
+    }));
     const server = createHttpServer({
-      receivers: isGateway ? new Map([['/slack/events', slackReceiver]]) : new Map(),
+      receivers: isGateway ? receivers : [],
       health: createHealth(workPool, options),
       clock,
       log,
@@ -211,7 +231,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       preparePrompt: createPreparePrompt({
         delivery,
         storeThread: (turn, messages) => storeThread(database, turn, messages),
-        channelNames: new Map([['slack', 'Slack']]),
+        channelNames: new Map(definitions.map(({ type, displayName }) => [type, displayName])),
         clock: wallClock,
         log,
         historyTokens: HISTORY_TOKENS,
@@ -252,6 +272,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     closing.push(() => startedJobs.stop());
 
     await warmUp([...(admitPool ? [admitPool] : []), workPool]);
+    for (const type of await listChannelsInUse(workPool)) await channels.get(type)?.prepare();
     if (isWorker) {
       const fallback = await routes.find('default');
       if (fallback !== null) await models.prepare(fallback);
@@ -273,11 +294,46 @@ export async function startApp(options: AppOptions): Promise<App> {
     }
     const url = await listenOn(server, options.host, options.port);
     closing.push(() => closeServer(server));
+    if (isGateway) {
+      const locks = createSessionLocks(databaseUrl, { log });
+      closing.push(() => locks.close());
+      const subscriptions = createSubscriptions({
+        channels: [...channels.values()],
+        list: (channel) => listChannelConnections(workPool, channel),
+        find: (channel, connectionId) => directory.find(channel, connectionId),
+        webhookUrl: ({ channel, id }) => webhookUrl(definitions, options.publicUrl ?? null, channel, id),
+        lock: (name) => locks.tryLock(name),
+        accept: createAcceptEvent(arrival),
+        recordAgentUser: (connection, agentUserId) =>
+          withTenant(database, connection.tenantId, (transaction) =>
+            recordAgentUser(transaction, { ...connection, agentUserId }),
+          ),
+        disableConnection: (connection, reason) => disableConnection(workPool, connection, reason),
+        cipher,
+        clock,
+        sleep,
+        log,
+      });
+      listener.on('konstruct_changed', () => subscriptions.refresh());
+      subscriptions.refresh();
+      closing.push(() => subscriptions.stop());
+    }
     return { url, stop };
   } catch (error) {
     await stop();
     throw translateDatabaseError(error);
   }
+}
+
+/** The address of one connection's events; `null`: the platform cannot reach us. */
+function webhookUrl(
+  definitions: readonly ChannelDefinition[],
+  publicUrl: string | null,
+  channel: string,
+  connectionId: string,
+): string | null {
+  const path = definitions.find(({ type }) => type === channel)?.webhook.path;
+  return publicUrl === null || path === undefined ? null : `${publicUrl}${path}/${connectionId}`;
 }
 
 /** A platform waits 3 s for its ack: a database that takes longer is answered with 503 in time. */

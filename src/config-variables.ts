@@ -102,6 +102,11 @@ export const configVariables = {
     'Base of Slack’s Web API; ends in `/api/`.',
     '`https://slack.com/api/`',
   ),
+  TELEGRAM_API_URL: variable(
+    httpUrl(),
+    'Base of Telegram’s Bot API, for a Bot API server of your own.',
+    '`https://api.telegram.org`',
+  ),
   ANTHROPIC_API_KEY: variable(secret(), 'Key of the provider `anthropic`.', 'none', 'secret'),
   ANTHROPIC_BASE_URL: variable(httpUrl(), 'Address of the provider `anthropic`.', 'the provider’s own'),
   OPENAI_API_KEY: variable(secret(), 'Key of the provider `openai`.', 'none', 'secret'),

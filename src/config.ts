@@ -27,6 +27,7 @@ export interface Config {
   /** Absolute path of a konstruct.yaml to apply at start. */
   readonly configFile: string | null;
   readonly slack: SlackConfig;
+  readonly telegram: { readonly apiUrl: string | null };
   readonly models: Readonly<Record<ConfiguredProvider, ModelProviderConfig>>;
   /** Settings that are valid but do nothing in this version, one plain sentence each. */
   readonly notices: readonly string[];
@@ -108,6 +109,7 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
       clientSecret: values.SLACK_CLIENT_SECRET,
       apiUrl: values.SLACK_API_URL ?? 'https://slack.com/api/',
     }),
+    telegram: Object.freeze({ apiUrl: values.TELEGRAM_API_URL }),
     models: Object.freeze({
       anthropic: Object.freeze({ apiKey: values.ANTHROPIC_API_KEY, baseUrl: values.ANTHROPIC_BASE_URL }),
       openai: Object.freeze({ apiKey: values.OPENAI_API_KEY, baseUrl: values.OPENAI_BASE_URL }),
@@ -119,6 +121,15 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     }),
     notices: Object.freeze(describeUnused(values)),
   });
+}
+
+/** What is set for platforms besides Slack, as the app takes it. */
+export function platformSettings({
+  telegram,
+}: Pick<Config, 'telegram'>): Readonly<Record<string, { signingSecret: null; apiUrl?: string }>> {
+  return {
+    telegram: { signingSecret: null, ...(telegram.apiUrl === null ? {} : { apiUrl: telegram.apiUrl }) },
+  };
 }
 
 /** One thing that is wrong: what it is about, and what is wrong with it and what to do. */
@@ -161,7 +172,7 @@ function readVariables(env: Environment): { values: ConfigValues; problems: Conf
 function findTypos(env: Environment): ConfigProblem[] {
   const known = Object.keys(configVariables);
   return Object.keys(env)
-    .filter((name) => /^(KONSTRUCT|SLACK)_/.test(name) && !known.includes(name))
+    .filter((name) => /^(KONSTRUCT|SLACK|TELEGRAM)_/.test(name) && !known.includes(name))
     .filter((name) => !known.some((other) => name.startsWith(`${other}_`)))
     .sort()
     .flatMap((name) => {

@@ -29,6 +29,8 @@ const definerFunctions = [
   'find_connection',
   'find_turn_tenant',
   'finish_turns',
+  'list_channel_connections',
+  'list_channels_in_use',
   'list_dead_letters',
   'list_tenants',
   'queue_status',

@@ -1,5 +1,5 @@
 import { type App, type AppOptions, startApp } from '../app.ts';
-import { type Config, revealProviderKeys } from '../config.ts';
+import { type Config, platformSettings, revealProviderKeys } from '../config.ts';
 import type { Log } from '../core/log.ts';
 import { migrate } from '../db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
@@ -44,6 +44,8 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       port: config.port,
       cipher,
       slack: { signingSecret: config.slack.signingSecret?.reveal() ?? null, apiUrl: config.slack.apiUrl },
+      platforms: platformSettings(config),
+      publicUrl: config.publicUrl,
       providerKeys: revealProviderKeys(config.models),
       workerConcurrency: config.workerConcurrency,
       retentionDays: config.retentionDays,

@@ -1,4 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { ChannelWebhook } from '../core/channel-definition.ts';
 import type { Clock } from '../core/clock.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -10,11 +11,15 @@ export interface HealthReport {
 }
 
 export interface HttpServerOptions {
-  /** Path of a channel → who receives it: `/slack/events`. The path of one connection is below it. */
-  readonly receivers: ReadonlyMap<string, Receiver>;
+  /** Who receives what platforms send, and where. The path of one connection is below its channel's. */
+  readonly receivers: readonly ReceiverRoute[];
   readonly health: () => Promise<HealthReport>;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+export interface ReceiverRoute extends ChannelWebhook {
+  readonly receive: Receiver;
 }
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -44,7 +49,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   void server.register(async (webhooks) => {
     webhooks.removeAllContentTypeParsers();
     webhooks.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-    for (const [path, receiver] of options.receivers) {
+    for (const { path, shared, receive } of options.receivers) {
       const handle = async (
         request: FastifyRequest<{ Params: { connectionId?: string } }>,
         reply: FastifyReply,
@@ -52,10 +57,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
         const receivedAtMs = options.clock();
         const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
         const { connectionId = null } = request.params;
-        const answer = await receiver({ path, headers: request.headers, body }, connectionId, receivedAtMs);
+        const answer = await receive({ path, headers: request.headers, body }, connectionId, receivedAtMs);
         return reply.type(answer.contentType).send(answer.body);
       };
-      webhooks.post(path, handle);
+      if (shared) webhooks.post(path, handle);
       webhooks.post(`${path}/:connectionId`, handle);
     }
   });

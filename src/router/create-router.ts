@@ -1,6 +1,7 @@
 import type {
   ChannelEvent,
   DeletionEvent,
+  DepartureEvent,
   EditEvent,
   MessageEvent,
   UninstallEvent,
@@ -18,6 +19,7 @@ export type RouteOutcome =
   | AdmitOutcome['outcome']
   | 'ignored'
   | 'not_addressed'
+  | 'departed'
   | 'connection_disabled'
   | 'disabled';
 
@@ -26,6 +28,8 @@ export interface RouterOptions {
   readonly blocked: BlockedBuckets;
   /** Stops answering for a connection; resolves to whether it was active. */
   readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<boolean>;
+  /** The agent was shut out of a channel: it follows nothing there any more. */
+  readonly endEngagement: (connection: ResolvedConnection, channelId: string) => Promise<void>;
   /** The platform told which bot user a connection is; until now nobody knew. */
   readonly onAgentUser: (connection: ResolvedConnection, agentUserId: string) => void;
   /** A conversation became ready in this process: saves the worker beside us the way over the database. */
@@ -53,6 +57,8 @@ export function createRouter(options: RouterOptions): Route {
         return routeEdit(options, connection, event);
       case 'deletion':
         return routeDeletion(options, connection, event);
+      case 'departure':
+        return routeDeparture(options, connection, event);
       case 'ignored':
         return 'ignored';
       default:
@@ -124,6 +130,17 @@ async function routeDeletion(
     sentAtMs: event.deletedAtMs,
   });
   return outcome;
+}
+
+async function routeDeparture(
+  options: RouterOptions,
+  connection: ResolvedConnection,
+  { channelId, reason }: DepartureEvent,
+): Promise<RouteOutcome> {
+  await options.endEngagement(connection, channelId);
+  const { tenantId, id: connectionId } = connection;
+  options.log.warn('channel.departed', { tenantId, connectionId, channelId, reason });
+  return 'departed';
 }
 
 async function uninstall(

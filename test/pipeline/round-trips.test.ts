@@ -38,12 +38,14 @@ beforeAll(async () => {
   const { clock } = systemTime;
   receive = createReceiver({
     channel: createSlackChannel({ apiUrl: 'http://127.0.0.1:9/api/', ...systemTime, log: silentLog }),
+    shared: true,
     signingSecret: secret,
     directory: createConnectionDirectory({ pool, clock }),
     route: createRouter({
       admit: createAdmit(pool),
       blocked: createBlockedBuckets(clock),
       disableConnection: async () => false,
+      endEngagement: async () => {},
       onAgentUser: () => {},
       onReady: () => {},
       onNotice: () => {},

@@ -16,7 +16,8 @@ export async function examine(
   signal: AbortSignal,
 ): Promise<readonly ConnectionFinding[]> {
   const ask = async (method: string) =>
-    asRecord(await client.call(access, { method, arguments: {}, idempotent: true, place: null }, signal)) ?? {};
+    asRecord(await client.call(access, { method, arguments: {}, idempotent: true, place: null }, signal)) ??
+    {};
   const [me, webhook] = await Promise.all([ask('getMe'), ask('getWebhookInfo')]);
   const findings: ConnectionFinding[] = [];
   if (me.can_join_groups !== true) {
@@ -39,7 +40,10 @@ export async function examine(
   if (webhookUrl !== null && url !== webhookUrl) {
     findings.push({
       level: 'problem',
-      text: url === '' ? 'Telegram does not send its messages here.' : 'Telegram sends its messages to another address.',
+      text:
+        url === ''
+          ? 'Telegram does not send its messages here.'
+          : 'Telegram sends its messages to another address.',
       remedy: 'Start `konstruct serve` with KONSTRUCT_PUBLIC_URL, which tells Telegram the address.',
     });
   }

@@ -35,7 +35,13 @@ export function createSubscription({ client, sleep, log }: SubscriptionOptions):
   ): Promise<unknown> =>
     client.call(
       access,
-      { method, arguments: given, idempotent: true, place: null, ...(timeoutMs !== undefined && { timeoutMs }) },
+      {
+        method,
+        arguments: given,
+        idempotent: true,
+        place: null,
+        ...(timeoutMs !== undefined && { timeoutMs }),
+      },
       signal,
     );
 

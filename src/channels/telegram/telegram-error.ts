@@ -9,7 +9,10 @@ const DEFAULT_RETRY_AFTER_MS = 1_000;
 /** What Telegram's descriptions mean to us, by their beginning after "Bad Request: " and the like. */
 const meanings: readonly (readonly [RegExp, string])[] = [
   [/^message is not modified/i, 'message_not_modified'],
-  [/^message (?:to edit|to delete|to be replied|to react) not found|^MESSAGE_ID_INVALID/i, 'message_not_found'],
+  [
+    /^message (?:to edit|to delete|to be replied|to react) not found|^MESSAGE_ID_INVALID/i,
+    'message_not_found',
+  ],
   [/^message can't be edited/i, 'cant_update_message'],
   [/^can't parse entities|^ENTIT|^wrong .*entit/i, 'entities_refused'],
   [/^message thread not found|^TOPIC_(?:DELETED|CLOSED)/i, 'topic_not_found'],
@@ -73,6 +76,9 @@ function wordOf(description: string, code: number): string {
   const sentence = description.replace(/^(?:Bad Request|Forbidden|Conflict|Not Found): /i, '');
   const known = meanings.find(([pattern]) => pattern.test(sentence))?.[1];
   if (known !== undefined) return known;
-  const word = sentence.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_').replaceAll(/^_+|_+$/g, '');
+  const word = sentence
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '_')
+    .replaceAll(/^_+|_+$/g, '');
   return word === '' || word.length > 80 ? `http_${code}` : word;
 }
