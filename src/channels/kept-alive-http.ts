@@ -82,7 +82,8 @@ export function createKeptAliveHttp(): KeptAliveHttp {
         headers,
         hostname: target.hostname,
         port: target.port,
-        path: target.path + path,
+        // A base without a path has one of its own: the slash.
+        path: path === '' ? target.path : target.path.replace(/\/$/, '') + path,
         agent: target.secure ? secure : plain,
       };
       const request = target.secure ? httpsRequest(options) : httpRequest(options);

@@ -33,8 +33,8 @@ describe('createPacing', () => {
 
   it('counts topics of a group together, and other groups and bots apart', () => {
     const pacing = createPacing(() => 0);
-    for (let taken = 0; taken < 5; taken += 1) pacing.reserve('c', { ...group, topicId: taken }, null, 0);
-    expect(pacing.reserve('c', group, null, 60_000)).toBe(4_000);
+    for (let taken = 0; taken < 10; taken += 1) pacing.reserve('c', { ...group, topicId: taken }, null, 0);
+    expect(pacing.reserve('c', group, null, 60_000)).toBe(6_000);
     expect(pacing.reserve('c', { chatId: -200, topicId: null }, null, 0)).toBe(0);
     expect(pacing.reserve('d', group, null, 0)).toBe(0);
   });
@@ -42,9 +42,9 @@ describe('createPacing', () => {
   it('takes no place that would come too late, and holds the chat that Telegram limits', () => {
     let now = 0;
     const pacing = createPacing(() => now);
-    for (let taken = 0; taken < 5; taken += 1) pacing.reserve('c', group, null, 0);
-    expect(pacing.reserve('c', group, null, 3_999)).toBeNull();
-    expect(pacing.reserve('c', group, null, 4_000)).toBe(4_000);
+    for (let taken = 0; taken < 10; taken += 1) pacing.reserve('c', group, null, 0);
+    expect(pacing.reserve('c', group, null, 5_999)).toBeNull();
+    expect(pacing.reserve('c', group, null, 6_000)).toBe(6_000);
     pacing.hold('c', group, 9_000);
     expect(pacing.heldMs('c', group)).toBe(9_000);
     expect(pacing.heldMs('c', person)).toBe(0);

@@ -24,8 +24,8 @@ interface Rate {
 
 /** "No more than one message per second" in a chat, "short bursts" tolerated. */
 const PRIVATE: Rate = { intervalMs: 1_000, burst: 5 };
-/** Not more than 20 a minute in a group: 5 at once and 15 in the minute after. */
-const GROUP: Rate = { intervalMs: 4_000, burst: 5 };
+/** Not more than 20 a minute in a group: 10 at once and 10 in the minute after. */
+const GROUP: Rate = { intervalMs: 6_000, burst: 10 };
 /** "Not more than about 30 messages per second" of one bot. */
 const BOT: Rate = { intervalMs: 1_000 / 30, burst: 30 };
 const EDITS_OF_ONE: Rate = { intervalMs: 1_000, burst: 1 };
