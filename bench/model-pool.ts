@@ -5,7 +5,6 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { generateText, type LanguageModel } from 'ai';
-import type { ModelMessage } from '../src/core/model.ts';
 import { createModelPool } from '../src/llm/create-model-pool.ts';
 import { createKeepAliveFetch } from '../src/llm/keep-alive-fetch.ts';
 import { startModelServer } from '../test/support/model-server.ts';
@@ -26,8 +25,8 @@ interface BenchOptions {
 
 const MODEL = 'claude-sonnet-4-5';
 const system = 'You are Ada, a support engineer: calm, precise, a little dry. '.repeat(20);
-const messages: readonly ModelMessage[] = Array.from({ length: 21 }, (_, index) => ({
-  role: index % 2 === 0 ? 'user' : 'assistant',
+const messages = Array.from({ length: 21 }, (_, index) => ({
+  role: index % 2 === 0 ? ('user' as const) : ('assistant' as const),
   content: `Message ${index}: ${'lorem ipsum dolor sit amet '.repeat(6)}`,
 }));
 

@@ -10,16 +10,21 @@ import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys } from './core/model.ts';
+import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
 import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
 import { createSessionLocks } from './db/session-locks.ts';
+import { warmUp } from './db/warm-up.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery, requireChannel } from './delivery/create-delivery.ts';
+import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
+import { closeHttpServer } from './gateway/close-http-server.ts';
 import { createAcceptEvent } from './gateway/create-accept-event.ts';
-import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
+import { createHealth } from './gateway/create-health.ts';
+import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
 import { createSubscriptions } from './gateway/create-subscriptions.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
@@ -28,20 +33,28 @@ import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker, type Worker } from './queue/create-worker.ts';
+import { readQueueStatus } from './queue/read-queue-status.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
 import { createAdmit } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createRouter } from './router/create-router.ts';
+import { type BusyBounds, watchBacklog } from './router/watch-backlog.ts';
 import { listChannelConnections, listChannelsInUse } from './stores/channel-connections.ts';
 import { disableConnection } from './stores/connection-status.ts';
-import { recordAgentUser } from './stores/connections.ts';
+import { findConnection, openCredentials, recordAgentUser } from './stores/connections.ts';
+import { readConversationMessages } from './stores/conversation-messages.ts';
 import { endEngagement } from './stores/engagement.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
+import { createMetrics, type MetricsRegistry } from './telemetry/create-metrics.ts';
+import { watchProcess } from './telemetry/watch-process.ts';
+import { createToolBox } from './tools/create-tool-box.ts';
+import { createCurrentTime } from './tools/current-time.ts';
+import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
@@ -59,9 +72,17 @@ export interface AppOptions {
   readonly providerKeys: ProviderKeys;
   readonly workerConcurrency: number;
   readonly retentionDays: number;
+  /** Turns of one tenant at a time over all workers, unless it has a number of its own; `null`: any number. */
+  readonly tenantConcurrency?: number | null;
+  /** From when on people are told that answers take a while; `null`: never. */
+  readonly busy?: BusyBounds | null;
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;
+  /** What `/metrics` reads; by default one without the process's own metrics. */
+  readonly metrics?: MetricsRegistry;
+  /** Tools beside those that are built in, for agents that name them. */
+  readonly tools?: readonly Tool[];
   /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */
   readonly extend?: (server: FastifyInstance) => Promise<void>;
   readonly timing?: Partial<AppTiming>;
@@ -73,20 +94,31 @@ export interface AppTiming {
   readonly leaseMs: number;
   readonly renewEveryMs: number;
   readonly pollEveryMs: number;
+  /** How often a gateway looks which tenants have a backlog. */
+  readonly lookEveryMs: number;
   readonly modelRetryDelaysMs: readonly number[];
   readonly deliveryRetryDelaysMs: readonly number[];
   readonly modelAttemptMs: number;
   readonly modelTotalMs: number;
+  /** How long a gateway that stops goes on taking requests, for load balancers to notice that it is not ready. */
+  readonly stopGraceMs: number;
+  /** How long turns under way may finish when a worker stops, before they are handed to others. */
+  readonly stopDeadlineMs: number;
+  readonly toolDeadlineMs: number;
 }
 
 const defaultTiming: AppTiming = {
   leaseMs: 15_000,
   renewEveryMs: 5_000,
   pollEveryMs: 1_000,
+  lookEveryMs: 1_000,
   modelRetryDelaysMs: [2_000, 10_000, 30_000],
   deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
   modelAttemptMs: 60_000,
   modelTotalMs: 120_000,
+  stopGraceMs: 0,
+  stopDeadlineMs: 10_000,
+  toolDeadlineMs: 60_000,
 };
 
 export interface App {
@@ -104,8 +136,6 @@ const HISTORY_TOKENS = 24_000;
 const THREAD_MESSAGES = 50;
 const MAX_OUTPUT_TOKENS = 4_096;
 const NOTICE_RETRY_MS = 5_000;
-/** How long turns under way may finish after SIGTERM before they are handed to other workers. */
-const STOP_DEADLINE_MS = 10_000;
 
 /** Builds the whole pipeline in the order in which a message passes it. The only place that knows every part. */
 export async function startApp(options: AppOptions): Promise<App> {
@@ -114,8 +144,17 @@ export async function startApp(options: AppOptions): Promise<App> {
   const isGateway = options.role !== 'worker';
   const isWorker = options.role !== 'gateway';
   const { clock, wallClock, random, sleep } = systemTime;
+  const metrics = options.metrics ?? createMetrics({ process: false, log });
+  let phase: ProcessPhase = 'starting';
+  /** Done first and side by side: taking no more requests, and finishing or handing over turns. */
+  const draining: (() => Promise<void>)[] = [];
   const closing: (() => Promise<unknown> | unknown)[] = [];
   const stop = async (): Promise<void> => {
+    phase = 'stopping';
+    const drained = await Promise.allSettled(draining.splice(0).map((drain) => drain()));
+    for (const result of drained) {
+      if (result.status === 'rejected') log.warn('stop.incomplete', { error: result.reason });
+    }
     // What cannot be closed in order must not keep the rest open, or the process would not end.
     for (const close of closing.splice(0).reverse()) {
       try {
@@ -129,6 +168,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   try {
     // Ground: database, announcements, channels
     await migrate(databaseUrl, { log });
+    const pools = new Map<string, pg.Pool>();
     const pool = (name: string, size: number): pg.Pool => {
       const made = createDatabasePool({
         url: databaseUrl,
@@ -138,12 +178,14 @@ export async function startApp(options: AppOptions): Promise<App> {
         ...(name === 'admit' ? ADMIT_TIMEOUTS : {}),
       });
       closing.push(() => made.end());
+      pools.set(name, made);
       return made;
     };
     const admitPool = isGateway ? pool('admit', ADMIT_CONNECTIONS) : null;
     const ownGateway = admitPool ? trackProcessIds(admitPool) : new Set<number>();
     const workPool = pool('work', isWorker ? WORKER_CONNECTIONS : 2);
     const database = createDatabase(workPool);
+    const readQueue = async () => ({ ...(await readQueueStatus(workPool)) });
     const listener = await listen(databaseUrl, { log });
     closing.push(() => listener.stop());
     const definitions = options.channels ?? channelTable;
@@ -154,7 +196,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const channels: ReadonlyMap<string, Channel> = new Map(
       definitions.map((definition) => {
         const apiUrl = settings[definition.type]?.apiUrl ?? definition.defaultApiUrl;
-        const channel = definition.open({ apiUrl, clock, random, sleep, log });
+        const channel = definition.open({ apiUrl, clock, random, sleep, log, metrics });
         closing.push(() => channel.close());
         return [definition.type, channel];
       }),
@@ -165,8 +207,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     listener.on('konstruct_changed', () => directory.invalidate());
     let worker: Worker | null = null;
     let jobs: Jobs | null = null;
+    const backlog =
+      isGateway && options.busy
+        ? watchBacklog({ pool: workPool, bounds: options.busy, everyMs: timing.lookEveryMs, log, metrics })
+        : null;
+    closing.push(() => backlog?.stop());
     const route = createRouter({
       admit: createAdmit(admitPool ?? workPool, () => worker),
+      backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
       endEngagement: (connection, channelId) => endEngagement(database, connection, channelId),
@@ -181,7 +229,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       },
       log,
     });
-    const arrival = { route, clock, journeys, log };
+    const arrival = { route, clock, journeys, metrics, log };
     const receivers = definitions.map(({ type, webhook }) => ({
       ...webhook,
       receive: createReceiver({
@@ -196,7 +244,10 @@ export async function startApp(options: AppOptions): Promise<App> {
     }));
     const server = createHttpServer({
       receivers: isGateway ? receivers : [],
-      health: createHealth(workPool, options),
+      health: createHealth({ version: options.version, role: options.role, queue: readQueue }),
+      phase: () => phase,
+      readMetrics: () => metrics.read(),
+      metrics,
       clock,
       log,
     });
@@ -211,9 +262,11 @@ export async function startApp(options: AppOptions): Promise<App> {
       owner: `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`,
       leaseMs: timing.leaseMs,
       historyMessages: HISTORY_MESSAGES,
+      tenantTurns: options.tenantConcurrency ?? null,
       clock,
+      metrics,
     });
-    const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log });
+    const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log, metrics });
     const models = createModelPool({
       routes: (name) => routes.find(name),
       keys: options.providerKeys,
@@ -221,9 +274,34 @@ export async function startApp(options: AppOptions): Promise<App> {
       random,
       sleep,
       log,
+      metrics,
       timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
       ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
     });
+    const personNames = createPersonNames({
+      channels,
+      open: async (tenantId, id) => {
+        const connection = await withTenant(database, tenantId, (transaction) =>
+          findConnection(transaction, id),
+        );
+        if (connection === null) return null;
+        const { channel, externalId } = connection;
+        const credentials = openCredentials(cipher, connection);
+        return { channel, access: { connectionId: id, externalId, credentials } };
+      },
+    });
+    const toolsOf = createToolBox(
+      [
+        createCurrentTime(wallClock),
+        createReadConversation({
+          readMessages: (page) => readConversationMessages(database, page),
+          personNames,
+          historyMessages: HISTORY_MESSAGES,
+        }),
+        ...(options.tools ?? []),
+      ],
+      log,
+    );
     const runTurn = createRunTurn({
       ledger: queue,
       models,
@@ -237,9 +315,13 @@ export async function startApp(options: AppOptions): Promise<App> {
         historyTokens: HISTORY_TOKENS,
         threadMessages: THREAD_MESSAGES,
       }),
+      toolsOf: ({ agent }) => toolsOf(agent),
+      isHeld: queue.isHeld,
+      toolDeadlineMs: timing.toolDeadlineMs,
       clock,
       sleep,
       journeys,
+      metrics,
       log,
       modelRetryDelaysMs: timing.modelRetryDelaysMs,
       deliveryRetryDelaysMs: timing.deliveryRetryDelaysMs,
@@ -251,6 +333,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       channels,
       cipher,
       clock,
+      metrics,
       log,
     });
     // Gateways take part in background work too: a notice is then sent although no worker is near.
@@ -290,10 +373,17 @@ export async function startApp(options: AppOptions): Promise<App> {
         if (fromProcessId === null || !ownGateway.has(fromProcessId)) ours.wake();
       });
       ours.start();
-      closing.push(() => ours.stop(STOP_DEADLINE_MS));
+      draining.push(() => ours.stop(timing.stopDeadlineMs));
     }
     const url = await listenOn(server, options.host, options.port);
-    closing.push(() => closeServer(server));
+    closing.push(() => closeHttpServer(server));
+    // A worker's port is asked for its health and metrics only: it goes last.
+    if (isGateway) {
+      draining.push(async () => {
+        await sleep(timing.stopGraceMs);
+        await closeHttpServer(server);
+      });
+    }
     if (isGateway) {
       const locks = createSessionLocks(databaseUrl, { log });
       closing.push(() => locks.close());
@@ -316,8 +406,17 @@ export async function startApp(options: AppOptions): Promise<App> {
       });
       listener.on('konstruct_changed', () => subscriptions.refresh());
       subscriptions.refresh();
-      closing.push(() => subscriptions.stop());
+      draining.push(() => subscriptions.stop());
     }
+    watchProcess(metrics, {
+      version: options.version,
+      role: options.role,
+      pools,
+      queue: readQueue,
+      turnsRunning: () => worker?.active ?? 0,
+      isReady: () => phase === 'ready',
+    });
+    phase = 'ready';
     return { url, stop };
   } catch (error) {
     await stop();
@@ -350,68 +449,4 @@ async function listenOn(server: FastifyInstance, host: string, port: number): Pr
     }
     throw cause;
   }
-}
-
-/** How long requests under way may take once the process stops; a platform waits 3 s for its ack. */
-const HTTP_DEADLINE_MS = 3_000;
-const IDLE_CHECK_MS = 25;
-
-/** A kept-alive connection that was busy when closing began would hold it up until its keep-alive timeout. */
-async function closeServer(server: FastifyInstance): Promise<void> {
-  const idle = setInterval(() => server.server.closeIdleConnections(), IDLE_CHECK_MS);
-  const deadline = setTimeout(() => server.server.closeAllConnections(), HTTP_DEADLINE_MS);
-  try {
-    await server.close();
-  } finally {
-    clearInterval(idle);
-    clearTimeout(deadline);
-  }
-}
-
-/** Opens every pooled connection and plans the hot functions on it: a cold first message would wait 60–80 ms. */
-async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
-  for (const pool of pools) {
-    const clients = await Promise.all(Array.from({ length: pool.options.max }, () => pool.connect()));
-    try {
-      await Promise.all(
-        clients.map(async (client) => {
-          await client.query("select admit_batch('[]')");
-          await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
-          await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
-          await client.query("select commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')");
-        }),
-      );
-    } finally {
-      for (const client of clients) client.release();
-    }
-  }
-}
-
-const HEALTH_FRESH_MS = 500;
-
-function createHealth(pool: pg.Pool, options: AppOptions): () => Promise<HealthReport> {
-  let latest: { readonly at: number; readonly report: Promise<HealthReport> } | null = null;
-  const ask = async (): Promise<HealthReport> => {
-    const base = { version: options.version, role: options.role };
-    try {
-      const { rows } = await pool.query<{ waiting: string; oldest_ms: number }>(
-        'select * from queue_status()',
-      );
-      const [row] = rows;
-      const queue = { waiting: Number(row?.waiting ?? 0), oldestMs: Math.round(row?.oldest_ms ?? 0) };
-      return { status: 'ok', ...base, database: 'ok', queue };
-    } catch (error) {
-      return {
-        status: 'unavailable',
-        ...base,
-        database: 'unavailable',
-        reason: `The database does not answer (${errorCode(error) ?? 'no connection'}).`,
-      };
-    }
-  };
-  return () => {
-    const now = Date.now();
-    if (latest === null || now - latest.at > HEALTH_FRESH_MS) latest = { at: now, report: ask() };
-    return latest.report;
-  };
 }

@@ -40,6 +40,11 @@ export const configVariables = {
     '`all`',
   ),
   KONSTRUCT_CONFIG: variable(z.string(), 'A `konstruct.yaml` that is applied at every start.', 'none'),
+  KONSTRUCT_TOOLS: variable(
+    commaSeparated(z.string().trim().min(1)),
+    'Files with tools of your own, separated by commas; see [add a tool](guides/add-a-tool.md).',
+    'none',
+  ),
   DATABASE_URL: variable(
     secretUrl(['postgres:', 'postgresql:'], 'postgres://user:password@host:5432/database'),
     'The PostgreSQL (15 or newer) to use.',
@@ -53,6 +58,31 @@ export const configVariables = {
     'secret',
   ),
   WORKER_CONCURRENCY: variable(integer(1, 1_000), 'Turns that one worker runs at the same time.', '`50`'),
+  TENANT_CONCURRENCY: variable(
+    integer(1, 10_000),
+    'Turns of one tenant that all workers together run at the same time; `maxConcurrentTurns` of a tenant goes first.',
+    '`20`',
+  ),
+  BUSY_AFTER_SECONDS: variable(
+    integer(0, 86_400),
+    'People of a tenant whose oldest waiting conversation has waited longer are told that answers take a while; `0`: never.',
+    '`30`',
+  ),
+  BUSY_AFTER_WAITING: variable(
+    integer(0, 1_000),
+    'The same when more conversations of the tenant wait than this; `0`: never.',
+    '`100`',
+  ),
+  STOP_GRACE_SECONDS: variable(
+    integer(0, 300),
+    'How long a gateway that was asked to stop goes on taking requests while `/readyz` says 503.',
+    '`3` in serve, `0` in dev',
+  ),
+  STOP_DEADLINE_SECONDS: variable(
+    integer(0, 3_600),
+    'How long turns under way may finish when a worker is asked to stop, before others get them.',
+    '`10`',
+  ),
   RETENTION_DAYS: variable(
     integer(2, 36_500),
     'Conversations and messages older than this many days are removed.',

@@ -22,10 +22,18 @@ export interface Config {
   readonly role: 'all' | 'gateway' | 'worker';
   readonly workerConcurrency: number;
   readonly retentionDays: number;
+  /** Turns of one tenant at a time, where it has no number of its own. */
+  readonly tenantConcurrency: number;
+  /** From when on people are told that answers take a while; `null`: this bound is off. */
+  readonly busy: { readonly afterMs: number | null; readonly afterWaiting: number | null };
+  readonly stopGraceMs: number;
+  readonly stopDeadlineMs: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly otlpEndpoint: string | null;
   /** Absolute path of a konstruct.yaml to apply at start. */
   readonly configFile: string | null;
+  /** Absolute paths of files with tools of the operator's own. */
+  readonly toolFiles: readonly string[];
   readonly slack: SlackConfig;
   readonly telegram: { readonly apiUrl: string | null };
   readonly models: Readonly<Record<ConfiguredProvider, ModelProviderConfig>>;
@@ -98,9 +106,17 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     role: values.KONSTRUCT_ROLE ?? 'all',
     workerConcurrency: values.WORKER_CONCURRENCY ?? 50,
     retentionDays: values.RETENTION_DAYS ?? 365,
+    tenantConcurrency: values.TENANT_CONCURRENCY ?? 20,
+    busy: Object.freeze({
+      afterMs: (values.BUSY_AFTER_SECONDS ?? 30) * 1_000 || null,
+      afterWaiting: (values.BUSY_AFTER_WAITING ?? 100) || null,
+    }),
+    stopGraceMs: (values.STOP_GRACE_SECONDS ?? (mode === 'serve' ? 3 : 0)) * 1_000,
+    stopDeadlineMs: (values.STOP_DEADLINE_SECONDS ?? 10) * 1_000,
     logLevel: values.LOG_LEVEL ?? 'info',
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     configFile: values.KONSTRUCT_CONFIG === null ? null : resolve(cwd, values.KONSTRUCT_CONFIG),
+    toolFiles: Object.freeze((values.KONSTRUCT_TOOLS ?? []).map((file) => resolve(cwd, file))),
     slack: Object.freeze({
       signingSecret: values.SLACK_SIGNING_SECRET,
       botToken: values.SLACK_BOT_TOKEN,

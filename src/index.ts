@@ -36,6 +36,7 @@ export type { ErrorCode, KonstructErrorOptions } from './core/errors.ts';
 export { errorTable, isKonstructError, KonstructError } from './core/errors.ts';
 export type { JourneyKey, JourneyRecorder, JourneyStage } from './core/journey.ts';
 export type { Log, LogFields } from './core/log.ts';
-export type { ProviderKeys } from './core/model.ts';
+export type { JsonSchema, ProviderKeys } from './core/model.ts';
 export type { Credentials } from './core/tenant.ts';
+export type { Tool, ToolContext } from './core/tool.ts';
 export { noJourneys } from './telemetry/journeys.ts';

@@ -22,6 +22,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // Beside the platforms' folders: what several of them are built of.
   channels: [],
   'channels/*': ['channels'],
+  // What agents may call.
+  tools: [],
   // What they stand on.
   stores: ['db'],
   db: ['config.ts'],

@@ -29,7 +29,9 @@ export function applyCommand(): Command {
       const source = await readSource(options.file);
       // Before a database is started: most mistakes need none.
       const { parseConfigFile } = await import('../config-file/parse-config-file.ts');
-      parseConfigFile(source, context.env);
+      const { loadTools } = await import('./load-tools.ts');
+      const toolNames = (await loadTools(context.config.toolFiles)).map(({ name }) => name);
+      parseConfigFile(source, context.env, toolNames);
       const [{ applyConfigFile }, { formatPlan }, { openCipher }, { validateRoute }, { revealProviderKeys }] =
         await Promise.all([
           import('../config-file/apply-config-file.ts'),
@@ -48,6 +50,7 @@ export function applyCommand(): Command {
           env: context.env,
           prune,
           dryRun,
+          toolNames,
           checkRoute: (route) => validateRoute(route, keys),
         }),
       );

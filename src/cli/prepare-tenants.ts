@@ -20,6 +20,8 @@ export interface PrepareTenantsOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A konstruct.yaml for an installation that has no tenant yet. */
   readonly firstTenants?: string;
+  /** Names of the operator's own tools. */
+  readonly toolNames: readonly string[];
 }
 
 const CONNECTIONS = 9;
@@ -68,6 +70,7 @@ async function apply(
     cipher: options.cipher,
     source: { fileName, text },
     env: options.env,
+    toolNames: options.toolNames,
     checkRoute: (route) => validateRoute(route, keys),
   });
   if (plan.changes.length > 0)

@@ -4,6 +4,8 @@ import type { Log } from '../core/log.ts';
 import { migrate } from '../db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
 import { openCipher } from '../ensure-master-key.ts';
+import { createMetrics } from '../telemetry/create-metrics.ts';
+import { loadTools } from './load-tools.ts';
 import { prepareTenants } from './prepare-tenants.ts';
 import { readVersion } from './read-version.ts';
 
@@ -36,7 +38,9 @@ export async function startInstallation(options: InstallationOptions): Promise<R
   try {
     await migrate(database.url, { log });
     const cipher = await openCipher(config);
-    await prepareTenants({ ...options, databaseUrl: database.url, cipher });
+    const tools = await loadTools(config.toolFiles);
+    const toolNames = tools.map(({ name }) => name);
+    await prepareTenants({ ...options, databaseUrl: database.url, cipher, toolNames });
     const app = await startApp({
       databaseUrl: database.url,
       role: config.role,
@@ -49,8 +53,13 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       providerKeys: revealProviderKeys(config.models),
       workerConcurrency: config.workerConcurrency,
       retentionDays: config.retentionDays,
+      tenantConcurrency: config.tenantConcurrency,
+      busy: config.busy,
+      timing: { stopGraceMs: config.stopGraceMs, stopDeadlineMs: config.stopDeadlineMs },
+      metrics: createMetrics({ process: true, log }),
       version: readVersion(),
       log,
+      tools,
       ...options.app,
     });
     return {

@@ -28,6 +28,8 @@ export interface ApplyOptions {
   /** How long to wait for another process that applies a file. */
   readonly lockDeadlineMs?: number;
   readonly newId?: () => string;
+  /** Names of the tools that the program adds to those that are built in (`AppOptions.tools`). */
+  readonly toolNames?: readonly string[];
   readonly checkRoute?: ((route: Route) => readonly string[]) | undefined;
 }
 
@@ -42,7 +44,7 @@ export interface ApplyOptions {
  */
 export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
   const { database, cipher, source, env, prune = false, dryRun = false } = options;
-  const parsed = parseConfigFile(source, env);
+  const parsed = parseConfigFile(source, env, options.toolNames);
   const wanted = prune ? null : new Set(parsed.file.tenants?.map(({ slug }) => slug));
   const plan = async (): Promise<Plan> => {
     const planning = await planInstallation(parsed, await readInstallation(database, wanted), {

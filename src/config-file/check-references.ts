@@ -9,11 +9,12 @@ type Locate = ConfigSource['locate'];
  * What no single value can know: names that are taken twice, references to nothing, credentials that a channel needs.
  * Works on raw data, so that one wrong value elsewhere does not hide these problems until the next attempt.
  */
-export function checkReferences(data: unknown, locate: Locate): FileProblem[] {
+export function checkReferences(data: unknown, locate: Locate, toolNames: readonly string[]): FileProblem[] {
   const tenants = listOf(data, 'tenants');
   return [
     ...findRepeated(tenants, ['tenants'], 'slug', locate),
     ...tenants.flatMap((tenant, index) => checkTenant(tenant, ['tenants', index], locate)),
+    ...tenants.flatMap((tenant, index) => checkTools(tenant, ['tenants', index], locate, toolNames)),
     ...checkConnectionKeys(tenants, locate),
     ...checkRoutes(data, locate),
   ];
@@ -38,6 +39,26 @@ function checkTenant(tenant: unknown, path: FieldPath, locate: Locate): FileProb
       ];
     }),
   ];
+}
+
+function checkTools(
+  tenant: unknown,
+  path: FieldPath,
+  locate: Locate,
+  known: readonly string[],
+): FileProblem[] {
+  return listOf(tenant, 'agents').flatMap((agent, agentIndex) => {
+    const names = listOf(agent, 'tools');
+    return names.flatMap((name, index) => {
+      const place = [...path, 'agents', agentIndex, 'tools', index];
+      if (typeof name !== 'string') return []; // another rule's problem
+      if (names.indexOf(name) < index) return [locate(place, 'is named already')];
+      if (known.includes(name)) return [];
+      const meant = nearestName(name, known);
+      const hint = meant === null ? `there are ${known.join(', ')}` : `did you mean ${meant}?`;
+      return [locate(place, `is not a tool of this installation; ${hint}`)];
+    });
+  });
 }
 
 function checkChannel(connection: unknown, path: FieldPath, locate: Locate): FileProblem[] {

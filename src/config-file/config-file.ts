@@ -18,6 +18,8 @@ export interface TenantSpec {
   readonly slug: string;
   readonly name: string;
   readonly budget: Budget;
+  /** Turns at a time; `null`: what the installation says. */
+  readonly maxConcurrentTurns: number | null;
   readonly agents: readonly AgentSpec[] | null;
   readonly connections: readonly ConnectionSpec[] | null;
 }
@@ -30,6 +32,8 @@ export interface AgentSpec {
   readonly instructions: string;
   readonly route: string;
   readonly placeholder: string;
+  /** `null`: all that are built in. */
+  readonly tools: readonly string[] | null;
 }
 
 export interface ConnectionSpec {
@@ -75,6 +79,7 @@ export const agentDefaults = {
   instructions: '',
   route: 'default',
   placeholder: 'Thinking…',
+  tools: null,
 } as const;
 
 const agentShape = {
@@ -85,6 +90,7 @@ const agentShape = {
   instructions: text.default(agentDefaults.instructions),
   route: line.default(agentDefaults.route),
   placeholder: line.default(agentDefaults.placeholder),
+  tools: z.array(line).max(100).nullable().default(agentDefaults.tools),
 };
 
 const settingsShape = {
@@ -106,6 +112,7 @@ const tenantShape = {
   slug,
   name: line,
   budget: allowedOnly(budgetShape).default({ dailyUsd: null, monthlyUsd: null }),
+  maxConcurrentTurns: number(z.number().int().min(1).max(10_000)).nullable().default(null),
   agents: z.array(allowedOnly(agentShape)).nullable().default(null),
   connections: z.array(allowedOnly(connectionShape)).nullable().default(null),
 };

@@ -60,13 +60,14 @@ function exportRoute({ name, entries }: StoredRoute, names: VariableNames) {
 }
 
 function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) {
-  const { slug, name, budget } = state.tenant;
+  const { slug, name, budget, maxConcurrentTurns } = state.tenant;
   const slugs = new Map(state.agents.map((agent) => [agent.id, agent.slug]));
   const limits = without(budget, { dailyUsd: null, monthlyUsd: null });
   return {
     slug,
     name: escapeVariables(name),
     ...(Object.keys(limits).length === 0 ? {} : { budget: limits }),
+    ...(maxConcurrentTurns == null ? {} : { maxConcurrentTurns }),
     agents: state.agents.map(exportAgent),
     connections: state.connections.map((connection) =>
       exportConnection(connection, {
@@ -80,12 +81,13 @@ function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) 
   };
 }
 
-function exportAgent({ id: _, tenantId: __, slug, name, ...agent }: Agent) {
-  const texts = Object.entries(without(agent, agentDefaults));
+function exportAgent({ slug, name, role, persona, instructions, route, placeholder, tools }: Agent) {
+  const texts = Object.entries(without({ role, persona, instructions, route, placeholder }, agentDefaults));
   return {
     slug,
     name: escapeVariables(name),
     ...Object.fromEntries(texts.map(([key, value]) => [key, escapeVariables(String(value))])),
+    ...(tools == null ? {} : { tools: tools.map(escapeVariables) }),
   };
 }
 

@@ -102,6 +102,21 @@ tenants:
       'decimals',
     ],
     ['tenants: [{ slug: a, name: x }, { slug: a, name: y }]', 'tenants[1].slug', 'is taken already (line 1)'],
+    [
+      'tenants: [{ slug: a, name: x, agents: [{ slug: b, name: y, tools: [curent_time] }] }]',
+      'tenants[0].agents[0].tools[0]',
+      'did you mean current_time?',
+    ],
+    [
+      'tenants: [{ slug: a, name: x, agents: [{ slug: b, name: y, tools: [browse_web] }] }]',
+      'tenants[0].agents[0].tools[0]',
+      'there are current_time, read_conversation',
+    ],
+    [
+      'tenants: [{ slug: a, name: x, agents: [{ slug: b, name: y, tools: [current_time, current_time] }] }]',
+      'tenants[0].agents[0].tools[1]',
+      'is named already',
+    ],
     ['tenants: [{ slug: a, name: x, agents: 3 }]', 'tenants[0].agents', 'must be a list, not a number'],
   ])('refuses %s', (text, field, problem) => {
     const problems = problemsOf(text);

@@ -1,5 +1,6 @@
 import { configInvalid, type Environment } from '../config.ts';
 import type { KonstructError } from '../core/errors.ts';
+import { builtInToolNames } from '../core/tool.ts';
 import { checkReferences } from './check-references.ts';
 import { type ConfigFile, configFileSchema } from './config-file.ts';
 import { type ConfigSource, type FieldPath, type FileProblem, readConfigSource } from './config-source.ts';
@@ -20,9 +21,14 @@ export interface ParsedConfigFile {
 /**
  * Reads a konstruct.yaml: YAML, `${NAME}`s of the environment, every rule.
  *
+ * @param toolNames tools that agents may name beside those that are built in
  * @throws KonstructError `config_invalid`, listing every problem with `file:line:column`, field and what to do
  */
-export function parseConfigFile({ fileName, text }: ConfigText, env: Environment): ParsedConfigFile {
+export function parseConfigFile(
+  { fileName, text }: ConfigText,
+  env: Environment,
+  toolNames: readonly string[] = [],
+): ParsedConfigFile {
   const source = readConfigSource(text, env);
   if (source.data === null && source.problems.length > 0) throw fileInvalid(fileName, source.problems);
   const data = source.data ?? {};
@@ -32,7 +38,9 @@ export function parseConfigFile({ fileName, text }: ConfigText, env: Environment
   const problems = [
     ...source.problems,
     // A value that the environment should have given is wrong only for that reason.
-    ...[...wrong, ...checkReferences(data, source.locate)].filter(({ field }) => !missing.has(field)),
+    ...[...wrong, ...checkReferences(data, source.locate, [...builtInToolNames, ...toolNames])].filter(
+      ({ field }) => !missing.has(field),
+    ),
   ];
   if (!result.success || problems.length > 0) throw fileInvalid(fileName, problems);
   return { file: result.data, locate: source.locate };

@@ -3,6 +3,7 @@ import type { Cipher } from '../core/cipher.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { Agent, Connection, Credentials } from '../core/tenant.ts';
 import { openCredentials, type StoredConnection } from '../stores/connections.ts';
+import type { BudgetedTenant } from '../stores/tenants.ts';
 import { compareFields } from './compare-fields.ts';
 import type { AgentSpec, ConnectionSpec, TenantSpec } from './config-file.ts';
 import type { Change, FieldChange, TenantUpsert } from './plan.ts';
@@ -38,6 +39,7 @@ export function planTenant(
     slug: spec.slug,
     name: spec.name,
     budget: spec.budget,
+    maxConcurrentTurns: spec.maxConcurrentTurns,
   };
   const tenantFields = state === null ? [] : compareFields(flatTenant(state.tenant), flatTenant(tenant));
   const noticed = createNotebook(spec.slug);
@@ -102,7 +104,7 @@ function planAgents(
       continue;
     }
     const { id, tenantId, ...values } = before;
-    const fields = compareFields(values, { ...spec });
+    const fields = compareFields(flatAgent(values), flatAgent(spec));
     if (fields.length > 0) update.push({ id, tenantId, ...spec });
     noted.push({ name: spec.slug, fields });
   }
@@ -171,8 +173,28 @@ function hasCredentials(cipher: Cipher, connection: StoredConnection, credential
   }
 }
 
-function flatTenant({ name, budget }: Pick<TenantSpec, 'name' | 'budget'>) {
-  return { name, 'budget.dailyUsd': budget.dailyUsd, 'budget.monthlyUsd': budget.monthlyUsd };
+/** Without what a file says nothing about. */
+function flatAgent({
+  slug,
+  name,
+  role,
+  persona,
+  instructions,
+  route,
+  placeholder,
+  tools,
+}: Omit<Agent, 'id' | 'tenantId'>) {
+  const names = tools == null ? null : tools.join(', ');
+  return { slug, name, role, persona, instructions, route, placeholder, tools: names };
+}
+
+function flatTenant({ name, budget, maxConcurrentTurns }: Omit<BudgetedTenant, 'id'>) {
+  return {
+    name,
+    'budget.dailyUsd': budget.dailyUsd,
+    'budget.monthlyUsd': budget.monthlyUsd,
+    maxConcurrentTurns,
+  };
 }
 
 function flatConnection(

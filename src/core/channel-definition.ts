@@ -1,6 +1,7 @@
 import type { Channel } from './channel.ts';
 import type { Clock, Random, Sleep } from './clock.ts';
 import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
 
 /** A platform as the installation knows it before anybody uses it. Cheap: a platform's library is loaded by use. */
 export interface ChannelDefinition {
@@ -38,6 +39,7 @@ export interface ChannelOptions {
   readonly random: Random;
   readonly sleep: Sleep;
   readonly log: Log;
+  readonly metrics?: Metrics;
   /** For one HTTP exchange; 10 s by default. */
   readonly timeoutMs?: number;
   /** For all waiting of one call for the platform's limits; 30 s by default. */

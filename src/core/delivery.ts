@@ -21,6 +21,8 @@ export interface DeliveryProgress {
 export interface Delivery {
   /** Shows or finds the placeholder. Throws `platform_rejected` when nothing can ever be delivered there. */
   placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder>;
+  /** Replaces the placeholder's text while the agent works, within the platform's limits. */
+  progress(turn: ClaimedTurn, messageId: string, text: string, signal: AbortSignal): Promise<void>;
   /** Turns the placeholder into the answer and posts the further parts. Never throws: says how far it came. */
   answer(
     turn: ClaimedTurn,

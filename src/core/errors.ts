@@ -133,6 +133,12 @@ export const errorTable = {
     meaning: 'Every model of the route refused the request for a reason that a retry does not change.',
     remedy: 'Run `konstruct doctor`; check the model names, keys and account of the route.',
   },
+  budget_exhausted: {
+    status: 402,
+    retryable: false,
+    meaning: 'A budget does not allow the next model call: its worst case would overrun the limit.',
+    remedy: 'Wait until the budget begins anew, or raise it in konstruct.yaml and run `konstruct apply`.',
+  },
   route_unknown: {
     status: 500,
     retryable: false,

@@ -32,26 +32,81 @@ export interface Route {
   readonly entries: readonly RouteEntry[];
 }
 
-export interface ModelMessage {
-  readonly role: 'user' | 'assistant';
-  readonly content: string;
+export type ModelMessage =
+  | { readonly role: 'user'; readonly content: string }
+  | {
+      readonly role: 'assistant';
+      readonly content: string;
+      /** What the model wanted done after saying this; answered by the `tool` message that follows. */
+      readonly toolCalls?: readonly ToolCall[];
+    }
+  | { readonly role: 'tool'; readonly results: readonly ToolResult[] };
+
+/** A JSON schema object (draft 2020-12), as providers take it. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** A tool as the model is told of it. */
+export interface ToolSpec {
+  /** Letters, digits, `_` and `-`, at most 64: what every provider accepts. */
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: JsonSchema;
+}
+
+/** What the model wants done; one form for all providers. */
+export interface ToolCall {
+  readonly id: string;
+  readonly name: string;
+  /** The arguments; `null` when what the model wrote is no JSON object, see `rawInput`. */
+  readonly input: Readonly<Record<string, unknown>> | null;
+  /** The arguments as the model wrote them. */
+  readonly rawInput: string;
+}
+
+/** What came of a tool call, as the model is told. */
+export interface ToolResult {
+  readonly callId: string;
+  readonly name: string;
+  readonly output: string;
+  readonly isError: boolean;
+}
+
+/** Whose budgets a call counts against, beside the tenant's. */
+export interface Spender {
+  readonly agentId: string | null;
+  /** The person who asked, unique within the tenant: connection id, `:`, the platform's id. */
+  readonly personId: string | null;
+  readonly turnId: number | null;
 }
 
 export interface ModelRequest {
   readonly tenantId: string;
   readonly route: string;
+  /** A model to try before those of the route. */
+  readonly preferred?: RouteEntry;
+  readonly spender?: Spender;
   /** The stable part of the prompt: who the agent is. */
   readonly system: string;
   readonly messages: readonly ModelMessage[];
+  readonly tools?: readonly ToolSpec[];
+  /** Default: `auto`. */
+  readonly toolChoice?: 'auto' | 'none' | 'required';
+  /** Asks for an answer that is JSON of this schema. */
+  readonly output?: { readonly name: string; readonly schema: JsonSchema };
+  /** Requests with the same key share their beginning (a conversation's turns): providers that cache are told. */
+  readonly cacheKey?: string;
   readonly maxOutputTokens: number;
   readonly signal: AbortSignal;
 }
 
 /** Tokens as the provider reports them; `null` where it does not. */
 export interface ModelUsage {
+  /** All of the prompt, with what was read from or written to a cache. */
   readonly inputTokens: number | null;
+  /** All that was generated, reasoning included. */
   readonly outputTokens: number | null;
   readonly cachedInputTokens: number | null;
+  readonly cacheWriteTokens: number | null;
   readonly reasoningTokens: number | null;
 }
 
@@ -73,7 +128,7 @@ export type AttemptOutcome =
   | 'unconfigured'
   | 'aborted';
 
-/** One call to one model, for the step log. */
+/** One call to one model, for the step log and the ledger. */
 export interface ModelAttempt {
   readonly provider: ProviderName;
   readonly model: string;
@@ -84,23 +139,56 @@ export interface ModelAttempt {
   readonly errorType: string | null;
   readonly startedAtMs: number;
   readonly durationMs: number;
+  /** From the start of the call to its first token, in ms; `null`: there was none, or it did not stream. */
+  readonly firstTokenMs: number | null;
+  /** What it used, failed and cancelled attempts included; `null`: nothing that anybody charges for. */
+  readonly usage: ModelUsage | null;
+  readonly cost: ModelCost | null;
+}
+
+/** What a call cost. */
+export interface ModelCost {
+  /** In 1e-9 US dollars, an integer; `null`: the price of this model is not known. */
+  readonly nanoUsd: number | null;
+  /** The provider did not say what was used (a cut stream, a cancelled call): counted by us. */
+  readonly isEstimated: boolean;
+  /** Which version of the price table it was reckoned with; `null` without a price. */
+  readonly priceVersion: string | null;
 }
 
 export interface ModelResult {
   readonly text: string;
-  /** Why the model stopped: done, cut at the output limit, or refused to answer. */
-  readonly finish: 'stop' | 'length' | 'refused';
+  /** Why the model stopped: done, wants tools called, cut at the output limit, or refused to answer. */
+  readonly finish: 'stop' | 'tool_calls' | 'length' | 'refused';
+  readonly toolCalls: readonly ToolCall[];
+  /** The parsed answer when the request asked for JSON (`output`), otherwise `null`. */
+  readonly object: unknown;
   readonly usage: ModelUsage;
   readonly provider: ProviderName;
   readonly model: string;
+  /** All calls that were made for this result, the one that answered among them; a hedge's loser too. */
   readonly attempts: readonly ModelAttempt[];
 }
 
-/** The pool of models: picks, falls back and retries. */
+/** What a stream yields; the last one is `end`. */
+export type ModelEvent =
+  | { readonly type: 'text'; readonly text: string }
+  /** The model failed after text had come; another begins anew: what was shown is to be replaced. */
+  | { readonly type: 'restart' }
+  | { readonly type: 'end'; readonly result: ModelResult };
+
+/** The pool of models: picks, falls back and retries; reserves a budget before each call and settles it afterwards. */
 export interface ModelPool {
   /**
-   * @throws KonstructError `model_unavailable` (retry later), `model_rejected`, `route_unknown`, `aborted`;
-   *   `details.attempts` holds the `ModelAttempt`s.
+   * The whole answer at once.
+   * @throws KonstructError `model_unavailable` (retry later), `model_rejected`, `budget_exhausted`, `route_unknown`,
+   *   `aborted`; `details.attempts` holds the `ModelAttempt`s.
    */
   generate(request: ModelRequest): Promise<ModelResult>;
+
+  /**
+   * The answer as it comes. Nothing is read ahead: the next piece is asked of the provider's socket when the consumer
+   * asks for it. Leaving the loop cancels the call. Throws like `generate`, while it is iterated.
+   */
+  stream(request: ModelRequest): AsyncIterable<ModelEvent>;
 }

@@ -18,7 +18,21 @@ export interface Agent {
   readonly route: string;
   /** What stands in the thread while the agent works. */
   readonly placeholder: string;
+  /** Names of the tools it may use; absent or `null`: all that are built in. */
+  readonly tools?: readonly string[] | null;
+  readonly limits?: TurnLimits;
 }
+
+/** How much one turn may take; absent values take the defaults of `turnLimitDefaults`. */
+export interface TurnLimits {
+  /** Model calls, the one that answers among them. */
+  readonly maxSteps?: number;
+  readonly maxToolCalls?: number;
+  /** Seconds of work, all attempts together; waiting between them does not count. */
+  readonly maxTurnSeconds?: number;
+}
+
+export const turnLimitDefaults = { maxSteps: 20, maxToolCalls: 40, maxTurnSeconds: 600 } as const;
 
 /** Per-connection settings; absent values take the defaults of `connectionDefaults`. */
 export interface ConnectionSettings {

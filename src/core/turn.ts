@@ -37,8 +37,19 @@ export interface ClaimedTurn {
   readonly placeholderId: number | null;
   /** Deliveries of earlier attempts. */
   readonly deliveries: readonly TurnDelivery[];
-  /** Steps logged so far. */
+  /** Position of the next step: behind all that are logged. */
   readonly steps: number;
+  /** What earlier attempts of a running turn have logged, in order: it goes on from there. */
+  readonly loggedSteps: readonly LoggedStep[];
+}
+
+/** A step as a worker finds it that takes the turn over. */
+export interface LoggedStep {
+  readonly position: number;
+  readonly kind: string;
+  readonly outcome: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+  readonly durationMs: number;
 }
 
 /** What sending needs of a connection; the credentials are encrypted (base64 envelope) until they are used. */
@@ -87,10 +98,16 @@ export interface TurnKey {
   readonly fence: number;
 }
 
-/** One model call, for the log of the turn. Times in ms since 1970 and ms. */
+/**
+ * One model call or tool call, for the log of the turn. Times in ms since 1970 and ms.
+ *
+ * `detail` of a model call that wanted tools, and of a tool call, holds what the turn needs to go on after a crash
+ * (`src/orchestrator/turn-transcript.ts`). It is text of people: row-level security guards it, and no log line has it.
+ */
 export interface Step {
   readonly position: number;
-  readonly kind: 'model';
+  readonly kind: 'model' | 'tool';
+  /** Of a tool call that must not be made twice, before its end is known: `started`. */
   readonly outcome: string;
   readonly provider: string | null;
   readonly model: string | null;
@@ -101,6 +118,11 @@ export interface Step {
   readonly detail: Readonly<Record<string, unknown>>;
   readonly startedAtMs: number;
   readonly durationMs: number;
+}
+
+/** Steps of a turn that goes on. */
+export interface LogSteps extends TurnKey {
+  readonly steps: readonly Step[];
 }
 
 /** What a turn has come to. */
@@ -140,6 +162,8 @@ export interface RetryTurn extends TurnKey {
 
 /** Where turns are written; each call is refused (`null` or `false`) when the lease was lost. */
 export interface TurnLedger {
+  /** Makes steps durable. Repeating it changes nothing, except that a call's end replaces its start. */
+  logSteps(turn: LogSteps): Promise<boolean>;
   commit(turn: CommitTurn): Promise<{ readonly deliveryIds: readonly number[] } | null>;
   finish(turn: FinishTurn): Promise<boolean>;
   retry(turn: RetryTurn): Promise<boolean>;

@@ -17,6 +17,7 @@ export interface TenantsTable {
   name: string;
   budget_daily_usd: ColumnType<string | null, number | null, number | null>;
   budget_monthly_usd: ColumnType<string | null, number | null, number | null>;
+  max_concurrent_turns: number | null;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
@@ -31,6 +32,7 @@ export interface AgentsTable {
   instructions: string;
   route: string;
   placeholder: string;
+  tools: string[] | null;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
@@ -89,5 +91,7 @@ export interface MessagesTable {
   content: string;
   mentions: ColumnType<unknown, string>;
   addressed: boolean;
+  turn_id: Generated<string | null>;
   sent_at: Date;
+  deleted_at: Generated<Date | null>;
 }

@@ -3,12 +3,14 @@ import type { Clock } from '../core/clock.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
+import { type Metrics, noMetrics } from '../core/metrics.ts';
 
 export interface AcceptEventOptions {
   /** Stores an event; resolves when it is durable. */
   readonly route: (connection: ResolvedConnection, event: ChannelEvent) => Promise<string>;
   readonly clock: Clock;
   readonly journeys: JourneyRecorder;
+  readonly metrics?: Metrics;
   readonly log: Log;
 }
 
@@ -26,15 +28,20 @@ export type AcceptEvent = (
   times: ArrivalTimes,
 ) => Promise<void>;
 
-export function createAcceptEvent({ route, clock, journeys, log }: AcceptEventOptions): AcceptEvent {
+export function createAcceptEvent(options: AcceptEventOptions): AcceptEvent {
+  const { route, clock, journeys, metrics = noMetrics, log } = options;
+  const count = (channel: string, outcome: string): void =>
+    metrics.counter('konstruct_events_total', { channel, outcome }).increment();
   return async (connection, event, { receivedAtMs, verifiedAtMs }) => {
     if (event.type === 'ignored') {
       reportIgnored(log, connection.channel, event);
+      count(connection.channel, 'ignored');
       return;
     }
     const resolvedAtMs = clock();
     const outcome = await route(connection, event);
     const admittedAtMs = clock();
+    count(connection.channel, outcome);
     log.debug('event.received', {
       channel: connection.channel,
       tenantId: connection.tenantId,

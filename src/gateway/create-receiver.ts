@@ -3,6 +3,7 @@ import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ConnectionDirectory, ResolvedConnection } from '../core/connection-directory.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
+import { noMetrics } from '../core/metrics.ts';
 import type { Credentials } from '../core/tenant.ts';
 import { type AcceptEventOptions, createAcceptEvent, reportIgnored } from './create-accept-event.ts';
 
@@ -43,8 +44,10 @@ const UNVERIFIED_LOOKUPS_PER_SECOND = 20;
  * @throws KonstructError `signature_*`, `signing_secret_missing`, `body_malformed`, `database_unavailable`, `disk_full`
  */
 export function createReceiver(options: ReceiverOptions): Receiver {
-  const { channel, directory, log } = options;
+  const { channel, directory, log, metrics = noMetrics } = options;
   const accept = createAcceptEvent(options);
+  const count = (outcome: string): void =>
+    metrics.counter('konstruct_events_total', { channel: channel.type, outcome }).increment();
   let lookups = { second: 0, count: 0 };
 
   return async (request, connectionId, receivedAtMs) => {
@@ -67,6 +70,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   ): Promise<void> {
     if (event.type === 'ignored') {
       reportIgnored(log, channel.type, event);
+      count('ignored');
       return;
     }
     const connection = trusted ?? (await directory.resolve(channel.type, event.account));
@@ -80,6 +84,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
         appId,
         eventId: event.eventId,
       });
+      count('unknown_installation');
       return;
     }
     if (trusted === null && connection.ownSigningSecret) {

@@ -1,13 +1,21 @@
-import type { LanguageModelV4GenerateResult, LanguageModelV4Prompt } from '@ai-sdk/provider';
+import type {
+  LanguageModelV4CallOptions,
+  LanguageModelV4GenerateResult,
+  LanguageModelV4Message,
+  LanguageModelV4Prompt,
+  LanguageModelV4ToolCall,
+} from '@ai-sdk/provider';
 import type { Clock } from '../core/clock.ts';
-import type { ModelRequest, ModelUsage } from '../core/model.ts';
+import type { ModelMessage, ModelRequest, ModelUsage, ToolCall } from '../core/model.ts';
 import { storable } from '../core/storable.ts';
 import { type AttemptFailure, classifyFailure } from './classify-failure.ts';
 import type { CallableModel, Provider } from './provider.ts';
 
 interface Answer {
   readonly text: string;
-  readonly finish: 'stop' | 'length' | 'refused';
+  readonly finish: 'stop' | 'tool_calls' | 'length' | 'refused';
+  readonly toolCalls: readonly ToolCall[];
+  readonly object: null;
   readonly usage: ModelUsage;
 }
 
@@ -21,6 +29,7 @@ export interface CallOptions {
   readonly model: CallableModel;
   readonly provider: Provider;
   readonly prompt: LanguageModelV4Prompt;
+  readonly tools: Pick<LanguageModelV4CallOptions, 'tools' | 'toolChoice'>;
   readonly maxOutputTokens: number;
   /** The deadline of this one call, in ms from now. */
   readonly timeoutMs: number;
@@ -33,7 +42,7 @@ export interface CallOptions {
  * the outcome is there at once and the socket is closed, even if the provider's code does not react.
  */
 export async function callModel(options: CallOptions): Promise<CallOutcome> {
-  const { model, provider, prompt, maxOutputTokens, timeoutMs, signal, clock } = options;
+  const { model, provider, prompt, tools, maxOutputTokens, timeoutMs, signal, clock } = options;
   if (signal.aborted) return { kind: 'aborted' };
   const controller = new AbortController();
   const stopped = Promise.withResolvers<CallOutcome>();
@@ -48,6 +57,7 @@ export async function callModel(options: CallOptions): Promise<CallOutcome> {
     const called = Promise.resolve(
       model.doGenerate({
         prompt,
+        ...tools,
         maxOutputTokens,
         abortSignal: controller.signal,
         ...(provider.callOptions ? { providerOptions: provider.callOptions } : {}),
@@ -65,11 +75,51 @@ export async function callModel(options: CallOptions): Promise<CallOutcome> {
 
 /** The prompt in the AI SDK's form; made once per request and used for all its calls. */
 export function toPrompt(request: ModelRequest): LanguageModelV4Prompt {
-  const turns = request.messages.map(({ role, content }) => ({
-    role,
-    content: [{ type: 'text' as const, text: content }],
-  }));
-  return request.system === '' ? turns : [{ role: 'system', content: request.system }, ...turns];
+  const messages = request.messages.map(toMessage);
+  return request.system === '' ? messages : [{ role: 'system', content: request.system }, ...messages];
+}
+
+/** What may be called, in the AI SDK's form. */
+export function toTools({ tools = [], toolChoice = 'auto' }: ModelRequest): CallOptions['tools'] {
+  if (tools.length === 0) return {};
+  return {
+    tools: tools.map(({ name, description, inputSchema }) => ({
+      type: 'function',
+      name,
+      description,
+      inputSchema,
+    })),
+    toolChoice: { type: toolChoice },
+  };
+}
+
+function toMessage(message: ModelMessage): LanguageModelV4Message {
+  switch (message.role) {
+    case 'user':
+      return { role: 'user', content: [{ type: 'text', text: message.content }] };
+    case 'assistant': {
+      const text = message.content === '' ? [] : [{ type: 'text' as const, text: message.content }];
+      const calls = (message.toolCalls ?? []).map(({ id, name, input }) => ({
+        type: 'tool-call' as const,
+        toolCallId: id,
+        toolName: name,
+        input: input ?? {},
+      }));
+      return { role: 'assistant', content: [...text, ...calls] };
+    }
+    case 'tool':
+      return {
+        role: 'tool',
+        content: message.results.map(({ callId, name, output, isError }) => ({
+          type: 'tool-result',
+          toolCallId: callId,
+          toolName: name,
+          output: { type: isError ? 'error-text' : 'text', value: output },
+        })),
+      };
+    default:
+      return message satisfies never;
+  }
 }
 
 const timedOut: AttemptFailure = {
@@ -82,10 +132,38 @@ const timedOut: AttemptFailure = {
 
 function readAnswer(result: LanguageModelV4GenerateResult): CallOutcome {
   const text = storable(result.content.map((part) => (part.type === 'text' ? part.text : '')).join(''));
+  const toolCalls = result.content.flatMap((part) => (part.type === 'tool-call' ? [readToolCall(part)] : []));
   const { unified } = result.finishReason;
-  const finish = unified === 'content-filter' ? 'refused' : unified === 'length' ? 'length' : 'stop';
-  if (finish !== 'refused' && text.trim() === '') return { kind: 'failure', failure: empty(finish) };
-  return { kind: 'answer', answer: { text, finish, usage: readUsage(result.usage) } };
+  const finish =
+    unified === 'content-filter'
+      ? 'refused'
+      : toolCalls.length > 0
+        ? 'tool_calls'
+        : unified === 'length'
+          ? 'length'
+          : 'stop';
+  if ((finish === 'stop' || finish === 'length') && text.trim() === '') {
+    return { kind: 'failure', failure: empty(finish) };
+  }
+  return {
+    kind: 'answer',
+    answer: { text, finish, toolCalls, object: null, usage: readUsage(result.usage) },
+  };
+}
+
+function readToolCall({ toolCallId, toolName, input }: LanguageModelV4ToolCall): ToolCall {
+  return { id: toolCallId, name: toolName, input: readObject(input), rawInput: storable(input) };
+}
+
+function readObject(json: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = json.trim() === '' ? {} : JSON.parse(json);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Readonly<Record<string, unknown>>)
+      : null;
+  } catch {
+    return null;
+  }
 }
 
 /** An empty answer may be a hiccup; one that is empty because the limit was reached will be empty again. */
@@ -104,6 +182,7 @@ function readUsage({ inputTokens, outputTokens }: LanguageModelV4GenerateResult[
     inputTokens: inputTokens.total ?? null,
     outputTokens: outputTokens.total ?? null,
     cachedInputTokens: inputTokens.cacheRead ?? null,
+    cacheWriteTokens: inputTokens.cacheWrite ?? null,
     reasoningTokens: outputTokens.reasoning ?? null,
   };
 }

@@ -1,8 +1,10 @@
 import type { Clock, Random, Sleep } from '../core/clock.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type {
   ModelAttempt,
+  ModelEvent,
   ModelPool,
   ModelRequest,
   ModelResult,
@@ -10,7 +12,7 @@ import type {
   Route,
   RouteEntry,
 } from '../core/model.ts';
-import { type CallOutcome, callModel, toPrompt } from './call-model.ts';
+import { type CallOutcome, callModel, toPrompt, toTools } from './call-model.ts';
 import type { AttemptFailure } from './classify-failure.ts';
 import { createKeepAliveFetch } from './keep-alive-fetch.ts';
 import { createModelOpener } from './open-models.ts';
@@ -24,6 +26,7 @@ export interface ModelPoolOptions {
   readonly random: Random;
   readonly sleep: Sleep;
   readonly log: Log;
+  readonly metrics?: Metrics;
   /** Default: one client with kept-alive connections, see `createKeepAliveFetch`. */
   readonly fetch?: typeof globalThis.fetch;
   readonly timeouts?: Partial<PoolTimeouts>;
@@ -59,7 +62,7 @@ const defaultTimeouts: PoolTimeouts = { attemptMs: 60_000, totalMs: 120_000 };
  * Neither prompt nor key reaches a log line or an error.
  */
 export function createModelPool(options: ModelPoolOptions): PreparableModelPool {
-  const { routes, keys, clock, random, sleep, log, demoDelayMs = 0 } = options;
+  const { routes, keys, clock, random, sleep, log, demoDelayMs = 0, metrics = noMetrics } = options;
   const timeouts = { ...defaultTimeouts, ...options.timeouts };
   const policy = { ...defaultRetryPolicy, ...options.retries };
   const openModel = createModelOpener(keys, {
@@ -78,6 +81,7 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
     const run: Run = {
       request,
       prompt: toPrompt(request),
+      tools: toTools(request),
       deadlineMs: clock() + timeouts.totalMs,
       attempts: [],
       failures: [],
@@ -105,6 +109,7 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
       const outcome = await callModel({
         ...opened,
         prompt: run.prompt,
+        tools: run.tools,
         maxOutputTokens: run.request.maxOutputTokens,
         timeoutMs: Math.min(timeouts.attemptMs, leftMs),
         signal: run.request.signal,
@@ -149,8 +154,12 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
       errorType: failure?.errorType ?? null,
       startedAtMs,
       durationMs: clock() - startedAtMs,
+      firstTokenMs: null,
+      usage: outcome.kind === 'answer' ? outcome.answer.usage : null,
+      cost: null,
     };
     run.attempts.push(attempt);
+    countAttempt(metrics, attempt, outcome);
     if (failure === null) return;
     run.failures.push(failure);
     const { tenantId, route } = run.request;
@@ -161,13 +170,38 @@ export function createModelPool(options: ModelPoolOptions): PreparableModelPool 
     for (const entry of route.entries) await openModel(entry);
   }
 
-  return { generate, prepare };
+  async function* stream(request: ModelRequest): AsyncGenerator<ModelEvent> {
+    yield { type: 'end', result: await generate(request) };
+  }
+
+  return { generate, stream, prepare };
+}
+
+/** An entry that could not be called at all took no time that says anything about the model. */
+function countAttempt(metrics: Metrics, attempt: ModelAttempt, result: CallOutcome): void {
+  const { provider, model, outcome, durationMs } = attempt;
+  metrics.counter('konstruct_model_attempts_total', { provider, model, outcome }).increment();
+  if (outcome !== 'unconfigured')
+    metrics.histogram('konstruct_model_attempt_seconds', { provider, model }).observe(durationMs / 1_000);
+  if (result.kind !== 'answer') return;
+  const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = result.answer.usage;
+  const tokens = {
+    input: inputTokens,
+    output: outputTokens,
+    cached_input: cachedInputTokens,
+    reasoning: reasoningTokens,
+  };
+  for (const [kind, count] of Object.entries(tokens)) {
+    if (count !== null)
+      metrics.counter('konstruct_model_tokens_total', { provider, model, kind }).increment(count);
+  }
 }
 
 /** The state of one request while it goes through its route. */
 interface Run {
   readonly request: ModelRequest;
   readonly prompt: ReturnType<typeof toPrompt>;
+  readonly tools: ReturnType<typeof toTools>;
   readonly deadlineMs: number;
   readonly attempts: ModelAttempt[];
   readonly failures: AttemptFailure[];

@@ -10,6 +10,9 @@ export interface HistoryMessage {
   readonly isPending: boolean;
 }
 
+/** What people and the agent said: no tools in it. */
+type SpokenMessage = Exclude<ModelMessage, { readonly role: 'tool' }>;
+
 /** A cautious estimate without a tokenizer: English has about 4 bytes a token, most other languages fewer. */
 const BYTES_PER_TOKEN = 3.5;
 const TOKENS_PER_MESSAGE = 4;
@@ -38,7 +41,7 @@ const LINE_BREAK = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/g;
 export function buildHistory(
   messages: readonly HistoryMessage[],
   tokenBudget: number,
-): readonly ModelMessage[] {
+): readonly SpokenMessage[] {
   const lines = messages.map((message) => ({
     ...message,
     content: message.author === null ? message.text : `${message.author}: ${indented(message.text)}`,

@@ -1,64 +1,7 @@
 import { expect, it } from 'vitest';
-import type { ClaimedTurn, TurnMessage } from '../core/turn.ts';
+import { aMessage, aTurn } from '../../test/support/a-turn.ts';
+import type { TurnMessage } from '../core/turn.ts';
 import { createPreparePrompt } from './create-prepare-prompt.ts';
-
-const message: TurnMessage = {
-  id: 1,
-  externalId: '1.1',
-  direction: 'in',
-  senderId: 'U1',
-  senderName: null,
-  content: 'hello',
-  mentions: [],
-  attachments: [],
-  addressed: true,
-  sentAtMs: 0,
-  receivedAtMs: 0,
-  turnId: 1,
-  ofTurn: true,
-};
-
-const turn: ClaimedTurn = {
-  tenantId: 't',
-  tenantName: 'Acme',
-  conversationId: 1,
-  turnId: 1,
-  status: 'running',
-  fresh: true,
-  failureCode: null,
-  attempts: 0,
-  fence: 1,
-  threadUnread: false,
-  channelId: 'C1',
-  threadId: '1.1',
-  replyThreadId: '1.1',
-  scope: 'channel',
-  startedAtMs: 0,
-  agent: {
-    id: 'a',
-    tenantId: 't',
-    slug: 'ada',
-    name: 'Ada',
-    role: '',
-    persona: '',
-    instructions: '',
-    route: 'default',
-    placeholder: 'Thinking…',
-  },
-  connection: {
-    id: 'c',
-    channel: 'slack',
-    externalId: 'T1',
-    agentUserId: 'U0',
-    settings: {},
-    status: 'active',
-    credentials: '',
-  },
-  messages: [],
-  placeholderId: 1,
-  deliveries: [],
-  steps: 0,
-};
 
 async function promptOf(said: Partial<TurnMessage>, names: Readonly<Record<string, string>>) {
   const prepare = createPreparePrompt({
@@ -74,10 +17,10 @@ async function promptOf(said: Partial<TurnMessage>, names: Readonly<Record<strin
     threadMessages: 10,
   });
   const prompt = await prepare(
-    { ...turn, messages: [{ ...message, ...said }] },
+    { ...aTurn, messages: [{ ...aMessage, ...said }] },
     new AbortController().signal,
   );
-  return prompt.messages.map(({ content }) => content).join('\n---\n');
+  return prompt.messages.map((message) => ('content' in message ? message.content : '')).join('\n---\n');
 }
 
 it('takes from a name what would let its owner speak for somebody else', async () => {

@@ -1,27 +1,29 @@
 import type { Answer, AnswerPart, DeliveryProgress, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
-import type { ModelPool, ModelResult } from '../core/model.ts';
+import { noMetrics } from '../core/metrics.ts';
 import { connectionDefaults } from '../core/tenant.ts';
-import type { ClaimedTurn, Step } from '../core/turn.ts';
-import type { PreparePrompt } from './create-prepare-prompt.ts';
+import type { ClaimedTurn } from '../core/turn.ts';
+import { noTurnControl, type OpenTurnControl } from '../core/turn-control.ts';
+import { createRunSteps, type RunStepsOptions } from './create-run-steps.ts';
+import { createShowTools, createTakeEdit } from './create-show-tools.ts';
 import { createTurnEnding, type TurnEndingOptions } from './create-turn-ending.ts';
 import { describeFailure } from './describe-failure.ts';
 import { markTurn } from './mark-turn.ts';
+import { createStepLog } from './step-log.ts';
 import {
   codeOf,
   earlierPlaceholder,
-  failedStep,
-  modelStep,
+  type ModelOutcome,
   pauseOf,
+  readyAtMs,
   replyText,
   turnIds,
   turnKey,
 } from './turn-outcome.ts';
 
-export interface RunTurnOptions extends TurnEndingOptions {
-  readonly models: ModelPool;
-  readonly preparePrompt: PreparePrompt;
-  readonly maxOutputTokens: number;
+export interface RunTurnOptions extends TurnEndingOptions, RunStepsOptions {
+  /** What joins or interrupts a turn while it runs; absent: nothing does. */
+  readonly openControl?: OpenTurnControl;
 }
 
 /** A model that wants a longer pause than this is as good as away: nobody looks at "Thinking…" for an hour. */
@@ -30,14 +32,18 @@ const MAX_MODEL_PAUSE_MS = 120_000;
 const RECORD_PLACEHOLDER_AFTER_MS = 150;
 
 /**
- * Runs one claimed turn: placeholder and prompt side by side, the model, commit, delivery, finish. Every ending is
+ * Runs one claimed turn: placeholder and prompt side by side, the model and its tools, commit, delivery, finish. Every ending is
  * written back: answered, put back for another attempt, or given up with an honest sentence in the thread.
  */
 export function createRunTurn(
   options: RunTurnOptions,
 ): (turn: ClaimedTurn, signal: AbortSignal) => Promise<void> {
-  const { ledger, delivery, journeys, log } = options;
+  const { ledger, delivery, journeys, log, metrics = noMetrics } = options;
+  const untilPlaceholder = metrics.histogram('konstruct_turn_placeholder_seconds', {});
+  const untilAnswer = metrics.histogram('konstruct_turn_answer_seconds', {});
   const ending = createTurnEnding(options);
+  const runSteps = createRunSteps(options);
+  const takeEdit = createTakeEdit(options.clock);
 
   return async (turn, signal) => {
     markTurn(journeys, turn, 'claimed', turn.startedAtMs);
@@ -75,8 +81,11 @@ export function createRunTurn(
     const turnSignal = AbortSignal.any([signal, stopped.signal]);
     const showing = delivery.placeholder(turn, turnSignal).then(
       (placeholder) => {
-        if (placeholder.state === 'shown')
+        if (placeholder.state === 'shown') {
           markTurn(journeys, turn, 'placeholder', options.clock(), options.clock() - startedAtMs);
+          // A later attempt finds it standing there: that says nothing about how long people waited.
+          if (turn.fresh) untilPlaceholder.observe((options.clock() - readyAtMs(turn)) / 1_000);
+        }
         return { placeholder, error: null };
       },
       (error: unknown) => {
@@ -85,15 +94,30 @@ export function createRunTurn(
       },
     );
     const recording = setTimeout(() => void recordPlaceholder(turn, showing), RECORD_PLACEHOLDER_AFTER_MS);
-    let outcome: ModelOutcome;
-    try {
-      outcome = await askModel(turn, turnSignal);
-    } finally {
-      clearTimeout(recording);
-    }
+    const tools = createShowTools({
+      ...options,
+      turn,
+      takeEdit,
+      placeholder: showing.then(({ placeholder }) => placeholder),
+    });
+    const outcome = await runSteps(turn, {
+      stepLog: createStepLog({
+        write: (steps) => ending.patiently(signal, () => ledger.logSteps({ ...turnKey(turn), steps })),
+        onFailure: (error) => stopped.abort(error), // what cannot be logged would be done again
+      }),
+      control: options.openControl?.(turn) ?? noTurnControl,
+      show: tools.show,
+      signal: turnSignal,
+    });
+    clearTimeout(recording);
+    await tools.close();
     const shown = await showing;
     if (shown.error !== null) {
       await ending.giveUp(turn, shown.error, signal);
+      return;
+    }
+    if (!outcome.ok && isKonstructError(outcome.error, 'lease_lost')) {
+      await ending.recover(turn, outcome.error, signal, shown.placeholder);
       return;
     }
     let parts: readonly AnswerPart[] | null;
@@ -138,7 +162,9 @@ export function createRunTurn(
       }
       log.error('turn.model_failed', { ...turnIds(turn), attempts: turn.attempts + 1, error: outcome.error });
     }
-    const reply = outcome.ok ? replyText(outcome.result) : describeFailure(outcome.error, turn.attempts + 1);
+    const reply = outcome.ok
+      ? replyText(outcome.result, outcome.limit)
+      : describeFailure(outcome.error, turn.attempts + 1);
     const parts = delivery.split(turn, reply);
     const committed = await ending.patiently(signal, () =>
       ledger.commit({
@@ -206,6 +232,7 @@ export function createRunTurn(
       return;
     }
     markTurn(journeys, turn, 'delivered', options.clock(), options.clock() - startedAtMs);
+    untilAnswer.observe((options.clock() - readyAtMs(turn)) / 1_000);
     await ending.patiently(signal, () =>
       ledger.finish({
         ...turnKey(turn),
@@ -222,37 +249,6 @@ export function createRunTurn(
     });
   }
 
-  async function askModel(turn: ClaimedTurn, signal: AbortSignal): Promise<ModelOutcome> {
-    const startedAtMs = options.clock();
-    if (!turn.messages.some(({ ofTurn, direction }) => ofTurn && direction === 'in')) {
-      return { ok: true, result: null, steps: [] }; // deleted while the turn waited for another attempt
-    }
-    try {
-      const prompt = await options.preparePrompt(turn, signal);
-      const result = await options.models.generate({
-        tenantId: turn.tenantId,
-        route: turn.agent.route,
-        system: prompt.system,
-        messages: prompt.messages,
-        maxOutputTokens: options.maxOutputTokens,
-        signal,
-      });
-      const endedAtMs = options.clock();
-      markTurn(
-        journeys,
-        turn,
-        'model',
-        endedAtMs,
-        endedAtMs - startedAtMs,
-        `${result.provider} ${result.model}`,
-      );
-      return { ok: true, result, steps: [modelStep(turn, startedAtMs, endedAtMs, result)] };
-    } catch (error) {
-      if (signal.aborted) return { ok: false, error, steps: [] };
-      return { ok: false, error, steps: [failedStep(turn, startedAtMs, options.clock(), error)] };
-    }
-  }
-
   async function recordPlaceholder(
     turn: ClaimedTurn,
     showing: Promise<{ placeholder: Placeholder }>,
@@ -265,8 +261,3 @@ export function createRunTurn(
     });
   }
 }
-
-type ModelOutcome =
-  /** `result` is `null` when nothing was left to ask. */
-  | { readonly ok: true; readonly result: ModelResult | null; readonly steps: readonly Step[] }
-  | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };

@@ -8,43 +8,60 @@ export function codeOf(error: unknown): string {
   return isKonstructError(error) ? error.code : 'internal';
 }
 
+/** How the work on a turn ended, with the steps that its log does not have yet. */
+export type ModelOutcome =
+  /** `result` is `null` when nothing was left to ask; `limit` says in words what ended the work early. */
+  | {
+      readonly ok: true;
+      readonly result: ModelResult | null;
+      readonly limit: string | null;
+      readonly steps: readonly Step[];
+    }
+  | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };
+
 /** What is said in the thread for what the model returned; `null`: nothing was left to ask. */
-export function replyText(result: ModelResult | null): string {
+export function replyText(result: ModelResult | null, limit: string | null): string {
   if (result === null) return 'The message was deleted before I could answer it.';
   const { finish, text } = result;
   if (finish === 'refused')
     return text.trim() || 'My model declined to answer that. Could you put it differently?';
   if (finish === 'length')
     return `${text.trimEnd()}\n\n*(I had to stop here because of the length. Ask me to go on.)*`;
+  if (text.trim() === '' && limit !== null)
+    return `I have taken the ${limit} that I may take for one answer, and I do not have one yet. Ask me to go on, or for a smaller part of it.`;
   return text.trim();
 }
 
-/** The log entry of a model call that answered. */
+/** The log entry of a model call that answered, or that wanted tools: then `detail` says which. */
 export function modelStep(
-  turn: ClaimedTurn,
+  position: number,
   startedAtMs: number,
   endedAtMs: number,
-  result: ModelResult,
+  { finish, provider, model, usage, attempts }: ModelResult,
+  detail: Step['detail'] = {},
 ): Step {
   return {
-    position: turn.steps,
+    position,
     kind: 'model',
-    outcome: result.finish,
-    provider: result.provider,
-    model: result.model,
-    ...result.usage,
-    detail: { attempts: result.attempts },
+    outcome: finish,
+    provider,
+    model,
+    inputTokens: usage.inputTokens,
+    outputTokens: usage.outputTokens,
+    cachedInputTokens: usage.cachedInputTokens,
+    reasoningTokens: usage.reasoningTokens,
+    detail: { attempts, ...detail },
     startedAtMs,
     durationMs: Math.round(endedAtMs - startedAtMs),
   };
 }
 
 /** The log entry of a model call that failed. */
-export function failedStep(turn: ClaimedTurn, startedAtMs: number, endedAtMs: number, error: unknown): Step {
+export function failedStep(position: number, startedAtMs: number, endedAtMs: number, error: unknown): Step {
   const attempts =
     (isKonstructError(error) ? (error.details.attempts as readonly ModelAttempt[]) : null) ?? [];
   return {
-    position: turn.steps,
+    position,
     kind: 'model',
     outcome: codeOf(error),
     provider: attempts.at(-1)?.provider ?? null,
@@ -71,6 +88,15 @@ export function earlierPlaceholder({ deliveries }: ClaimedTurn): Placeholder {
   return earlier.externalId === null
     ? { state: 'unknown', deliveryId: earlier.id }
     : { state: 'shown', messageId: earlier.externalId };
+}
+
+/** When the first of the messages that the turn answers was stored, by the database's clock. */
+export function readyAtMs({ messages, startedAtMs }: ClaimedTurn): number {
+  return messages.reduce(
+    (first, { ofTurn, direction, receivedAtMs }) =>
+      ofTurn && direction === 'in' ? Math.min(first, receivedAtMs) : first,
+    startedAtMs,
+  );
 }
 
 /** Names a turn and proves the right to write to it. */

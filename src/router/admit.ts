@@ -42,6 +42,9 @@ export interface AdmitMessage extends AdmitBase {
   readonly mentions: readonly Mention[];
   readonly attachments: readonly Attachment[];
   readonly channelMetadata: Readonly<Record<string, unknown>>;
+  /** Since when the tenant has a backlog, and how many wait in it; absent: it has none. */
+  readonly busySince?: string;
+  readonly busyAhead?: number;
 }
 
 export interface AdmitEdit extends AdmitBase {
@@ -60,6 +63,8 @@ export type AdmitOutcome =
       readonly conversationId: number;
       /** It became ready and nobody has claimed it yet: a worker is to be woken. */
       readonly wasIdle: boolean;
+      /** That answers take a while is to be said. */
+      readonly noticeId?: number;
     }
   | { readonly outcome: 'limited'; readonly retryAfterMs: number; readonly noticeId?: number }
   | { readonly outcome: 'duplicate' | 'not_engaged' | 'edited' | 'deleted' | 'unknown_message' };
@@ -105,7 +110,7 @@ async function admitAndClaim(
   try {
     [row] = await queryRows(pool, {
       name: 'admit_and_claim',
-      text: 'select outcomes, turns from admit_and_claim($1, $2, $3, $4, $5, $6)',
+      text: 'select outcomes, turns from admit_and_claim($1, $2, $3, $4, $5, $6, $7)',
       values: [JSON.stringify(events), ...offer.values],
     });
   } catch (error) {

@@ -6,7 +6,18 @@ import type { Database } from '../db/schema.ts';
 export async function listAgents(transaction: Transaction<Database>): Promise<readonly Agent[]> {
   const rows = await transaction
     .selectFrom('agents')
-    .select(['tenant_id', 'id', 'slug', 'name', 'role', 'persona', 'instructions', 'route', 'placeholder'])
+    .select([
+      'tenant_id',
+      'id',
+      'slug',
+      'name',
+      'role',
+      'persona',
+      'instructions',
+      'route',
+      'placeholder',
+      'tools',
+    ])
     .orderBy('slug')
     .execute();
   return rows.map(({ tenant_id, ...agent }) => ({ tenantId: tenant_id, ...agent }));
@@ -17,17 +28,21 @@ export async function insertAgents(
   agents: readonly Agent[],
 ): Promise<void> {
   if (agents.length === 0) return;
-  const rows = agents.map(({ tenantId, ...agent }) => ({ tenant_id: tenantId, ...agent }));
+  const rows = agents.map(({ tenantId, ...agent }) => ({
+    tenant_id: tenantId,
+    ...agent,
+    tools: arrayOf(agent.tools),
+  }));
   await transaction.insertInto('agents').values(rows).execute();
 }
 
 export async function updateAgent(
   transaction: Transaction<Database>,
-  { tenantId, id, ...fields }: Agent,
+  { tenantId, id, tools, ...fields }: Agent,
 ): Promise<void> {
   await transaction
     .updateTable('agents')
-    .set({ ...fields, updated_at: sql`now()` })
+    .set({ ...fields, tools: arrayOf(tools), updated_at: sql`now()` })
     .where('tenant_id', '=', tenantId)
     .where('id', '=', id)
     .execute();
@@ -55,4 +70,9 @@ export async function deleteAgent(
     where t.tenant_id = ${tenantId} and t.agent_id = ${id} and t.status in ('running', 'committed')
       and c.tenant_id = t.tenant_id and c.id = t.conversation_id`.execute(transaction);
   await transaction.deleteFrom('agents').where('tenant_id', '=', tenantId).where('id', '=', id).execute();
+}
+
+/** The driver takes an array that may be changed. */
+function arrayOf(names: readonly string[] | null | undefined): string[] | null {
+  return names == null ? null : [...names];
 }

@@ -1,8 +1,8 @@
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Connection, Credentials } from '../core/tenant.ts';
-import type { Database } from '../db/schema.ts';
+import type { ConnectionsTable, Database } from '../db/schema.ts';
 
 /** A connection with its credentials as they are stored: encrypted. */
 export interface StoredConnection extends Connection {
@@ -24,7 +24,20 @@ export async function listConnections(
     .orderBy('external_id')
     .orderBy('app_id')
     .execute();
-  return rows.map((row) => ({
+  return rows.map(toConnection);
+}
+
+/** One connection of the transaction's tenant; `null`: there is none. */
+export async function findConnection(
+  transaction: Transaction<Database>,
+  id: string,
+): Promise<StoredConnection | null> {
+  const row = await transaction.selectFrom('connections').selectAll().where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : toConnection(row);
+}
+
+function toConnection(row: Selectable<ConnectionsTable>): StoredConnection {
+  return {
     id: row.id,
     tenantId: row.tenant_id,
     agentId: row.agent_id,
@@ -36,7 +49,7 @@ export async function listConnections(
     settings: row.settings,
     encryptedCredentials: row.credentials,
     disabledReason: row.disabled_reason,
-  }));
+  };
 }
 
 /** @param connections with ids chosen by the caller, because credentials are bound to them */

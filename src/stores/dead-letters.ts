@@ -100,7 +100,7 @@ export async function readDeadLetters(
     left join konstruct.agents a on a.tenant_id = t.tenant_id and a.id = t.agent_id
     cross join lateral (
       select count(*)::integer as calls, coalesce(sum(s.duration_ms), 0)::integer as ms
-      from konstruct.steps s where s.tenant_id = t.tenant_id and s.turn_id = t.id
+      from konstruct.steps s where s.tenant_id = t.tenant_id and s.turn_id = t.id and s.kind = 'model'
     ) work
     cross join lateral (
       select count(*)::integer as parts, (count(*) filter (where d.status = 'sent'))::integer as sent

@@ -10,6 +10,8 @@ export interface Budget {
 
 export interface BudgetedTenant extends Tenant {
   readonly budget: Budget;
+  /** Turns at a time over all workers; `null`: what the installation says; absent: as it is. */
+  readonly maxConcurrentTurns?: number | null;
 }
 
 /** All tenants of the installation, by slug. For operators: it looks across tenants. */
@@ -22,7 +24,7 @@ export async function listTenants(database: Kysely<Database>): Promise<readonly 
 export async function findTenant(transaction: Transaction<Database>): Promise<BudgetedTenant | null> {
   const row = await transaction
     .selectFrom('tenants')
-    .select(['id', 'slug', 'name', 'budget_daily_usd', 'budget_monthly_usd'])
+    .select(['id', 'slug', 'name', 'budget_daily_usd', 'budget_monthly_usd', 'max_concurrent_turns'])
     .executeTakeFirst();
   if (!row) return null;
   const { id, slug, name } = row;
@@ -31,6 +33,7 @@ export async function findTenant(transaction: Transaction<Database>): Promise<Bu
     slug,
     name,
     budget: { dailyUsd: toUsd(row.budget_daily_usd), monthlyUsd: toUsd(row.budget_monthly_usd) },
+    maxConcurrentTurns: row.max_concurrent_turns,
   };
 }
 
@@ -46,6 +49,7 @@ export async function insertTenant(
       name: tenant.name,
       budget_daily_usd: tenant.budget.dailyUsd,
       budget_monthly_usd: tenant.budget.monthlyUsd,
+      max_concurrent_turns: tenant.maxConcurrentTurns ?? null,
     })
     .execute();
 }
@@ -61,6 +65,7 @@ export async function updateTenant(
       name: tenant.name,
       budget_daily_usd: tenant.budget.dailyUsd,
       budget_monthly_usd: tenant.budget.monthlyUsd,
+      ...(tenant.maxConcurrentTurns === undefined ? {} : { max_concurrent_turns: tenant.maxConcurrentTurns }),
       updated_at: sql`now()`,
     })
     .where('id', '=', tenant.id)

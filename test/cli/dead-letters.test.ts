@@ -6,6 +6,7 @@ import type { SentMessage } from '../../src/simulator/simulator.ts';
 import { agentTexts, answerTo, ask, idle } from '../support/conversation.ts';
 import { acme, globex } from '../support/people.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
+import { callTools } from '../support/tool-calls.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const slug = acme.workspaceId.toLowerCase();
@@ -16,6 +17,7 @@ let ids: string[] = [];
 
 beforeAll(async () => {
   installation = await startInstallation();
+  installation.model.respondNext(callTools(['read_conversation', { skip: 0 }]));
   installation.model.respond(() => ({ status: 400 }));
   const mara = { workspaceId: acme.workspaceId, channelId: acme.general, userId: acme.mara };
   first = (await ask(installation, { ...mara, text: `<@${acme.agent}> marmalade` })).sent;
@@ -71,7 +73,7 @@ describe('konstruct dead-letters', { timeout: 60_000 }, () => {
     const lines = plain.stdout.trim().split('\n');
     expect(lines[0]).toMatch(/^ID +DIED +TENANT +AGENT +CHANNEL +REASON +MODEL CALLS +TOLD$/);
     expect(lines.slice(1).map((line) => line.split(' ')[0])).toEqual([...ids].reverse());
-    expect(lines.at(-1)).toMatch(new RegExp(`${slug} +ada +slack ${acme.general} +model_rejected +1 +yes$`));
+    expect(lines.at(-1)).toMatch(new RegExp(`${slug} +ada +slack ${acme.general} +model_rejected +2 +yes$`));
     expect(JSON.parse(json.stdout)).toMatchObject([{ id: Number(ids[1]), tenant: slug, told: true }]);
     expect(plain.stdout + json.stdout).not.toMatch(/marmalade|could not reach/);
     expect(unknown).toMatchObject({
@@ -94,7 +96,15 @@ describe('konstruct dead-letters', { timeout: 60_000 }, () => {
     expect(withTexts.stdout).toMatch(/\| .*marmalade/);
     expect(withTexts.stdout).toMatch(/\| I could not reach my model/);
     expect(json.stdout).not.toMatch(/marmalade|could not reach|"text"/);
-    expect(JSON.parse(json.stdout)).toMatchObject({ steps: [{ outcome: 'model_rejected' }], messages: [{}] });
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      steps: [
+        { outcome: 'tool_calls', detail: { attempts: [{ outcome: 'ok' }] } },
+        { kind: 'tool', outcome: 'ok', detail: { name: 'read_conversation' } },
+        { outcome: 'model_rejected' },
+      ],
+      messages: [{}],
+    });
+    expect(plain.stdout).toMatch(/ tool {2}ok {2}read_conversation {2}\d+ ms/);
     expect(unknown).toMatchObject({
       code: 1,
       stdout: '',

@@ -28,6 +28,7 @@ tenants:
   - slug: acme
     name: Acme
     budget: { dailyUsd: 20, monthlyUsd: 300.5 }
+    maxConcurrentTurns: 7
     agents:
       - { slug: ada, name: Ada, role: Support }
       - { slug: bob, name: Bob, persona: "Says $\${HOME} a lot." }
@@ -60,7 +61,12 @@ beforeEach(async () => {
 
 function apply(
   text: string,
-  options: { prune?: boolean; dryRun?: boolean; env?: Record<string, string> } = {},
+  options: {
+    prune?: boolean;
+    dryRun?: boolean;
+    env?: Record<string, string>;
+    toolNames?: readonly string[];
+  } = {},
 ) {
   return applyConfigFile({ database, cipher, source: { fileName: 'konstruct.yaml', text }, env, ...options });
 }
@@ -86,6 +92,7 @@ describe('applyConfigFile', () => {
     ]);
     const { tenant, agents, connections } = await state('acme');
     expect(tenant.budget).toEqual({ dailyUsd: 20, monthlyUsd: 300.5 });
+    expect(tenant.maxConcurrentTurns).toBe(7);
     expect(agents[1]).toMatchObject({
       slug: 'bob',
       persona: `Says \${HOME} a lot.`,
@@ -122,6 +129,7 @@ describe('applyConfigFile', () => {
     await apply(company);
     const changed = company
       .replace('dailyUsd: 20', 'dailyUsd: 25')
+      .replace('maxConcurrentTurns: 7', '')
       .replace('role: Support', 'role: Sales')
       .replace('agent: ada', 'agent: bob')
       .replace('{ ratePerMinute: 5 }', '{ followMinutes: 10 }')
@@ -129,7 +137,7 @@ describe('applyConfigFile', () => {
     const plan = await apply(changed, { env: { TOKEN: 'xoxb-secret-9', KEY: 'sk-secret-2' } });
     expect(diff(plan)).toEqual([
       '~ route default: [0] "openai gpt-5.4" → "openai gpt-6"'.replaceAll('"', ''),
-      '~ tenant acme: budget.dailyUsd 20 → 25',
+      '~ tenant acme: budget.dailyUsd 20 → 25, maxConcurrentTurns 7 → none',
       '~ agent ada of acme: role "Support" → "Sales"',
       '~ connection slack T0ACME of acme: agent "ada" → "bob", settings.ratePerMinute 5 → none, settings.followMinutes none → 10, credentials changed',
     ]);
@@ -137,6 +145,30 @@ describe('applyConfigFile', () => {
     expect((await apply(changed, { env: { TOKEN: 'xoxb-secret-9', KEY: 'sk-secret-2' } })).changes).toEqual(
       [],
     );
+  });
+
+  it('gives agents the tools they name, and shows what changes', async () => {
+    const withTools = (tools: string) => company.replace('role: Support', `role: Support, tools: ${tools}`);
+    await apply(company);
+    expect((await state('acme')).agents.map(({ tools }) => tools)).toEqual([null, null]);
+    expect(diff(await apply(withTools('[current_time]')))).toEqual([
+      '~ agent ada of acme: tools none → "current_time"',
+    ]);
+    expect((await state('acme')).agents[0]?.tools).toEqual(['current_time']);
+    expect((await apply(withTools('[current_time]'))).changes).toEqual([]);
+    expect((await exportConfigFile(database, cipher)).text).toMatch(/tools:\s+- current_time/);
+    expect(diff(await apply(withTools('[]')))).toEqual(['~ agent ada of acme: tools "current_time" → ""']);
+    const { text, variables } = await exportConfigFile(database, cipher);
+    expect(text).toContain('tools: []');
+    const exported = Object.fromEntries(variables.map(({ name }, index) => [name, `x${index}`]));
+    expect(
+      (await apply(text, { env: exported, dryRun: true })).changes.filter(({ kind }) => kind === 'agent'),
+    ).toEqual([]);
+    await expect(apply(withTools('[convert_units]'))).rejects.toThrow('is not a tool of this installation');
+    expect(
+      (await apply(withTools('[convert_units]'), { toolNames: ['convert_units'] })).changes,
+    ).toHaveLength(1);
+    expect(diff(await apply(company))).toEqual(['~ agent ada of acme: tools "convert_units" → none']);
   });
 
   it('changes nothing in a dry run', async () => {
@@ -151,6 +183,7 @@ tenants:
   - slug: acme
     name: Acme
     budget: { dailyUsd: 20, monthlyUsd: 300.5 }
+    maxConcurrentTurns: 7
     agents: [{ slug: ada, name: Ada, role: Support }]
     connections: []
 `;

@@ -3,19 +3,22 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Agent } from '../../src/core/tenant.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import type { FaultRequest } from '../../src/simulator/control-api.ts';
 import type { SentMessage } from '../../src/simulator/simulator.ts';
 import { checkPromises, type ModelCall, type Said, tokenOf } from '../support/check-promises.ts';
-import { agentTexts, answerTo, idle, until } from '../support/conversation.ts';
+import { agentTexts, answerTo, idle, textOf, until } from '../support/conversation.ts';
+import { startEffectServer } from '../support/effect-server.ts';
 import { acme } from '../support/people.ts';
 import { createEmptyDatabase } from '../support/postgres.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
 import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
+import { createSteppingModel } from '../support/stepping-model.ts';
 import { startTcpProxy, type TcpProxy, throughProxy } from '../support/tcp-proxy.ts';
 
 let installation: Installation;
@@ -25,18 +28,23 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function start(): Promise<void> {
+async function start(agent: Partial<Agent> = {}): Promise<void> {
   installation = await startInstallation({
     app: null,
+    agent,
     settings: { ratePerMinute: 10_000 },
     simulator: { retryDelaysMs: [100, 500, 1_000, 2_000, 2_000, 2_000] },
   });
   closing.push(() => installation.stop());
 }
 
-async function serve(role: 'all' | 'gateway' | 'worker', proxy?: TcpProxy): Promise<ServeProcess> {
+async function serve(
+  role: 'all' | 'gateway' | 'worker',
+  proxy?: TcpProxy,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServeProcess> {
   const databaseUrl = proxy ? throughProxy(installation.databaseUrl, proxy) : installation.databaseUrl;
-  const started = await startServeProcess({ ...installation, databaseUrl }, role);
+  const started = await startServeProcess({ ...installation, databaseUrl }, role, env);
   closing.push(() => started.end('SIGKILL'));
   if (role !== 'worker') installation.useGateway(started.url);
   return started;
@@ -115,7 +123,7 @@ function conversations() {
       const { violations, counts } = await checkPromises({
         query: installation.query,
         simulator: installation.simulator,
-        workspaceId: acme.workspaceId,
+        workspaceIds: [acme.workspaceId],
         said: all,
         modelCalls,
       });
@@ -262,6 +270,142 @@ describe('a worker that is killed, while another one is paused beyond its lease'
     await new Promise((resolve) => setTimeout(resolve, 1_500)); // what it would send, it would send by now
     await keepAllPromises();
     expect(await paused.end('SIGTERM')).toBe(0);
+  });
+});
+
+describe('a worker that ends in the middle of the steps of a turn', () => {
+  it('repeats no model call and no tool call that was finished, and none that must not be made twice', {
+    timeout: 90_000,
+  }, async () => {
+    await start({ tools: ['look_up', 'book'] });
+    const { simulator, query } = installation;
+    const model = createSteppingModel(installation.model);
+    const world = await startEffectServer();
+    closing.push(() => world.close());
+    const env = {
+      EFFECT_URL: world.url,
+      KONSTRUCT_TOOLS: fileURLToPath(new URL('../support/effect-tools.ts', import.meta.url)),
+    };
+    const said: (Said & Pick<SentMessage, 'threadTs'>)[] = [];
+    const say = async (token: string, wanted: string) => {
+      const text = `<@${acme.agent}> ${token} ${wanted}`;
+      const place = { workspaceId: acme.workspaceId, channelId: acme.general, userId: acme.mara };
+      const sent = await simulator.say({ ...place, text });
+      said.push({ ...sent, token, asked: true, acked: await sent.acked });
+      return sent;
+    };
+    const effectsOf = (text: string) => world.effects.filter((effect) => effect.text === text);
+    const happened = (text: string) => until(`${text} has its effect`, () => effectsOf(text).length > 0);
+    const logged = ({ ts }: SentMessage, outcomes: readonly string[]) =>
+      until(`the log has ${outcomes.join(', ')}`, async () => {
+        const rows = await query(
+          `select s.outcome from konstruct.steps s join konstruct.messages m on m.turn_id = s.turn_id
+           where m.external_id = $1 order by s.position`,
+          [ts],
+        );
+        return rows.map(({ outcome }) => outcome).join() === outcomes.join();
+      });
+
+    // One that is paused beyond its lease, in a tool of each kind.
+    const [, paused] = await Promise.all([serve('gateway'), serve('worker', undefined, env)]);
+    const pausedCalls = ['q1 0', 'q2 0'].map((text) => world.hold(text));
+    const pausedInTool = [await say('q1', 'look_up'), await say('q2', 'book')];
+    await Promise.all(['q1 0', 'q2 0'].map(happened));
+    paused.child.kill('SIGSTOP');
+
+    // One that is asked to stop while a tool runs that does not end.
+    const stopping = await serve('worker', undefined, env);
+    world.hold('q3 0');
+    await say('q3', 'look_up');
+    await happened('q3 0');
+    stopping.child.kill('SIGTERM');
+
+    const victim = await serve('worker', undefined, env);
+    // Between model steps: after two rounds, in the third model call.
+    model.hold('q4', 2);
+    const betweenSteps = await say('q4', 'look_up book');
+    await model.isAsked('q4', 2);
+    await logged(betweenSteps, ['tool_calls', 'ok', 'tool_calls', 'ok']);
+    // In a tool that may be repeated, and in one that must not.
+    world.hold('q5 0');
+    await logged(await say('q5', 'look_up'), ['tool_calls']);
+    await happened('q5 0');
+    world.hold('q6 0');
+    const inBooking = await say('q6', 'book');
+    await happened('q6 0');
+    await logged(inBooking, ['tool_calls', 'started']);
+    // After a tool had its effect, before its end is logged.
+    const answered = world.hold('q7 0');
+    const afterEffect = await say('q7', 'book');
+    await happened('q7 0');
+    const lock = await lockOf(
+      installation.databaseUrl,
+      'select 1 from konstruct.conversations where thread_id = $1 for update',
+      [afterEffect.ts],
+    );
+    expect(lock.rowCount).toBe(1);
+    answered.release();
+    await blocked('log_steps');
+    await victim.end('SIGKILL');
+    await blocked('log_steps', { end: true });
+    await lock.release();
+
+    await serve('worker', undefined, env);
+    const answers = await Promise.all(
+      said.map(async (sent) => textOf(await answerTo(installation, sent, undefined, 30_000))),
+    );
+    await idle(installation);
+    const unknown = expect.stringContaining('Whether it had its effect is unknown');
+    expect(answers).toEqual([
+      'Answer to q1: look_up did q1 0',
+      unknown,
+      'Answer to q3: look_up did q3 0',
+      'Answer to q4: book did q4 1',
+      'Answer to q5: look_up did q5 0',
+      unknown,
+      unknown,
+    ]);
+    expect(await stopping.end('SIGTERM')).toBe(0);
+
+    // What was answered before the end was asked once; the call that was under way again.
+    for (const { token } of said) expect(model.countOf(token, 0), `${token}: first model call`).toBe(1);
+    expect([1, 2].map((rounds) => model.countOf('q4', rounds))).toEqual([1, 2]);
+    const times = ['q1 0', 'q2 0', 'q3 0', 'q4 0', 'q4 1', 'q5 0', 'q6 0', 'q7 0'].map(
+      (text) => `${text}: ${effectsOf(text).length}`,
+    );
+    expect(times).toEqual([
+      'q1 0: 2',
+      'q2 0: 1',
+      'q3 0: 2',
+      'q4 0: 1',
+      'q4 1: 1',
+      'q5 0: 2',
+      'q6 0: 1',
+      'q7 0: 1',
+    ]);
+    for (const text of ['q1 0', 'q3 0', 'q5 0']) {
+      expect(new Set(effectsOf(text).map(({ idempotencyKey }) => idempotencyKey)).size, text).toBe(1);
+    }
+
+    paused.child.kill('SIGCONT');
+    for (const { release } of pausedCalls) release();
+    await until('the paused worker knows that it lost its leases', () => {
+      const lost = paused.lines
+        .filter(({ event }) => event === 'turn.lease_lost')
+        .map(({ turnId }) => turnId);
+      return new Set(lost).size === pausedInTool.length;
+    });
+    expect(await paused.end('SIGTERM')).toBe(0);
+    const modelCalls = model.calls.map(({ token, atMs }) => ({ lastToken: token, atMs }));
+    const { violations, counts } = await checkPromises({
+      query,
+      simulator,
+      workspaceIds: [acme.workspaceId],
+      said,
+      modelCalls,
+    });
+    expect(violations).toEqual([]);
+    expect(counts['turns answered']).toBe(said.length);
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ClaimedTurn, TurnKey } from '../../src/core/turn.ts';
+import type { ClaimedTurn, Step, TurnKey } from '../../src/core/turn.ts';
 import { expireOldRows } from '../../src/stores/retention.ts';
 import { fillDatabase } from '../support/fill-database.ts';
 import {
@@ -55,6 +55,23 @@ function key({ tenantId, conversationId, turnId, fence }: ClaimedTurn): TurnKey 
   return { tenantId, conversationId, turnId, fence };
 }
 
+function step(position: number): Step {
+  return {
+    position,
+    kind: position % 2 === 0 ? 'model' : 'tool',
+    outcome: 'ok',
+    provider: null,
+    model: null,
+    inputTokens: null,
+    outputTokens: null,
+    cachedInputTokens: null,
+    reasoningTokens: null,
+    detail: {},
+    startedAtMs: Date.now(),
+    durationMs: 1,
+  };
+}
+
 const EVENTS = 100;
 
 /** Every hot function, on conversations that are known: copies, edits, deletions, retries and all. */
@@ -75,6 +92,7 @@ async function wayOfMessages(round: number): Promise<void> {
   expect(turns.length).toBe(EVENTS - 5);
   await worker.renew(turns);
   await Promise.all(turns.map((turn) => worker.recordPlaceholder(turn, turn.placeholderId as number, 'p')));
+  await Promise.all(turns.map((turn) => worker.logSteps({ ...key(turn), steps: [step(0), step(1)] })));
   const again = turns.slice(0, 20);
   const progress = { steps: [], placeholderExternalId: null, errorCode: null, errorDetails: null };
   await Promise.all(

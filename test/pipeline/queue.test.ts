@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, TurnKey } from '../../src/core/turn.ts';
+import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, Step, TurnKey } from '../../src/core/turn.ts';
 import type { AdmitMessage } from '../../src/router/admit.ts';
 import { disableConnection } from '../../src/stores/connection-status.ts';
 import {
@@ -17,6 +17,7 @@ beforeAll(async () => {
   database = await createPipelineDatabase();
 });
 afterEach(async () => {
+  await database.endPools(); // each worker has one of its own, and a server only so many connections
   await database.query('delete from konstruct.conversations');
   await database.query(`update konstruct.connections set status = 'active'`);
 });
@@ -101,6 +102,21 @@ describe('a claim', () => {
 });
 
 describe('claiming', () => {
+  it('brings the same of a turn, whether it comes alone, among many or again', async () => {
+    const admit = database.gateway();
+    const worker = database.worker('w');
+    const fieldsOf = (turn: ClaimedTurn) => [...Object.keys(turn), ...Object.keys(turn.agent)].sort();
+    await admit(mention());
+    const alone = only(await worker.claim(1));
+    await Promise.all(Array.from({ length: 8 }, () => admit(mention())));
+    const [among, ...others] = await worker.claim(10);
+    expect(others).toHaveLength(7);
+    await worker.retry(retry(alone, 0));
+    for (const turn of [among, only(await worker.claim(1))]) {
+      expect(turn && fieldsOf(turn)).toEqual(fieldsOf(alone));
+    }
+  });
+
   it('gives no conversation to two workers', async () => {
     const admit = database.gateway();
     await Promise.all(Array.from({ length: 120 }, () => admit(mention())));
@@ -253,10 +269,10 @@ describe('a lease', () => {
 
   it('that is renewed is kept', async () => {
     await database.gateway()(mention());
-    const worker = database.worker('w', { leaseMs: 150 });
+    const worker = database.worker('w', { leaseMs: 1_000 });
     const turn = only(await worker.claim(1));
     for (let index = 0; index < 4; index += 1) {
-      await sleep(60);
+      await sleep(350);
       expect(await worker.renew([turn])).toEqual([true]);
       expect(await database.worker('other').claim(1)).toEqual([]);
     }
@@ -338,6 +354,89 @@ describe('a turn that is put back', () => {
       steps: 1,
       deliveries: [{ kind: 'placeholder', status: 'sent', externalId: 'p1' }],
     });
+  });
+});
+
+describe('the log of a turn', () => {
+  const step = (position: number, overrides: Partial<Step> = {}): Step => ({
+    position,
+    kind: 'tool',
+    outcome: 'ok',
+    provider: null,
+    model: null,
+    inputTokens: null,
+    outputTokens: null,
+    cachedInputTokens: null,
+    reasoningTokens: null,
+    detail: { output: `of ${position}` },
+    startedAtMs: Date.now(),
+    durationMs: 5,
+    ...overrides,
+  });
+  const outcomes = (turn: ClaimedTurn) =>
+    turn.loggedSteps.map(({ position, outcome }) => `${position} ${outcome}`);
+
+  it('is handed to whoever takes the turn over, and goes on behind its last step', async () => {
+    await database.gateway()(mention());
+    const mortal = database.worker('mortal', { leaseMs: 100 });
+    const turn = only(await mortal.claim(1));
+    expect(turn).toMatchObject({ steps: 0, loggedSteps: [] });
+    const model = step(0, { kind: 'model', outcome: 'tool_calls', detail: { text: 'x' } });
+    expect(await mortal.logSteps({ ...key(turn), steps: [model, step(3)] })).toBe(true);
+    await sleep(120);
+    const taken = only(await database.worker('other').claim(1));
+    expect(outcomes(taken)).toEqual(['0 tool_calls', '3 ok']);
+    expect(taken.loggedSteps[1]).toMatchObject({ kind: 'tool', detail: { output: 'of 3' }, durationMs: 5 });
+    expect(taken.steps).toBe(4); // 1 and 2 are calls that did not come to their end
+  });
+
+  it('waits for the disk', async () => {
+    const client = await database.pool(1).connect();
+    try {
+      await client.query('begin');
+      await client.query(`select log_steps('w', '[]')`);
+      const { rows } = await client.query('show synchronous_commit');
+      expect(rows).toEqual([{ synchronous_commit: 'on' }]);
+    } finally {
+      await client.query('rollback');
+      client.release();
+    }
+  });
+
+  it('takes the end of a call once, in the place of its start; a write that comes twice changes nothing', async () => {
+    await database.gateway()(mention());
+    const worker = database.worker('w');
+    const turn = only(await worker.claim(1));
+    const log = (...steps: readonly Step[]) => worker.logSteps({ ...key(turn), steps });
+    expect(await log(step(0, { outcome: 'started', detail: {} }))).toBe(true);
+    expect(await log(step(0, { outcome: 'started', detail: {} }))).toBe(true);
+    expect(await log(step(0))).toBe(true);
+    expect(await log(step(0, { outcome: 'error' }))).toBe(true);
+    expect(await log(step(0, { outcome: 'started' }))).toBe(true);
+    await worker.retry(retry(turn, 0));
+    expect(outcomes(only(await worker.claim(1)))).toEqual(['0 ok']);
+  });
+
+  it('is closed to a worker that lost the turn, to other owners, tenants and turns, and after the commit', async () => {
+    const admit = database.gateway();
+    const slow = database.worker('slow', { leaseMs: 20 });
+    await admit(mention());
+    const stale = only(await slow.claim(1));
+    await sleep(40);
+    const worker = database.worker('w');
+    const turn = only(await worker.claim(1));
+    await admit(messageEvent(database.tenants[1]));
+    const foreign = only(await worker.claim(1));
+    const steps = [step(0)];
+    expect(await slow.logSteps({ ...key(stale), steps })).toBe(false);
+    expect(await database.worker('thief').logSteps({ ...key(turn), steps })).toBe(false);
+    expect(await worker.logSteps({ ...key(turn), tenantId: foreign.tenantId, steps })).toBe(false);
+    expect(await worker.logSteps({ ...key(turn), turnId: foreign.turnId, steps })).toBe(false);
+    await worker.commit(commitment(turn));
+    expect(await worker.logSteps({ ...key(turn), steps })).toBe(false);
+    expect(await database.query('select 1 from konstruct.steps where turn_id = $1', [turn.turnId])).toEqual(
+      [],
+    );
   });
 });
 

@@ -3,8 +3,12 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSlackChannel } from '../../src/channels/slack/index.ts';
 import { createCipher } from '../../src/core/cipher.ts';
+import type { ModelPool, ModelResult } from '../../src/core/model.ts';
+import type { Tool } from '../../src/core/tool.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import { createReceiver, type Receiver } from '../../src/gateway/create-receiver.ts';
+import { createRunTurn } from '../../src/orchestrator/create-run-turn.ts';
+import { createTurnQueue } from '../../src/queue/create-turn-queue.ts';
 import { createAdmit } from '../../src/router/admit.ts';
 import { createBlockedBuckets } from '../../src/router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from '../../src/router/create-connection-directory.ts';
@@ -107,5 +111,98 @@ describe('between a verified event and its ack', () => {
     await event({ type: 'message', text: 'I am a bot', bot_id: 'B0OTHER' });
     await event({ type: 'reaction_added' });
     expect(queries).toEqual([]);
+  });
+});
+
+describe('a turn', () => {
+  const look: Tool = {
+    name: 'look',
+    description: 'Looks.',
+    title: 'Looking',
+    inputSchema: { type: 'object' },
+    isRepeatable: true,
+    run: async () => 'seen',
+  };
+
+  /** Runs one turn over the recorded pool, with a model that wants these rounds of tools before it answers. */
+  async function queriesOfTurn(rounds: readonly (readonly Tool[])[]): Promise<readonly string[]> {
+    await event();
+    const queue = createTurnQueue({
+      pool,
+      owner: 'w',
+      leaseMs: 15_000,
+      historyMessages: 60,
+      clock: Date.now,
+    });
+    queries = [];
+    const [turn] = await queue.claim(1);
+    if (!turn) throw new Error('There is no turn.');
+    let asked = 0;
+    const generate = async (): Promise<ModelResult> => {
+      const calls = rounds[asked] ?? [];
+      asked += 1;
+      return {
+        text: 'Answer.',
+        finish: calls.length > 0 ? 'tool_calls' : 'stop',
+        toolCalls: calls.map(({ name }, index) => ({ id: `${index}`, name, input: {}, rawInput: '{}' })),
+        object: null,
+        usage: {
+          inputTokens: 1,
+          outputTokens: 1,
+          cachedInputTokens: 0,
+          cacheWriteTokens: 0,
+          reasoningTokens: 0,
+        },
+        provider: 'demo',
+        model: 'm',
+        attempts: [],
+      };
+    };
+    const tools = new Map(rounds.flat().map((tool) => [tool.name, tool]));
+    const runTurn = createRunTurn({
+      ledger: queue,
+      models: { generate } as unknown as ModelPool,
+      delivery: {
+        placeholder: async () => ({ state: 'shown', messageId: `p${turn.turnId}` }),
+        progress: async () => {},
+        answer: async () => ({ externalIds: [`p${turn.turnId}`], error: null }),
+        split: (_turn, reply) => [reply],
+        readThread: async () => null,
+        personName: async () => null,
+      },
+      preparePrompt: async () => ({ system: '', messages: [] }),
+      toolsOf: () => tools,
+      isHeld: queue.isHeld,
+      toolDeadlineMs: 1_000,
+      maxOutputTokens: 100,
+      ...systemTime,
+      journeys: noJourneys,
+      log: silentLog,
+      modelRetryDelaysMs: [],
+      deliveryRetryDelaysMs: [],
+    });
+    await runTurn(turn, new AbortController().signal);
+    return queries;
+  }
+
+  it('takes three round trips: its log costs nothing where no tool is used', async () => {
+    expect(await queriesOfTurn([])).toEqual(['claim_turns', 'commit_turns', 'finish_turns']);
+  });
+
+  it('adds one for what the model wants and one for what comes of it, and what finishes together goes together', async () => {
+    const rounds = await queriesOfTurn([[look, look, look]]);
+    expect(rounds.filter((name) => name !== 'log_steps')).toEqual([
+      'claim_turns',
+      'commit_turns',
+      'finish_turns',
+    ]);
+    expect(rounds.length).toBeLessThanOrEqual(5);
+  });
+
+  it('writes the start of a call that must not be made twice with what the model wanted', async () => {
+    const book = { ...look, name: 'book', isRepeatable: false };
+    const inOrder = await queriesOfTurn([[book]]);
+    expect(inOrder.slice(0, -2).filter((name) => name === 'log_steps').length).toBeLessThanOrEqual(3);
+    expect(inOrder.slice(-2)).toEqual(['commit_turns', 'finish_turns']);
   });
 });

@@ -12,6 +12,11 @@ export interface Utterance {
   readonly threadTs?: string;
 }
 
+/** What stands there while the agent works, with or without the tool that runs. */
+function isPlaceholder(text: string): boolean {
+  return text === PLACEHOLDER || text.startsWith(`${PLACEHOLDER} · `);
+}
+
 /** Text of a message as the person sees it. */
 export function textOf(message: ControlMessage): string {
   return message.markdown ?? message.text;
@@ -30,7 +35,7 @@ export async function answerTo(
       message.channelId === sent.channelId &&
       message.threadId === (sent.threadTs ?? sent.ts) &&
       message.messageId > sent.ts &&
-      textOf(message) !== PLACEHOLDER &&
+      !isPlaceholder(textOf(message)) &&
       matches(textOf(message)),
     timeoutMs,
   );

@@ -9,8 +9,17 @@ export interface ModelAnswer {
   readonly text: string;
   /** `refused`: Anthropic `refusal`, OpenAI a refusal part, Gemini `SAFETY`, chat completions `content_filter`. */
   readonly finish?: 'stop' | 'length' | 'refused';
+  /** Tools it wants called; the finish is then that. */
+  readonly toolCalls?: readonly WireToolCall[];
   /** `null`: the answer carries no usage, as some compatible servers do. */
   readonly usage?: AnswerUsage | null;
+}
+
+/** A tool call on the wire; `input` as text is sent as it stands, whether it is JSON or not. */
+export interface WireToolCall {
+  readonly id: string;
+  readonly name: string;
+  readonly input: Readonly<Record<string, unknown>> | string;
 }
 
 interface AnswerUsage {
@@ -24,8 +33,16 @@ interface AnswerUsage {
 export interface PromptOnTheWire {
   readonly model: string;
   readonly system: string;
-  readonly messages: readonly { readonly role: 'user' | 'assistant'; readonly content: string }[];
+  readonly messages: readonly MessageOnTheWire[];
   readonly maxOutputTokens: number | null;
+}
+
+export interface MessageOnTheWire {
+  /** `tool`: the result of one call, where the protocol is that of chat completions. */
+  readonly role: 'user' | 'assistant' | 'tool';
+  readonly content: string;
+  readonly toolCalls?: readonly WireToolCall[];
+  readonly toolCallId?: string;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -197,13 +214,11 @@ const chatCompletions: WireProtocol = {
     return {
       model: text(body.model, 'model'),
       system: system.map((message) => partsText(message.content, 'messages')).join('\n'),
-      messages: messages
-        .filter((message) => !system.includes(message))
-        .map((message) => turn(message.role, message.content)),
+      messages: messages.filter((message) => !system.includes(message)).map(chatMessage),
       maxOutputTokens: typeof body.max_tokens === 'number' ? body.max_tokens : null,
     };
   },
-  answer({ text: answerText, finish = 'stop', usage = defaultUsage }, model) {
+  answer({ text: answerText, finish = 'stop', toolCalls, usage = defaultUsage }, model) {
     return {
       id: 'chatcmpl-01',
       object: 'chat.completion',
@@ -212,8 +227,20 @@ const chatCompletions: WireProtocol = {
       choices: [
         {
           index: 0,
-          message: { role: 'assistant', content: answerText },
-          finish_reason: { stop: 'stop', length: 'length', refused: 'content_filter' }[finish],
+          message: {
+            role: 'assistant',
+            content: answerText,
+            ...(toolCalls && {
+              tool_calls: toolCalls.map(({ id, name, input }) => ({
+                id,
+                type: 'function',
+                function: { name, arguments: typeof input === 'string' ? input : JSON.stringify(input) },
+              })),
+            }),
+          },
+          finish_reason: toolCalls
+            ? 'tool_calls'
+            : { stop: 'stop', length: 'length', refused: 'content_filter' }[finish],
         },
       ],
       ...(usage && {
@@ -257,6 +284,38 @@ function turn(role: unknown, content: unknown): PromptOnTheWire['messages'][numb
   const turnText = partsText(content, 'messages');
   demand(turnText.trim() !== '', 'messages: text content blocks must be non-empty');
   return { role: role === 'user' ? 'user' : 'assistant', content: turnText };
+}
+
+/** https://platform.openai.com/docs/api-reference/chat/create: calls and results name each other. */
+function chatMessage(
+  message: Json,
+  index: number,
+  messages: readonly Json[],
+): PromptOnTheWire['messages'][number] {
+  if (message.role === 'tool') {
+    const id = text(message.tool_call_id, 'tool_call_id');
+    const asked = messages
+      .slice(0, index)
+      .flatMap(({ tool_calls: calls }) => (Array.isArray(calls) ? (calls as readonly Json[]) : []));
+    demand(
+      asked.some((call) => call.id === id),
+      `tool_call_id ${id} of "messages" was not asked for`,
+    );
+    return { role: 'tool', content: partsText(message.content, 'messages'), toolCallId: id };
+  }
+  if (message.role !== 'assistant' || message.tool_calls === undefined) {
+    return turn(message.role, message.content);
+  }
+  const toolCalls = list(message.tool_calls, 'tool_calls').map((call) => {
+    const { name, arguments: input } = call.function as Json;
+    const id = text(call.id, 'tool_calls.id');
+    demand(
+      messages.slice(index).some(({ tool_call_id: answered }) => answered === id),
+      `tool_calls must be followed by tool messages: ${id} was not`,
+    );
+    return { id, name: text(name, 'tool_calls.name'), input: JSON.parse(String(input)) as Json };
+  });
+  return { role: 'assistant', content: String(message.content ?? ''), toolCalls };
 }
 
 function partsText(content: unknown, field: string): string {

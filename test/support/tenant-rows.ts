@@ -62,6 +62,7 @@ export const newRows: Readonly<Record<string, (tenant: TenantWithRows) => Row>> 
     position: Math.floor(Math.random() * 2 ** 31),
     channel_id: 'C1',
   }),
+  backlogs: (t) => ({ tenant_id: t.tenantId }),
   rate_buckets: (t) => ({ tenant_id: t.tenantId, key: randomUUID(), tokens: 1, refilled_at: new Date() }),
 };
 

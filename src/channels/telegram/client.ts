@@ -2,6 +2,7 @@ import type { ConnectionAccess } from '../../core/channel.ts';
 import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import { isKonstructError, KonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { type Metrics, noMetrics } from '../../core/metrics.ts';
 import { createKeptAliveHttp } from '../kept-alive-http.ts';
 import { asRecord, type JsonRecord } from '../read-json.ts';
 import type { Place } from './ids.ts';
@@ -15,6 +16,7 @@ export interface TelegramClientOptions {
   readonly random: Random;
   readonly sleep: Sleep;
   readonly log: Log;
+  readonly metrics?: Metrics;
   /** For one HTTP exchange. */
   readonly timeoutMs: number;
   /** For all waiting of one call: for its place in the chat and for Telegram's retry_after. */
@@ -55,7 +57,8 @@ const TOKEN = /^\d{1,16}:[A-Za-z0-9_-]{1,200}$/;
 
 /** The token comes with each call, as the Bot API has it in the path, and is not kept. */
 export function createTelegramClient(options: TelegramClientOptions): TelegramClient {
-  const { apiUrl, clock, random, sleep, log } = options;
+  const { apiUrl, clock, random, sleep, log, metrics = noMetrics } = options;
+  const limited = metrics.counter('konstruct_platform_rate_limited_total', { channel: 'telegram' });
   const pacing = createPacing(clock);
   const http = createKeptAliveHttp();
 
@@ -127,6 +130,7 @@ export function createTelegramClient(options: TelegramClientOptions): TelegramCl
           if (isKonstructError(error, 'platform_rate_limited') && place !== null) {
             const retryAfterMs = error.retryAfterMs ?? 0;
             pacing.hold(access.connectionId, place, retryAfterMs);
+            limited.increment();
             log.warn('telegram.rate_limited', { connectionId: access.connectionId, method, retryAfterMs });
             continue;
           }

@@ -33,7 +33,7 @@ export function formatDeadLetter(letter: DeadLetter, { messages, steps, deliveri
     ]),
     'Steps',
     ...steps.flatMap(({ position, kind, outcome, provider, model, startedAt, durationMs, detail }) => [
-      `  ${position}  ${startedAt.toISOString()}  ${kind}  ${outcome}  ${provider ?? '-'} ${model ?? '-'}  ${durationMs} ms`,
+      `  ${position}  ${startedAt.toISOString()}  ${kind}  ${outcome}  ${kind === 'tool' ? String(detail.name) : `${provider ?? '-'} ${model ?? '-'}`}  ${durationMs} ms`,
       ...attemptLines(detail),
     ]),
     'Deliveries',

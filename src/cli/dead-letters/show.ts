@@ -50,7 +50,11 @@ async function read(
 function withoutTexts(log: DeadLetterLog) {
   return {
     messages: log.messages.map(({ text: _, ...rest }) => rest),
-    steps: log.steps,
+    // What tools were asked and what they gave is text of people too.
+    steps: log.steps.map(({ detail: { attempts, name }, ...rest }) => ({
+      ...rest,
+      detail: { ...(attempts === undefined ? {} : { attempts }), ...(name === undefined ? {} : { name }) },
+    })),
     deliveries: log.deliveries.map(({ text: _, ...rest }) => rest),
   };
 }

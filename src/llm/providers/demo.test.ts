@@ -74,7 +74,7 @@ describe('demo', () => {
 
   it('reports no tokens, because it used none', async () => {
     const { usage, attempts } = await ask('Hello');
-    expect(Object.values(usage)).toEqual([null, null, null, null]);
+    expect(Object.values(usage)).toEqual([null, null, null, null, null]);
     expect(attempts).toMatchObject([{ provider: 'demo', outcome: 'ok', status: null }]);
   });
 });

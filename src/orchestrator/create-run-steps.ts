@@ -1,0 +1,183 @@
+import type { Clock } from '../core/clock.ts';
+import { isKonstructError, KonstructError } from '../core/errors.ts';
+import type { JourneyRecorder } from '../core/journey.ts';
+import type { Log } from '../core/log.ts';
+import type { ModelMessage, ModelPool, ModelResult } from '../core/model.ts';
+import type { Tool } from '../core/tool.ts';
+import type { ClaimedTurn, Step } from '../core/turn.ts';
+import type { TurnControl } from '../core/turn-control.ts';
+import type { PreparePrompt } from './create-prepare-prompt.ts';
+import { markTurn } from './mark-turn.ts';
+import { runToolRound } from './run-tool-round.ts';
+import type { StepLog } from './step-log.ts';
+import { createTurnLimits } from './turn-limits.ts';
+import { failedStep, type ModelOutcome, modelStep } from './turn-outcome.ts';
+import { readTranscript, type TurnTranscript } from './turn-transcript.ts';
+
+export interface RunStepsOptions {
+  readonly models: ModelPool;
+  readonly preparePrompt: PreparePrompt;
+  /** What an agent may use, by name. */
+  readonly toolsOf: (turn: ClaimedTurn) => ReadonlyMap<string, Tool>;
+  /**
+   * Whether this process may still act for the turn, by its own clock: a process that was stopped and goes on asks neither
+   * a tool nor a model for what another does meanwhile.
+   */
+  readonly isHeld: (turn: ClaimedTurn) => boolean;
+  readonly maxOutputTokens: number;
+  /** How long one tool call may take, in ms. */
+  readonly toolDeadlineMs: number;
+  readonly clock: Clock;
+  readonly journeys: JourneyRecorder;
+  readonly log: Log;
+}
+
+/** What the work on one turn needs of those around it. */
+export interface TurnSurroundings {
+  readonly stepLog: StepLog;
+  readonly control: TurnControl;
+  /** Tells people which tool runs; the function that is returned says that it has ended. */
+  readonly show: (title: string) => () => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Works on a turn until there is an answer: the model, the tools that it wants, the model again. Each finished step goes
+ * to the log at once; the model call that answers is left to the commit. A turn that has a log goes on at its end.
+ *
+ * Never throws: how it ended is the outcome, with the steps that are not logged yet.
+ */
+export function createRunSteps(
+  options: RunStepsOptions,
+): (turn: ClaimedTurn, surroundings: TurnSurroundings) => Promise<ModelOutcome> {
+  const { models, clock, journeys } = options;
+
+  return async (turn, surroundings) => {
+    if (!turn.messages.some(({ ofTurn, direction }) => ofTurn && direction === 'in')) {
+      return { ok: true, result: null, limit: null, steps: [] }; // deleted while the turn waited for another attempt
+    }
+    const startedAtMs = clock();
+    const transcript = readTranscript(turn);
+    const steps: Step[] = [];
+    let outcome: ModelOutcome;
+    try {
+      outcome = await work(turn, transcript, surroundings, steps);
+      markTurn(journeys, turn, 'model', clock(), clock() - startedAtMs, modelOf(outcome));
+    } catch (error) {
+      outcome = { ok: false, error, steps: surroundings.signal.aborted ? [] : steps };
+    }
+    try {
+      await surroundings.stepLog.flush(); // what follows writes behind it
+    } catch (error) {
+      return { ok: false, error, steps: [] };
+    }
+    return outcome;
+  };
+
+  function checkLease(turn: ClaimedTurn): void {
+    if (!options.isHeld(turn)) throw new KonstructError('lease_lost');
+  }
+
+  /** @param unlogged where a step is put that is written with the end of the attempt */
+  async function work(
+    turn: ClaimedTurn,
+    transcript: TurnTranscript,
+    surroundings: TurnSurroundings,
+    unlogged: Step[],
+  ): Promise<ModelOutcome> {
+    const { stepLog, control, signal } = surroundings;
+    const tools = options.toolsOf(turn);
+    const limits = createTurnLimits(turn.agent, transcript, clock);
+    const prompt = await noted(() => options.preparePrompt(turn, signal));
+    for (;;) {
+      const callSignal = control.callSignal();
+      const turnSignal = AbortSignal.any([signal, callSignal]);
+      try {
+        const round = transcript.openRound;
+        checkLease(turn);
+        if (round !== null) {
+          const before = transcript.toolCalls - round.calls.length;
+          const first = round.calls[0]?.position ?? 0;
+          await runToolRound({
+            turn,
+            round,
+            tools,
+            refusal: (position) => limits.refusesCall(before + position - first),
+            deadlineMs: () => Math.min(options.toolDeadlineMs, limits.leftMs()),
+            show: surroundings.show,
+            stepLog,
+            signal: turnSignal,
+            clock,
+            log: options.log,
+          });
+        }
+        if (transcript.modelCalls > 0) transcript.join(await control.arrivals());
+        checkLease(turn);
+        const limit = limits.reached();
+        const startedAtMs = clock();
+        const result = await noted(() =>
+          models.generate({
+            tenantId: turn.tenantId,
+            route: turn.agent.route,
+            system: prompt.system,
+            messages: [...prompt.messages, ...withNote(transcript.messages, limit)],
+            // Named in the last call too: some providers refuse results of tools that they are not told of.
+            ...(tools.size > 0 ? { tools: [...tools.values()].map(toSpec) } : {}),
+            ...(tools.size > 0 && limit !== null ? { toolChoice: 'none' as const } : {}),
+            maxOutputTokens: options.maxOutputTokens,
+            signal: turnSignal,
+          }),
+        );
+        const position = transcript.nextPosition;
+        if (result.toolCalls.length === 0 || limit !== null) {
+          // What it wants after all is not done: whatever it said is the answer.
+          const finish = result.finish === 'tool_calls' ? 'stop' : result.finish;
+          return {
+            ok: true,
+            result,
+            limit,
+            steps: [modelStep(position, startedAtMs, clock(), { ...result, finish })],
+          };
+        }
+        const { text, calls } = transcript.open(result);
+        const detail = { text, toolCalls: calls.map(({ call }) => call) };
+        stepLog.add(modelStep(position, startedAtMs, clock(), { ...result, finish: 'tool_calls' }, detail));
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!callSignal.aborted) throw error;
+        if (!isKonstructError(callSignal.reason, 'aborted')) throw callSignal.reason;
+        unlogged.length = 0; // a call that was called off is no failure
+      }
+    }
+
+    async function noted<T>(call: () => Promise<T>): Promise<T> {
+      const startedAtMs = clock();
+      try {
+        return await call();
+      } catch (error) {
+        unlogged.push(failedStep(transcript.nextPosition, startedAtMs, clock(), error));
+        throw error;
+      }
+    }
+  }
+}
+
+function toSpec({ name, description, inputSchema }: Tool) {
+  return { name, description, inputSchema };
+}
+
+/** The last call is told why it has no tools: otherwise it may announce what it cannot do any more. */
+function withNote(messages: readonly ModelMessage[], limit: string | null): readonly ModelMessage[] {
+  const last = messages.at(-1);
+  if (limit === null || last?.role !== 'tool') return messages;
+  const note = `[You have taken the ${limit} that you may take for one answer. Answer now with what you have, and say what is missing.]`;
+  const results = last.results.map((result, index) =>
+    index === last.results.length - 1 ? { ...result, output: `${result.output}\n\n${note}` } : result,
+  );
+  return [...messages.slice(0, -1), { role: 'tool', results }];
+}
+
+function modelOf(outcome: ModelOutcome): string | undefined {
+  const result: ModelResult | null = outcome.ok ? outcome.result : null;
+  return result === null ? undefined : `${result.provider} ${result.model}`;
+}
