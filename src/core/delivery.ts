@@ -30,6 +30,8 @@ export interface Delivery {
     placeholder: Placeholder,
     signal: AbortSignal,
   ): Promise<DeliveryProgress>;
+  /** Whether something sent can be found again on the platform when nobody remembers it. */
+  findsAgain(turn: ClaimedTurn): boolean;
   /** Cuts a reply into parts that the platform takes. */
   split(turn: ClaimedTurn, reply: string): readonly string[];
   /** Reads the thread; `null` when the platform does not let us. */

@@ -20,7 +20,8 @@ const CLOCK_MARGIN_MS = 60_000;
 
 /**
  * Sends what turns have to say. A send whose outcome is unknown is never simply repeated: first the platform is asked
- * whether the message with this delivery's marker stands there (invariant 2).
+ * whether the message with this delivery's marker stands there (invariant 2). Where the platform cannot be asked, an
+ * answer that may have arrived is not sent again: the turn is kept as a dead letter, for somebody who can look.
  */
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { metrics = noMetrics } = options;
@@ -45,6 +46,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     if (deliveryId === null || !channel.capabilities.edit) return { state: 'absent' };
     try {
       if (earlier) {
+        // Where nobody can tell whether it stands there, the turn goes on without: two of them would be worse.
+        if (!channel.capabilities.findByMarker) return { state: 'absent' };
         const found = await channel.findByMarker(access, target, markerOf(turn, deliveryId), signal);
         if (found) return { state: 'shown', messageId: found.messageId };
       }
@@ -86,7 +89,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const access = accessOf(turn);
     const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
     let messageId = shown.state === 'shown' ? shown.messageId : null;
-    if (shown.state === 'unknown') {
+    if (shown.state === 'unknown' && channel.capabilities.findByMarker) {
       const found = await channel.findByMarker(access, target, markerOf(turn, shown.deliveryId), signal);
       messageId = found?.messageId ?? null;
     }
@@ -113,7 +116,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const access = accessOf(turn);
     const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
     const marker = markerOf(turn, part.deliveryId);
+    const { findByMarker } = channel.capabilities;
     if (part.state === 'unknown') {
+      if (!findByMarker) throw new KonstructError('delivery_uncertain');
       const found = await channel.findByMarker(access, target, marker, signal);
       if (found) return found.messageId;
     }
@@ -123,6 +128,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         .messageId;
     } catch (error) {
       if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
+      if (!findByMarker) throw new KonstructError('delivery_uncertain', undefined, { cause: error });
       const found = await channel.findByMarker(access, target, marker, signal);
       if (found) return found.messageId;
       throw error;
@@ -158,6 +164,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       }
       return { externalIds, error: null };
     },
+    findsAgain: (turn) => channelOf(turn).capabilities.findByMarker,
     split: (turn, reply) => channelOf(turn).split(reply),
     readThread: (turn, limit, signal) =>
       channelOf(turn).fetchThread(

@@ -166,6 +166,7 @@ describe('a turn', () => {
         placeholder: async () => ({ state: 'shown', messageId: `p${turn.turnId}` }),
         progress: async () => {},
         answer: async () => ({ externalIds: [`p${turn.turnId}`], error: null }),
+        findsAgain: () => true,
         split: (_turn, reply) => [reply],
         readThread: async () => null,
         personName: async () => null,

@@ -167,12 +167,12 @@ describe('a chain of replies', () => {
     await telegram.say(group, { from: tomas, text: 'among ourselves', replyTo: third.message_id });
     await installation.idle();
     expect(model.requests.length, 'it is no longer followed').toBe(requests);
+    model.respond(() => 'Always.');
     const late = await telegram.say(group, {
       from: tomas,
       text: 'still there?',
       replyTo: big.message_id,
     });
-    model.respond(() => 'Always.');
     expect((await installation.answerTo(late)).text, 'a reply to the bot is for the bot').toBe('Always.');
     await installation.idle();
   });

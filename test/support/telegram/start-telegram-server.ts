@@ -53,6 +53,8 @@ export interface TelegramServer {
   edit(chatId: number, messageId: number, text: string): Promise<void>;
   /** Sends any update to one bot, or one it has had already. */
   send(token: string, update: Readonly<Record<string, unknown>>): Promise<Update>;
+  /** @BotFather's /revoke: the token is refused from now on. */
+  revoke(token: string): void;
   /** What bots sent and changed, in order. */
   readonly shown: readonly { readonly botId: number; readonly message: Message }[];
   close(): Promise<void>;
@@ -277,6 +279,10 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
       await tell(chat, 'edited_message', message);
     },
     send: (token, update) => enqueue(requireBot(token), update),
+    revoke(token) {
+      requireBot(token).endPoll?.(false);
+      bots.delete(token);
+    },
     async close() {
       closed = true;
       for (const bot of bots.values()) bot.endPoll?.(false);
