@@ -1,4 +1,4 @@
-// Longer than other files on purpose: cut up, the order in which a message passes the parts could not be read any more.
+// Longer than 400 lines: the one place that knows every part, read in the order in which a message passes them.
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
@@ -9,7 +9,8 @@ import type { Cipher } from './core/cipher.ts';
 import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
-import type { ProviderKeys } from './core/model.ts';
+import type { ProviderKeys, ProviderLimits, ProviderName } from './core/model.ts';
+import type { RedisAddress } from './core/redis-address.ts';
 import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
@@ -27,6 +28,7 @@ import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
 import { createSubscriptions } from './gateway/create-subscriptions.ts';
+import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
@@ -35,9 +37,11 @@ import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker, type Worker } from './queue/create-worker.ts';
 import { readQueueStatus } from './queue/read-queue-status.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
+import { openRedisFilter } from './redis/open-redis-filter.ts';
 import { createAdmit } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
+import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
 import { type BusyBounds, watchBacklog } from './router/watch-backlog.ts';
 import { listChannelConnections, listChannelsInUse } from './stores/channel-connections.ts';
@@ -45,19 +49,23 @@ import { disableConnection } from './stores/connection-status.ts';
 import { findConnection, openCredentials, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
 import { endEngagement } from './stores/engagement.ts';
+import { createModelKeyDirectory } from './stores/model-keys.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
-import { expireOldRows } from './stores/retention.ts';
+import { expireLedger, expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
 import { createMetrics, type MetricsRegistry } from './telemetry/create-metrics.ts';
 import { watchProcess } from './telemetry/watch-process.ts';
+import { watchRedis } from './telemetry/watch-redis.ts';
 import { createToolBox } from './tools/create-tool-box.ts';
 import { createCurrentTime } from './tools/current-time.ts';
 import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
+  /** Shares rate limits and the duplicate filter between gateways; absent: PostgreSQL does. */
+  readonly redis?: RedisAddress | null;
   readonly role: 'all' | 'gateway' | 'worker';
   readonly host: string;
   readonly port: number;
@@ -70,12 +78,15 @@ export interface AppOptions {
   /** Where platforms reach us, without a slash at its end; absent: they cannot, so events are fetched where possible. */
   readonly publicUrl?: string | null;
   readonly providerKeys: ProviderKeys;
+  /** How much this process asks of a provider at a time; absent: as much as comes. */
+  readonly providerLimits?: Readonly<Partial<Record<ProviderName, ProviderLimits>>>;
   readonly workerConcurrency: number;
   readonly retentionDays: number;
   /** Turns of one tenant at a time over all workers, unless it has a number of its own; `null`: any number. */
   readonly tenantConcurrency?: number | null;
   /** From when on people are told that answers take a while; `null`: never. */
   readonly busy?: BusyBounds | null;
+  readonly ledgerRetentionDays: number;
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;
@@ -186,7 +197,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     const workPool = pool('work', isWorker ? WORKER_CONNECTIONS : 2);
     const database = createDatabase(workPool);
     const readQueue = async () => ({ ...(await readQueueStatus(workPool)) });
-    const listener = await listen(databaseUrl, { log });
+    const redisAddress = isGateway ? (options.redis ?? null) : null;
+    const listener = await listen(databaseUrl, { log, also: redisAddress ? 'konstruct_begun' : null });
     closing.push(() => listener.stop());
     const definitions = options.channels ?? channelTable;
     const settings: Readonly<Record<string, PlatformSettings>> = {
@@ -206,6 +218,13 @@ export async function startApp(options: AppOptions): Promise<App> {
     const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
     listener.on('konstruct_changed', () => directory.invalidate());
     let worker: Worker | null = null;
+    const toDatabase = createAdmit(admitPool ?? workPool, () => worker);
+    const { isListening } = listener;
+    const redis = redisAddress && (await openRedisFilter({ address: redisAddress, isListening, clock, log }));
+    if (redis) {
+      closing.push(() => redis.close());
+      listener.on('konstruct_begun', (_fromProcessId, thread) => redis.forgetThread(thread));
+    }
     let jobs: Jobs | null = null;
     const backlog =
       isGateway && options.busy
@@ -213,7 +232,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         : null;
     closing.push(() => backlog?.stop());
     const route = createRouter({
-      admit: createAdmit(admitPool ?? workPool, () => worker),
+      admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
@@ -244,7 +263,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     }));
     const server = createHttpServer({
       receivers: isGateway ? receivers : [],
-      health: createHealth({ version: options.version, role: options.role, queue: readQueue }),
+      health: createHealth({ version: options.version, role: options.role, queue: readQueue, redis }),
       phase: () => phase,
       readMetrics: () => metrics.read(),
       metrics,
@@ -256,10 +275,15 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     // 3 queue, 4 orchestrator, 5 models and 6 delivery: what goes out
     const routes = createRouteDirectory({ database, cipher, fallback: defaultRoute(options.providerKeys) });
-    listener.on('konstruct_changed', () => routes.invalidate());
+    const modelKeys = createModelKeyDirectory(database, cipher);
+    listener.on('konstruct_changed', () => {
+      routes.invalidate();
+      modelKeys.invalidate();
+    });
+    const owner = `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`;
     const queue = createTurnQueue({
       pool: workPool,
-      owner: `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`,
+      owner,
       leaseMs: timing.leaseMs,
       historyMessages: HISTORY_MESSAGES,
       tenantTurns: options.tenantConcurrency ?? null,
@@ -267,9 +291,16 @@ export async function startApp(options: AppOptions): Promise<App> {
       metrics,
     });
     const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log, metrics });
+    const budget = openBudgetGate({ pool: workPool, owner, clock, wallClock, sleep, log });
+    listener.on('konstruct_changed', () => budget.invalidate());
+    budget.start();
+    closing.push(() => budget.stop());
     const models = createModelPool({
       routes: (name) => routes.find(name),
       keys: options.providerKeys,
+      tenantKeys: modelKeys.find,
+      limits: (provider) => options.providerLimits?.[provider],
+      budget,
       clock,
       random,
       sleep,
@@ -344,8 +375,12 @@ export async function startApp(options: AppOptions): Promise<App> {
           againAfterMs: (await sendNotices(signal)) ? NOTICE_RETRY_MS : null,
         }),
         retention: async (signal) => {
-          const before = new Date(wallClock() - options.retentionDays * 86_400_000);
-          log.info('retention.done', { ...(await expireOldRows(workPool, before, signal)) });
+          const daysAgo = (days: number) => new Date(wallClock() - days * 86_400_000);
+          const before = daysAgo(options.retentionDays);
+          log.info('retention.done', {
+            ...(await expireOldRows(workPool, before, signal)),
+            ...(await expireLedger(workPool, daysAgo(options.ledgerRetentionDays), signal)),
+          });
           return { againAfterMs: null };
         },
       },
@@ -357,6 +392,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     await warmUp([...(admitPool ? [admitPool] : []), workPool]);
     for (const type of await listChannelsInUse(workPool)) await channels.get(type)?.prepare();
     if (isWorker) {
+      await modelKeys.load();
       const fallback = await routes.find('default');
       if (fallback !== null) await models.prepare(fallback);
       const ours = createWorker({
@@ -408,6 +444,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       subscriptions.refresh();
       draining.push(() => subscriptions.stop());
     }
+    if (redis) watchRedis(metrics, redis.snapshot);
     watchProcess(metrics, {
       version: options.version,
       role: options.role,

@@ -17,7 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   router: ['db'],
   queue: ['db'],
   orchestrator: [],
-  llm: [],
+  llm: ['db'],
   delivery: [],
   // Beside the platforms' folders: what several of them are built of.
   channels: [],
@@ -27,6 +27,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // What they stand on.
   stores: ['db'],
   db: ['config.ts'],
+  // Optional, in front of the database: only its batching is used.
+  redis: ['db'],
   telemetry: [],
   'system-time.ts': [],
   // The one list of platforms, for all that must know which there are.

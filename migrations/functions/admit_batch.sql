@@ -137,8 +137,16 @@ begin
       or event.addressed = 'if_engaged'
         and (conversation.ready_at is not null or coalesce(conversation.engaged_until > now(), false));
 
-    if asked then
-      if bucket_known <> event.tenant_id || event.bucket_key then
+    -- Charged: paid out of the bucket that Redis keeps (src/core/admission-filter.ts).
+    if asked and not coalesce((event.body->>'charged')::boolean, false) then
+      if event.body->'emptyBucket'->'tokens' is not null then
+        -- That bucket is empty. Refilled by nobody here: its time lies ahead.
+        select (event.body->'emptyBucket'->>'tokens')::double precision as tokens,
+          clock_timestamp() + interval '1 day' as refilled_at,
+          to_timestamp((event.body->'emptyBucket'->>'limitedSinceMs')::double precision / 1000) as limited_since
+        into bucket;
+        bucket_known := '';
+      elsif bucket_known <> event.tenant_id || event.bucket_key then
         select b.tokens, b.refilled_at, b.limited_since into bucket
         from rate_buckets b where b.tenant_id = event.tenant_id and b.key = event.bucket_key;
         bucket_known := event.tenant_id || event.bucket_key;
@@ -170,7 +178,7 @@ begin
       end if;
       update rate_buckets b
       set tokens = bucket.tokens, refilled_at = bucket.refilled_at, limited_since = bucket.limited_since
-      where b.tenant_id = event.tenant_id and b.key = event.bucket_key;
+      where bucket_known <> '' and b.tenant_id = event.tenant_id and b.key = event.bucket_key;
       continue when outcomes[event.place] is not null;
     end if;
 
@@ -195,6 +203,11 @@ begin
       on conflict (tenant_id, connection_id, channel_id, thread_id)
         do update set ready_at = coalesce(c.ready_at, due), last_message_at = now()
       returning c.id into conversation.id;
+      if (event.body->>'announce')::boolean then
+        -- Gateways remember threads in which the agent takes no part (src/redis/create-quiet-threads.ts).
+        perform pg_notify('konstruct_begun',
+          md5(concat_ws('/', event.connection_id, event.channel_id, event.thread_id)));
+      end if;
     elsif asked then
       update conversations c set ready_at = coalesce(c.ready_at, due), last_message_at = now()
       where c.tenant_id = event.tenant_id and c.id = conversation.id;

@@ -43,6 +43,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
     await prepareTenants({ ...options, databaseUrl: database.url, cipher, toolNames });
     const app = await startApp({
       databaseUrl: database.url,
+      redis: config.redis?.reveal() ?? null,
       role: config.role,
       host: config.host,
       port: config.port,
@@ -51,12 +52,14 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       platforms: platformSettings(config),
       publicUrl: config.publicUrl,
       providerKeys: revealProviderKeys(config.models),
+      providerLimits: config.modelLimits,
       workerConcurrency: config.workerConcurrency,
       retentionDays: config.retentionDays,
       tenantConcurrency: config.tenantConcurrency,
       busy: config.busy,
       timing: { stopGraceMs: config.stopGraceMs, stopDeadlineMs: config.stopDeadlineMs },
       metrics: createMetrics({ process: true, log }),
+      ledgerRetentionDays: config.ledgerRetentionDays,
       version: readVersion(),
       log,
       tools,

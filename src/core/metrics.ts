@@ -76,6 +76,14 @@ export const metricTable = {
     'state',
   ]),
   konstruct_database_waiting: gauge('Calls that wait for a connection of a pool.', ['pool']),
+  konstruct_redis_up: gauge(
+    '1 while Redis answers, 0 while PostgreSQL does it all (always without REDIS_URL).',
+    [],
+  ),
+  konstruct_redis_messages_total: counter(
+    'Messages, by what Redis said of them; fallen_back: it was away, slow or refused.',
+    ['outcome'],
+  ),
 } as const satisfies Record<string, MetricEntry>;
 
 type MetricTable = typeof metricTable;

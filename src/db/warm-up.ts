@@ -10,6 +10,7 @@ export async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
           await client.query("select admit_batch('[]')");
           await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
           await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
+          await client.query("select reserve_budgets('warm-up', 0, '[]'), settle_calls('[]')");
           await client.query(
             "select log_steps('warm-up', '[]'), commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')",
           );

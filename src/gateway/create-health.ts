@@ -6,6 +6,8 @@ export interface HealthOptions {
   readonly role: string;
   /** Asks the database; fails when it does not answer. */
   readonly queue: () => Promise<Readonly<Record<string, number>>>;
+  /** `null`: this process does without. Never a reason to be unavailable: PostgreSQL does the same. */
+  readonly redis: { snapshot(): { readonly state: 'ok' | 'unavailable' } } | null;
 }
 
 /** However often it is asked for, the database is asked no more often than this. */
@@ -16,12 +18,15 @@ export function createHealth(options: HealthOptions): () => Promise<HealthReport
   const base = { version: options.version, role: options.role };
   let latest: { readonly at: number; readonly report: Promise<HealthReport> } | null = null;
   const ask = async (): Promise<HealthReport> => {
+    const counts = options.redis?.snapshot() ?? null;
+    const redis = counts === null ? {} : { redis: counts.state, redisCounts: counts };
     try {
-      return { status: 'ok', ...base, database: 'ok', queue: await options.queue() };
+      return { status: 'ok', ...base, ...redis, database: 'ok', queue: await options.queue() };
     } catch (error) {
       return {
         status: 'unavailable',
         ...base,
+        ...redis,
         database: 'unavailable',
         reason: `The database does not answer (${reasonOf(error)}).`,
       };

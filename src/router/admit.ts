@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { EmptyBucket } from '../core/admission-filter.ts';
 import type { Attachment, Mention } from '../core/channel.ts';
 import type { ClaimAlong, ClaimOffer } from '../core/claim-along.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
@@ -45,6 +46,12 @@ export interface AdmitMessage extends AdmitBase {
   /** Since when the tenant has a backlog, and how many wait in it; absent: it has none. */
   readonly busySince?: string;
   readonly busyAhead?: number;
+  /** Paid already, out of the bucket that a filter keeps: PostgreSQL takes nothing. */
+  readonly charged?: true;
+  /** A filter keeps the bucket, and it is empty: if the agent is asked, PostgreSQL refuses and writes the notice. */
+  readonly emptyBucket?: EmptyBucket;
+  /** If a conversation begins with it, gateways are told: some remember threads in which there is none. */
+  readonly announce?: true;
 }
 
 export interface AdmitEdit extends AdmitBase {

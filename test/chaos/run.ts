@@ -12,8 +12,9 @@ import { type ChaosInstallation, startChaosInstallation } from './start-chaos-in
 import { createTalk } from './talk.ts';
 
 /**
- * `npm run test:chaos -- [--minutes N] [--seed S] [--rolling]`: gateways, workers, PostgreSQL, Slack and the model fail at random
- * while people write (with --rolling: all processes are replaced in order, again and again, behind a load balancer); then everything is healed, and what stands there is held against the promises. The seed decides
+ * `npm run test:chaos -- [--minutes N] [--seed S] [--redis] [--rolling]`: gateways, workers, PostgreSQL, Slack and the model
+ * fail at random while people write, and with `--redis` Redis too (with `--rolling` all processes are replaced in order, again
+ * and again, behind a load balancer); then everything is healed, and what stands there is held against the promises. The seed decides
  * what is done; when it strikes depends on the machine, so a seed finds a bug again often, not always.
  */
 const print = (text: string) => process.stdout.write(`${text}\n`);
@@ -22,12 +23,13 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '3' },
     seed: { type: 'string' },
     rolling: { type: 'boolean', default: false },
+    redis: { type: 'boolean', default: false },
   },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
 if (!(minutes > 0) || !Number.isInteger(seed)) {
-  print('usage: test/chaos/run.ts [--minutes N] [--seed S] [--rolling]');
+  print('usage: test/chaos/run.ts [--minutes N] [--seed S] [--redis] [--rolling]');
   process.exit(2);
 }
 
@@ -39,8 +41,8 @@ const note = (what: string): void => {
   timeline.push(`${((Date.now() - startedAtMs) / 1000).toFixed(1).padStart(7)} s  ${what}`);
 };
 
-print(`chaos: seed ${seed}, ${minutes} min`);
-const installation = await startChaosInstallation(random, { balanced: values.rolling });
+print(`chaos: seed ${seed}, ${minutes} min${values.redis ? ', with Redis' : ''}`);
+const installation = await startChaosInstallation(random, { balanced: values.rolling, redis: values.redis });
 try {
   process.exitCode = (await run(installation)) ? 0 : 1;
 } finally {
@@ -85,7 +87,8 @@ async function run(chaos: ChaosInstallation): Promise<boolean> {
     detail,
   }));
   const all = { ...findings, violations: [...findings.violations, ...crossings, ...refused] };
-  report(all, rolling ? new Map([['processes replaced', rolling.count()]]) : trouble.counts, idleAfterS);
+  const done = rolling ? new Map([['processes replaced', rolling.count()]]) : trouble.counts;
+  report(all, new Map([...done, ...(await countRedis(chaos))]), idleAfterS);
   if (idle && all.violations.length === 0) return true;
   if (!idle) print(`NOT IDLE ${IDLE_DEADLINE_MS / 1000} s after everything was healed`);
   await reportViolations(chaos, all);
@@ -128,6 +131,23 @@ async function waitUntilIdle({ query }: ChaosInstallation): Promise<boolean> {
     await sleep(250);
   }
   return false;
+}
+
+/** What the gateways that run at the end say of Redis: it was used, and done without. */
+async function countRedis({
+  seats,
+  redis,
+}: ChaosInstallation): Promise<readonly (readonly [string, number])[]> {
+  if (redis === null) return [];
+  const counts = { filtered: 0, fallenBack: 0, duplicates: 0, losses: 0 };
+  for (const { role, process } of seats) {
+    if (role !== 'gateway' || process === null) continue;
+    const { redisCounts } = (await (await fetch(`${process.url}/health`)).json()) as {
+      redisCounts: typeof counts;
+    };
+    for (const name of Object.keys(counts) as (keyof typeof counts)[]) counts[name] += redisCounts[name];
+  }
+  return Object.entries(counts).map(([name, count]) => [`Redis: ${name}, by the last gateways`, count]);
 }
 
 function report(findings: Findings, troubles: ReadonlyMap<string, number>, idleAfterS: number): void {

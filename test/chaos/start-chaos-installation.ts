@@ -17,6 +17,7 @@ import { seedTenants } from '../support/seed-tenants.ts';
 import { SIGNING_SECRET } from '../support/signing-secret.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { startBalancer } from '../support/start-balancer.ts';
+import { type RedisServer, startRedis } from '../support/start-redis.ts';
 import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
 import { startTcpProxy, type TcpProxy, throughProxy } from '../support/tcp-proxy.ts';
 
@@ -39,6 +40,8 @@ export interface ChaosInstallation {
   readonly seats: readonly Seat[];
   /** Several companies; some with several workspaces, each with an agent of its own. */
   readonly workspaces: readonly WorkspaceSeed[];
+  /** `null`: this run does without. */
+  readonly redis: RedisServer | null;
   start(seat: Seat): Promise<void>;
   /** Requests the balancer could not pass on, where there is one. */
   readonly failures: readonly string[];
@@ -57,7 +60,7 @@ const EVENT_RETRIES_MS = [100, 500, 1_000, 2_000, 3_000, 5_000, 5_000, 10_000, 1
 /** @param options.balanced whether events go through something that asks `/readyz` and repeats no request */
 export async function startChaosInstallation(
   random: Random,
-  options: { readonly balanced: boolean },
+  options: { readonly balanced: boolean; readonly redis: boolean },
 ): Promise<ChaosInstallation> {
   const closing: (() => Promise<unknown> | unknown)[] = [];
   const stop = async () => {
@@ -74,6 +77,8 @@ export async function startChaosInstallation(
     admin.on('connect', (client) => client.on('error', () => {}));
     closing.push(() => admin.end());
 
+    const redis = options.redis ? await startRedis() : null;
+    closing.push(() => redis?.close());
     const model = await startModelServer();
     closing.push(() => model.close());
     const workspaces = COMPANIES.flatMap((sites, company) =>
@@ -147,6 +152,7 @@ export async function startChaosInstallation(
       const started = await startServeProcess(target, seat.role, {
         STOP_GRACE_SECONDS: '1',
         STOP_DEADLINE_SECONDS: '2',
+        ...(redis ? { REDIS_URL: redis.url } : {}),
       });
       seat.past.push(started);
       seat.process = started;
@@ -160,6 +166,7 @@ export async function startChaosInstallation(
       model,
       seats,
       workspaces,
+      redis,
       start,
       killPostmaster() {
         const [pid] = readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n');

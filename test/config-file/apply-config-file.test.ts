@@ -8,6 +8,7 @@ import { formatPlan } from '../../src/config-file/format-plan.ts';
 import type { Plan } from '../../src/config-file/plan.ts';
 import { readInstallation } from '../../src/config-file/read-installation.ts';
 import { createCipher } from '../../src/core/cipher.ts';
+import { noBudget } from '../../src/core/tenant.ts';
 import { createDatabase } from '../../src/db/create-database.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import type { Database } from '../../src/db/schema.ts';
@@ -91,7 +92,7 @@ describe('applyConfigFile', () => {
       '+ connection slack T0ACME of acme',
     ]);
     const { tenant, agents, connections } = await state('acme');
-    expect(tenant.budget).toEqual({ dailyUsd: 20, monthlyUsd: 300.5 });
+    expect(tenant.budget).toEqual({ ...noBudget, dailyUsd: 20, monthlyUsd: 300.5 });
     expect(tenant.maxConcurrentTurns).toBe(7);
     expect(agents[1]).toMatchObject({
       slug: 'bob',

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { createCipher } from '../../src/core/cipher.ts';
 import type { Metrics } from '../../src/core/metrics.ts';
 import type { ConnectionSettings } from '../../src/core/tenant.ts';
+import { type DatabaseListener, listen } from '../../src/db/listen.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import { createTurnQueue, type TurnQueue } from '../../src/queue/create-turn-queue.ts';
 import type { AdmitDeletion, AdmitEdit, AdmitMessage, AdmitOutcome } from '../../src/router/admit.ts';
@@ -27,6 +28,8 @@ export interface PipelineDatabase {
   ): TurnQueue;
   /** Listens on a connection of its own; what it returns ends that. */
   listen(channel: string, heard: () => void): Promise<() => Promise<void>>;
+  /** Hears of conversations that begin, as a gateway with Redis does. */
+  listenForBegun(onBegun: (thread: string | null) => void): Promise<DatabaseListener>;
   /** Asks the database as its superuser. */
   query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
   /** Closes every pool of the application, so that the server has counted all they did. */
@@ -72,6 +75,11 @@ export async function createPipelineDatabase(
       client.on('notification', heard);
       await client.query(`listen ${channel}`);
       return () => client.end();
+    },
+    async listenForBegun(onBegun) {
+      const listener = await listen(database.url, { log: silentLog, also: 'konstruct_begun' });
+      listener.on('konstruct_begun', (_fromProcessId, thread) => onBegun(thread));
+      return listener;
     },
     query: async (text, values = []) => (await admin.query(text, [...values])).rows,
     endPools,

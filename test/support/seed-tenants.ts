@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Cipher } from '../../src/core/cipher.ts';
 import type { RouteEntry } from '../../src/core/model.ts';
-import type { Agent, ConnectionSettings } from '../../src/core/tenant.ts';
+import { type Agent, type ConnectionSettings, noBudget } from '../../src/core/tenant.ts';
 import { createDatabase } from '../../src/db/create-database.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import { withTenant } from '../../src/db/with-tenant.ts';
@@ -52,7 +52,9 @@ export async function seedTenants(options: SeedOptions): Promise<readonly Seeded
             id: ids.tenantId,
             slug: workspace.id.toLowerCase(),
             name: workspace.name,
-            budget: { dailyUsd: null, monthlyUsd: null },
+            timeZone: 'UTC',
+            budget: noBudget,
+            personBudget: noBudget,
           });
         }
         await insertAgents(transaction, [

@@ -117,6 +117,7 @@ export async function startTelegramInstallation(
         providerKeys: {},
         workerConcurrency: 50,
         retentionDays: 365,
+        ledgerRetentionDays: 365,
         version: 'test',
         log,
         journeys: noJourneys,
@@ -212,7 +213,7 @@ async function seed(
       const agentId = randomUUID();
       const slug = index === 0 ? 'acme' : 'globex';
       await withTenant(database, tenantId, async (transaction) => {
-        const budget = { dailyUsd: null, monthlyUsd: null };
+        const budget = { dailyUsd: null, monthlyUsd: null, dailyTokens: null, monthlyTokens: null };
         await insertTenant(transaction, { id: tenantId, slug, name: slug, budget });
         const persona = `Persona of ${slug}.`;
         const agent = { id: agentId, tenantId, slug: 'ada', name: 'Ada', role: 'Support', persona };
