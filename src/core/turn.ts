@@ -111,10 +111,14 @@ export interface Step {
   readonly outcome: string;
   readonly provider: string | null;
   readonly model: string | null;
+  /** Tokens and cost of all calls of the step, those that failed or lost a race included. */
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
   readonly cachedInputTokens: number | null;
+  readonly cacheWriteTokens: number | null;
   readonly reasoningTokens: number | null;
+  /** In 1e-9 US dollars. */
+  readonly nanoUsd: number | null;
   readonly detail: Readonly<Record<string, unknown>>;
   readonly startedAtMs: number;
   readonly durationMs: number;

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
-import type { ModelMessage, ModelPool, ModelResult } from '../core/model.ts';
+import type { ModelMessage, ModelPool, ModelResult, Spender } from '../core/model.ts';
 import type { Tool } from '../core/tool.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import type { TurnControl } from '../core/turn-control.ts';
@@ -119,6 +119,8 @@ export function createRunSteps(
           models.generate({
             tenantId: turn.tenantId,
             route: turn.agent.route,
+            spender: spenderOf(turn),
+            cacheKey: `${turn.tenantId}:${turn.conversationId}`,
             system: prompt.system,
             messages: [...prompt.messages, ...withNote(transcript.messages, limit)],
             // Named in the last call too: some providers refuse results of tools that they are not told of.
@@ -160,6 +162,16 @@ export function createRunSteps(
       }
     }
   }
+}
+
+/** The agent, and the person whose message is the last of those that the turn answers. */
+function spenderOf({ agent, connection, messages, turnId }: ClaimedTurn): Spender {
+  const asked = messages.findLast(({ ofTurn, direction }) => ofTurn && direction === 'in');
+  return {
+    agentId: agent.id,
+    personId: asked === undefined ? null : `${connection.id}:${asked.senderId}`,
+    turnId,
+  };
 }
 
 function toSpec({ name, description, inputSchema }: Tool) {

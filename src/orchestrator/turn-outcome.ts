@@ -32,12 +32,28 @@ export function replyText(result: ModelResult | null, limit: string | null): str
   return text.trim();
 }
 
+/** What calls used and cost together; `null` where none of them says. */
+function spentBy(attempts: readonly ModelAttempt[]) {
+  const sum = (value: (attempt: ModelAttempt) => number | null | undefined): number | null => {
+    const known = attempts.map(value).filter((number) => number != null);
+    return known.length === 0 ? null : known.reduce((total, number) => total + number, 0);
+  };
+  return {
+    inputTokens: sum(({ usage }) => usage?.inputTokens),
+    outputTokens: sum(({ usage }) => usage?.outputTokens),
+    cachedInputTokens: sum(({ usage }) => usage?.cachedInputTokens),
+    cacheWriteTokens: sum(({ usage }) => usage?.cacheWriteTokens),
+    reasoningTokens: sum(({ usage }) => usage?.reasoningTokens),
+    nanoUsd: sum(({ cost }) => cost?.nanoUsd),
+  };
+}
+
 /** The log entry of a model call that answered, or that wanted tools: then `detail` says which. */
 export function modelStep(
   position: number,
   startedAtMs: number,
   endedAtMs: number,
-  { finish, provider, model, usage, attempts }: ModelResult,
+  { finish, provider, model, attempts }: ModelResult,
   detail: Step['detail'] = {},
 ): Step {
   return {
@@ -46,10 +62,7 @@ export function modelStep(
     outcome: finish,
     provider,
     model,
-    inputTokens: usage.inputTokens,
-    outputTokens: usage.outputTokens,
-    cachedInputTokens: usage.cachedInputTokens,
-    reasoningTokens: usage.reasoningTokens,
+    ...spentBy(attempts),
     detail: { attempts, ...detail },
     startedAtMs,
     durationMs: Math.round(endedAtMs - startedAtMs),
@@ -66,10 +79,7 @@ export function failedStep(position: number, startedAtMs: number, endedAtMs: num
     outcome: codeOf(error),
     provider: attempts.at(-1)?.provider ?? null,
     model: attempts.at(-1)?.model ?? null,
-    inputTokens: null,
-    outputTokens: null,
-    cachedInputTokens: null,
-    reasoningTokens: null,
+    ...spentBy(attempts),
     detail: { attempts },
     startedAtMs,
     durationMs: Math.round(endedAtMs - startedAtMs),
