@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import pg from 'pg';
 import { type App, type AppOptions, startApp } from '../../../src/app.ts';
 import { createCipher } from '../../../src/core/cipher.ts';
-import type { ConnectionSettings } from '../../../src/core/tenant.ts';
+import { type ConnectionSettings, noBudget } from '../../../src/core/tenant.ts';
 import { createDatabase } from '../../../src/db/create-database.ts';
 import { createDatabasePool } from '../../../src/db/pool.ts';
 import { withTenant } from '../../../src/db/with-tenant.ts';
@@ -213,8 +213,8 @@ async function seed(
       const agentId = randomUUID();
       const slug = index === 0 ? 'acme' : 'globex';
       await withTenant(database, tenantId, async (transaction) => {
-        const budget = { dailyUsd: null, monthlyUsd: null, dailyTokens: null, monthlyTokens: null };
-        await insertTenant(transaction, { id: tenantId, slug, name: slug, budget });
+        const budgets = { timeZone: 'UTC', budget: noBudget, personBudget: noBudget };
+        await insertTenant(transaction, { id: tenantId, slug, name: slug, ...budgets });
         const persona = `Persona of ${slug}.`;
         const agent = { id: agentId, tenantId, slug: 'ada', name: 'Ada', role: 'Support', persona };
         await insertAgents(transaction, [
