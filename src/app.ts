@@ -6,7 +6,6 @@ import { channelTable } from './channel-table.ts';
 import type { Channel } from './core/channel.ts';
 import type { ChannelDefinition, PlatformSettings } from './core/channel-definition.ts';
 import type { Cipher } from './core/cipher.ts';
-import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys, ProviderLimits, ProviderName } from './core/model.ts';
@@ -15,11 +14,12 @@ import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
-import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
+import { createDatabasePool, trackProcessIds, translateDatabaseError } from './db/pool.ts';
 import { createSessionLocks } from './db/session-locks.ts';
 import { warmUp } from './db/warm-up.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery, requireChannel } from './delivery/create-delivery.ts';
+import { createIsPerson } from './delivery/create-is-person.ts';
 import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { closeHttpServer } from './gateway/close-http-server.ts';
@@ -28,6 +28,7 @@ import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
 import { createSubscriptions } from './gateway/create-subscriptions.ts';
+import { listenOn } from './gateway/listen-on.ts';
 import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
@@ -38,7 +39,7 @@ import { createWorker, type Worker } from './queue/create-worker.ts';
 import { readQueueStatus } from './queue/read-queue-status.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
 import { openRedisFilter } from './redis/open-redis-filter.ts';
-import { createAdmit } from './router/admit.ts';
+import { createAdmit, createAdmitWish } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createFilteredAdmit } from './router/create-filtered-admit.ts';
@@ -232,6 +233,8 @@ export async function startApp(options: AppOptions): Promise<App> {
         : null;
     closing.push(() => backlog?.stop());
     const route = createRouter({
+      admitWish: createAdmitWish(admitPool ?? workPool),
+      isPerson: createIsPerson({ channels, cipher }),
       admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
       blocked: createBlockedBuckets(clock),
@@ -408,6 +411,11 @@ export async function startApp(options: AppOptions): Promise<App> {
         // Our own gateway has woken the worker already: a second claim would find nothing.
         if (fromProcessId === null || !ownGateway.has(fromProcessId)) ours.wake();
       });
+      listener.on('konstruct_turns', (fromProcessId, payload) =>
+        ours.interrupt(fromProcessId === null ? null : Number(payload)),
+      );
+      // With a tenant or a connection its conversations are gone.
+      listener.on('konstruct_changed', () => ours.interrupt(null));
       ours.start();
       draining.push(() => ours.stop(timing.stopDeadlineMs));
     }
@@ -474,16 +482,3 @@ function webhookUrl(
 
 /** A platform waits 3 s for its ack: a database that takes longer is answered with 503 in time. */
 const ADMIT_TIMEOUTS = { connectTimeoutMs: 2_000, statementTimeoutMs: 2_500 };
-
-async function listenOn(server: FastifyInstance, host: string, port: number): Promise<string> {
-  try {
-    return await server.listen({ host, port });
-  } catch (cause) {
-    if (errorCode(cause) === 'EADDRINUSE') {
-      throw new KonstructError('port_in_use', `Port ${port} on ${host} is taken by another program.`, {
-        cause,
-      });
-    }
-    throw cause;
-  }
-}

@@ -47,6 +47,9 @@ export interface Channel {
   /** Replaces the text of a message sent earlier. */
   edit(access: ConnectionAccess, message: OutboundEdit, signal: AbortSignal): Promise<void>;
 
+  /** Takes a message sent earlier away; one that is not there any more counts as taken away. */
+  remove(access: ConnectionAccess, message: OutboundRemoval, signal: AbortSignal): Promise<void>;
+
   /** Tells one person something that the others in the channel do not see; in a DM an ordinary message. */
   postPrivately(access: ConnectionAccess, message: PrivateMessage, signal: AbortSignal): Promise<void>;
 
@@ -65,6 +68,9 @@ export interface Channel {
     marker: DeliveryMarker,
     signal: AbortSignal,
   ): Promise<PostedMessage | null>;
+
+  /** Whether a user is a person and not another bot, cached; `null` when the platform does not tell. */
+  isPerson(access: ConnectionAccess, externalId: string, signal: AbortSignal): Promise<boolean | null>;
 
   /** Display name of a person, cached; `null` when the platform does not tell. */
   personName(access: ConnectionAccess, externalId: string, signal: AbortSignal): Promise<string | null>;
@@ -111,6 +117,8 @@ export interface ConnectionFinding {
 
 export interface ChannelCapabilities {
   readonly edit: boolean;
+  /** Whether a message of ours can be taken away; otherwise it is edited into a sentence that says so. */
+  readonly remove: boolean;
   readonly threads: boolean;
   /** Whether a message can be found again by its marker; without it an unknown outcome is not sent again. */
   readonly findByMarker: boolean;
@@ -154,6 +162,7 @@ export type ChannelEvent =
   | EditEvent
   | DeletionEvent
   | DepartureEvent
+  | ReactionEvent
   | UninstallEvent
   | IgnoredEvent;
 
@@ -209,6 +218,9 @@ export interface EditEvent extends EventBase {
   readonly type: 'edit';
   readonly channelId: string;
   readonly messageId: string;
+  /** As in `MessageEvent`. */
+  readonly threadId: string | null;
+  readonly scope: 'direct' | 'group' | 'channel';
   readonly text: string;
   readonly mentions: readonly Mention[];
   readonly editedAtMs: number;
@@ -228,6 +240,19 @@ export interface DepartureEvent extends EventBase {
   /** The platform's word for it (Telegram: `blocked`, `removed`). */
   readonly reason: string;
   readonly departedAtMs: number;
+}
+
+/** Somebody put an emoji on a message, or took it off. */
+export interface ReactionEvent extends EventBase {
+  readonly type: 'reaction';
+  readonly channelId: string;
+  /** The message that carries it, whoever wrote that. */
+  readonly messageId: string;
+  readonly senderId: string;
+  /** As Unicode, without skin tone: `🛑`. */
+  readonly emoji: string;
+  readonly present: boolean;
+  readonly reactedAtMs: number;
 }
 
 export interface UninstallEvent extends EventBase {
@@ -271,6 +296,13 @@ export interface OutboundMessage {
 }
 
 export interface OutboundEdit extends OutboundMessage {
+  readonly messageId: string;
+}
+
+export interface OutboundRemoval {
+  /** As in `OutboundMessage`. */
+  readonly mayStillSend?: () => boolean;
+  readonly target: ThreadTarget;
   readonly messageId: string;
 }
 

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
-import type { ModelMessage, ModelPool, ModelResult, Spender } from '../core/model.ts';
+import type { ModelMessage, ModelPool, Spender } from '../core/model.ts';
 import type { Tool } from '../core/tool.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import type { TurnControl } from '../core/turn-control.ts';
@@ -53,9 +53,6 @@ export function createRunSteps(
   const { models, clock, journeys } = options;
 
   return async (turn, surroundings) => {
-    if (!turn.messages.some(({ ofTurn, direction }) => ofTurn && direction === 'in')) {
-      return { ok: true, result: null, limit: null, steps: [] }; // deleted while the turn waited for another attempt
-    }
     const startedAtMs = clock();
     const transcript = readTranscript(turn);
     const steps: Step[] = [];
@@ -190,6 +187,5 @@ function withNote(messages: readonly ModelMessage[], limit: string | null): read
 }
 
 function modelOf(outcome: ModelOutcome): string | undefined {
-  const result: ModelResult | null = outcome.ok ? outcome.result : null;
-  return result === null ? undefined : `${result.provider} ${result.model}`;
+  return outcome.ok ? `${outcome.result.provider} ${outcome.result.model}` : undefined;
 }

@@ -10,19 +10,17 @@ export function codeOf(error: unknown): string {
 
 /** How the work on a turn ended, with the steps that its log does not have yet. */
 export type ModelOutcome =
-  /** `result` is `null` when nothing was left to ask; `limit` says in words what ended the work early. */
+  /** `limit` says in words what ended the work early. */
   | {
       readonly ok: true;
-      readonly result: ModelResult | null;
+      readonly result: ModelResult;
       readonly limit: string | null;
       readonly steps: readonly Step[];
     }
   | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };
 
-/** What is said in the thread for what the model returned; `null`: nothing was left to ask. */
-export function replyText(result: ModelResult | null, limit: string | null): string {
-  if (result === null) return 'The message was deleted before I could answer it.';
-  const { finish, text } = result;
+/** What is said in the thread for what the model returned. */
+export function replyText({ finish, text }: ModelResult, limit: string | null): string {
   if (finish === 'refused')
     return text.trim() || 'My model declined to answer that. Could you put it differently?';
   if (finish === 'length')
@@ -84,6 +82,13 @@ export function failedStep(position: number, startedAtMs: number, endedAtMs: num
     startedAtMs,
     durationMs: Math.round(endedAtMs - startedAtMs),
   };
+}
+
+/** The log entry of a call that people made pointless: it was ended and may have cost something all the same. */
+export function interruptedStep(step: Step): Step {
+  return step.outcome === 'aborted' || step.outcome === 'turn_interrupted'
+    ? { ...step, outcome: 'interrupted' }
+    : step;
 }
 
 /** How long the other side wants to be left alone, in ms. */

@@ -26,7 +26,7 @@ describe.each([
   };
   const edit = (messageId: string, markdown: string) => {
     const { channel, access, target } = harness;
-    return channel.edit(access, { target, messageId, markdown, marker: marker('1') }, signal);
+    return channel.edit(access, { target, messageId, markdown, marker: marker('delivery-7') }, signal);
   };
 
   it('is called what its definition calls it', () => {
@@ -133,6 +133,13 @@ describe.each([
       await edit(messageId, 'Three');
       await edit(messageId, 'Three');
       expect(harness.standing().get(messageId)).toBe('Three');
+    }
+    const { messageId: unwanted } = await post('unwanted');
+    if (capabilities.remove) {
+      const removal = { target, messageId: unwanted };
+      await channel.remove(access, removal, signal);
+      await channel.remove(access, removal, signal);
+      expect(harness.standing().has(unwanted)).toBe(false);
     }
     const found = await channel.findByMarker(access, target, marker('delivery-7'), signal);
     expect(found).toEqual(capabilities.findByMarker ? { messageId } : null);

@@ -178,6 +178,44 @@ describe('a chain of replies', () => {
   });
 });
 
+describe('a wish', () => {
+  it('to stop ends the turn, as a reply to the placeholder and as a reaction', async () => {
+    const { telegram, model } = installation;
+    const group = newGroup();
+    for (const way of ['reply', 'reaction'] as const) {
+      model.respond(() => ({ text: 'Too late.', delayMs: 5_000 }));
+      const requests = model.requests.length;
+      const sent = await telegram.say(group, { from: mara, text: `${ada} a long story, please` });
+      await until('the model works', () => model.requests.length > requests);
+      await until('the placeholder is on record', async () => {
+        const rows = await installation.query(
+          `select 1 from konstruct.deliveries where channel_id = $1 and kind = 'placeholder' and external_id is not null`,
+          [String(group)],
+        );
+        return rows.length === (way === 'reply' ? 1 : 2);
+      });
+      const placeholder = [...telegram.chat(group).messages.values()].at(-1);
+      if (way === 'reply')
+        await telegram.say(group, { from: mara, text: 'Stop!', replyTo: placeholder?.message_id ?? 0 });
+      else {
+        await telegram.send(acmeBot.token, {
+          message_reaction: {
+            chat: { id: group, type: 'supergroup' },
+            message_id: sent.message_id,
+            user: mara,
+            date: sent.date,
+            old_reaction: [],
+            new_reaction: [{ type: 'emoji', emoji: '🛑' }],
+          },
+        });
+      }
+      await installation.idle();
+      expect(installation.texts(group), way).not.toContain('Too late.');
+      expect(installation.texts(group), way).not.toContain('Thinking…');
+    }
+  });
+});
+
 describe('a topic', () => {
   it('is answered in the topic, and its beginning is no message that is replied to', async () => {
     const { telegram, model } = installation;

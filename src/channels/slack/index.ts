@@ -40,6 +40,7 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     type: slack.type,
     capabilities: {
       edit: true,
+      remove: true,
       threads: true,
       findByMarker: true,
       postPrivately: true,
@@ -59,9 +60,11 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     identify: async (...call) => (await outbound.get()).identify(...call),
     post: async (...call) => (await outbound.get()).post(...call),
     edit: async (...call) => (await outbound.get()).edit(...call),
+    remove: async (...call) => (await outbound.get()).remove(...call),
     postPrivately: async (...call) => (await outbound.get()).postPrivately(...call),
     fetchThread: async (...call) => (await outbound.get()).fetchThread(...call),
     findByMarker: async (...call) => (await outbound.get()).findByMarker(...call),
+    isPerson: async (...call) => (await outbound.get()).isPerson(...call),
     personName: async (...call) => (await outbound.get()).personName(...call),
     close: () => outbound.current()?.close(),
   };

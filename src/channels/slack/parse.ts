@@ -3,6 +3,7 @@ import { KonstructError } from '../../core/errors.ts';
 import { asId, asLabel, asRecord, type JsonRecord } from '../read-json.ts';
 import { accountOf, accountOfForm, uninstalledAccountOf } from './account.ts';
 import { parseMessage } from './parse-message.ts';
+import { parseReaction } from './parse-reaction.ts';
 
 /**
  * Turns a request of Slack's Events API into events. Takes what is there and derives what can be derived; what it does
@@ -38,6 +39,9 @@ function parseCallback(envelope: JsonRecord, request: ChannelRequest): ChannelEv
         envelope,
         retry: retryOf(request),
       });
+    case 'reaction_added':
+    case 'reaction_removed':
+      return parseReaction(event, { account: accountOf(envelope), eventId: asId(envelope.event_id) });
     case 'app_uninstalled':
       return uninstall(envelope, 'app_uninstalled');
     case 'tokens_revoked': {

@@ -4,7 +4,7 @@ import { createTelegramClient } from './client.ts';
 import { examine } from './examine.ts';
 import { identify } from './identity.ts';
 import { parseTelegramRequest } from './parse.ts';
-import { editMessage, postMessage } from './send.ts';
+import { editMessage, postMessage, removeMessage } from './send.ts';
 import { MAX_CHARACTERS, splitForTelegram } from './split-for-telegram.ts';
 import { createSubscription } from './subscription.ts';
 import { verifyTelegramRequest, webhookSecret } from './verify.ts';
@@ -38,6 +38,7 @@ export function createTelegramChannel(options: ChannelOptions): Channel {
     type: telegram.type,
     capabilities: {
       edit: true,
+      remove: true,
       threads: true,
       findByMarker: false,
       postPrivately: false,
@@ -55,11 +56,13 @@ export function createTelegramChannel(options: ChannelOptions): Channel {
     identify: (access, signal) => identify(client, access, signal),
     post: (access, message, signal) => postMessage(client, access, message, signal),
     edit: (access, message, signal) => editMessage(client, access, message, signal),
+    remove: (access, message, signal) => removeMessage(client, access, message, signal),
     async postPrivately(access, { target, markdown }, signal) {
       await postMessage(client, access, { target, markdown }, signal);
     },
     fetchThread: async () => null,
     findByMarker: async () => null,
+    isPerson: async () => null, // what bots say and react with Telegram does not tell other bots
     personName: async () => null,
     close: () => client.close(),
   };

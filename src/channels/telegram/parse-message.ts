@@ -69,6 +69,8 @@ export function parseEdit(message: JsonRecord, base: EventBase): ChannelEvent {
     type: 'edit',
     channelId: located.channelId,
     messageId: located.messageId,
+    threadId: located.isPrivate ? null : (repliedMessage(message)?.messageId ?? null),
+    scope: located.isPrivate ? 'direct' : 'channel',
     text: spoken(normalised.text, normalised, located.isPrivate, message),
     mentions: normalised.mentions,
     editedAtMs: editedAt === null ? located.sentAtMs : editedAt * 1000,

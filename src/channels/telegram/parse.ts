@@ -10,6 +10,7 @@ import { asRecord, type JsonRecord } from '../read-json.ts';
 import { asInteger } from './ids.ts';
 import { parseMembership } from './parse-membership.ts';
 import { parseEdit, parseMessage } from './parse-message.ts';
+import { parseReactions } from './parse-reactions.ts';
 
 /** Updates that are asked for; all others Telegram keeps to itself. */
 export const ALLOWED_UPDATES = ['message', 'edited_message', 'my_chat_member', 'message_reaction'] as const;
@@ -49,6 +50,8 @@ export function parseUpdate(update: JsonRecord): readonly ChannelEvent[] {
   if (edited !== null) return [parseEdit(edited, base)];
   const membership = asRecord(update.my_chat_member);
   if (membership !== null) return [parseMembership(membership, base)];
+  const reaction = asRecord(update.message_reaction);
+  if (reaction !== null) return parseReactions(reaction, base);
   const kind = Object.keys(update).find((key) => key !== 'update_id');
   return ignored(`update:${kind?.slice(0, 80) ?? 'empty'}`);
 }

@@ -2,6 +2,7 @@ import type {
   ConnectionAccess,
   OutboundEdit,
   OutboundMessage,
+  OutboundRemoval,
   PostedMessage,
   ThreadTarget,
 } from '../../core/channel.ts';
@@ -76,6 +77,27 @@ export async function editMessage(
     await sendText(client, access, call, markdown, signal);
   } catch (error) {
     if (!isRefusal(error, 'message_not_modified')) throw error;
+  }
+}
+
+/**
+ * Takes a message away. One that is gone, or older than the 48 hours Telegram allows, stays as it is.
+ *
+ * Source: https://core.telegram.org/bots/api#deletemessage
+ */
+export async function removeMessage(
+  client: TelegramClient,
+  access: ConnectionAccess,
+  { target, messageId, mayStillSend }: OutboundRemoval,
+  signal: AbortSignal,
+): Promise<void> {
+  const method = 'deleteMessage';
+  const place = placeOf(target, method);
+  const given = { chat_id: place.chatId, message_id: Number(messageId) };
+  try {
+    await client.call(access, { method, idempotent: true, place, mayStillSend, arguments: given }, signal);
+  } catch (error) {
+    if (!isRefusal(error, 'message_not_found')) throw error;
   }
 }
 

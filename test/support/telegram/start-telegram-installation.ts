@@ -218,7 +218,7 @@ async function seed(
         const persona = `Persona of ${slug}.`;
         const agent = { id: agentId, tenantId, slug: 'ada', name: 'Ada', role: 'Support', persona };
         await insertAgents(transaction, [
-          { ...agent, instructions: '', route: 'default', placeholder: 'Thinking…' },
+          { ...agent, instructions: '', route: 'default', busyMode: 'queue', placeholder: 'Thinking…' },
         ]);
         await insertConnections(transaction, cipher, [
           {
