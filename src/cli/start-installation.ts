@@ -1,6 +1,6 @@
-import { type App, type App, type AppOptions, startApp, startApp } from '../app.ts';
+import { type App, startApp } from '../app.ts';
 import type { AppOptions } from '../app-options.ts';
-import { type Config, type Config, platformSettings, revealProviderKeys, revealProviderKeys } from '../config.ts';
+import { type Config, platformSettings, revealProviderKeys } from '../config.ts';
 import type { Log } from '../core/log.ts';
 import { migrate } from '../db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';

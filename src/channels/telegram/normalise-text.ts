@@ -20,7 +20,8 @@ interface Replacement {
   readonly mention: Mention | null;
 }
 
-const ONLY_PUNCTUATION = /^[\s\p{P}\p{S}]*$/u;
+/** Emoji are made of symbols, marks and joiners. */
+const ONLY_PUNCTUATION = /^[\s\p{P}\p{S}\p{M}\p{Cf}]*$/u;
 const MAX_PREFIX_CHARACTERS = 64;
 
 /**
