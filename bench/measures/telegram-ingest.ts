@@ -1,8 +1,13 @@
 import { parseTelegramRequest } from '../../src/channels/telegram/parse.ts';
 import { verifyTelegramRequest } from '../../src/channels/telegram/verify.ts';
 
+export interface TelegramIngestFigures {
+  readonly bodyBytes: number;
+  readonly perSecond: number;
+}
+
 /** Requests a second that one core checks and reads: an update with a mention, a reply and its sender, about 900 bytes. */
-export function measureTelegramIngest(rounds = 50_000): { bodyBytes: number; perSecond: number } {
+export function measureTelegramIngest(rounds = 50_000): TelegramIngestFigures {
   const secret = 'f'.repeat(64);
   const from = { id: 11, is_bot: false, first_name: 'Mara', username: 'mara_k', language_code: 'en' };
   const chat = { id: -1_001_234_567_890, type: 'supergroup', title: 'Acme' };

@@ -31,7 +31,7 @@ const MAX_WAIT_MS = 30_000;
  * For all bots of an installation. A bot cannot read a chat, neither a thread nor its own messages: `fetchThread` and
  * `findByMarker` always know nothing, and the capabilities say so.
  */
-export function createTelegramChannel(options: ChannelOptions): Channel {
+function createTelegramChannel(options: ChannelOptions): Channel {
   const { timeoutMs = TIMEOUT_MS, maxWaitMs = MAX_WAIT_MS } = options;
   const client = createTelegramClient({ ...options, timeoutMs, maxWaitMs });
   return {
