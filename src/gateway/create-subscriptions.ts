@@ -53,6 +53,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
   const running = new Map<string, Running>();
   const stopped = new AbortController();
   let refreshing: Promise<void> = Promise.resolve();
+  let isAsked = false;
 
   async function refresh(): Promise<void> {
     for (const channel of options.channels) {
@@ -136,7 +137,8 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     connection: ResolvedConnection,
     signal: AbortSignal,
   ): Promise<void> {
-    const lock = await options.lock(`konstruct subscription ${connection.id}`);
+    // By installation: of two connections of one bot only one can fetch.
+    const lock = await options.lock(`konstruct subscription ${connection.channel} ${connection.externalId}`);
     if (lock === null) {
       await pause(LOCK_RETRY_MS, signal);
       return;
@@ -185,8 +187,13 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
 
   return {
     refresh() {
+      if (isAsked) return; // changes come in bursts: one look after them sees them all
+      isAsked = true;
       refreshing = refreshing
-        .then(refresh)
+        .then(() => {
+          isAsked = false;
+          return refresh();
+        })
         .catch((error: unknown) => log.warn('subscription.list_failed', { error }));
     },
     async stop() {
