@@ -11,7 +11,7 @@ const LANGUAGE = /^[A-Za-z0-9+#._-]{1,32}$/;
 
 /**
  * Markdown as text with entities, which is how Telegram wants to be told of formatting without parsing anything: there
- * is nothing to escape, so nothing in a model's text can break or inject markup (docs/decisions/0012-telegram.md).
+ * is nothing to escape, so nothing in a model's text can break or inject markup (docs/decisions/0013-telegram.md).
  *
  * Headings become bold, bullets `•`, tables code. What is incomplete stays as it stands. The text is never longer than
  * the markdown.

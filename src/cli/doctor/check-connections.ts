@@ -59,20 +59,21 @@ async function checkConnection(
     const signal = AbortSignal.any([context.signal, AbortSignal.timeout(CHECK_TIMEOUT_MS)]);
     const access = { connectionId: connection.id, externalId: connection.externalId, credentials };
     const identity = await channel.identify(access, signal);
-    if (identity.externalId !== connection.externalId) {
-      return [
-        problem(
-          `${name}: the token belongs to ${identity.name} (${identity.externalId}).`,
-          'Correct externalId in konstruct.yaml, or apply the token of the right installation.',
-        ),
-      ];
-    }
     const environment = {
       webhookUrl: context.webhookUrl(connection.channel, connection.id),
       hasSharedSecret: context.hasSharedSecret(connection.channel),
     };
     const found = await channel.examine(access, identity, environment, signal);
     findings.push(...found.map((finding) => ({ ...finding, text: `${name}: ${finding.text}` })));
+    if (identity.externalId !== connection.externalId) {
+      return [
+        ...findings,
+        problem(
+          `${name}: the token belongs to ${identity.name} (${identity.externalId}).`,
+          'Correct externalId in konstruct.yaml, or apply the token of the right installation.',
+        ),
+      ];
+    }
     if (findings.some(({ level }) => level === 'problem')) return findings;
     return [...findings, ok(`${name} answers as ${identity.agentUserId} in ${identity.name}.`)];
   } catch (error) {
