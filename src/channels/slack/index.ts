@@ -54,7 +54,9 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     async prepare() {
       await outbound.get();
     },
-    async examine({ credentials }, { scopes }, { hasSharedSecret }) {
+    async examine({ credentials, externalId }, identity, { hasSharedSecret }) {
+      // What another workspace's token may do does not matter.
+      const scopes = identity.externalId === externalId ? identity.scopes : null;
       return examine(scopes, credentials.signingSecret !== undefined || hasSharedSecret);
     },
     identify: async (...call) => (await outbound.get()).identify(...call),
