@@ -50,7 +50,10 @@ export interface Channel {
   /** Takes a message sent earlier away; one that is not there any more counts as taken away. */
   remove(access: ConnectionAccess, message: OutboundRemoval, signal: AbortSignal): Promise<void>;
 
-  /** Tells one person something that the others in the channel do not see; in a DM an ordinary message. */
+  /**
+   * Tells one person something that the others in the channel do not see; in a DM, and where `capabilities.postPrivately`
+   * says that the platform cannot, an ordinary message.
+   */
   postPrivately(access: ConnectionAccess, message: PrivateMessage, signal: AbortSignal): Promise<void>;
 
   /** Reads a thread, oldest first. `null`: the platform does not let us read it (scope, limit); go on without it. */
