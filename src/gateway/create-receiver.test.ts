@@ -11,6 +11,7 @@ it('compares signed timestamps with the machine’s clock, which a suspended mac
       },
       parse: () => ({ kind: 'challenge', contentType: 'text/plain', body: 'yes' }),
     } as never,
+    shared: true,
     signingSecret: 's',
     directory: { resolve: async () => null, known: () => undefined, find: async () => null },
     route: async () => 'ignored',
