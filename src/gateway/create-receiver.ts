@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Channel, ChannelEvent, ChannelRequest, ParsedRequest } from '../core/channel.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Clock } from '../core/clock.ts';
@@ -49,6 +50,8 @@ const UNVERIFIED_LOOKUPS_PER_SECOND = 20;
 export function createReceiver(options: ReceiverOptions): Receiver {
   const { channel, directory, log } = options;
   let lookups = { second: 0, count: 0 };
+  /** Nothing is signed with it: what would be compared with no secret at all is compared with this, in the same time. */
+  const nobodysSecret = randomBytes(32).toString('hex');
 
   return async (request, connectionId, receivedAtMs) => {
     const trusted =
@@ -153,18 +156,26 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     return { connection: await directory.resolve(channel.type, account), parsed };
   }
 
-  /** The path of one connection. */
+  /**
+   * The path of one connection: its own secret and no other. What is wrong is never said: an id that nobody knows, a
+   * connection without a secret and a wrong signature are refused alike, so that nobody can find out which ids exist.
+   */
   async function verifyOwn(request: ChannelRequest, connectionId: string): Promise<Trusted> {
     const connection = await directory.find(channel.type, connectionId);
-    const secret = connection?.ownSigningSecret ? signingSecretOf(connection) : options.signingSecret;
-    if (connection === null || secret === null) {
-      throw new KonstructError(
-        'signing_secret_missing',
-        'There is no such connection, or it has no signing secret.',
-      );
-    }
-    channel.verify(request, secret, options.wallClock());
+    const secret = connection === null ? null : ownSecretOf(connection);
+    channel.verify(request, secret ?? nobodysSecret, options.wallClock());
+    if (secret === null) throw new KonstructError('signature_invalid');
     return { connection, parsed: null };
+  }
+
+  /** `null`: it has none of its own. */
+  function ownSecretOf(connection: ResolvedConnection): string | null {
+    try {
+      return connection.ownSigningSecret ? signingSecretOf(connection) : null;
+    } catch (error) {
+      if (isKonstructError(error, 'signing_secret_missing')) return null;
+      throw error;
+    }
   }
 
   function signingSecretOf(connection: ResolvedConnection): string {

@@ -193,6 +193,20 @@ describe('konstruct doctor', { timeout: 60_000 }, () => {
     }
   });
 
+  it('prints the manifest of an app of one connection', async () => {
+    await konstruct('apply -f konstruct.yaml', { TOKEN: 'xoxb-secret' });
+    const address = '--public-url https://konstruct.example.com';
+    const { stdout, code } = await konstruct(`manifest slack --json ${address} --connection T0ACME`);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).settings.event_subscriptions.request_url).toMatch(
+      /^https:\/\/konstruct\.example\.com\/slack\/events\/[0-9a-f-]{36}$/,
+    );
+    expect(await konstruct(`manifest slack ${address} --connection T0NOBODY`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('There is no Slack connection T0NOBODY'),
+    });
+  });
+
   it('makes nothing where there is nothing yet', async () => {
     const env = { DATABASE_URL: '', KONSTRUCT_MASTER_KEY: '', SLACK_API_URL: 'http://127.0.0.1:1/api/' };
     const { code, stdout } = await konstruct('doctor', { ...env, KONSTRUCT_DATA_DIR: 'untouched' });

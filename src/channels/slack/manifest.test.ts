@@ -9,6 +9,13 @@ describe('slackManifest', () => {
     expect(settings.event_subscriptions.request_url).toBe('https://konstruct.acme.example/slack/events');
   });
 
+  it('points the app of one connection at that connection', () => {
+    const connectionId = '0198f6a2-7a52-7cc0-8000-000000000001';
+    expect(slackManifest({ ...options, connectionId }).settings.event_subscriptions.request_url).toBe(
+      `https://konstruct.acme.example/slack/events/${connectionId}`,
+    );
+  });
+
   it('asks for scopes that cover its events', () => {
     const { oauth_config, settings } = slackManifest(options);
     const { bot } = oauth_config.scopes;

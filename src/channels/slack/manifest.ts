@@ -4,6 +4,8 @@ export interface SlackManifestOptions {
   readonly publicUrl: string;
   /** Name of the app and its bot user; Slack takes 35 characters. */
   readonly name: string;
+  /** The connection that the app is made for, where a tenant has an app of its own; absent: all share the app. */
+  readonly connectionId?: string;
 }
 
 export interface SlackManifest {
@@ -69,8 +71,9 @@ const BOT_EVENTS = [
  *
  * Source: https://docs.slack.dev/reference/app-manifest
  */
-export function slackManifest({ publicUrl, name }: SlackManifestOptions): SlackManifest {
+export function slackManifest({ publicUrl, name, connectionId }: SlackManifestOptions): SlackManifest {
   const shortName = Array.from(name.trim()).slice(0, MAX_NAME_CHARACTERS).join('').trimEnd();
+  const eventsPath = connectionId === undefined ? '/slack/events' : `/slack/events/${connectionId}`;
   const address = (path: string): string => `${publicUrl.replace(/\/+$/, '')}${path}`;
   return {
     display_information: { name: shortName, description: 'An AI coworker, by Konstruct.' },
@@ -88,7 +91,7 @@ export function slackManifest({ publicUrl, name }: SlackManifestOptions): SlackM
       scopes: { bot: [...REQUIRED_SCOPES, ...FURTHER_SCOPES].sort() },
     },
     settings: {
-      event_subscriptions: { request_url: address('/slack/events'), bot_events: BOT_EVENTS },
+      event_subscriptions: { request_url: address(eventsPath), bot_events: BOT_EVENTS },
       org_deploy_enabled: true,
       socket_mode_enabled: false,
       token_rotation_enabled: false,
