@@ -17,6 +17,7 @@ import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
 import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
+import { createEventSockets } from './gateway/create-event-sockets.ts';
 import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
@@ -31,7 +32,7 @@ import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createRouter } from './router/create-router.ts';
 import { disableConnection } from './stores/connection-status.ts';
-import { findConnection, openCredentials, recordAgentUser } from './stores/connections.ts';
+import { findConnection, listOwnApps, openCredentials, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireOldRows } from './stores/retention.ts';
@@ -48,7 +49,12 @@ export interface AppOptions {
   readonly host: string;
   readonly port: number;
   readonly cipher: Cipher;
-  readonly slack: { readonly signingSecret: string | null; readonly apiUrl: string };
+  readonly slack: {
+    readonly signingSecret: string | null;
+    readonly apiUrl: string;
+    /** Socket Mode: events are fetched with it; absent or `null`: Slack sends them. */
+    readonly appToken?: string | null;
+  };
   readonly providerKeys: ProviderKeys;
   readonly workerConcurrency: number;
   readonly retentionDays: number;
@@ -310,6 +316,25 @@ export async function startApp(options: AppOptions): Promise<App> {
     }
     const url = await listenOn(server, options.host, options.port);
     closing.push(() => closeServer(server));
+    if (isGateway) {
+      const sockets = createEventSockets({
+        sharedToken: options.slack.appToken ?? null,
+        listOwnApps: () => listOwnApps(workPool, slack.type),
+        find: (connectionId) => directory.find(slack.type, connectionId),
+        open: async (socket) => {
+          // Loaded by use: most installations are reached over HTTP.
+          const { keepSlackSockets } = await import('./channels/slack/socket-mode/keep-slack-sockets.ts');
+          return keepSlackSockets({ ...socket, apiUrl: options.slack.apiUrl, clock, random, sleep, log });
+        },
+        receiver: slackReceiver,
+        cipher,
+        clock,
+        log,
+      });
+      listener.on('konstruct_changed', () => sockets.refresh());
+      sockets.refresh();
+      closing.push(() => sockets.stop(HTTP_DEADLINE_MS));
+    }
     return { url, stop };
   } catch (error) {
     await stop();
@@ -333,7 +358,7 @@ async function listenOn(server: FastifyInstance, host: string, port: number): Pr
   }
 }
 
-/** How long requests under way may take once the process stops; a platform waits 3 s for its ack. */
+/** How long requests and envelopes under way may take once the process stops; a platform waits 3 s for its ack. */
 const HTTP_DEADLINE_MS = 3_000;
 const IDLE_CHECK_MS = 25;
 

@@ -30,6 +30,7 @@ const definerFunctions = [
   'find_turn_tenant',
   'finish_turns',
   'list_dead_letters',
+  'list_own_apps',
   'list_tenants',
   'log_steps',
   'queue_status',

@@ -14,6 +14,6 @@ export const channelRules: Readonly<Record<string, ChannelRules>> = {
     externalIdMeaning:
       'the id of a Slack workspace (T…) or organisation (E…), as in https://app.slack.com/client/T0123ABCD',
     required: ['botToken'],
-    optional: ['signingSecret'],
+    optional: ['signingSecret', 'appToken'],
   },
 };

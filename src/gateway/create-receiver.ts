@@ -33,7 +33,11 @@ export type Receiver = (
   request: ChannelRequest,
   connectionId: string | null,
   receivedAtMs: number,
+  way?: ArrivalWay,
 ) => Promise<ReceiverAnswer>;
+
+/** `socket`: it came over a connection that we opened with the app's token, which vouches for it like a signature. */
+export type ArrivalWay = 'signed' | 'socket';
 
 const ACK: ReceiverAnswer = { contentType: 'text/plain; charset=utf-8', body: '' };
 /** Look-ups a second for requests that nothing has vouched for yet. */
@@ -53,31 +57,45 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   /** Nothing is signed with it: what would be compared with no secret at all is compared with this, in the same time. */
   const nobodysSecret = randomBytes(32).toString('hex');
 
-  return async (request, connectionId, receivedAtMs) => {
+  return async (request, connectionId, receivedAtMs, way = 'signed') => {
     const trusted =
-      connectionId === null ? await verifyShared(request) : await verifyOwn(request, connectionId);
+      way === 'socket' ? await trustSocket(connectionId) : await verifySigned(request, connectionId);
     const verifiedAtMs = options.clock();
     const parsed = trusted.parsed ?? channel.parse(request);
     if (parsed.kind === 'challenge') return { contentType: parsed.contentType, body: parsed.body };
     for (const event of parsed.events)
-      await receive(event, trusted.connection, receivedAtMs, verifiedAtMs, request);
+      await receive(event, trusted.connection, receivedAtMs, verifiedAtMs, way === 'socket' ? null : request);
     return ACK;
   };
+
+  function verifySigned(request: ChannelRequest, connectionId: string | null): Promise<Trusted> {
+    return connectionId === null ? verifyShared(request) : verifyOwn(request, connectionId);
+  }
+
+  /** @throws KonstructError `not_found`: the connection is gone, so its socket speaks for nobody */
+  async function trustSocket(connectionId: string | null): Promise<Trusted> {
+    if (connectionId === null) return { connection: null, parsed: null };
+    const connection = await directory.find(channel.type, connectionId);
+    if (connection === null) throw new KonstructError('not_found');
+    return { connection, parsed: null };
+  }
 
   async function receive(
     event: ChannelEvent,
     trusted: ResolvedConnection | null,
     receivedAtMs: number,
     verifiedAtMs: number,
-    request: ChannelRequest,
+    /** `null`: there is no signature; the socket is the installation's or the connection's. */
+    signed: ChannelRequest | null,
   ): Promise<void> {
     if (event.type === 'ignored') {
       log.debug('event.ignored', { channel: channel.type, eventId: event.eventId, reason: event.reason });
       return;
     }
     const connection = trusted ?? (await directory.resolve(channel.type, event.account));
-    // A connection's own path and secret speak for that connection only.
-    if (connection === null || !event.account.externalIds.includes(connection.externalId)) {
+    // A connection's own path, secret and socket speak for that connection only, and nobody else's socket for it.
+    const isForeign = trusted === null && signed === null && connection?.ownSigningSecret === true;
+    if (connection === null || isForeign || !event.account.externalIds.includes(connection.externalId)) {
       const { externalIds, appId } = event.account;
       log.warn('event.unknown_installation', {
         channel: channel.type,
@@ -87,8 +105,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
       });
       return;
     }
-    if (trusted === null && connection.ownSigningSecret) {
-      channel.verify(request, signingSecretOf(connection), options.wallClock());
+    if (trusted === null && signed !== null && connection.ownSigningSecret) {
+      channel.verify(signed, signingSecretOf(connection), options.wallClock());
     }
     const resolvedAtMs = options.clock();
     const outcome = await options.route(connection, event);
