@@ -78,7 +78,7 @@ async function runBatch(size: number, spent: Record<HotFunction, number>): Promi
   await call('admit', 'select admit_batch($1)', [JSON.stringify(Array.from({ length: size }, nextEvent))]);
   const claimed = await call<{ turn: Claimed }>(
     'claim',
-    'select turn from claim_turns($1, $2, 15000, 60, $3) as turn',
+    'select turn from claim_turns($1, $2, 15000, 60, $3, 20) as turn',
     ['bench', size + 1, randomUUID()],
   );
   if (claimed.length !== size) throw new Error(`${claimed.length} of ${size} turns were claimed.`);

@@ -97,6 +97,9 @@ function callsOf(baseUrl: string): Readonly<Record<string, () => Promise<unknown
   const pool = createModelPool({
     routes: async (name) => ({ name, entries: [{ provider: 'anthropic', model: MODEL }] }),
     keys: { anthropic: { apiKey: 'key', baseUrl } },
+    budget: {
+      reserve: async () => ({ settle: async () => ({ nanoUsd: 0, isEstimated: false, priceVersion: null }) }),
+    },
     clock: Date.now,
     random: Math.random,
     sleep: (ms, sleepSignal) => wait(ms, undefined, sleepSignal ? { signal: sleepSignal } : {}),

@@ -1,3 +1,4 @@
+// Longer than 400 lines: the one place that knows every part, read in the order in which a message passes them.
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
@@ -7,44 +8,59 @@ import type { Cipher } from './core/cipher.ts';
 import { KonstructError } from './core/errors.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
-import type { ProviderKeys } from './core/model.ts';
+import type { ProviderKeys, ProviderLimits, ProviderName } from './core/model.ts';
+import type { RedisAddress } from './core/redis-address.ts';
 import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
 import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
+import { warmUp } from './db/warm-up.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
 import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
+import { closeHttpServer } from './gateway/close-http-server.ts';
 import { createEventSockets } from './gateway/create-event-sockets.ts';
-import { createHttpServer, type HealthReport } from './gateway/create-http-server.ts';
+import { createHealth } from './gateway/create-health.ts';
+import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
+import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker, type Worker } from './queue/create-worker.ts';
+import { readQueueStatus } from './queue/read-queue-status.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
+import { openRedisFilter } from './redis/open-redis-filter.ts';
 import { createAdmit } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
+import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
+import { type BusyBounds, watchBacklog } from './router/watch-backlog.ts';
 import { disableConnection } from './stores/connection-status.ts';
 import { findConnection, listOwnApps, openCredentials, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
+import { createModelKeyDirectory } from './stores/model-keys.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
-import { expireOldRows } from './stores/retention.ts';
+import { expireLedger, expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
+import { createMetrics, type MetricsRegistry } from './telemetry/create-metrics.ts';
+import { watchProcess } from './telemetry/watch-process.ts';
+import { watchRedis } from './telemetry/watch-redis.ts';
 import { createToolBox } from './tools/create-tool-box.ts';
 import { createCurrentTime } from './tools/current-time.ts';
 import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface AppOptions {
   readonly databaseUrl: string;
+  /** Shares rate limits and the duplicate filter between gateways; absent: PostgreSQL does. */
+  readonly redis?: RedisAddress | null;
   readonly role: 'all' | 'gateway' | 'worker';
   readonly host: string;
   readonly port: number;
@@ -56,11 +72,20 @@ export interface AppOptions {
     readonly appToken?: string | null;
   };
   readonly providerKeys: ProviderKeys;
+  /** How much this process asks of a provider at a time; absent: as much as comes. */
+  readonly providerLimits?: Readonly<Partial<Record<ProviderName, ProviderLimits>>>;
   readonly workerConcurrency: number;
   readonly retentionDays: number;
+  /** Turns of one tenant at a time over all workers, unless it has a number of its own; `null`: any number. */
+  readonly tenantConcurrency?: number | null;
+  /** From when on people are told that answers take a while; `null`: never. */
+  readonly busy?: BusyBounds | null;
+  readonly ledgerRetentionDays: number;
   readonly version: string;
   readonly log: Log;
   readonly journeys: JourneyRecorder;
+  /** What `/metrics` reads; by default one without the process's own metrics. */
+  readonly metrics?: MetricsRegistry;
   /** Tools beside those that are built in, for agents that name them. */
   readonly tools?: readonly Tool[];
   /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */
@@ -74,10 +99,16 @@ export interface AppTiming {
   readonly leaseMs: number;
   readonly renewEveryMs: number;
   readonly pollEveryMs: number;
+  /** How often a gateway looks which tenants have a backlog. */
+  readonly lookEveryMs: number;
   readonly modelRetryDelaysMs: readonly number[];
   readonly deliveryRetryDelaysMs: readonly number[];
   readonly modelAttemptMs: number;
   readonly modelTotalMs: number;
+  /** How long a gateway that stops goes on taking requests, for load balancers to notice that it is not ready. */
+  readonly stopGraceMs: number;
+  /** How long turns under way may finish when a worker stops, before they are handed to others. */
+  readonly stopDeadlineMs: number;
   readonly toolDeadlineMs: number;
 }
 
@@ -85,10 +116,13 @@ const defaultTiming: AppTiming = {
   leaseMs: 15_000,
   renewEveryMs: 5_000,
   pollEveryMs: 1_000,
+  lookEveryMs: 1_000,
   modelRetryDelaysMs: [2_000, 10_000, 30_000],
   deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
   modelAttemptMs: 60_000,
   modelTotalMs: 120_000,
+  stopGraceMs: 0,
+  stopDeadlineMs: 10_000,
   toolDeadlineMs: 60_000,
 };
 
@@ -107,8 +141,6 @@ const HISTORY_TOKENS = 24_000;
 const THREAD_MESSAGES = 50;
 const MAX_OUTPUT_TOKENS = 4_096;
 const NOTICE_RETRY_MS = 5_000;
-/** How long turns under way may finish after SIGTERM before they are handed to other workers. */
-const STOP_DEADLINE_MS = 10_000;
 
 /** Builds the whole pipeline in the order in which a message passes it. The only place that knows every part. */
 export async function startApp(options: AppOptions): Promise<App> {
@@ -117,8 +149,17 @@ export async function startApp(options: AppOptions): Promise<App> {
   const isGateway = options.role !== 'worker';
   const isWorker = options.role !== 'gateway';
   const { clock, wallClock, random, sleep } = systemTime;
+  const metrics = options.metrics ?? createMetrics({ process: false, log });
+  let phase: ProcessPhase = 'starting';
+  /** Done first and side by side: taking no more requests, and finishing or handing over turns. */
+  const draining: (() => Promise<void>)[] = [];
   const closing: (() => Promise<unknown> | unknown)[] = [];
   const stop = async (): Promise<void> => {
+    phase = 'stopping';
+    const drained = await Promise.allSettled(draining.splice(0).map((drain) => drain()));
+    for (const result of drained) {
+      if (result.status === 'rejected') log.warn('stop.incomplete', { error: result.reason });
+    }
     // What cannot be closed in order must not keep the rest open, or the process would not end.
     for (const close of closing.splice(0).reverse()) {
       try {
@@ -132,6 +173,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   try {
     // Ground: database, announcements, channels
     await migrate(databaseUrl, { log });
+    const pools = new Map<string, pg.Pool>();
     const pool = (name: string, size: number): pg.Pool => {
       const made = createDatabasePool({
         url: databaseUrl,
@@ -141,13 +183,16 @@ export async function startApp(options: AppOptions): Promise<App> {
         ...(name === 'admit' ? ADMIT_TIMEOUTS : {}),
       });
       closing.push(() => made.end());
+      pools.set(name, made);
       return made;
     };
     const admitPool = isGateway ? pool('admit', ADMIT_CONNECTIONS) : null;
     const ownGateway = admitPool ? trackProcessIds(admitPool) : new Set<number>();
     const workPool = pool('work', isWorker ? WORKER_CONNECTIONS : 2);
     const database = createDatabase(workPool);
-    const listener = await listen(databaseUrl, { log });
+    const readQueue = async () => ({ ...(await readQueueStatus(workPool)) });
+    const redisAddress = isGateway ? (options.redis ?? null) : null;
+    const listener = await listen(databaseUrl, { log, also: redisAddress ? 'konstruct_begun' : null });
     closing.push(() => listener.stop());
     const slack = createSlackChannel({
       apiUrl: options.slack.apiUrl,
@@ -155,6 +200,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       random,
       sleep,
       log,
+      metrics,
     });
     closing.push(() => slack.close());
     const channels: ReadonlyMap<string, Channel> = new Map([[slack.type, slack]]);
@@ -163,9 +209,22 @@ export async function startApp(options: AppOptions): Promise<App> {
     const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
     listener.on('konstruct_changed', () => directory.invalidate());
     let worker: Worker | null = null;
+    const toDatabase = createAdmit(admitPool ?? workPool, () => worker);
+    const { isListening } = listener;
+    const redis = redisAddress && (await openRedisFilter({ address: redisAddress, isListening, clock, log }));
+    if (redis) {
+      closing.push(() => redis.close());
+      listener.on('konstruct_begun', (_fromProcessId, thread) => redis.forgetThread(thread));
+    }
     let jobs: Jobs | null = null;
+    const backlog =
+      isGateway && options.busy
+        ? watchBacklog({ pool: workPool, bounds: options.busy, everyMs: timing.lookEveryMs, log, metrics })
+        : null;
+    closing.push(() => backlog?.stop());
     const route = createRouter({
-      admit: createAdmit(admitPool ?? workPool, () => worker),
+      admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
+      backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
       onAgentUser: (connection, agentUserId) => {
@@ -188,11 +247,15 @@ export async function startApp(options: AppOptions): Promise<App> {
       clock,
       wallClock,
       journeys,
+      metrics,
       log,
     });
     const server = createHttpServer({
       receivers: isGateway ? new Map([['/slack/events', slackReceiver]]) : new Map(),
-      health: createHealth(workPool, options),
+      health: createHealth({ version: options.version, role: options.role, queue: readQueue, redis }),
+      phase: () => phase,
+      readMetrics: () => metrics.read(),
+      metrics,
       clock,
       log,
     });
@@ -201,22 +264,37 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     // 3 queue, 4 orchestrator, 5 models and 6 delivery: what goes out
     const routes = createRouteDirectory({ database, cipher, fallback: defaultRoute(options.providerKeys) });
-    listener.on('konstruct_changed', () => routes.invalidate());
+    const modelKeys = createModelKeyDirectory(database, cipher);
+    listener.on('konstruct_changed', () => {
+      routes.invalidate();
+      modelKeys.invalidate();
+    });
+    const owner = `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`;
     const queue = createTurnQueue({
       pool: workPool,
-      owner: `${options.role}-${process.pid}-${randomUUID().slice(0, 8)}`,
+      owner,
       leaseMs: timing.leaseMs,
       historyMessages: HISTORY_MESSAGES,
+      tenantTurns: options.tenantConcurrency ?? null,
       clock,
+      metrics,
     });
-    const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log });
+    const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log, metrics });
+    const budget = openBudgetGate({ pool: workPool, owner, clock, wallClock, sleep, log });
+    listener.on('konstruct_changed', () => budget.invalidate());
+    budget.start();
+    closing.push(() => budget.stop());
     const models = createModelPool({
       routes: (name) => routes.find(name),
       keys: options.providerKeys,
+      tenantKeys: modelKeys.find,
+      limits: (provider) => options.providerLimits?.[provider],
+      budget,
       clock,
       random,
       sleep,
       log,
+      metrics,
       timeouts: { attemptMs: timing.modelAttemptMs, totalMs: timing.modelTotalMs },
       ...(options.demoDelayMs === undefined ? {} : { demoDelayMs: options.demoDelayMs }),
     });
@@ -263,6 +341,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       clock,
       sleep,
       journeys,
+      metrics,
       log,
       modelRetryDelaysMs: timing.modelRetryDelaysMs,
       deliveryRetryDelaysMs: timing.deliveryRetryDelaysMs,
@@ -274,6 +353,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       channels,
       cipher,
       clock,
+      metrics,
       log,
     });
     // Gateways take part in background work too: a notice is then sent although no worker is near.
@@ -284,8 +364,12 @@ export async function startApp(options: AppOptions): Promise<App> {
           againAfterMs: (await sendNotices(signal)) ? NOTICE_RETRY_MS : null,
         }),
         retention: async (signal) => {
-          const before = new Date(wallClock() - options.retentionDays * 86_400_000);
-          log.info('retention.done', { ...(await expireOldRows(workPool, before, signal)) });
+          const daysAgo = (days: number) => new Date(wallClock() - days * 86_400_000);
+          const before = daysAgo(options.retentionDays);
+          log.info('retention.done', {
+            ...(await expireOldRows(workPool, before, signal)),
+            ...(await expireLedger(workPool, daysAgo(options.ledgerRetentionDays), signal)),
+          });
           return { againAfterMs: null };
         },
       },
@@ -296,6 +380,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     await warmUp([...(admitPool ? [admitPool] : []), workPool]);
     if (isWorker) {
+      await modelKeys.load();
       const fallback = await routes.find('default');
       if (fallback !== null) await models.prepare(fallback);
       const ours = createWorker({
@@ -312,10 +397,11 @@ export async function startApp(options: AppOptions): Promise<App> {
         if (fromProcessId === null || !ownGateway.has(fromProcessId)) ours.wake();
       });
       ours.start();
-      closing.push(() => ours.stop(STOP_DEADLINE_MS));
+      draining.push(() => ours.stop(timing.stopDeadlineMs));
     }
     const url = await listenOn(server, options.host, options.port);
-    closing.push(() => closeServer(server));
+    closing.push(() => closeHttpServer(server));
+    // A worker's port is asked for its health and metrics only: it goes last.
     if (isGateway) {
       const sockets = createEventSockets({
         sharedToken: options.slack.appToken ?? null,
@@ -333,8 +419,22 @@ export async function startApp(options: AppOptions): Promise<App> {
       });
       listener.on('konstruct_changed', () => sockets.refresh());
       sockets.refresh();
-      closing.push(() => sockets.stop(HTTP_DEADLINE_MS));
+      draining.push(() => sockets.stop(SOCKETS_DEADLINE_MS));
+      draining.push(async () => {
+        await sleep(timing.stopGraceMs);
+        await closeHttpServer(server);
+      });
     }
+    if (redis) watchRedis(metrics, redis.snapshot);
+    watchProcess(metrics, {
+      version: options.version,
+      role: options.role,
+      pools,
+      queue: readQueue,
+      turnsRunning: () => worker?.active ?? 0,
+      isReady: () => phase === 'ready',
+    });
+    phase = 'ready';
     return { url, stop };
   } catch (error) {
     await stop();
@@ -342,6 +442,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
 }
 
+/** How long envelopes under way may take once the process stops. */
+const SOCKETS_DEADLINE_MS = 3_000;
 /** A platform waits 3 s for its ack: a database that takes longer is answered with 503 in time. */
 const ADMIT_TIMEOUTS = { connectTimeoutMs: 2_000, statementTimeoutMs: 2_500 };
 
@@ -356,70 +458,4 @@ async function listenOn(server: FastifyInstance, host: string, port: number): Pr
     }
     throw cause;
   }
-}
-
-/** How long requests and envelopes under way may take once the process stops; a platform waits 3 s for its ack. */
-const HTTP_DEADLINE_MS = 3_000;
-const IDLE_CHECK_MS = 25;
-
-/** A kept-alive connection that was busy when closing began would hold it up until its keep-alive timeout. */
-async function closeServer(server: FastifyInstance): Promise<void> {
-  const idle = setInterval(() => server.server.closeIdleConnections(), IDLE_CHECK_MS);
-  const deadline = setTimeout(() => server.server.closeAllConnections(), HTTP_DEADLINE_MS);
-  try {
-    await server.close();
-  } finally {
-    clearInterval(idle);
-    clearTimeout(deadline);
-  }
-}
-
-/** Opens every pooled connection and plans the hot functions on it: a cold first message would wait 60–80 ms. */
-async function warmUp(pools: readonly pg.Pool[]): Promise<void> {
-  for (const pool of pools) {
-    const clients = await Promise.all(Array.from({ length: pool.options.max }, () => pool.connect()));
-    try {
-      await Promise.all(
-        clients.map(async (client) => {
-          await client.query("select admit_batch('[]')");
-          await client.query("select admit_and_claim('[]', 'warm-up', 0, 0, 0, gen_random_uuid())");
-          await client.query("select claim_turns('warm-up', 0, 0, 0, gen_random_uuid())");
-          await client.query(
-            "select log_steps('warm-up', '[]'), commit_turns('warm-up', '[]'), finish_turns('warm-up', '[]')",
-          );
-        }),
-      );
-    } finally {
-      for (const client of clients) client.release();
-    }
-  }
-}
-
-const HEALTH_FRESH_MS = 500;
-
-function createHealth(pool: pg.Pool, options: AppOptions): () => Promise<HealthReport> {
-  let latest: { readonly at: number; readonly report: Promise<HealthReport> } | null = null;
-  const ask = async (): Promise<HealthReport> => {
-    const base = { version: options.version, role: options.role };
-    try {
-      const { rows } = await pool.query<{ waiting: string; oldest_ms: number }>(
-        'select * from queue_status()',
-      );
-      const [row] = rows;
-      const queue = { waiting: Number(row?.waiting ?? 0), oldestMs: Math.round(row?.oldest_ms ?? 0) };
-      return { status: 'ok', ...base, database: 'ok', queue };
-    } catch (error) {
-      return {
-        status: 'unavailable',
-        ...base,
-        database: 'unavailable',
-        reason: `The database does not answer (${errorCode(error) ?? 'no connection'}).`,
-      };
-    }
-  };
-  return () => {
-    const now = Date.now();
-    if (latest === null || now - latest.at > HEALTH_FRESH_MS) latest = { at: now, report: ask() };
-    return latest.report;
-  };
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { MASTER_KEY_BYTES } from './core/cipher.ts';
+import { type ProviderName, providerNames } from './core/model.ts';
+import { parseRedisAddress } from './core/redis-address.ts';
 import { Secret } from './core/secret.ts';
 
 /**
@@ -52,16 +54,46 @@ export const configVariables = {
     'secret',
   ),
   REDIS_URL: variable(
-    secretUrl(['redis:', 'rediss:'], 'redis://:password@host:6379'),
-    'Redis shared by several gateways. Has no effect in this version yet.',
-    'none',
+    redisAddress(),
+    'Redis in front of PostgreSQL where there are many gateways. See [Redis](#redis).',
+    'PostgreSQL does it all',
     'secret',
   ),
   WORKER_CONCURRENCY: variable(integer(1, 1_000), 'Turns that one worker runs at the same time.', '`50`'),
+  TENANT_CONCURRENCY: variable(
+    integer(1, 10_000),
+    'Turns of one tenant that all workers together run at the same time; `maxConcurrentTurns` of a tenant goes first.',
+    '`20`',
+  ),
+  BUSY_AFTER_SECONDS: variable(
+    integer(0, 86_400),
+    'People of a tenant whose oldest waiting conversation has waited longer are told that answers take a while; `0`: never.',
+    '`30`',
+  ),
+  BUSY_AFTER_WAITING: variable(
+    integer(0, 1_000),
+    'The same when more conversations of the tenant wait than this; `0`: never.',
+    '`100`',
+  ),
+  STOP_GRACE_SECONDS: variable(
+    integer(0, 300),
+    'How long a gateway that was asked to stop goes on taking requests while `/readyz` says 503.',
+    '`3` in serve, `0` in dev',
+  ),
+  STOP_DEADLINE_SECONDS: variable(
+    integer(0, 3_600),
+    'How long turns under way may finish when a worker is asked to stop, before others get them.',
+    '`10`',
+  ),
   RETENTION_DAYS: variable(
     integer(2, 36_500),
     'Conversations and messages older than this many days are removed.',
     '`365`',
+  ),
+  LEDGER_RETENTION_DAYS: variable(
+    integer(62, 36_500),
+    'What model calls cost is kept for this many days; two months at least, because budgets count them.',
+    '`761` (25 months)',
   ),
   LOG_LEVEL: variable(
     oneOf('debug', 'info', 'warn', 'error', 'silent'),
@@ -107,20 +139,88 @@ export const configVariables = {
     'Base of Slack’s Web API; ends in `/api/`.',
     '`https://slack.com/api/`',
   ),
-  ANTHROPIC_API_KEY: variable(secret(), 'Key of the provider `anthropic`.', 'none', 'secret'),
+  ANTHROPIC_API_KEY: variable(
+    modelKeys(),
+    'Keys of the provider `anthropic`, separated by commas.',
+    'none',
+    'secret',
+  ),
   ANTHROPIC_BASE_URL: variable(httpUrl(), 'Address of the provider `anthropic`.', 'the provider’s own'),
-  OPENAI_API_KEY: variable(secret(), 'Key of the provider `openai`.', 'none', 'secret'),
+  OPENAI_API_KEY: variable(
+    modelKeys(),
+    'Keys of the provider `openai`, separated by commas.',
+    'none',
+    'secret',
+  ),
   OPENAI_BASE_URL: variable(httpUrl(), 'Address of the provider `openai`.', 'the provider’s own'),
-  GOOGLE_GENERATIVE_AI_API_KEY: variable(secret(), 'Key of the provider `google`.', 'none', 'secret'),
+  GOOGLE_GENERATIVE_AI_API_KEY: variable(
+    modelKeys(),
+    'Keys of the provider `google`, separated by commas.',
+    'none',
+    'secret',
+  ),
   GOOGLE_GENERATIVE_AI_BASE_URL: variable(
     httpUrl(),
     'Address of the provider `google`.',
     'the provider’s own',
   ),
+  AWS_BEARER_TOKEN_BEDROCK: variable(
+    modelKeys(),
+    'Bedrock API keys for the provider `bedrock`, separated by commas.',
+    'none',
+    'secret',
+  ),
+  BEDROCK_BASE_URL: variable(
+    httpUrl(),
+    'Address of the provider `bedrock`.',
+    '`https://bedrock-runtime.<AWS_REGION>.amazonaws.com`',
+  ),
+  AWS_REGION: variable(
+    z.string().regex(/^[a-z0-9-]+$/, 'is no region; write it like eu-central-1'),
+    'Region of the provider `bedrock`.',
+    '`us-east-1`',
+  ),
+  AZURE_API_KEY: variable(
+    modelKeys(),
+    'Keys of the provider `azure`, separated by commas.',
+    'none',
+    'secret',
+  ),
+  AZURE_BASE_URL: variable(
+    httpUrl(),
+    'Address of the Azure OpenAI resource, such as `https://acme.openai.azure.com`.',
+    'none',
+  ),
+  MISTRAL_API_KEY: variable(
+    modelKeys(),
+    'Keys of the provider `mistral`, separated by commas.',
+    'none',
+    'secret',
+  ),
+  MISTRAL_BASE_URL: variable(httpUrl(), 'Address of the provider `mistral`.', 'the provider’s own'),
+  GROQ_API_KEY: variable(modelKeys(), 'Keys of the provider `groq`, separated by commas.', 'none', 'secret'),
+  GROQ_BASE_URL: variable(httpUrl(), 'Address of the provider `groq`.', 'the provider’s own'),
+  OPENROUTER_API_KEY: variable(
+    modelKeys(),
+    'Keys of the provider `openrouter`, separated by commas.',
+    'none',
+    'secret',
+  ),
+  OPENROUTER_BASE_URL: variable(httpUrl(), 'Address of the provider `openrouter`.', 'the provider’s own'),
   OLLAMA_BASE_URL: variable(
     httpUrl(),
     'Address of an Ollama server, such as `http://127.0.0.1:11434`.',
     'none',
+  ),
+  MODEL_CONCURRENCY: variable(
+    perProvider(),
+    'How many calls a process makes at a time, per provider: `anthropic=40,openai=100`.',
+    'as many as come',
+  ),
+  MODEL_TOKENS_PER_MINUTE: variable(
+    perProvider(),
+    'How many tokens a process uses a minute, per provider: `anthropic=400000`.',
+    'as many as come',
   ),
 } as const satisfies Record<string, ConfigVariable>;
 
@@ -194,6 +294,15 @@ function secretUrl(protocols: readonly string[], example: string) {
   });
 }
 
+function redisAddress() {
+  return z.string().transform((text, context) => {
+    const parsed = parseRedisAddress(text);
+    if (parsed.ok) return new Secret(parsed.address);
+    context.addIssue(parsed.problem);
+    return z.NEVER;
+  });
+}
+
 function secret(...prefixes: readonly string[]) {
   return z.string().transform((text, context) => {
     if (/\s/.test(text)) {
@@ -203,6 +312,33 @@ function secret(...prefixes: readonly string[]) {
     if (prefixes.length === 0 || prefixes.some((prefix) => text.startsWith(prefix))) return new Secret(text);
     context.addIssue(`does not begin with ${prefixes.join(' or ')}; this looks like another kind of token`);
     return z.NEVER;
+  });
+}
+
+/** One key or several, separated by commas. */
+function modelKeys() {
+  return z.string().transform((text, context) => {
+    const keys = text.split(',').map((key) => key.trim());
+    if (keys.every((key) => key !== '' && !/\s/.test(key))) return new Secret(keys.join(','));
+    context.addIssue('contains white space or an empty key; separate several by single commas');
+    return z.NEVER;
+  });
+}
+
+/** `anthropic=40,openai=100` */
+function perProvider() {
+  return z.string().transform((text, context) => {
+    const limits: Partial<Record<ProviderName, number>> = {};
+    for (const part of text.split(',')) {
+      const [, name = '', written = ''] = /^\s*([a-z-]+)\s*=\s*(\d{1,12})\s*$/.exec(part) ?? [];
+      const provider = providerNames.find((known) => known === name);
+      if (provider === undefined || Number(written) < 1) {
+        context.addIssue(`has "${part.trim()}"; write it like anthropic=40,openai=100`);
+        return z.NEVER;
+      }
+      limits[provider] = Number(written);
+    }
+    return limits;
   });
 }
 

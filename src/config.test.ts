@@ -27,6 +27,7 @@ describe('loadConfig', () => {
     expect(config).toMatchObject({
       workerConcurrency: 50,
       retentionDays: 365,
+      ledgerRetentionDays: 761,
       role: 'all',
       logLevel: 'info',
     });
@@ -105,6 +106,15 @@ describe('loadConfig', () => {
     expect(revealProviderKeys(config.models)).toMatchObject({ openai: { apiKey: 'hunter2' }, anthropic: {} });
   });
 
+  it('says in one sentence what is wrong with REDIS_URL, without its password', () => {
+    expect(() => load({ REDIS_URL: 'redis://:hunter2@a:7000,b:7001' })).toThrow(
+      /^The configuration has a problem:\n {2}REDIS_URL names 2 hosts; if they are a cluster, begin it with redis\+cluster:\/\/\.$/,
+    );
+    expect(load({ REDIS_URL: 'redis+cluster://:hunter2@a:7000,b:7001' }).redis?.reveal().nodes).toHaveLength(
+      2,
+    );
+  });
+
   it('cannot be changed', () => {
     const config = load({});
     expect(() => Object.assign(config, { port: 1 })).toThrow(TypeError);
@@ -112,8 +122,8 @@ describe('loadConfig', () => {
   });
 
   it('says which settings have no effect yet', () => {
-    expect(load({ REDIS_URL: 'redis://localhost' }).notices).toEqual([
-      'REDIS_URL is set but has no effect in this version yet.',
+    expect(load({ SLACK_CLIENT_ID: '1.2' }).notices).toEqual([
+      'SLACK_CLIENT_ID is set but has no effect in this version yet.',
     ]);
   });
 });

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import { type ConfigValues, type ConfigVariableName, configVariables } from './config-variables.ts';
 import { KonstructError } from './core/errors.ts';
+import { type ProviderLimits, type ProviderName, providerNames } from './core/model.ts';
 import { nearestName } from './core/nearest-name.ts';
+import type { RedisAddress } from './core/redis-address.ts';
 import type { Secret } from './core/secret.ts';
 
 /** What the installation is told by its environment: read once, validated, frozen. Secrets print as `[redacted]`. */
@@ -18,10 +20,18 @@ export interface Config {
   readonly previousMasterKeys: readonly Secret<Buffer>[];
   /** `null`: the embedded database in the data folder. */
   readonly databaseUrl: Secret | null;
-  readonly redisUrl: Secret | null;
+  /** `null`: none; PostgreSQL does what it would do. */
+  readonly redis: Secret<RedisAddress> | null;
   readonly role: 'all' | 'gateway' | 'worker';
   readonly workerConcurrency: number;
   readonly retentionDays: number;
+  /** Turns of one tenant at a time, where it has no number of its own. */
+  readonly tenantConcurrency: number;
+  /** From when on people are told that answers take a while; `null`: this bound is off. */
+  readonly busy: { readonly afterMs: number | null; readonly afterWaiting: number | null };
+  readonly stopGraceMs: number;
+  readonly stopDeadlineMs: number;
+  readonly ledgerRetentionDays: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly otlpEndpoint: string | null;
   /** Absolute path of a konstruct.yaml to apply at start. */
@@ -30,6 +40,8 @@ export interface Config {
   readonly toolFiles: readonly string[];
   readonly slack: SlackConfig;
   readonly models: Readonly<Record<ConfiguredProvider, ModelProviderConfig>>;
+  /** How much a process asks of a provider at a time. */
+  readonly modelLimits: Readonly<Partial<Record<ProviderName, ProviderLimits>>>;
   /** Settings that are valid but do nothing in this version, one plain sentence each. */
   readonly notices: readonly string[];
 }
@@ -50,7 +62,7 @@ export interface SlackConfig {
   readonly apiUrl: string;
 }
 
-export type ConfiguredProvider = 'anthropic' | 'openai' | 'google' | 'ollama';
+export type ConfiguredProvider = Exclude<ProviderName, 'openai-compatible' | 'demo'>;
 
 export interface ModelProviderConfig {
   readonly apiKey: Secret | null;
@@ -69,6 +81,11 @@ export function revealProviderKeys(
     anthropic: reveal(models.anthropic),
     openai: reveal(models.openai),
     google: reveal(models.google),
+    bedrock: reveal(models.bedrock),
+    azure: reveal(models.azure),
+    mistral: reveal(models.mistral),
+    groq: reveal(models.groq),
+    openrouter: reveal(models.openrouter),
     ollama: reveal(models.ollama),
   };
 }
@@ -95,10 +112,18 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     masterKey: values.KONSTRUCT_MASTER_KEY,
     previousMasterKeys: Object.freeze(values.KONSTRUCT_MASTER_KEY_PREVIOUS ?? []),
     databaseUrl: values.DATABASE_URL,
-    redisUrl: values.REDIS_URL,
+    redis: values.REDIS_URL,
     role: values.KONSTRUCT_ROLE ?? 'all',
     workerConcurrency: values.WORKER_CONCURRENCY ?? 50,
     retentionDays: values.RETENTION_DAYS ?? 365,
+    tenantConcurrency: values.TENANT_CONCURRENCY ?? 20,
+    busy: Object.freeze({
+      afterMs: (values.BUSY_AFTER_SECONDS ?? 30) * 1_000 || null,
+      afterWaiting: (values.BUSY_AFTER_WAITING ?? 100) || null,
+    }),
+    stopGraceMs: (values.STOP_GRACE_SECONDS ?? (mode === 'serve' ? 3 : 0)) * 1_000,
+    stopDeadlineMs: (values.STOP_DEADLINE_SECONDS ?? 10) * 1_000,
+    ledgerRetentionDays: values.LEDGER_RETENTION_DAYS ?? 761,
     logLevel: values.LOG_LEVEL ?? 'info',
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     configFile: values.KONSTRUCT_CONFIG === null ? null : resolve(cwd, values.KONSTRUCT_CONFIG),
@@ -118,10 +143,35 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
         apiKey: values.GOOGLE_GENERATIVE_AI_API_KEY,
         baseUrl: values.GOOGLE_GENERATIVE_AI_BASE_URL,
       }),
+      bedrock: Object.freeze({
+        apiKey: values.AWS_BEARER_TOKEN_BEDROCK,
+        baseUrl:
+          values.BEDROCK_BASE_URL ??
+          (values.AWS_REGION && `https://bedrock-runtime.${values.AWS_REGION}.amazonaws.com`),
+      }),
+      azure: Object.freeze({ apiKey: values.AZURE_API_KEY, baseUrl: values.AZURE_BASE_URL }),
+      mistral: Object.freeze({ apiKey: values.MISTRAL_API_KEY, baseUrl: values.MISTRAL_BASE_URL }),
+      groq: Object.freeze({ apiKey: values.GROQ_API_KEY, baseUrl: values.GROQ_BASE_URL }),
+      openrouter: Object.freeze({ apiKey: values.OPENROUTER_API_KEY, baseUrl: values.OPENROUTER_BASE_URL }),
       ollama: Object.freeze({ apiKey: null, baseUrl: values.OLLAMA_BASE_URL }),
     }),
+    modelLimits: Object.freeze(joinLimits(values)),
     notices: Object.freeze(describeUnused(values)),
   });
+}
+
+function joinLimits({ MODEL_CONCURRENCY, MODEL_TOKENS_PER_MINUTE }: ConfigValues): Config['modelLimits'] {
+  const limits: Partial<Record<ProviderName, ProviderLimits>> = {};
+  for (const provider of providerNames) {
+    const concurrency = MODEL_CONCURRENCY?.[provider];
+    const tokensPerMinute = MODEL_TOKENS_PER_MINUTE?.[provider];
+    if (concurrency === undefined && tokensPerMinute === undefined) continue;
+    limits[provider] = {
+      ...(concurrency === undefined ? {} : { concurrency }),
+      ...(tokensPerMinute === undefined ? {} : { tokensPerMinute }),
+    };
+  }
+  return limits;
 }
 
 /** One thing that is wrong: what it is about, and what is wrong with it and what to do. */
@@ -196,7 +246,6 @@ function isUnset(env: Environment, name: ConfigVariableName): boolean {
 }
 
 const unusedVariables: readonly ConfigVariableName[] = [
-  'REDIS_URL',
   'SLACK_CLIENT_ID',
   'SLACK_CLIENT_SECRET',
   'OTEL_EXPORTER_OTLP_ENDPOINT',

@@ -17,7 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   router: ['db'],
   queue: ['db'],
   orchestrator: [],
-  llm: [],
+  llm: ['db'],
   delivery: [],
   'channels/*': [],
   // What agents may call.
@@ -25,6 +25,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // What they stand on.
   stores: ['db'],
   db: ['config.ts'],
+  // Optional, in front of the database: only its batching is used.
+  redis: ['db'],
   telemetry: [],
   'system-time.ts': [],
   'config.ts': ['config-variables.ts'],

@@ -16,6 +16,7 @@ const app = await startApp({
   providerKeys: {},
   workerConcurrency: 50,
   retentionDays: 365,
+  ledgerRetentionDays: 761,
   version: 'bench',
   log: createLog({ level: 'info' }),
   journeys: { mark() {} },

@@ -16,8 +16,8 @@ export interface DatabaseServer {
   readonly version: string;
   /** CPU of all its processes so far, in ms. */
   cpuMs(): number;
-  /** A migrated database with all workspaces of the bench and 20,000 conversations of old. */
-  createDatabase(modelUrl: string): Promise<BenchDatabase>;
+  /** A migrated database with all workspaces of the bench and, unless told otherwise, 20,000 conversations of old. */
+  createDatabase(modelUrl: string, options?: { readonly history: boolean }): Promise<BenchDatabase>;
   stop(): Promise<void>;
 }
 
@@ -48,7 +48,7 @@ export async function startDatabaseServer(): Promise<DatabaseServer> {
   return {
     version: version.split(' ').slice(0, 2).join(' '),
     cpuMs: () => (postmaster === null ? Number.NaN : familyCpuMs(postmaster)),
-    async createDatabase(modelUrl) {
+    async createDatabase(modelUrl, { history } = { history: true }) {
       const name = `konstruct_bench_${randomBytes(4).toString('hex')}`;
       await asAdmin(adminUrl, (client) => client.query(`create database ${name}`));
       const url = new URL(adminUrl);
@@ -72,7 +72,7 @@ export async function startDatabaseServer(): Promise<DatabaseServer> {
         },
         settings: { ratePerMinute: RATE_PER_MINUTE },
       });
-      await asAdmin(url.href, (client) => client.query(seedHistory));
+      if (history) await asAdmin(url.href, (client) => client.query(seedHistory));
       return {
         url: url.href,
         masterKey: key.toString('base64'),

@@ -6,6 +6,8 @@
 --   not_engaged  nothing stored: a thread in which the agent takes no part
 --   limited      nothing stored: the tenant's bucket is empty; retryAfterMs says for how long
 --   edited, deleted, unknown_message   for edits and deletions
+-- Who asks while the tenant has a backlog (the event brings busySince and busyAhead) is told so, once per conversation and
+-- backlog: noticeId says that there is a new notice to be sent.
 -- p_announce false: the caller sees to it that what becomes ready is claimed or announced.
 drop function if exists konstruct.admit_batch(jsonb);
 create or replace function konstruct.admit_batch(p_events jsonb, p_announce boolean default true)
@@ -92,7 +94,7 @@ begin
     end if;
 
     -- The conversation first: what is known of the message is then known for good.
-    select c.id, c.ready_at, c.engaged_until into conversation
+    select c.id, c.ready_at, c.engaged_until, c.lease_owner into conversation
     from conversations c
     where c.tenant_id = event.tenant_id and c.connection_id = event.connection_id
       and c.channel_id = event.channel_id and c.thread_id = event.thread_id
@@ -109,7 +111,7 @@ begin
     end if;
     if known.conversation_id <> conversation.id or known.id is not null and conversation.id is null then
       -- Read as part of another thread (the message that a thread in a DM began with).
-      select c.id, c.ready_at, c.engaged_until into conversation
+      select c.id, c.ready_at, c.engaged_until, c.lease_owner into conversation
       from conversations c
       where c.tenant_id = event.tenant_id and c.id = known.conversation_id
       for no key update;
@@ -123,8 +125,16 @@ begin
       or event.addressed = 'if_engaged'
         and (conversation.ready_at is not null or coalesce(conversation.engaged_until > now(), false));
 
-    if asked then
-      if bucket_known <> event.tenant_id || event.bucket_key then
+    -- Charged: paid out of the bucket that Redis keeps (src/core/admission-filter.ts).
+    if asked and not coalesce((event.body->>'charged')::boolean, false) then
+      if event.body->'emptyBucket'->'tokens' is not null then
+        -- That bucket is empty. Refilled by nobody here: its time lies ahead.
+        select (event.body->'emptyBucket'->>'tokens')::double precision as tokens,
+          clock_timestamp() + interval '1 day' as refilled_at,
+          to_timestamp((event.body->'emptyBucket'->>'limitedSinceMs')::double precision / 1000) as limited_since
+        into bucket;
+        bucket_known := '';
+      elsif bucket_known <> event.tenant_id || event.bucket_key then
         select b.tokens, b.refilled_at, b.limited_since into bucket
         from rate_buckets b where b.tenant_id = event.tenant_id and b.key = event.bucket_key;
         bucket_known := event.tenant_id || event.bucket_key;
@@ -156,7 +166,7 @@ begin
       end if;
       update rate_buckets b
       set tokens = bucket.tokens, refilled_at = bucket.refilled_at, limited_since = bucket.limited_since
-      where b.tenant_id = event.tenant_id and b.key = event.bucket_key;
+      where bucket_known <> '' and b.tenant_id = event.tenant_id and b.key = event.bucket_key;
       continue when outcomes[event.place] is not null;
     end if;
 
@@ -181,6 +191,11 @@ begin
       on conflict (tenant_id, connection_id, channel_id, thread_id)
         do update set ready_at = coalesce(c.ready_at, now()), last_message_at = now()
       returning c.id into conversation.id;
+      if (event.body->>'announce')::boolean then
+        -- Gateways remember threads in which the agent takes no part (src/redis/create-quiet-threads.ts).
+        perform pg_notify('konstruct_begun',
+          md5(concat_ws('/', event.connection_id, event.channel_id, event.thread_id)));
+      end if;
     elsif asked then
       update conversations c set ready_at = coalesce(c.ready_at, now()), last_message_at = now()
       where c.tenant_id = event.tenant_id and c.id = conversation.id;
@@ -203,6 +218,18 @@ begin
     became_ready := became_ready or (asked and conversation.ready_at is null);
     outcomes[event.place] := jsonb_build_object('outcome', case when asked then 'new' else 'context' end,
       'conversationId', conversation.id, 'wasIdle', conversation.ready_at is null);
+    -- Not while a turn runs there: "Thinking…" says enough.
+    if asked and event.body ? 'busySince' and conversation.lease_owner is null then
+      insert into deliveries (tenant_id, connection_id, kind, channel_id, thread_id, dedupe_key, detail)
+      values (event.tenant_id, event.connection_id, 'notice', event.channel_id, event.body->>'replyThreadId',
+        concat_ws(':', 'busy', conversation.id, event.body->>'busySince'),
+        jsonb_build_object('code', 'busy', 'conversationId', conversation.id, 'ahead', event.body->'busyAhead'))
+      on conflict (tenant_id, connection_id, dedupe_key) where dedupe_key is not null do nothing
+      returning id into notice;
+      if found then
+        outcomes[event.place] := outcomes[event.place] || jsonb_build_object('noticeId', notice);
+      end if;
+    end if;
   end loop;
 
   if became_ready and p_announce then

@@ -1,4 +1,5 @@
--- Takes notices that are due (rate limits), with what sending them needs. Notices live outside of turns.
+-- Takes notices that are due (rate limits, backlogs), with what sending them needs. Notices live outside of turns.
+-- That answers take a while need not be said any more (`moot`) where a turn has begun or nothing waits.
 create or replace function konstruct.claim_notices(p_limit integer)
   returns setof jsonb
   language sql security definer
@@ -18,7 +19,12 @@ as $$
     returning d.*
   )
   select jsonb_build_object('id', t.id, 'tenantId', t.tenant_id, 'channelId', t.channel_id, 'threadId', t.thread_id,
-    'detail', t.detail, 'attempts', t.attempts, 'createdAtMs', extract(epoch from t.created_at) * 1000,
+    'detail', t.detail, 'attempts', t.attempts,
+    'moot', t.detail->>'code' = 'busy' and not exists (
+      select 1 from conversations c
+      where c.tenant_id = t.tenant_id and c.id = (t.detail->>'conversationId')::bigint
+        and c.ready_at is not null and c.lease_owner is null),
+    'createdAtMs', extract(epoch from t.created_at) * 1000,
     'connection', jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
       'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,
       'credentials', encode(k.credentials, 'base64')))

@@ -3,8 +3,15 @@
 -- asked for, the tenants take turns, beginning after p_after, and nobody waits behind another tenant's thousands.
 -- It waits for the disk: what the worker then sends carries the ids of these rows. Were they lost in a crash of the server,
 -- nobody would know the placeholder that stands there, and the next claim would give the same ids and fence again.
+-- A tenant has at most max_concurrent_turns of them at a time, or p_tenant_turns (null: any number), over all workers and
+-- without a lock of its own: of its ready conversations a claim looks only at the first ones, as many as may run beside
+-- those that are leased. What another worker is claiming at this moment is not leased yet for anybody else to see, but it
+-- is among those first ones, and locked. So the number can be passed only by what others cannot see at all yet: a batch of
+-- messages of this tenant that is stored and claimed by one call (admit_and_claim), and conversations that become visible
+-- out of their order (their admission began before that of one that is being claimed, and is committed after it).
+drop function if exists konstruct.claim_turns(text, integer, integer, integer, uuid); -- without p_tenant_turns
 create or replace function konstruct.claim_turns(p_owner text, p_limit integer, p_lease_ms integer, p_history integer,
-    p_after uuid)
+    p_after uuid, p_tenant_turns integer default null)
   returns setof jsonb
   language plpgsql security definer
   set search_path = konstruct, pg_temp
@@ -17,6 +24,7 @@ create or replace function konstruct.claim_turns(p_owner text, p_limit integer, 
 as $$
 declare
   ready jsonb;
+  crowded uuid[];
   rest jsonb := '[]';
   is_plain boolean;
   conversation record;
@@ -32,47 +40,60 @@ begin
     order by c.ready_at
     limit p_limit
     for no key update skip locked
+  ), crowd as (
+    -- Tenants that have more ready, leased or waiting for a retry than may run: only these have to be counted exactly.
+    select t.tenant_id
+    from (select distinct p.tenant_id from picked p) t
+    join tenants n on n.id = t.tenant_id
+    where coalesce(n.max_concurrent_turns, p_tenant_turns) < (
+      select count(*) from (
+        select 1 from conversations c
+        where c.tenant_id between t.tenant_id and t.tenant_id and c.ready_at is not null
+        order by c.tenant_id, c.ready_at
+        limit coalesce(n.max_concurrent_turns, p_tenant_turns, 0) + 1) counted)
   )
-  select jsonb_agg(to_jsonb(picked)) into ready from picked;
+  select (select jsonb_agg(to_jsonb(p)) from picked p), (select array_agg(c.tenant_id) from crowd c)
+  into ready, crowded;
   if ready is null then
     return;
   end if;
 
-  if jsonb_array_length(ready) = p_limit then
-    -- From tenant to tenant along the index, at most p_limit of them, however much each of them has. The order by both
-    -- columns, and `between` for `=`, leave no other index to choose.
-    with recursive ahead (tenant_id, place) as (
-      (select c.tenant_id, 1 from conversations c
-       where c.tenant_id > p_after and c.ready_at <= now()
-       order by c.tenant_id, c.ready_at limit 1)
+  if jsonb_array_length(ready) = p_limit or crowded is not null then
+    -- From tenant to tenant along the index, round to p_after, until p_limit of them have room, however much each of them
+    -- has. The order by both columns, and `between` for `=`, leave no other index to choose.
+    with recursive walk (tenant_id, lap, place, room) as (
+      select p_after, 0, 0, 0::bigint
       union all
-      select n.tenant_id, a.place + 1
-      from ahead a
+      select n.tenant_id, n.lap, w.place + (n.room > 0)::integer, n.room
+      from walk w
       cross join lateral (
-        select c.tenant_id from conversations c
-        where c.tenant_id > a.tenant_id and c.ready_at <= now()
-        order by c.tenant_id, c.ready_at limit 1
+        select f.tenant_id, f.lap,
+          case when l.turns is null then p_limit else l.turns - (
+            select count(*) from (
+              select 1 from conversations c
+              where c.tenant_id between f.tenant_id and f.tenant_id and c.lease_owner is not null and c.ready_at > now()
+              order by c.tenant_id, c.ready_at
+              limit l.turns) running) end as room
+        from (
+          (select c.tenant_id, 0 as lap from conversations c
+           where w.lap = 0 and c.tenant_id > w.tenant_id and c.ready_at <= now()
+           order by c.tenant_id, c.ready_at limit 1)
+          union all
+          (select c.tenant_id, 1 from conversations c
+           where c.tenant_id > case w.lap when 0 then '00000000-0000-0000-0000-000000000000' else w.tenant_id end
+             and c.tenant_id <= p_after and c.ready_at <= now()
+           order by c.tenant_id, c.ready_at limit 1)
+          limit 1
+        ) f
+        cross join lateral (
+          select coalesce(t.max_concurrent_turns, p_tenant_turns) as turns from tenants t where t.id = f.tenant_id
+        ) l
       ) n
-      where a.place < p_limit
-    ), behind (tenant_id, place) as (
-      (select c.tenant_id, (select count(*) from ahead) + 1 from conversations c
-       where c.tenant_id <= p_after and c.ready_at <= now() and (select count(*) from ahead) < p_limit
-       order by c.tenant_id, c.ready_at limit 1)
-      union all
-      select n.tenant_id, b.place + 1
-      from behind b
-      cross join lateral (
-        select c.tenant_id from conversations c
-        where c.tenant_id > b.tenant_id and c.tenant_id <= p_after and c.ready_at <= now()
-        order by c.tenant_id, c.ready_at limit 1
-      ) n
-      where b.place < p_limit
+      where w.place < p_limit
     ), due as materialized (
-      select a.tenant_id, a.place from ahead a
-      union all
-      select b.tenant_id, b.place from behind b
+      select w.tenant_id, w.place, w.room from walk w where w.room > 0
     ), candidate as materialized (
-      select f.tenant_id, f.id
+      select f.tenant_id, f.id, f.round, d.place
       from due d
       cross join lateral (
         select o.tenant_id, o.id, row_number() over () as round
@@ -80,27 +101,33 @@ begin
           select c.tenant_id, c.id from conversations c
           where c.tenant_id between d.tenant_id and d.tenant_id and c.ready_at <= now()
           order by c.tenant_id, c.ready_at
-          limit ceil(p_limit::double precision / (select count(*) from due))
+          -- All that may run of a crowded tenant: of the first ones, others hold some at this moment.
+          limit case when d.tenant_id = any (crowded) then d.room
+                     else least(d.room, ceil(p_limit::double precision / (select count(*) from due))) end
         ) o
       ) f
-      order by f.round, d.place
-      limit p_limit
     ), fair as (
       select c.tenant_id, c.id
-      from candidate n
+      from (select n.* from candidate n order by n.round, n.place) n
       join conversations c on c.tenant_id = n.tenant_id and c.id = n.id
-      where c.ready_at <= now()
+      -- Not `ready_at <= now()`: that would let all that is ready of the tenant be read for each of them (seen).
+      where coalesce(c.ready_at, 'infinity') <= now()
+      limit p_limit
       for no key update of c skip locked
     ), chosen as (
       select f.tenant_id, f.id, 0 as choice from fair f
       union all
-      -- Held already: instead of what other workers took meanwhile.
+      -- Held already: instead of what other workers took meanwhile. Of a crowded tenant they may be too many.
       (select r.tenant_id, r.id, 1 from jsonb_to_recordset(ready) as r (tenant_id uuid, id bigint)
-       where not exists (select 1 from fair f where f.tenant_id = r.tenant_id and f.id = r.id))
+       where not exists (select 1 from fair f where f.tenant_id = r.tenant_id and f.id = r.id)
+         and r.tenant_id <> all (coalesce(crowded, '{}')))
       order by choice
       limit p_limit
     )
     select jsonb_agg(jsonb_build_object('tenant_id', c.tenant_id, 'id', c.id)) into ready from chosen c;
+    if ready is null then
+      return;
+    end if;
   end if;
 
   -- At little load: new turns of short conversations (nearly all are) one by one, in small statements. For one or two turns
@@ -115,7 +142,8 @@ begin
       select k.agent_id as id, n.name as tenant_name,
         jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
           'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
-          'tools', a.tools) as agent,
+          'tools', a.tools, 'limits', jsonb_build_object('maxSteps', a.max_steps, 'maxToolCalls', a.max_tool_calls,
+          'maxTurnSeconds', a.max_turn_seconds, 'maxTurnUsd', a.max_turn_usd)) as agent,
         jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
           'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,
           'credentials', encode(k.credentials, 'base64')) as connection
@@ -246,7 +274,8 @@ begin
     'tenantName', n.name,
     'agent', jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
       'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
-      'tools', a.tools),
+      'tools', a.tools, 'limits', jsonb_build_object('maxSteps', a.max_steps, 'maxToolCalls', a.max_tool_calls,
+        'maxTurnSeconds', a.max_turn_seconds, 'maxTurnUsd', a.max_turn_usd)),
     'connection', jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
       'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,
       'credentials', encode(k.credentials, 'base64')),

@@ -93,10 +93,15 @@ begin
   )
   select r.turn_id from released r;
 
+  -- What came in meanwhile, and what had to wait because the tenant had as many turns running as it may.
   select exists (
-    select 1 from jsonb_to_recordset(held) as i ("tenantId" uuid, "conversationId" bigint)
-    join conversations c on c.tenant_id = i."tenantId" and c.id = i."conversationId"
-    where c.ready_at is not null) into more;
+    select 1
+    from (select distinct i."tenantId" as id from jsonb_to_recordset(held) as i ("tenantId" uuid)) t
+    cross join lateral (
+      select 1 from conversations c
+      where c.tenant_id between t.id and t.id and c.ready_at <= now()
+      order by c.tenant_id, c.ready_at limit 1
+    ) waiting) into more;
   if more then
     notify konstruct_ready;
   end if;

@@ -32,16 +32,24 @@ export function applyCommand(): Command {
       const { loadTools } = await import('./load-tools.ts');
       const toolNames = (await loadTools(context.config.toolFiles)).map(({ name }) => name);
       parseConfigFile(source, context.env, toolNames);
-      const [{ applyConfigFile }, { formatPlan }, { openCipher }, { validateRoute }, { revealProviderKeys }] =
-        await Promise.all([
-          import('../config-file/apply-config-file.ts'),
-          import('../config-file/format-plan.ts'),
-          import('../ensure-master-key.ts'),
-          import('../llm/validate-route.ts'),
-          import('../config.ts'),
-        ]);
+      const [
+        { applyConfigFile },
+        { formatPlan },
+        { openCipher },
+        { validateRoute },
+        { revealProviderKeys },
+        prices,
+      ] = await Promise.all([
+        import('../config-file/apply-config-file.ts'),
+        import('../config-file/format-plan.ts'),
+        import('../ensure-master-key.ts'),
+        import('../llm/validate-route.ts'),
+        import('../config.ts'),
+        import('../llm/prices/create-price-list.ts'),
+      ]);
       const { dryRun = false, prune = false } = options;
       const keys = revealProviderKeys(context.config.models);
+      const priceList = prices.createPriceList(Date.now);
       const plan = await withCommandDatabase(context, async ({ database }) =>
         applyConfigFile({
           database,
@@ -52,6 +60,7 @@ export function applyCommand(): Command {
           dryRun,
           toolNames,
           checkRoute: (route) => validateRoute(route, keys),
+          hasPrice: async (entry) => (await priceList.find(entry)) !== null,
         }),
       );
       if (options.json) {

@@ -46,6 +46,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./doctor.ts')).doctorCommand(),
   },
   {
+    name: 'usage',
+    summary: 'show what a tenant’s models were used for, what they cost, and its budgets',
+    load: async () => (await import('./usage.ts')).usageCommand(),
+  },
+  {
     name: 'dead-letters',
     summary: 'list, show, replay or discard what could not be answered',
     load: async () => (await import('./dead-letters.ts')).deadLettersCommand(),

@@ -1,8 +1,11 @@
-/** npm forwards the SIGINT that the terminal sends to both of us: within this time it is the same one. */
-const SAME_SIGNAL_MS = 1_000;
+/**
+ * What is the same signal: npm forwards the SIGINT that the terminal sends to both of us, and a supervisor that asks the
+ * whole process group to stop is heard twice as well.
+ */
+const SAME_SIGNAL_MS = { SIGINT: 1_000, SIGTERM: 250 } as const;
 
-/** The longest that stopping may take; what is not closed by then is taken over or repeated by others. */
-const STOP_DEADLINE_MS = 25_000;
+/** What closing may take beyond the grace and deadline of the settings; what is left is taken over by others. */
+const CLOSING_MS = 15_000;
 /** What keeps the process alive after everything was stopped is a connection to somebody who is away. */
 const LINGER_MS = 2_000;
 
@@ -13,19 +16,19 @@ const LINGER_MS = 2_000;
  * @returns waits for the signal, stops what runs and resolves to the exit code: 0 after an orderly stop. A second
  *   signal does not wait any longer.
  */
-export function listenForStop(): (stop: () => Promise<void>) => Promise<number> {
+export function listenForStop(): (stop: () => Promise<void>, patienceMs?: number) => Promise<number> {
   const { promise: signalled, resolve } = Promise.withResolvers<void>();
   let firstAtMs: number | null = null;
-  const onSignal = (): void => {
+  const onSignal = (signal: 'SIGINT' | 'SIGTERM') => (): void => {
     firstAtMs ??= performance.now();
-    if (performance.now() - firstAtMs > SAME_SIGNAL_MS) process.exit(1);
+    if (performance.now() - firstAtMs > SAME_SIGNAL_MS[signal]) process.exit(1);
     resolve();
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return async (stop) => {
+  process.on('SIGINT', onSignal('SIGINT'));
+  process.on('SIGTERM', onSignal('SIGTERM'));
+  return async (stop, patienceMs = 10_000) => {
     await signalled;
-    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
+    setTimeout(() => process.exit(1), patienceMs + CLOSING_MS).unref();
     await stop();
     setTimeout(() => process.exit(0), LINGER_MS).unref();
     return 0;

@@ -8,6 +8,7 @@ import type { Log } from '../core/log.ts';
 import { createDatabase } from '../db/create-database.ts';
 import { createDatabasePool } from '../db/pool.ts';
 import type { Database } from '../db/schema.ts';
+import { createPriceList } from '../llm/prices/create-price-list.ts';
 import { validateRoute } from '../llm/validate-route.ts';
 import { listTenants } from '../stores/tenants.ts';
 import { connectSlackWorkspace } from './connect-slack-workspace.ts';
@@ -65,6 +66,7 @@ async function apply(
   text: string,
 ): Promise<void> {
   const keys = revealProviderKeys(options.config.models);
+  const prices = createPriceList(Date.now);
   const plan = await applyConfigFile({
     database,
     cipher: options.cipher,
@@ -72,6 +74,7 @@ async function apply(
     env: options.env,
     toolNames: options.toolNames,
     checkRoute: (route) => validateRoute(route, keys),
+    hasPrice: async (entry) => (await prices.find(entry)) !== null,
   });
   if (plan.changes.length > 0)
     options.log.info('config.applied', { file: fileName, changes: plan.changes.length });

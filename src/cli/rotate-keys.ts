@@ -1,10 +1,11 @@
 import type { Kysely } from 'kysely';
-import { type Cipher, connectionOwner } from '../core/cipher.ts';
+import { type Cipher, connectionOwner, modelKeysOwner } from '../core/cipher.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
 import { listConnections, reencryptCredentials } from '../stores/connections.ts';
-import { listRoutes, openRoute, putRoute } from '../stores/routes.ts';
+import { listModelKeys, reencryptModelKeys } from '../stores/model-keys.ts';
+import { listRoutes, openRoute, putRoute, routeEnvelopes } from '../stores/routes.ts';
 import { listTenants } from '../stores/tenants.ts';
 
 export interface KeyRotation {
@@ -38,12 +39,19 @@ export async function rotateKeys(database: Kysely<Database>, cipher: Cipher): Pr
           reencrypted += 1;
         }
       }
+      for (const stored of await listModelKeys(transaction)) {
+        const owner = modelKeysOwner(tenantId, stored.provider);
+        const plaintext = readable(() => cipher.decrypt(stored.encryptedKeys, owner));
+        if (plaintext === null) unreadable.push(`${stored.provider} keys of ${slug}`);
+        else if (cipher.isCurrent(stored.encryptedKeys)) current += 1;
+        else if (await reencryptModelKeys(transaction, stored, cipher.encrypt(plaintext, owner))) {
+          reencrypted += 1;
+        }
+      }
     });
   }
   for (const stored of await listRoutes(database)) {
-    const sealed = stored.entries.flatMap(({ encryptedApiKey }) =>
-      encryptedApiKey === undefined ? [] : [Buffer.from(encryptedApiKey, 'base64')],
-    );
+    const sealed = routeEnvelopes(stored);
     if (sealed.length === 0) continue;
     const route = readable(() => openRoute(cipher, stored));
     if (route === null) unreadable.push(`route ${stored.name}`);

@@ -50,6 +50,6 @@ export function serveCommand(): Command {
         log.info('serve.stopping');
         await installation.stop();
         log.info('serve.stopped');
-      });
+      }, config.stopGraceMs + config.stopDeadlineMs);
     });
 }

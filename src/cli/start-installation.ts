@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import { migrate } from '../db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
 import { openCipher } from '../ensure-master-key.ts';
+import { createMetrics } from '../telemetry/create-metrics.ts';
 import { loadTools } from './load-tools.ts';
 import { prepareTenants } from './prepare-tenants.ts';
 import { readVersion } from './read-version.ts';
@@ -42,6 +43,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
     await prepareTenants({ ...options, databaseUrl: database.url, cipher, toolNames });
     const app = await startApp({
       databaseUrl: database.url,
+      redis: config.redis?.reveal() ?? null,
       role: config.role,
       host: config.host,
       port: config.port,
@@ -52,8 +54,14 @@ export async function startInstallation(options: InstallationOptions): Promise<R
         apiUrl: config.slack.apiUrl,
       },
       providerKeys: revealProviderKeys(config.models),
+      providerLimits: config.modelLimits,
       workerConcurrency: config.workerConcurrency,
       retentionDays: config.retentionDays,
+      tenantConcurrency: config.tenantConcurrency,
+      busy: config.busy,
+      timing: { stopGraceMs: config.stopGraceMs, stopDeadlineMs: config.stopDeadlineMs },
+      metrics: createMetrics({ process: true, log }),
+      ledgerRetentionDays: config.ledgerRetentionDays,
       version: readVersion(),
       log,
       tools,

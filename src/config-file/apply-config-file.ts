@@ -5,6 +5,7 @@ import type { Route } from '../core/model.ts';
 import type { Database } from '../db/schema.ts';
 import { withAdvisoryLock } from '../db/with-advisory-lock.ts';
 import { findConnectionOwners } from '../stores/connections.ts';
+import { type HasPrice, hasUnpricedModels } from './check-prices.ts';
 import { executePlan } from './execute-plan.ts';
 import { type ConfigText, fileInvalid, parseConfigFile } from './parse-config-file.ts';
 import type { Plan } from './plan.ts';
@@ -31,6 +32,8 @@ export interface ApplyOptions {
   /** Names of the tools that the program adds to those that are built in (`AppOptions.tools`). */
   readonly toolNames?: readonly string[];
   readonly checkRoute?: ((route: Route) => readonly string[]) | undefined;
+  /** Whether it is known what a model costs. Without it nothing is said about prices. */
+  readonly hasPrice?: HasPrice | undefined;
 }
 
 /**
@@ -45,7 +48,8 @@ export interface ApplyOptions {
 export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
   const { database, cipher, source, env, prune = false, dryRun = false } = options;
   const parsed = parseConfigFile(source, env, options.toolNames);
-  const wanted = prune ? null : new Set(parsed.file.tenants?.map(({ slug }) => slug));
+  const isWide = prune || (await hasUnpricedModels(parsed.file, options.hasPrice));
+  const wanted = isWide ? null : new Set(parsed.file.tenants?.map(({ slug }) => slug));
   const plan = async (): Promise<Plan> => {
     const planning = await planInstallation(parsed, await readInstallation(database, wanted), {
       cipher,
@@ -53,6 +57,7 @@ export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
       newId: options.newId ?? crypto.randomUUID.bind(crypto),
       findOwners: (keys) => findConnectionOwners(database, keys),
       checkRoute: options.checkRoute,
+      hasPrice: options.hasPrice,
     });
     if (planning.problems.length > 0) throw fileInvalid(source.fileName, planning.problems);
     return planning.plan;

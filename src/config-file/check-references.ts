@@ -127,13 +127,18 @@ function checkConnectionKeys(tenants: readonly unknown[], locate: Locate): FileP
 function checkRoutes(data: unknown, locate: Locate): FileProblem[] {
   const routes = fieldOf(data, 'routes');
   if (typeof routes !== 'object' || routes === null) return [];
-  return Object.keys(routes).flatMap((name) =>
-    listOf(routes, name).flatMap((entry, index) =>
-      textOf(entry, 'provider') === 'openai-compatible' && fieldOf(entry, 'baseUrl') === undefined
-        ? [locate(['routes', name, index], 'is missing; openai-compatible needs an address', 'baseUrl')]
-        : [],
-    ),
-  );
+  return Object.entries(routes).flatMap(([name, route]) => {
+    const isList = Array.isArray(route);
+    const entries: readonly unknown[] = isList ? route : listOf(route, 'entries');
+    const path = ['routes', name, ...(isList ? [] : ['entries'])];
+    return entries.flatMap((entry, index) => {
+      const provider = textOf(entry, 'provider');
+      const needsAddress = provider === 'openai-compatible';
+      return needsAddress && fieldOf(entry, 'baseUrl') === undefined
+        ? [locate([...path, index], `is missing; ${provider} needs an address`, 'baseUrl')]
+        : [];
+    });
+  });
 }
 
 function findRepeated(

@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { providerNames, type Route } from '../core/model.ts';
-import type { Credentials } from '../core/tenant.ts';
-import type { Budget } from '../stores/tenants.ts';
-import { allowedOnly } from './describe-issue.ts';
+import { providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
+import { type Budget, type Credentials, type TurnLimits, turnLimitDefaults } from '../core/tenant.ts';
+import { allowedOnly, describeIssue } from './describe-issue.ts';
 
 /**
  * What a konstruct.yaml says, complete: what it leaves out has its default. A section that is left out altogether
@@ -17,9 +16,17 @@ export interface ConfigFile {
 export interface TenantSpec {
   readonly slug: string;
   readonly name: string;
+  /** IANA name. */
+  readonly timeZone: string;
   readonly budget: Budget;
+  /** Turns at a time; `null`: what the installation says. */
+  readonly maxConcurrentTurns: number | null;
+  /** For each person who writes to the tenant's agents. */
+  readonly personBudget: Budget;
   readonly agents: readonly AgentSpec[] | null;
   readonly connections: readonly ConnectionSpec[] | null;
+  /** The tenant's own keys for model providers, all of them; `null`: as they are. */
+  readonly keys: TenantModelKeys | null;
 }
 
 export interface AgentSpec {
@@ -30,6 +37,8 @@ export interface AgentSpec {
   readonly instructions: string;
   readonly route: string;
   readonly placeholder: string;
+  readonly budget: Budget;
+  readonly limits: Required<TurnLimits>;
   /** `null`: all that are built in. */
   readonly tools: readonly string[] | null;
 }
@@ -63,12 +72,36 @@ function number(schema: z.ZodNumber) {
   }, schema);
 }
 
-const usd = number(z.number().min(0).max(99_999_999)).refine(
+/** More in 1e-9 US dollars is no safe integer. */
+const usd = number(z.number().min(0).max(9_000_000)).refine(
   (value) => Math.abs(value * 10_000 - Math.round(value * 10_000)) < 1e-6,
   'has more than four decimals; round it',
 );
 
-const budgetShape = { dailyUsd: usd.nullable().default(null), monthlyUsd: usd.nullable().default(null) };
+const tokens = number(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER));
+
+const budgetShape = {
+  dailyUsd: usd.nullable().default(null),
+  monthlyUsd: usd.nullable().default(null),
+  dailyTokens: tokens.nullable().default(null),
+  monthlyTokens: tokens.nullable().default(null),
+};
+const budget = allowedOnly(budgetShape).prefault({});
+
+const timeZone = z
+  .string()
+  .refine(isTimeZone, 'is not a time zone of the IANA list; write it like Europe/Berlin, or UTC');
+
+/** Offsets (`+02:00`) are none: they know nothing of summer. */
+function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** The defaults of what an agent leaves out; the columns of the table have the same. */
 export const agentDefaults = {
@@ -88,6 +121,13 @@ const agentShape = {
   instructions: text.default(agentDefaults.instructions),
   route: line.default(agentDefaults.route),
   placeholder: line.default(agentDefaults.placeholder),
+  budget,
+  limits: allowedOnly({
+    maxSteps: number(z.number().int().min(1).max(1_000)).default(turnLimitDefaults.maxSteps),
+    maxToolCalls: number(z.number().int().min(0).max(1_000)).default(turnLimitDefaults.maxToolCalls),
+    maxTurnSeconds: number(z.number().int().min(1).max(86_400)).default(turnLimitDefaults.maxTurnSeconds),
+    maxTurnUsd: usd.nullable().default(turnLimitDefaults.maxTurnUsd),
+  }).prefault({}),
   tools: z.array(line).max(100).nullable().default(agentDefaults.tools),
 };
 
@@ -106,24 +146,88 @@ const connectionShape = {
   settings: allowedOnly(settingsShape).default({}),
 };
 
+const key = z.string().trim().min(1).max(2_000);
+const ownKeys = z
+  .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(key).min(1).max(50))
+  .exactOptional();
+
+/** Those that have an address of their own: a tenant's key goes to no other. */
+const modelKeysShape = {
+  anthropic: ownKeys,
+  openai: ownKeys,
+  google: ownKeys,
+  bedrock: ownKeys,
+  azure: ownKeys,
+  mistral: ownKeys,
+  groq: ownKeys,
+  openrouter: ownKeys,
+};
+
 const tenantShape = {
   slug,
   name: line,
-  budget: allowedOnly(budgetShape).default({ dailyUsd: null, monthlyUsd: null }),
+  timeZone: timeZone.default('UTC'),
+  budget,
+  personBudget: budget,
+  maxConcurrentTurns: number(z.number().int().min(1).max(10_000)).nullable().default(null),
   agents: z.array(allowedOnly(agentShape)).nullable().default(null),
   connections: z.array(allowedOnly(connectionShape)).nullable().default(null),
+  keys: allowedOnly(modelKeysShape).nullable().default(null),
 };
+
+const usdPerMillion = number(z.number().min(0).max(1_000_000));
 
 const routeEntryShape = {
   provider: z.enum(providerNames),
   model: line,
   baseUrl: z.url({ protocol: /^https?$/ }).exactOptional(),
   apiKey: z.string().min(1).exactOptional(),
+  apiKeys: z.array(key).min(1).max(50).exactOptional(),
+  api: z.enum(['responses', 'chat']).exactOptional(),
+  weight: number(z.number().min(0).max(1_000_000)).exactOptional(),
+  contextTokens: number(z.number().int().min(1).max(100_000_000)).exactOptional(),
+  maxOutputTokens: number(z.number().int().min(1).max(10_000_000)).exactOptional(),
+  price: allowedOnly({
+    inputUsdPerMillion: usdPerMillion,
+    outputUsdPerMillion: usdPerMillion,
+    cachedInputUsdPerMillion: usdPerMillion.exactOptional(),
+    cacheWriteUsdPerMillion: usdPerMillion.exactOptional(),
+  }).exactOptional(),
 };
 
+const waitMs = number(z.number().int().min(1).max(3_600_000)).exactOptional();
+
+const entries = z.array(allowedOnly(routeEntryShape)).min(1);
+
+/** A route that says more than its entries. */
+const longRoute = allowedOnly({
+  entries,
+  hedgeAfterMs: number(z.number().int().min(0).max(3_600_000)).exactOptional(),
+  onRefusal: z.enum(['answer', 'next']).exactOptional(),
+  timeouts: allowedOnly({
+    connectMs: waitMs,
+    firstTokenMs: waitMs,
+    idleMs: waitMs,
+    totalMs: waitMs,
+  }).exactOptional(),
+});
+
+/** A list of entries, or an object with them: one of the two is meant, and its problems are the ones to tell. */
+const route = z.unknown().transform((value, context): Omit<Route, 'name'> => {
+  const result = Array.isArray(value)
+    ? entries.transform((list) => ({ entries: list })).safeParse(value, { error: describeIssue })
+    : longRoute.safeParse(value, { error: describeIssue });
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) {
+    // As it stands: whoever reads the issues looks at the code, the path and, of unknown keys, at which.
+    context.issues.push({ ...issue, input: value } as z.core.$ZodRawIssue);
+  }
+  return z.NEVER;
+});
+
 const routes = z
-  .record(line, z.array(allowedOnly(routeEntryShape)).min(1))
-  .transform((map) => Object.entries(map).map(([name, entries]) => ({ name, entries })));
+  .record(line, route)
+  .transform((map) => Object.entries(map).map(([name, rest]) => ({ name, ...rest })));
 
 /** Every rule that concerns one value only; what concerns several is in `check-references.ts`. */
 export const configFileSchema: z.ZodType<ConfigFile> = allowedOnly({

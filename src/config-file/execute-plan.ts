@@ -12,6 +12,7 @@ import {
   replaceCredentials,
   updateConnection,
 } from '../stores/connections.ts';
+import { replaceModelKeys } from '../stores/model-keys.ts';
 import { deleteRoute, putRoute } from '../stores/routes.ts';
 import { deleteTenant, insertTenant, updateTenant } from '../stores/tenants.ts';
 import type { Plan, TenantUpsert } from './plan.ts';
@@ -19,6 +20,8 @@ import { connectionName } from './plan-tenant.ts';
 import { TENANTS_AT_ONCE } from './read-installation.ts';
 
 const UNIQUE_VIOLATION = '23505';
+/** What a check of the column says of a name that the server's list of time zones does not have. */
+const INVALID_PARAMETER = '22023';
 const ATTEMPTS = 3;
 
 /**
@@ -65,6 +68,7 @@ async function executeUpsert(
   for (const { connection, credentials } of connections.replaceCredentials) {
     await replaceCredentials(transaction, cipher, connection, credentials);
   }
+  if (upsert.modelKeys !== null) await replaceModelKeys(transaction, cipher, tenant.id, upsert.modelKeys);
   // Last: until here connections named them.
   for (const agent of agents.remove) await deleteAgent(transaction, agent);
 }
@@ -76,9 +80,9 @@ async function removeConnections(
   for (const connection of connections.remove) await deleteConnection(transaction, connection);
 }
 
-function hasWork({ action, tenantChanged, agents, connections }: TenantUpsert): boolean {
+function hasWork({ action, tenantChanged, agents, connections, modelKeys }: TenantUpsert): boolean {
   const lists = [...Object.values(agents), ...Object.values(connections)];
-  return action === 'create' || tenantChanged || lists.some((list) => list.length > 0);
+  return action === 'create' || tenantChanged || modelKeys !== null || lists.some((list) => list.length > 0);
 }
 
 function movingConnections(upserts: readonly TenantUpsert[]): ReadonlySet<string> {
@@ -102,6 +106,12 @@ async function inTenant(
 
 function describeFailure(error: unknown): unknown {
   const constraint = (error as { constraint?: string }).constraint ?? '';
+  if (errorCode(error) === INVALID_PARAMETER) {
+    return new KonstructError(
+      'config_invalid',
+      'The database does not know the time zone of a tenant; write it as `select name from pg_timezone_names` has it.',
+    );
+  }
   if (errorCode(error) !== UNIQUE_VIOLATION) return translateDatabaseError(error);
   const what = constraint.startsWith('connections_')
     ? 'A connection of the file was taken by another tenant'

@@ -1,9 +1,11 @@
 import type { Kysely } from 'kysely';
 import { Document } from 'yaml';
 import type { Cipher } from '../core/cipher.ts';
-import type { Agent } from '../core/tenant.ts';
+import { noBudget, turnLimitDefaults } from '../core/tenant.ts';
 import type { Database, StoredRouteEntry } from '../db/schema.ts';
+import type { BudgetedAgent } from '../stores/agents.ts';
 import { openCredentials, type StoredConnection } from '../stores/connections.ts';
+import { openModelKeys } from '../stores/model-keys.ts';
 import type { StoredRoute } from '../stores/routes.ts';
 import { agentDefaults } from './config-file.ts';
 import { readInstallation, type TenantState } from './read-installation.ts';
@@ -43,11 +45,27 @@ export async function exportConfigFile(
   return { text: document.toString({ lineWidth: 110, defaultStringType: 'PLAIN' }), variables: names.list() };
 }
 
-function exportRoute({ name, entries }: StoredRoute, names: VariableNames) {
-  return entries.map(({ provider, model, baseUrl, encryptedApiKey }: StoredRouteEntry, index) => ({
+function exportRoute({ name, entries, options }: StoredRoute, names: VariableNames) {
+  const list = exportEntries(name, entries, names);
+  return Object.keys(options).length === 0 ? list : { entries: list, ...options };
+}
+
+function exportEntries(name: string, entries: readonly StoredRouteEntry[], names: VariableNames) {
+  return entries.map(({ model, baseUrl, encryptedApiKey, encryptedApiKeys, provider, ...entry }, index) => ({
     provider,
     model: escapeVariables(model),
+    ...entry,
     ...(baseUrl === undefined ? {} : { baseUrl: escapeVariables(baseUrl) }),
+    ...(encryptedApiKeys === undefined
+      ? {}
+      : {
+          apiKeys: encryptedApiKeys.map((_, place) =>
+            names.take(
+              `route ${name} ${entries.length > 1 ? index + 1 : ''} api keys ${place + 1}`,
+              `key ${place + 1} of apiKeys of route ${name}, entry ${index + 1}`,
+            ),
+          ),
+        }),
     ...(encryptedApiKey === undefined
       ? {}
       : {
@@ -60,13 +78,16 @@ function exportRoute({ name, entries }: StoredRoute, names: VariableNames) {
 }
 
 function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) {
-  const { slug, name, budget } = state.tenant;
+  const { slug, name, timeZone, budget, personBudget, maxConcurrentTurns } = state.tenant;
   const slugs = new Map(state.agents.map((agent) => [agent.id, agent.slug]));
-  const limits = without(budget, { dailyUsd: null, monthlyUsd: null });
   return {
     slug,
     name: escapeVariables(name),
-    ...(Object.keys(limits).length === 0 ? {} : { budget: limits }),
+    ...(timeZone === 'UTC' ? {} : { timeZone }),
+    ...section('budget', budget, noBudget),
+    ...section('personBudget', personBudget, noBudget),
+    ...(state.modelKeys.length === 0 ? {} : { keys: exportModelKeys(state, cipher, names) }),
+    ...(maxConcurrentTurns == null ? {} : { maxConcurrentTurns }),
     agents: state.agents.map(exportAgent),
     connections: state.connections.map((connection) =>
       exportConnection(connection, {
@@ -80,14 +101,38 @@ function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) 
   };
 }
 
-function exportAgent({ slug, name, role, persona, instructions, route, placeholder, tools }: Agent) {
+function exportModelKeys({ tenant: { slug }, modelKeys }: TenantState, cipher: Cipher, names: VariableNames) {
+  const opened = Object.entries(openModelKeys(cipher, modelKeys));
+  return Object.fromEntries(
+    opened.map(([provider, keys = []]) => [
+      provider,
+      keys.map((_, index) =>
+        names.take(
+          `${slug} ${provider} api key ${keys.length > 1 ? index + 1 : ''}`,
+          `key ${index + 1} for ${provider} of ${slug}`,
+        ),
+      ),
+    ]),
+  );
+}
+
+function exportAgent({ slug, name, budget, limits, tools, ...agent }: BudgetedAgent) {
+  const { role, persona, instructions, route, placeholder } = agent;
   const texts = Object.entries(without({ role, persona, instructions, route, placeholder }, agentDefaults));
   return {
     slug,
     name: escapeVariables(name),
     ...Object.fromEntries(texts.map(([key, value]) => [key, escapeVariables(String(value))])),
     ...(tools == null ? {} : { tools: tools.map(escapeVariables) }),
+    ...section('budget', budget, noBudget),
+    ...section('limits', limits, turnLimitDefaults),
   };
+}
+
+/** What differs from the defaults, if anything does. */
+function section(name: string, values: object, defaults: object): Readonly<Record<string, object>> {
+  const different = without(values, { ...defaults });
+  return Object.keys(different).length === 0 ? {} : { [name]: different };
 }
 
 function exportConnection(

@@ -32,7 +32,12 @@ tenants:
 describe('parseConfigFile', () => {
   it('fills in defaults and the environment', () => {
     const [tenant] = parse(company, { TOKEN: 'xoxb-1' }).tenants ?? [];
-    expect(tenant?.budget).toEqual({ dailyUsd: null, monthlyUsd: null });
+    const none = { dailyUsd: null, monthlyUsd: null, dailyTokens: null, monthlyTokens: null };
+    expect(tenant).toMatchObject({ timeZone: 'UTC', budget: none, personBudget: none });
+    expect(tenant?.agents?.[0]).toMatchObject({
+      budget: none,
+      limits: { maxSteps: 20, maxToolCalls: 40, maxTurnSeconds: 600, maxTurnUsd: null },
+    });
     expect(tenant?.agents?.[0]).toMatchObject({ route: 'default', placeholder: 'Thinking…', persona: '' });
     expect(tenant?.connections?.[0]).toMatchObject({ credentials: { botToken: 'xoxb-1' }, settings: {} });
   });
@@ -95,6 +100,38 @@ tenants:
     ['tenants: [{ slug: A, name: x }]', 'tenants[0].slug', 'lower-case'],
     ['tenants: [{ slug: a }]', 'tenants[0].name', 'is missing'],
     ['tenants: [{ slug: a, name: }]', 'tenants[0].name', 'is empty; give text'],
+    ['tenants: [{ slug: a, name: x, timeZone: "+02:00" }]', 'tenants[0].timeZone', 'IANA'],
+    ['tenants: [{ slug: a, name: x, timeZone: Europe/Bern }]', 'tenants[0].timeZone', 'Europe/Berlin'],
+    [
+      'tenants: [{ slug: a, name: x, budget: { dailyTokens: 1.5 } }]',
+      'tenants[0].budget.dailyTokens',
+      'whole',
+    ],
+    [
+      'tenants: [{ slug: a, name: x, budget: { monthlyTokens: lots } }]',
+      'tenants[0].budget.monthlyTokens',
+      'number',
+    ],
+    [
+      'tenants: [{ slug: a, name: x, personBudget: { dailyUSD: 1 } }]',
+      'tenants[0].personBudget.dailyUSD',
+      'did you mean dailyUsd?',
+    ],
+    [
+      'tenants: [{ slug: a, name: x, agents: [{ slug: b, name: y, limits: { maxSteps: 0 } }] }]',
+      'tenants[0].agents[0].limits.maxSteps',
+      'at least 1',
+    ],
+    [
+      'tenants: [{ slug: a, name: x, agents: [{ slug: b, name: y, budget: { monthlyUsd: -3 } }] }]',
+      'tenants[0].agents[0].budget.monthlyUsd',
+      'at least 0',
+    ],
+    [
+      'routes: { r: [{ provider: openai, model: m, price: { inputUsdPerMillion: 1 } }] }',
+      'routes.r[0].price.outputUsdPerMillion',
+      'is missing',
+    ],
     ['tenants: [{ slug: a, name: x, budget: { dailyUsd: -1 } }]', 'tenants[0].budget.dailyUsd', 'at least 0'],
     [
       'tenants: [{ slug: a, name: x, budget: { dailyUsd: 0.00001 } }]',

@@ -1,6 +1,7 @@
 import type { Route } from '../core/model.ts';
 import { nearestName } from '../core/nearest-name.ts';
 import type { ConnectionKey } from '../stores/connections.ts';
+import { checkPrices, type HasPrice } from './check-prices.ts';
 import type { ConfigFile, TenantSpec } from './config-file.ts';
 import type { FileProblem } from './config-source.ts';
 import type { ParsedConfigFile } from './parse-config-file.ts';
@@ -14,6 +15,7 @@ export interface PlanOptions extends TenantPlanOptions {
   readonly findOwners: (keys: readonly ConnectionKey[]) => Promise<readonly (string | null)[]>;
   /** Problems of a route that make entries useless here, in plain words (a missing key of a provider). */
   readonly checkRoute?: ((route: Route) => readonly string[]) | undefined;
+  readonly hasPrice?: HasPrice | undefined;
 }
 
 export interface Planning {
@@ -44,6 +46,8 @@ export async function planInstallation(
     ...surplus.map(({ tenant }) => ({ action: 'remove' as const, tenant })),
   ];
   problems.push(...(await checkOwners(file, tenants, installation, options, locate)));
+  const { prune, hasPrice } = options;
+  problems.push(...(await checkPrices(file, installation, { prune, hasPrice }, locate)));
   return {
     plan: {
       routes: routes.plan,
@@ -58,7 +62,7 @@ export async function planInstallation(
       unchanged: routes.unchanged + plannings.reduce((sum, { unchanged }) => sum + unchanged, 0),
       warnings: [
         ...plannings.flatMap(({ warnings }) => warnings),
-        ...warnAboutRoutes(file, options),
+        ...warnAboutRoutes(file, options, locate),
         ...warnAboutRemovedRoutes(routes.plan.remove, file, installation, options.prune),
       ],
     },
@@ -150,10 +154,12 @@ function givenUp(plan: TenantPlan): string[] {
   return plan.connections.remove.map((each) => `${each.tenantId} ${connectionName(each)}`);
 }
 
-function warnAboutRoutes(file: ConfigFile, { checkRoute }: PlanOptions): string[] {
+function warnAboutRoutes(file: ConfigFile, { checkRoute }: PlanOptions, locate: Locate): string[] {
   if (!checkRoute) return [];
   return (file.routes ?? []).flatMap((route) =>
-    checkRoute(route).map((problem) => `Route ${route.name}: ${problem}.`),
+    checkRoute(route).map(
+      (problem) => `Route ${route.name} (line ${locate(['routes', route.name], '').line}): ${problem}.`,
+    ),
   );
 }
 

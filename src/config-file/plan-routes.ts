@@ -42,8 +42,10 @@ function compareWithStored(cipher: Cipher, before: StoredRoute, after: Route): F
 }
 
 function compareRoutes(before: Route, after: Route): FieldChange[] {
+  const [{ name: _, entries: __, ...from }, { name: ___, entries: ____, ...to }] = [before, after];
+  const options = isDeepStrictEqual(from, to) ? [] : [{ field: 'options' }];
   const length = Math.max(before.entries.length, after.entries.length);
-  return Array.from({ length }, (_, index) => {
+  const entries = Array.from({ length }, (_each, index) => {
     const [from, to] = [before.entries[index], after.entries[index]];
     if (isDeepStrictEqual(from, to)) return [];
     const [shownFrom, shownTo] = [describeEntry(from), describeEntry(to)];
@@ -51,6 +53,7 @@ function compareRoutes(before: Route, after: Route): FieldChange[] {
     // The same model with another address or key: neither is shown.
     return shownFrom === shownTo ? [{ field }] : [{ field, from: shownFrom, to: shownTo }];
   }).flat();
+  return [...entries, ...options];
 }
 
 function describeEntry(entry: Route['entries'][number] | undefined): string {

@@ -1,8 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Cipher } from '../core/cipher.ts';
 import { isKonstructError } from '../core/errors.ts';
+import type { TenantModelKeys } from '../core/model.ts';
 import type { Agent, Connection, Credentials } from '../core/tenant.ts';
+import type { BudgetedAgent } from '../stores/agents.ts';
 import { openCredentials, type StoredConnection } from '../stores/connections.ts';
+import { openModelKeys } from '../stores/model-keys.ts';
+import type { BudgetedTenant } from '../stores/tenants.ts';
 import { compareFields } from './compare-fields.ts';
 import type { AgentSpec, ConnectionSpec, TenantSpec } from './config-file.ts';
 import type { Change, FieldChange, TenantUpsert } from './plan.ts';
@@ -37,7 +41,10 @@ export function planTenant(
     id: state?.tenant.id ?? newId(),
     slug: spec.slug,
     name: spec.name,
+    timeZone: spec.timeZone,
     budget: spec.budget,
+    maxConcurrentTurns: spec.maxConcurrentTurns,
+    personBudget: spec.personBudget,
   };
   const tenantFields = state === null ? [] : compareFields(flatTenant(state.tenant), flatTenant(tenant));
   const noticed = createNotebook(spec.slug);
@@ -55,6 +62,15 @@ export function planTenant(
   });
   for (const { name, fields } of connections.noted) noticed.note('connection', name, fields);
 
+  const modelKeys = planModelKeys(options.cipher, spec, state);
+  if (spec.keys !== null && (state?.modelKeys.length || Object.keys(spec.keys).length > 0)) {
+    noticed.note(
+      'model keys',
+      Object.keys(spec.keys).join(', ') || 'none',
+      modelKeys === null ? [] : [{ field: 'keys' }],
+    );
+  }
+
   for (const connection of connections.remove) noticed.remove('connection', connectionName(connection));
   for (const agent of agents.remove) noticed.remove('agent', agent.slug);
   return {
@@ -69,6 +85,7 @@ export function planTenant(
         replaceCredentials: connections.replaceCredentials,
         remove: connections.remove,
       },
+      modelKeys,
     },
     changes: noticed.changes,
     unchanged: noticed.unchanged(),
@@ -87,7 +104,7 @@ interface Noted {
 
 function planAgents(
   specs: readonly AgentSpec[] | null,
-  existing: readonly Agent[],
+  existing: readonly BudgetedAgent[],
   options: { tenantId: string; newId: () => string; prune: boolean },
 ) {
   const create: Agent[] = [];
@@ -101,8 +118,8 @@ function planAgents(
       noted.push({ name: spec.slug, fields: null });
       continue;
     }
-    const { id, tenantId, ...values } = before;
-    const fields = compareFields(flatAgent(values), flatAgent(spec));
+    const { id, tenantId } = before;
+    const fields = compareFields(flatAgent(before), flatAgent(spec));
     if (fields.length > 0) update.push({ id, tenantId, ...spec });
     noted.push({ name: spec.slug, fields });
   }
@@ -152,6 +169,22 @@ function planConnections(
   return { create, update, replaceCredentials, remove, noted, disabled };
 }
 
+/** `null`: the keys are what the file says, or it says nothing. Keys of a lost master key count as others. */
+function planModelKeys(
+  cipher: Cipher,
+  { keys }: TenantSpec,
+  state: TenantState | null,
+): TenantModelKeys | null {
+  if (keys === null) return null;
+  const stored = state?.modelKeys ?? [];
+  try {
+    return isDeepStrictEqual({ ...openModelKeys(cipher, stored) }, { ...keys }) ? null : keys;
+  } catch (error) {
+    if (isKonstructError(error, 'credentials_unreadable')) return keys;
+    throw error;
+  }
+}
+
 /** `slack T0ACME`, with the app where it is for one app only. */
 export function connectionName({
   channel,
@@ -171,23 +204,23 @@ function hasCredentials(cipher: Cipher, connection: StoredConnection, credential
   }
 }
 
-/** Without what a file says nothing about. */
-function flatAgent({
-  slug,
-  name,
-  role,
-  persona,
-  instructions,
-  route,
-  placeholder,
-  tools,
-}: Omit<Agent, 'id' | 'tenantId'>) {
-  const names = tools == null ? null : tools.join(', ');
-  return { slug, name, role, persona, instructions, route, placeholder, tools: names };
+function flatTenant(tenant: Omit<BudgetedTenant, 'id' | 'slug'>) {
+  const { name, timeZone, budget, personBudget, maxConcurrentTurns } = tenant;
+  const budgets = { ...flat('budget', budget), ...flat('personBudget', personBudget) };
+  return { name, timeZone, ...budgets, maxConcurrentTurns };
 }
 
-function flatTenant({ name, budget }: Pick<TenantSpec, 'name' | 'budget'>) {
-  return { name, 'budget.dailyUsd': budget.dailyUsd, 'budget.monthlyUsd': budget.monthlyUsd };
+/** Without what a file says nothing about. */
+function flatAgent(agent: Omit<AgentSpec, 'tools'> & Pick<Agent, 'tools'>) {
+  const { slug, name, role, persona, instructions, route, placeholder, budget, limits } = agent;
+  const tools = agent.tools == null ? null : agent.tools.join(', ');
+  const texts = { slug, name, role, persona, instructions, route, placeholder, tools };
+  return { ...texts, ...flat('budget', budget), ...flat('limits', limits) };
+}
+
+/** `budget.dailyUsd` and so on. */
+function flat(section: string, values: object): Record<string, number | null> {
+  return Object.fromEntries(Object.entries(values).map(([field, value]) => [`${section}.${field}`, value]));
 }
 
 function flatConnection(

@@ -1,4 +1,4 @@
-import type { Route } from '../core/model.ts';
+import type { Route, TenantModelKeys } from '../core/model.ts';
 import type { Agent, Connection, Credentials } from '../core/tenant.ts';
 import type { BudgetedTenant } from '../stores/tenants.ts';
 
@@ -45,12 +45,14 @@ export interface TenantUpsert {
     }[];
     readonly remove: readonly Connection[];
   };
+  /** The tenant's own model keys, all of them; `null`: they stay. */
+  readonly modelKeys: TenantModelKeys | null;
 }
 
 /** One line of the diff. */
 export interface Change {
   readonly action: 'create' | 'update' | 'remove';
-  readonly kind: 'route' | 'tenant' | 'agent' | 'connection';
+  readonly kind: 'route' | 'tenant' | 'agent' | 'connection' | 'model keys';
   /** Slug of the tenant; `null` for routes, which belong to the installation. */
   readonly tenant: string | null;
   readonly name: string;

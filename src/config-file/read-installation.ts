@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely';
 import { mapConcurrently } from '../core/map-concurrently.ts';
-import type { Agent } from '../core/tenant.ts';
 import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
-import { listAgents } from '../stores/agents.ts';
+import { type BudgetedAgent, listAgents } from '../stores/agents.ts';
 import { listConnections, type StoredConnection } from '../stores/connections.ts';
+import { listModelKeys, type StoredModelKeys } from '../stores/model-keys.ts';
 import { listRoutes, type StoredRoute } from '../stores/routes.ts';
 import { type BudgetedTenant, findTenant, listTenants } from '../stores/tenants.ts';
 
@@ -19,8 +19,9 @@ export interface Installation {
 
 export interface TenantState {
   readonly tenant: BudgetedTenant;
-  readonly agents: readonly Agent[];
+  readonly agents: readonly BudgetedAgent[];
   readonly connections: readonly StoredConnection[];
+  readonly modelKeys: readonly StoredModelKeys[];
 }
 
 /** Tenants that are read or written at the same time; the pool should have as many connections. */
@@ -55,6 +56,7 @@ function readTenant(database: Kysely<Database>, tenantId: string): Promise<Tenan
       tenant,
       agents: await listAgents(transaction),
       connections: await listConnections(transaction),
+      modelKeys: await listModelKeys(transaction),
     };
   });
 }

@@ -70,6 +70,11 @@ export function connectionOwner(tenantId: string, connectionId: string): string 
   return `connection:${tenantId}:${connectionId}`;
 }
 
+/** The owner of a tenant's keys for a model provider, as associated data. */
+export function modelKeysOwner(tenantId: string, provider: string): string {
+  return `model-keys:${tenantId}:${provider}`;
+}
+
 /** The owner of a route's keys, as associated data. */
 export function routeOwner(routeName: string): string {
   return `route:${routeName}`;

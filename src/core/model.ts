@@ -2,34 +2,88 @@
 export interface RouteEntry {
   readonly provider: ProviderName;
   readonly model: string;
-  /** Overrides the provider's address; needed for `openai-compatible`. */
+  /** Overrides the provider's address; needed for `openai-compatible` and `azure`. */
   readonly baseUrl?: string;
-  /** Overrides the installation's key for this provider. Never logged. */
+  /** Overrides the installation's keys for this provider. Never logged. */
   readonly apiKey?: string;
+  /** More of them: the next is taken when one is refused or at its limit. Never logged. */
+  readonly apiKeys?: readonly string[];
+  /** OpenAI and Azure: which of their two protocols; `responses` unless said. */
+  readonly api?: 'responses' | 'chat';
+  /** Share of the requests that begin here, among the entries of the route that have a weight. */
+  readonly weight?: number;
+  /** The longest prompt and answer together, in tokens: a request that is longer goes to the next entry. */
+  readonly contextTokens?: number;
+  /** The longest answer asked of this model, in tokens. */
+  readonly maxOutputTokens?: number;
+  /** Overrides the price table: for models that it does not have, and for prices of one's own. */
+  readonly price?: EntryPrice;
+}
+
+/** US dollars per million tokens. */
+export interface EntryPrice {
+  readonly inputUsdPerMillion: number;
+  readonly outputUsdPerMillion: number;
+  /** Default: as other input. */
+  readonly cachedInputUsdPerMillion?: number;
+  /** Default: as other input. */
+  readonly cacheWriteUsdPerMillion?: number;
 }
 
 export const providerNames = [
   'anthropic',
   'openai',
   'google',
-  'openai-compatible',
+  'bedrock',
+  'azure',
+  'mistral',
+  'groq',
+  'openrouter',
   'ollama',
+  'openai-compatible',
   'demo',
 ] as const;
 export type ProviderName = (typeof providerNames)[number];
 
-/** The installation's key and address per provider, from the environment. Never logged. */
+/** The installation's keys and address per provider, from the environment. Never logged. */
 export type ProviderKeys = Readonly<Partial<Record<ProviderName, ProviderKey>>>;
 
 interface ProviderKey {
+  /** Several are separated by commas. */
   readonly apiKey?: string | undefined;
   readonly baseUrl?: string | undefined;
+}
+
+/** A tenant's own keys per provider: its calls use them instead of the installation's. Never logged. */
+export type TenantModelKeys = Readonly<Partial<Record<ProviderName, readonly string[]>>>;
+
+/** How much a provider is asked for at a time by this process; what is over waits, tenants taking turns. */
+export interface ProviderLimits {
+  readonly concurrency?: number;
+  readonly tokensPerMinute?: number;
 }
 
 /** A named, ordered list of models: the first that works answers. */
 export interface Route {
   readonly name: string;
   readonly entries: readonly RouteEntry[];
+  /** A second model starts when the first shows no token within this many ms; the loser is cancelled. */
+  readonly hedgeAfterMs?: number;
+  /** What becomes of a refusal: it is the answer (unless said), or the next model is asked. */
+  readonly onRefusal?: 'answer' | 'next';
+  readonly timeouts?: RouteTimeouts;
+}
+
+/** Deadlines, in ms. */
+export interface RouteTimeouts {
+  /** Until the connection stands. */
+  readonly connectMs?: number;
+  /** From the start of a call to its first token. */
+  readonly firstTokenMs?: number;
+  /** Between two tokens. */
+  readonly idleMs?: number;
+  /** The request with all its calls and waits. */
+  readonly totalMs?: number;
 }
 
 export type ModelMessage =
@@ -61,6 +115,8 @@ export interface ToolCall {
   readonly input: Readonly<Record<string, unknown>> | null;
   /** The arguments as the model wrote them. */
   readonly rawInput: string;
+  /** What the provider wants back unchanged with this call (Gemini's thought signature): keep it with the call. */
+  readonly signature?: string;
 }
 
 /** What came of a tool call, as the model is told. */
@@ -85,8 +141,10 @@ export interface ModelRequest {
   /** A model to try before those of the route. */
   readonly preferred?: RouteEntry;
   readonly spender?: Spender;
-  /** The stable part of the prompt: who the agent is. */
+  /** The stable part of the prompt: who the agent is. Unchanged from turn to turn, so that providers can cache it. */
   readonly system: string;
+  /** The part that changes (the date, what is remembered); it follows `system` and is never marked for a cache. */
+  readonly context?: string;
   readonly messages: readonly ModelMessage[];
   readonly tools?: readonly ToolSpec[];
   /** Default: `auto`. */
@@ -113,7 +171,9 @@ export interface ModelUsage {
 /**
  * How one call to one model ended: `server_error` is a 5xx other than overload, `rejected` a refusal of the request
  * itself (400, 404, spent quota), `malformed` an empty or unreadable answer, `unconfigured` an entry that could not be
- * called at all (no key, no address).
+ * called at all (no key, no address), `circuit_open` one that failed so often that it is left alone for a while,
+ * `too_long` a prompt beyond the model's window, `over_budget` a call that the budget does not allow, `refused` a
+ * refusal that the route does not take for an answer, `outrun` a hedge's loser.
  */
 export type AttemptOutcome =
   | 'ok'
@@ -126,6 +186,11 @@ export type AttemptOutcome =
   | 'rejected'
   | 'malformed'
   | 'unconfigured'
+  | 'circuit_open'
+  | 'too_long'
+  | 'over_budget'
+  | 'refused'
+  | 'outrun'
   | 'aborted';
 
 /** One call to one model, for the step log and the ledger. */

@@ -1,6 +1,6 @@
 import type { StoredConnection } from './turn.ts';
 
-/** Something to be said to one person outside of a turn, from the outbox. */
+/** Something to be said outside of a turn, from the outbox. */
 export interface Notice {
   readonly id: number;
   readonly tenantId: string;
@@ -8,7 +8,9 @@ export interface Notice {
   readonly threadId: string | null;
   readonly attempts: number;
   readonly createdAtMs: number;
-  readonly detail: RateLimitNotice;
+  /** What it says is not so any more. */
+  readonly moot: boolean;
+  readonly detail: RateLimitNotice | BusyNotice;
   readonly connection: StoredConnection;
 }
 
@@ -18,6 +20,14 @@ export interface RateLimitNotice {
   readonly personId: string;
   readonly waitSeconds: number;
   readonly ratePerMinute: number;
+}
+
+/** More waits than is soon done: everybody in the thread may know. */
+export interface BusyNotice {
+  readonly code: 'busy';
+  readonly conversationId: number;
+  /** Conversations of the tenant that wait for an answer already; counted to 1,000. */
+  readonly ahead: number;
 }
 
 /** What became of a notice; `pending`: it is tried again. */

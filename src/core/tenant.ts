@@ -5,6 +5,17 @@ export interface Tenant {
   readonly name: string;
 }
 
+/** What may be spent on models in a day and in a month of the tenant's time zone; `null`: no limit. */
+export interface Budget {
+  readonly dailyUsd: number | null;
+  readonly monthlyUsd: number | null;
+  /** Input and output together. */
+  readonly dailyTokens: number | null;
+  readonly monthlyTokens: number | null;
+}
+
+export const noBudget: Budget = { dailyUsd: null, monthlyUsd: null, dailyTokens: null, monthlyTokens: null };
+
 /** An AI coworker: who it is and how it works. */
 export interface Agent {
   readonly id: string;
@@ -21,6 +32,8 @@ export interface Agent {
   /** Names of the tools it may use; absent or `null`: all that are built in. */
   readonly tools?: readonly string[] | null;
   readonly limits?: TurnLimits;
+  /** Absent where it is of no concern: the gate before each call looks it up itself. */
+  readonly budget?: Budget;
 }
 
 /** How much one turn may take; absent values take the defaults of `turnLimitDefaults`. */
@@ -30,9 +43,16 @@ export interface TurnLimits {
   readonly maxToolCalls?: number;
   /** Seconds of work, all attempts together; waiting between them does not count. */
   readonly maxTurnSeconds?: number;
+  /** US dollars for all model calls together; the gate before each call sees to it. */
+  readonly maxTurnUsd?: number | null;
 }
 
-export const turnLimitDefaults = { maxSteps: 20, maxToolCalls: 40, maxTurnSeconds: 600 } as const;
+export const turnLimitDefaults = {
+  maxSteps: 20,
+  maxToolCalls: 40,
+  maxTurnSeconds: 600,
+  maxTurnUsd: null,
+} as const satisfies Required<TurnLimits>;
 
 /** Per-connection settings; absent values take the defaults of `connectionDefaults`. */
 export interface ConnectionSettings {

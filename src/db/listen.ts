@@ -3,15 +3,24 @@ import pg from 'pg';
 import type { Log } from '../core/log.ts';
 import { errorCode } from './pool.ts';
 
-export type NotificationChannel = 'konstruct_ready' | 'konstruct_changed';
+export type NotificationChannel = 'konstruct_ready' | 'konstruct_changed' | 'konstruct_begun';
 
 export interface DatabaseListener {
-  /** The listener is told whose connection announced it (`trackProcessIds`); `null` after a gap in the listening. */
-  on(channel: NotificationChannel, listener: (fromProcessId: number | null) => void): void;
+  /**
+   * The listener is told whose connection announced it (`trackProcessIds`), and with which words; `null` after a gap in
+   * the listening.
+   */
+  on(
+    channel: NotificationChannel,
+    listener: (fromProcessId: number | null, payload: string | null) => void,
+  ): void;
+  /** Whether it listens right now, as far as it knows. */
+  isListening(): boolean;
   stop(): Promise<void>;
 }
 
 const CHANNELS: readonly NotificationChannel[] = ['konstruct_ready', 'konstruct_changed'];
+type Listener = Parameters<DatabaseListener['on']>[1];
 const RECONNECT_MS = 500;
 const PROBE_MS = 10_000;
 
@@ -19,15 +28,21 @@ const PROBE_MS = 10_000;
  * Holds one connection that listens for notifications. When it breaks it is made again, and every listener is then
  * called once, because what was announced in between is unknown. Resolves when it listens for the first time.
  */
-export async function listen(url: string, options: { log: Log }): Promise<DatabaseListener> {
-  const listeners = new Map<NotificationChannel, ((fromProcessId: number | null) => void)[]>(
-    CHANNELS.map((channel) => [channel, []]),
-  );
+export async function listen(
+  url: string,
+  options: { log: Log; also?: NotificationChannel | null },
+): Promise<DatabaseListener> {
+  const channels = options.also ? [...CHANNELS, options.also] : CHANNELS;
+  const listeners = new Map<NotificationChannel, Listener[]>(channels.map((channel) => [channel, []]));
   const stopped = new AbortController();
   let client: pg.Client | null = null;
 
-  function announce(channel: NotificationChannel, fromProcessId: number | null): void {
-    for (const listener of listeners.get(channel) ?? []) listener(fromProcessId);
+  function announce(
+    channel: NotificationChannel,
+    fromProcessId: number | null,
+    payload: string | null = null,
+  ): void {
+    for (const listener of listeners.get(channel) ?? []) listener(fromProcessId, payload);
   }
 
   async function connect(): Promise<void> {
@@ -46,10 +61,10 @@ export async function listen(url: string, options: { log: Log }): Promise<Databa
     });
     try {
       await next.connect();
-      next.on('notification', ({ channel, processId }) =>
-        announce(channel as NotificationChannel, processId),
+      next.on('notification', ({ channel, processId, payload }) =>
+        announce(channel as NotificationChannel, processId, payload ?? null),
       );
-      for (const channel of CHANNELS) await next.query(`listen ${channel}`);
+      for (const channel of channels) await next.query(`listen ${channel}`);
       stopped.signal.throwIfAborted();
     } catch (error) {
       next.end().catch(() => {}); // nobody else would
@@ -65,7 +80,7 @@ export async function listen(url: string, options: { log: Log }): Promise<Databa
         await sleep(RECONNECT_MS, undefined, { signal: stopped.signal });
         await connect();
         options.log.info('database.listener_restored');
-        for (const channel of CHANNELS) announce(channel, null);
+        for (const channel of channels) announce(channel, null);
         return;
       } catch (error) {
         if (!stopped.signal.aborted)
@@ -84,6 +99,7 @@ export async function listen(url: string, options: { log: Log }): Promise<Databa
 
   return {
     on: (channel, listener) => listeners.get(channel)?.push(listener),
+    isListening: () => client !== null,
     async stop() {
       stopped.abort();
       clearInterval(probe);

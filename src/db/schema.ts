@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from 'kysely';
+import type { Route, RouteEntry } from '../core/model.ts';
 import type { ConnectionSettings } from '../core/tenant.ts';
 
 /** The tables the stores use, as Kysely sees them; the truth is in `migrations/`. */
@@ -6,17 +7,29 @@ export interface Database {
   readonly tenants: TenantsTable;
   readonly agents: AgentsTable;
   readonly connections: ConnectionsTable;
+  readonly model_keys: ModelKeysTable;
   readonly routes: RoutesTable;
   readonly deliveries: DeliveriesTable;
   readonly messages: MessagesTable;
 }
 
+/** `numeric` and `bigint` come as text, which is exact. */
+type NullableNumber = ColumnType<string | null, number | null | undefined, number | null>;
+
 export interface TenantsTable {
   id: string;
   slug: string;
   name: string;
-  budget_daily_usd: ColumnType<string | null, number | null, number | null>;
-  budget_monthly_usd: ColumnType<string | null, number | null, number | null>;
+  max_concurrent_turns: number | null;
+  time_zone: Generated<string>;
+  budget_daily_usd: NullableNumber;
+  budget_monthly_usd: NullableNumber;
+  budget_daily_tokens: NullableNumber;
+  budget_monthly_tokens: NullableNumber;
+  person_budget_daily_usd: NullableNumber;
+  person_budget_monthly_usd: NullableNumber;
+  person_budget_daily_tokens: NullableNumber;
+  person_budget_monthly_tokens: NullableNumber;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
@@ -32,6 +45,14 @@ export interface AgentsTable {
   route: string;
   placeholder: string;
   tools: string[] | null;
+  budget_daily_usd: NullableNumber;
+  budget_monthly_usd: NullableNumber;
+  budget_daily_tokens: NullableNumber;
+  budget_monthly_tokens: NullableNumber;
+  max_steps: Generated<number>;
+  max_tool_calls: Generated<number>;
+  max_turn_seconds: Generated<number>;
+  max_turn_usd: NullableNumber;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
@@ -54,19 +75,29 @@ export interface ConnectionsTable {
   updated_at: Generated<Date>;
 }
 
-export interface RoutesTable {
-  name: string;
-  entries: ColumnType<readonly StoredRouteEntry[], string, string>;
+export interface ModelKeysTable {
+  tenant_id: string;
+  provider: string;
+  keys: Buffer;
   updated_at: Generated<Date>;
 }
 
-/** A route entry at rest: its key is encrypted (`routeOwner`), base64. */
-export interface StoredRouteEntry {
-  readonly provider: string;
-  readonly model: string;
-  readonly baseUrl?: string;
-  readonly encryptedApiKey?: string;
+export interface RoutesTable {
+  name: string;
+  entries: ColumnType<readonly StoredRouteEntry[], string, string>;
+  options: ColumnType<RouteOptions, string, string>;
+  updated_at: Generated<Date>;
 }
+
+/** A route entry at rest: its keys are encrypted (`routeOwner`), base64. */
+export interface StoredRouteEntry extends Omit<RouteEntry, 'provider' | 'apiKey' | 'apiKeys'> {
+  readonly provider: string;
+  readonly encryptedApiKey?: string;
+  readonly encryptedApiKeys?: readonly string[];
+}
+
+/** What a route says beside its entries. */
+export type RouteOptions = Omit<Route, 'name' | 'entries'>;
 
 export interface DeliveriesTable {
   tenant_id: string;

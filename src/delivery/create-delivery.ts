@@ -3,6 +3,7 @@ import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Answer, AnswerPart, Delivery, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { Credentials } from '../core/tenant.ts';
 import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
 
@@ -12,6 +13,7 @@ export interface DeliveryOptions {
   /** Whether this process may still act for the turn: asked right before anything is sent. */
   readonly isHeld: (turn: ClaimedTurn) => boolean;
   readonly log: Log;
+  readonly metrics?: Metrics;
 }
 
 const CLOCK_MARGIN_MS = 60_000;
@@ -21,7 +23,10 @@ const CLOCK_MARGIN_MS = 60_000;
  * whether the message with this delivery's marker stands there (invariant 2).
  */
 export function createDelivery(options: DeliveryOptions): Delivery {
+  const { metrics = noMetrics } = options;
   const channelOf = (turn: ClaimedTurn): Channel => requireChannel(options.channels, turn.connection.channel);
+  const count = ({ connection }: ClaimedTurn, kind: 'placeholder' | 'answer', outcome: string): void =>
+    metrics.counter('konstruct_deliveries_total', { channel: connection.channel, kind, outcome }).increment();
   // Decrypted once for all that a turn sends, and forgotten with it.
   const accesses = new WeakMap<ClaimedTurn, ConnectionAccess>();
   const accessOf = (turn: ClaimedTurn): ConnectionAccess => {
@@ -53,8 +58,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         },
         signal,
       );
+      count(turn, 'placeholder', 'sent');
       return { state: 'shown', messageId: posted.messageId };
     } catch (error) {
+      count(turn, 'placeholder', outcomeOf(error));
       if (!isKonstructError(error) || !error.retryable) throw error;
       options.log.warn('placeholder.failed', {
         tenantId: turn.tenantId,
@@ -143,7 +150,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         try {
           externalIds[index] =
             index === 0 ? await deliverFirst(turn, part, shown, signal) : await post(turn, part, signal);
+          count(turn, 'answer', 'sent');
         } catch (error) {
+          count(turn, 'answer', outcomeOf(error));
           return { externalIds, error };
         }
       }
@@ -159,6 +168,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       ),
     personName: (turn, personId, signal) => channelOf(turn).personName(accessOf(turn), personId, signal),
   };
+}
+
+/** `unknown`: it may stand there; `withheld`: not even tried, because somebody else has the turn or the worker stops. */
+function outcomeOf(error: unknown): string {
+  if (!isKonstructError(error)) return 'failed';
+  if (error.code === 'lease_lost' || error.code === 'aborted') return 'withheld';
+  return error.details.outcomeUnknown === true ? 'unknown' : 'failed';
 }
 
 /** Nothing of a turn was sent before it began; the margin is for clocks that differ. */

@@ -3,6 +3,7 @@ import type { Cipher } from '../core/cipher.ts';
 import type { Clock } from '../core/clock.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { Notice, NoticeResult } from '../core/notice.ts';
 import { openConnection, requireChannel } from './create-delivery.ts';
 
@@ -13,10 +14,13 @@ export interface SendNoticesOptions {
   readonly cipher: Cipher;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics?: Metrics;
 }
 
 const BATCH = 20;
 const MAX_ATTEMPTS = 3;
+/** Further than this nobody counts how many wait. */
+const COUNTED_AHEAD = 1_000;
 /** "Wait 2 seconds" helps nobody a minute later. */
 const MAX_AGE_MS = 60_000;
 
@@ -34,7 +38,11 @@ export function createSendNotices(options: SendNoticesOptions): (signal: AbortSi
   async function send(notice: Notice, signal: AbortSignal): Promise<NoticeResult['status']> {
     let status: NoticeResult['status'] = 'sent';
     let errorCode: string | null = null;
-    if (options.clock() - notice.createdAtMs > MAX_AGE_MS || notice.connection.status === 'disabled') {
+    if (
+      notice.moot ||
+      options.clock() - notice.createdAtMs > MAX_AGE_MS ||
+      notice.connection.status === 'disabled'
+    ) {
       status = 'failed';
       errorCode = 'expired';
     } else {
@@ -42,11 +50,14 @@ export function createSendNotices(options: SendNoticesOptions): (signal: AbortSi
         const channel = requireChannel(options.channels, notice.connection.channel);
         const access = openConnection(options.cipher, notice.tenantId, notice.connection);
         const target = { channelId: notice.channelId, threadId: notice.threadId };
-        await channel.postPrivately(
-          access,
-          { target, personId: notice.detail.personId, markdown: noticeText(notice) },
-          signal,
-        );
+        const markdown = noticeText(notice);
+        if (notice.detail.code === 'busy') {
+          const marker = { deliveryId: String(notice.id) };
+          await channel.post(access, { target, markdown, marker }, signal);
+        } else {
+          const { personId } = notice.detail;
+          await channel.postPrivately(access, { target, personId, markdown }, signal);
+        }
       } catch (error) {
         errorCode = isKonstructError(error) ? error.code : 'internal';
         const unknown = isKonstructError(error) && error.details.outcomeUnknown === true;
@@ -62,11 +73,23 @@ export function createSendNotices(options: SendNoticesOptions): (signal: AbortSi
       }
     }
     await options.finish(notice, { status, errorCode });
+    const { metrics = noMetrics } = options;
+    metrics
+      .counter('konstruct_notices_total', {
+        code: notice.detail.code,
+        outcome: errorCode === 'expired' ? 'expired' : status,
+      })
+      .increment();
     return status;
   }
 }
 
 function noticeText({ detail }: Notice): string {
+  if (detail.code === 'busy') {
+    const place =
+      detail.ahead < COUNTED_AHEAD ? `about number ${detail.ahead + 1}` : `behind more than ${COUNTED_AHEAD}`;
+    return `I have a lot to do right now. You are ${place} in line; I will answer here.`;
+  }
   const seconds = detail.waitSeconds === 1 ? '1 second' : `${detail.waitSeconds} seconds`;
   return `That was more than the ${detail.ratePerMinute} messages a minute I can take here, so I did not read your last message. Please wait ${seconds} and send it again.`;
 }

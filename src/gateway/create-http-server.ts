@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Clock } from '../core/clock.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { Receiver } from './create-receiver.ts';
 
 export interface HealthReport {
@@ -9,10 +10,17 @@ export interface HealthReport {
   readonly [part: string]: unknown;
 }
 
+export type ProcessPhase = 'starting' | 'ready' | 'stopping';
+
 export interface HttpServerOptions {
   /** Path of a channel → who receives it: `/slack/events`. The path of one connection is below it. */
   readonly receivers: ReadonlyMap<string, Receiver>;
   readonly health: () => Promise<HealthReport>;
+  /** How far the process is in its life; `ready` takes part, `stopping` wants to be left alone. */
+  readonly phase: () => ProcessPhase;
+  /** What `/metrics` answers. */
+  readonly readMetrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  readonly metrics?: Metrics;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -21,7 +29,7 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 /** Every platform has given up long before. */
 const REQUEST_TIMEOUT_MS = 15_000;
 
-/** The HTTP front: channel webhooks and health. Bodies stay raw bytes, because signatures are over bytes. */
+/** The HTTP front: channel webhooks, health and metrics. Bodies stay raw bytes, because signatures are over bytes. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const server = Fastify({
     bodyLimit: BODY_LIMIT_BYTES,
@@ -29,7 +37,11 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     keepAliveTimeout: 75_000, // longer than the usual load balancer's 60 s, so that it never reuses a closed connection
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
-    return503OnClosing: true,
+    // What still arrives while the server closes is answered as ever: a load balancer does not repeat a POST.
+    return503OnClosing: false,
+  });
+  server.addHook('onSend', async (_request, reply) => {
+    if (options.phase() === 'stopping') reply.header('connection', 'close'); // kept-alive connections go elsewhere
   });
   server.setErrorHandler((error, request, reply) => answerError(options.log, error, request, reply));
   server.setNotFoundHandler((request, reply) =>
@@ -42,6 +54,15 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   );
 
   void server.register(async (webhooks) => {
+    const { metrics = noMetrics } = options;
+    webhooks.addHook('onResponse', async (request, reply) => {
+      const channel = channelOf(request.routeOptions.url);
+      metrics
+        .counter('konstruct_requests_total', { channel, outcome: outcomeOf(reply.statusCode) })
+        .increment();
+      if (reply.statusCode < 300)
+        metrics.histogram('konstruct_ack_seconds', { channel }).observe(reply.elapsedTime / 1_000);
+    });
     webhooks.removeAllContentTypeParsers();
     webhooks.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
     for (const [path, receiver] of options.receivers) {
@@ -60,18 +81,28 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     }
   });
 
-  for (const path of ['/health', '/readyz']) {
-    server.get(path, async (_request, reply) => {
-      const report = await options.health();
-      return reply
-        .code(report.status === 'ok' ? 200 : 503)
-        .header('cache-control', 'no-store')
-        .send(report);
-    });
-  }
+  server.get('/health', async (_request, reply) => {
+    const report = await options.health();
+    return reply
+      .code(report.status === 'ok' ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send(report);
+  });
+  server.get('/readyz', async (_request, reply) => {
+    const phase = options.phase();
+    const isReady = phase === 'ready' && (await options.health()).status === 'ok';
+    return reply
+      .code(isReady ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send({ status: isReady ? 'ready' : phase === 'ready' ? 'unavailable' : phase });
+  });
   server.get('/livez', async (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'ok' }),
   );
+  server.get('/metrics', async (_request, reply) => {
+    const { contentType, body } = await options.readMetrics();
+    return reply.header('cache-control', 'no-store').type(contentType).send(body);
+  });
   return server;
 }
 
@@ -102,6 +133,18 @@ function toKonstructError(error: unknown): KonstructError {
     return new KonstructError('body_malformed', (error as Error).message);
   }
   return new KonstructError('internal', undefined, { cause: error });
+}
+
+/** `/slack/events` → `slack`. */
+function channelOf(path: string | undefined): string {
+  return path?.split('/', 2)[1] ?? '';
+}
+
+/** `refused`: the request's own fault; `unavailable`: the platform is to send it again; `failed`: ours. */
+function outcomeOf(status: number): string {
+  if (status < 300) return 'acked';
+  if (status < 500) return 'refused';
+  return status === 503 ? 'unavailable' : 'failed';
 }
 
 /** Without the query: it may hold what does not belong into a log. */

@@ -6,6 +6,7 @@ import type { ConnectionDirectory, ResolvedConnection } from '../core/connection
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
+import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { Credentials } from '../core/tenant.ts';
 
 export interface ReceiverOptions {
@@ -20,6 +21,7 @@ export interface ReceiverOptions {
   /** What the machine's clock says now: signed timestamps are compared with it. */
   readonly wallClock: Clock;
   readonly journeys: JourneyRecorder;
+  readonly metrics?: Metrics;
   readonly log: Log;
 }
 
@@ -52,7 +54,9 @@ const UNVERIFIED_LOOKUPS_PER_SECOND = 20;
  * @throws KonstructError `signature_*`, `signing_secret_missing`, `body_malformed`, `database_unavailable`, `disk_full`
  */
 export function createReceiver(options: ReceiverOptions): Receiver {
-  const { channel, directory, log } = options;
+  const { channel, directory, log, metrics = noMetrics } = options;
+  const count = (outcome: string): void =>
+    metrics.counter('konstruct_events_total', { channel: channel.type, outcome }).increment();
   let lookups = { second: 0, count: 0 };
   /** Nothing is signed with it: what would be compared with no secret at all is compared with this, in the same time. */
   const nobodysSecret = randomBytes(32).toString('hex');
@@ -90,6 +94,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   ): Promise<void> {
     if (event.type === 'ignored') {
       log.debug('event.ignored', { channel: channel.type, eventId: event.eventId, reason: event.reason });
+      count('ignored');
       return;
     }
     const connection = trusted ?? (await directory.resolve(channel.type, event.account));
@@ -103,6 +108,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
         appId,
         eventId: event.eventId,
       });
+      count('unknown_installation');
       return;
     }
     if (trusted === null && signed !== null && connection.ownSigningSecret) {
@@ -111,6 +117,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     const resolvedAtMs = options.clock();
     const outcome = await options.route(connection, event);
     const admittedAtMs = options.clock();
+    count(outcome);
     log.debug('event.received', {
       channel: channel.type,
       tenantId: connection.tenantId,

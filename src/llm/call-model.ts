@@ -1,188 +1,211 @@
-import type {
-  LanguageModelV4CallOptions,
-  LanguageModelV4GenerateResult,
-  LanguageModelV4Message,
-  LanguageModelV4Prompt,
-  LanguageModelV4ToolCall,
-} from '@ai-sdk/provider';
+import type { LanguageModelV4Content, LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import type { Clock } from '../core/clock.ts';
-import type { ModelMessage, ModelRequest, ModelUsage, ToolCall } from '../core/model.ts';
+import type { ModelRequest, ModelUsage } from '../core/model.ts';
 import { storable } from '../core/storable.ts';
-import { type AttemptFailure, classifyFailure } from './classify-failure.ts';
-import type { CallableModel, Provider } from './provider.ts';
+import { type AttemptFailure, classifyFailure, classifyStreamError } from './classify-failure.ts';
+import type { CallableModel } from './provider.ts';
+import { type Answer, readAnswer } from './read-answer.ts';
+import type { CallSettings } from './to-prompt.ts';
 
-interface Answer {
-  readonly text: string;
-  readonly finish: 'stop' | 'tool_calls' | 'length' | 'refused';
-  readonly toolCalls: readonly ToolCall[];
-  readonly object: null;
-  readonly usage: ModelUsage;
-}
-
-export type CallOutcome =
+/** What a call gives, piece by piece; all but `text` are its end. */
+export type CallPiece =
+  | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'answer'; readonly answer: Answer }
-  | { readonly kind: 'failure'; readonly failure: AttemptFailure }
-  /** The request's own signal ended it. */
+  /** `usage` where the provider said it in spite of the failure. */
+  | { readonly kind: 'failure'; readonly failure: AttemptFailure; readonly usage: ModelUsage | null }
+  /** It was cancelled from outside. */
   | { readonly kind: 'aborted' };
+
+/** One call to one model that is under way. */
+export interface ModelCall {
+  /** The next piece; never rejects. After the end it gives the end again. Not called twice at a time. */
+  next(): Promise<CallPiece>;
+  /** Ends the call: its socket is closed at once and `next` gives `aborted`, even if the provider's code does not react. */
+  cancel(): void;
+  /** From the start to the first token, in ms; `null`: none came, or it does not stream. */
+  readonly firstTokenMs: number | null;
+  /** How much of an answer has come. */
+  readonly receivedBytes: number;
+}
 
 export interface CallOptions {
   readonly model: CallableModel;
-  readonly provider: Provider;
-  readonly prompt: LanguageModelV4Prompt;
-  readonly tools: Pick<LanguageModelV4CallOptions, 'tools' | 'toolChoice'>;
+  readonly settings: CallSettings;
+  readonly output: ModelRequest['output'];
   readonly maxOutputTokens: number;
-  /** The deadline of this one call, in ms from now. */
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
+  /** Whether the answer is wanted piece by piece. */
+  readonly streamed: boolean;
+  readonly deadlines: CallDeadlines;
   readonly clock: Clock;
 }
 
-/**
- * One call to one model with a deadline. Never throws: every way it can end is an outcome. At the deadline or an abort
- * the outcome is there at once and the socket is closed, even if the provider's code does not react.
- */
-export async function callModel(options: CallOptions): Promise<CallOutcome> {
-  const { model, provider, prompt, tools, maxOutputTokens, timeoutMs, signal, clock } = options;
-  if (signal.aborted) return { kind: 'aborted' };
+/** In ms. */
+export interface CallDeadlines {
+  /** The whole call. */
+  readonly callMs: number;
+  /** From the start to the first token, where it streams. */
+  readonly firstTokenMs: number;
+  /** Between two tokens, while somebody waits for the next. */
+  readonly idleMs: number;
+}
+
+/** Starts a call. Nothing is read ahead of `next`. */
+export function startCall(options: CallOptions): ModelCall {
+  const { model, settings, output, maxOutputTokens, streamed, deadlines, clock } = options;
   const controller = new AbortController();
-  const stopped = Promise.withResolvers<CallOutcome>();
-  const stop = (outcome: CallOutcome) => {
-    stopped.resolve(outcome);
+  const startedAtMs = clock();
+  let end: CallPiece | null = null;
+  let hand: ((piece: CallPiece) => void) | null = null;
+  let firstTokenMs: number | null = null;
+  let receivedBytes = 0;
+
+  const timers: NodeJS.Timeout[] = [setTimeout(() => stop(timedOut('call')), Math.max(0, deadlines.callMs))];
+  let silence: NodeJS.Timeout | null = null;
+
+  /** Ends the call from our side. */
+  function stop(piece: CallPiece): void {
+    if (end !== null) return;
+    finish(piece);
     controller.abort();
-  };
-  const onAbort = () => stop({ kind: 'aborted' });
-  const timer = setTimeout(() => stop({ kind: 'failure', failure: timedOut }), Math.max(0, timeoutMs));
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    const called = Promise.resolve(
-      model.doGenerate({
-        prompt,
-        ...tools,
-        maxOutputTokens,
-        abortSignal: controller.signal,
-        ...(provider.callOptions ? { providerOptions: provider.callOptions } : {}),
-      }),
-    );
-    return await Promise.race([called.then(readAnswer), stopped.promise]);
-  } catch (error) {
-    if (controller.signal.aborted) return await stopped.promise;
-    return { kind: 'failure', failure: classifyFailure(error, clock()) };
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
   }
-}
 
-/** The prompt in the AI SDK's form; made once per request and used for all its calls. */
-export function toPrompt(request: ModelRequest): LanguageModelV4Prompt {
-  const messages = request.messages.map(toMessage);
-  return request.system === '' ? messages : [{ role: 'system', content: request.system }, ...messages];
-}
+  function finish(piece: CallPiece): void {
+    if (end !== null) return;
+    end = piece;
+    for (const timer of timers) clearTimeout(timer);
+    give(piece);
+  }
 
-/** What may be called, in the AI SDK's form. */
-export function toTools({ tools = [], toolChoice = 'auto' }: ModelRequest): CallOptions['tools'] {
-  if (tools.length === 0) return {};
-  return {
-    tools: tools.map(({ name, description, inputSchema }) => ({
-      type: 'function',
-      name,
-      description,
-      inputSchema,
-    })),
-    toolChoice: { type: toolChoice },
-  };
-}
+  function give(piece: CallPiece): void {
+    const to = hand;
+    hand = null;
+    to?.(piece);
+  }
 
-function toMessage(message: ModelMessage): LanguageModelV4Message {
-  switch (message.role) {
-    case 'user':
-      return { role: 'user', content: [{ type: 'text', text: message.content }] };
-    case 'assistant': {
-      const text = message.content === '' ? [] : [{ type: 'text' as const, text: message.content }];
-      const calls = (message.toolCalls ?? []).map(({ id, name, input }) => ({
-        type: 'tool-call' as const,
-        toolCallId: id,
-        toolName: name,
-        input: input ?? {},
-      }));
-      return { role: 'assistant', content: [...text, ...calls] };
+  /** Something of the model's came: the next silence is counted from now. */
+  function heard(bytes: number): void {
+    receivedBytes += bytes;
+    if (firstTokenMs === null) {
+      firstTokenMs = clock() - startedAtMs;
+      silence?.close();
+      silence = setTimeout(() => hand !== null && stop(timedOut('idle')), deadlines.idleMs);
+      timers.push(silence);
+    } else {
+      silence?.refresh();
     }
-    case 'tool':
-      return {
-        role: 'tool',
-        content: message.results.map(({ callId, name, output, isError }) => ({
-          type: 'tool-result',
-          toolCallId: callId,
-          toolName: name,
-          output: { type: isError ? 'error-text' : 'text', value: output },
-        })),
-      };
-    default:
-      return message satisfies never;
   }
-}
 
-const timedOut: AttemptFailure = {
-  outcome: 'timeout',
-  status: null,
-  errorType: null,
-  transient: true,
-  retryAfterMs: null,
-};
+  const pull = streamed ? streamPull() : wholePull();
 
-function readAnswer(result: LanguageModelV4GenerateResult): CallOutcome {
-  const text = storable(result.content.map((part) => (part.type === 'text' ? part.text : '')).join(''));
-  const toolCalls = result.content.flatMap((part) => (part.type === 'tool-call' ? [readToolCall(part)] : []));
-  const { unified } = result.finishReason;
-  const finish =
-    unified === 'content-filter'
-      ? 'refused'
-      : toolCalls.length > 0
-        ? 'tool_calls'
-        : unified === 'length'
-          ? 'length'
-          : 'stop';
-  if ((finish === 'stop' || finish === 'length') && text.trim() === '') {
-    return { kind: 'failure', failure: empty(finish) };
+  function wholePull(): () => Promise<void> {
+    return async () => {
+      const result = await model.doGenerate({ ...settings, maxOutputTokens, abortSignal: controller.signal });
+      const text = result.content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+      const calls = result.content.filter((part) => part.type === 'tool-call');
+      receivedBytes = Buffer.byteLength(text);
+      finish(readAnswer({ ...result, text, calls }, output));
+    };
   }
+
+  function streamPull(): () => Promise<void> {
+    silence = setTimeout(() => stop(timedOut('first_token')), Math.max(0, deadlines.firstTokenMs));
+    timers.push(silence);
+    let reader: ReadableStreamDefaultReader<LanguageModelV4StreamPart> | null = null;
+    const texts: string[] = [];
+    const calls: Extract<LanguageModelV4Content, { type: 'tool-call' }>[] = [];
+    const read = async (from: NonNullable<typeof reader>): Promise<void> => {
+      while (end === null) {
+        const { value: part, done } = await from.read();
+        if (done) {
+          finish(cut());
+          return;
+        }
+        switch (part.type) {
+          case 'text-delta': {
+            if (part.delta === '') break;
+            heard(Buffer.byteLength(part.delta));
+            const text = storable(part.delta);
+            texts.push(text);
+            give({ kind: 'text', text });
+            return;
+          }
+          case 'reasoning-delta':
+          case 'tool-input-delta':
+            heard(Buffer.byteLength(part.delta));
+            break;
+          case 'tool-call':
+            heard(0);
+            calls.push(part);
+            break;
+          case 'error':
+            // What follows it says nothing; the connection is not kept for it.
+            finish(failed(classifyStreamError(part.error, clock())));
+            controller.abort();
+            return;
+          case 'finish': {
+            const { unified, raw } = part.finishReason;
+            const came = { ...part, text: texts.join(''), calls };
+            // The SDK makes up an ending where the provider's is missing.
+            const isCut = raw === undefined && (unified === 'other' || unified === 'interrupted');
+            finish(isCut ? cut() : readAnswer(came, output));
+            void from.cancel().catch(() => undefined);
+            return;
+          }
+          default:
+            break; // metadata, and what frames the deltas
+        }
+      }
+    };
+    return async () => {
+      if (reader === null) {
+        const result = await model.doStream({ ...settings, maxOutputTokens, abortSignal: controller.signal });
+        reader = result.stream.getReader();
+      }
+      await read(reader);
+    };
+  }
+
   return {
-    kind: 'answer',
-    answer: { text, finish, toolCalls, object: null, usage: readUsage(result.usage) },
+    next() {
+      if (end !== null) return Promise.resolve(end);
+      return new Promise((resolve) => {
+        hand = resolve;
+        if (firstTokenMs !== null) silence?.refresh();
+        pull().catch((error: unknown) => finish(failed(classifyFailure(error, clock()))));
+      });
+    },
+    cancel: () => stop({ kind: 'aborted' }),
+    get firstTokenMs() {
+      return firstTokenMs;
+    },
+    get receivedBytes() {
+      return receivedBytes;
+    },
   };
 }
 
-function readToolCall({ toolCallId, toolName, input }: LanguageModelV4ToolCall): ToolCall {
-  return { id: toolCallId, name: toolName, input: readObject(input), rawInput: storable(input) };
+function failed(failure: AttemptFailure): CallPiece {
+  return { kind: 'failure', failure, usage: null };
 }
 
-function readObject(json: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = json.trim() === '' ? {} : JSON.parse(json);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Readonly<Record<string, unknown>>)
-      : null;
-  } catch {
-    return null;
-  }
-}
-
-/** An empty answer may be a hiccup; one that is empty because the limit was reached will be empty again. */
-function empty(finish: 'stop' | 'length'): AttemptFailure {
-  return {
-    outcome: 'malformed',
+function timedOut(what: 'call' | 'first_token' | 'idle'): CallPiece {
+  return failed({
+    outcome: 'timeout',
     status: null,
-    errorType: finish === 'length' ? 'empty_at_output_limit' : 'empty_answer',
-    transient: finish === 'stop',
+    errorType: what === 'call' ? null : `${what}_timeout`,
+    transient: true,
+    retryAfterMs: null,
+  });
+}
+
+/** The connection ended in order, and the answer did not. */
+function cut(): CallPiece {
+  const failure: AttemptFailure = {
+    outcome: 'network',
+    status: 200,
+    errorType: 'cut_stream',
+    transient: true,
     retryAfterMs: null,
   };
-}
-
-function readUsage({ inputTokens, outputTokens }: LanguageModelV4GenerateResult['usage']): ModelUsage {
-  return {
-    inputTokens: inputTokens.total ?? null,
-    outputTokens: outputTokens.total ?? null,
-    cachedInputTokens: inputTokens.cacheRead ?? null,
-    cacheWriteTokens: inputTokens.cacheWrite ?? null,
-    reasoningTokens: outputTokens.reasoning ?? null,
-  };
+  return failed(failure);
 }

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { modelProtocols } from '../../test/support/model-protocols.ts';
 import { type ModelServer, startModelServer } from '../../test/support/model-server.ts';
 import type { RouteEntry } from '../core/model.ts';
 import { checkProvider } from './check-provider.ts';
@@ -13,7 +12,10 @@ afterAll(() => server.close());
 const check = (entry: RouteEntry) =>
   checkProvider(entry, { keys: {}, signal: new AbortController().signal, timeoutMs: 2_000 });
 
-describe.each(modelProtocols)('checkProvider: %s', (provider) => {
+/** Those that tell their models for nothing. */
+const telling = ['anthropic', 'openai', 'google', 'mistral', 'groq', 'openai-compatible', 'ollama'] as const;
+
+describe.each(telling)('checkProvider: %s', (provider) => {
   const entry = (overrides: Partial<RouteEntry> = {}): RouteEntry => ({
     provider,
     model: 'big',
@@ -88,5 +90,34 @@ describe('checkProvider', () => {
       kind: 'problem',
       problem: 'anthropic at 127.0.0.1:1 did not answer in time',
     });
+  });
+});
+
+describe('checkProvider, several keys', () => {
+  const both: RouteEntry = { provider: 'groq', model: 'big', apiKeys: ['key-1', 'key-wrong'] };
+
+  it('asks with every key and names the one that is refused without printing it', async () => {
+    const result = await check({ ...both, baseUrl: server.urls.groq });
+    expect(result).toMatchObject({
+      kind: 'problem',
+      problem: expect.stringMatching(/\(key 2 of 2, [0-9a-f]{8}\)$/),
+    });
+    expect(JSON.stringify(result)).not.toContain('key-wrong');
+  });
+
+  it('checks only the key where a route names deployments', async () => {
+    const azure: RouteEntry = {
+      provider: 'azure',
+      model: 'mine',
+      apiKey: 'key-1',
+      baseUrl: server.urls.azure,
+    };
+    expect(await check(azure)).toEqual({ kind: 'ok', note: null });
+    expect(await check({ ...azure, apiKey: 'key-wrong' })).toMatchObject({ kind: 'problem' });
+  });
+
+  it('says plainly when nothing can be checked', async () => {
+    const bedrock: RouteEntry = { provider: 'bedrock', model: 'amazon.nova-pro-v1:0', apiKey: 'key-wrong' };
+    expect(await check(bedrock)).toMatchObject({ kind: 'ok', note: expect.stringContaining('not checked') });
   });
 });

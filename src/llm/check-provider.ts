@@ -1,4 +1,5 @@
 import type { ProviderKeys, RouteEntry } from '../core/model.ts';
+import { keyIdOf } from './create-key-states.ts';
 import { createKeepAliveFetch } from './keep-alive-fetch.ts';
 import type { ModelAccess } from './provider.ts';
 import { resolveEntry } from './resolve-entry.ts';
@@ -9,6 +10,8 @@ export type ProviderCheck =
 
 export interface CheckOptions {
   readonly keys: ProviderKeys;
+  /** The tenant's own keys for the provider; absent: the installation's are checked. */
+  readonly tenantKeys?: readonly string[];
   readonly signal: AbortSignal;
   /** Deadline of the whole check, in ms. */
   readonly timeoutMs?: number;
@@ -20,22 +23,39 @@ const MAX_NAMES = 8;
 
 /**
  * Asks a provider whether a route entry would work: address, key and model name. It reads the provider's description
- * of the model (`GET /models/{model}`), which costs no tokens. Never throws, except when the signal ends it.
+ * of the model (`GET /models/{model}`) with every key, which costs no tokens. Never throws, except when the signal ends it.
  */
 export async function checkProvider(entry: RouteEntry, options: CheckOptions): Promise<ProviderCheck> {
-  const resolved = resolveEntry(entry, options.keys);
+  const resolved = resolveEntry(entry, options.keys, options.tenantKeys);
   if (resolved.kind === 'problem') {
     return problem(`${entry.provider} ${entry.model}: ${resolved.problem}`, 'Correct the route entry.');
   }
-  const { access } = resolved;
+  const { apiKeys, ...access } = resolved.access;
+  let result: ProviderCheck = ok(null);
+  for (const [index, apiKey] of apiKeys.entries()) {
+    const checked = await checkKey({ ...access, apiKey }, options);
+    if (checked.kind === 'problem') {
+      const which =
+        apiKeys.length === 1 ? '' : ` (key ${index + 1} of ${apiKeys.length}, ${keyIdOf(apiKey ?? '')})`;
+      return { ...checked, problem: `${checked.problem}${which}` };
+    }
+    result = checked;
+  }
+  return result;
+}
+
+async function checkKey(access: ModelAccess, options: CheckOptions): Promise<ProviderCheck> {
   const headers = access.provider.authHeaders(access.apiKey);
   if (headers === null) return ok('answers are scripted; set a model key for real ones');
+  const { tells = 'models' } = access.provider;
+  if (tells === 'nothing') return ok('it cannot be asked without paying for an answer; not checked');
 
   const fetch = options.fetch ?? createKeepAliveFetch();
   const timeout = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const signal = AbortSignal.any([options.signal, timeout]);
   const get = (path: string) => fetch(`${access.baseUrl}${path}`, { headers, signal });
   try {
+    if (tells === 'key') return readStatus(access, (await get('/models')).status);
     const response = await get(`/models/${encodeURIComponent(access.model)}`);
     if (response.status === 404 || response.status === 405) return await checkList(access, get);
     return readStatus(access, response.status);

@@ -1,10 +1,11 @@
 import { AISDKError, APICallError } from '@ai-sdk/provider';
 import type { AttemptOutcome } from '../core/model.ts';
+import { CONNECT_TIMEOUT } from './keep-alive-fetch.ts';
 import { retryAfterMs } from './retry-delay.ts';
 
 /** What the pool needs to know of a failed call. Holds no text of the provider, and so neither prompt nor key. */
 export interface AttemptFailure {
-  readonly outcome: Exclude<AttemptOutcome, 'ok'>;
+  readonly outcome: Exclude<AttemptOutcome, 'ok' | 'aborted' | 'outrun'>;
   readonly status: number | null;
   readonly errorType: string | null;
   /** Whether the same request can succeed later without anybody changing anything. */
@@ -14,6 +15,34 @@ export interface AttemptFailure {
 
 /** 529 is Anthropic's overload: https://platform.claude.com/docs/en/api/errors */
 const OVERLOADED_STATUSES: ReadonlySet<number> = new Set([503, 529]);
+
+/** An overload that is told in the middle of a stream, where no status can follow. */
+const OVERLOADED_WORDS: ReadonlySet<string> = new Set([
+  'overloaded_error',
+  'server_overloaded',
+  'UNAVAILABLE',
+  'ServiceUnavailableException',
+  'modelStreamErrorException',
+]);
+const RATE_WORDS: ReadonlySet<string> = new Set([
+  'rate_limit_error',
+  'rate_limit_exceeded',
+  'RESOURCE_EXHAUSTED',
+  'throttlingException',
+  'ThrottlingException',
+]);
+
+/** OpenAI and those who speak its protocol; the others have a sentence only. */
+const TOO_LONG_WORDS: ReadonlySet<string> = new Set(['context_length_exceeded', 'string_above_max_length']);
+
+/**
+ * A prompt beyond the window in the words of Anthropic ("prompt is too long: 205000 tokens > 200000 maximum"), Gemini
+ * ("The input token count (…) exceeds the maximum number of tokens allowed"), Bedrock ("Input is too long for requested
+ * model"), Mistral ("too large for model with 32768 maximum context length") and vLLM ("This model's maximum context
+ * length is …"). The sentence is looked at and dropped.
+ */
+const TOO_LONG =
+  /prompt is too long|input is too long|maximum context length|context (length|window)|token count.{0,40}exceeds/i;
 
 /** A 429 with one of these words is an account without money, which waiting does not fill. */
 const SPENT_QUOTA: ReadonlySet<string> = new Set(['insufficient_quota', 'billing_hard_limit_reached']);
@@ -28,6 +57,7 @@ const INVALID_KEY = 'API_KEY_INVALID';
 export function classifyFailure(error: unknown, nowMs: number): AttemptFailure {
   if (!APICallError.isInstance(error)) {
     const errorType = systemCode(error);
+    if (errorType === CONNECT_TIMEOUT) return failure('timeout', { errorType, transient: true });
     if (errorType !== null) return failure('network', { errorType, transient: true });
     // What the SDK itself objects to in an answer; anything else is a fault of ours, which a retry does not mend.
     const isAnswer = AISDKError.isInstance(error);
@@ -37,10 +67,11 @@ export function classifyFailure(error: unknown, nowMs: number): AttemptFailure {
     });
   }
   const status = error.statusCode ?? null;
-  const { type: errorType, retryAfterMs: toldMs } = readProviderError(error.responseBody);
+  const { type: errorType, retryAfterMs: toldMs, isTooLong } = readProviderError(error);
   const known = { status, errorType, retryAfterMs: retryAfterMs(error.responseHeaders, nowMs) ?? toldMs };
   if (status === null) {
-    return failure('network', { errorType: systemCode(error), transient: true });
+    const code = systemCode(error);
+    return failure(code === CONNECT_TIMEOUT ? 'timeout' : 'network', { errorType: code, transient: true });
   }
   if (status < 300) {
     const code = systemCode(error);
@@ -54,9 +85,44 @@ export function classifyFailure(error: unknown, nowMs: number): AttemptFailure {
   if (OVERLOADED_STATUSES.has(status)) return failure('overloaded', { ...known, transient: true });
   if (status === 408 || status === 504) return failure('timeout', { ...known, transient: true });
   if (status >= 500) return failure('server_error', { ...known, transient: true });
+  if (status === 413 || (status < 500 && isTooLong)) return failure('too_long', known);
   if (status === 409 || status === 425) return failure('rejected', { ...known, transient: true });
   if (status === 401 || status === 403 || errorType === INVALID_KEY) return failure('unauthorized', known);
   return failure('rejected', known);
+}
+
+/**
+ * Reads an error that came in the middle of a stream, after status 200: `{ type: 'overloaded_error', … }`, the same below
+ * `error`, or an error of the connection.
+ */
+export function classifyStreamError(error: unknown, nowMs: number): AttemptFailure {
+  if (APICallError.isInstance(error) || systemCode(error) !== null) return classifyFailure(error, nowMs);
+  const outer = fieldsOf(typeof error === 'string' ? parsed(error) : error);
+  const inner = fieldsOf(outer.error);
+  const response = fieldsOf(fieldsOf(outer.response).error);
+  const words = [
+    inner.code,
+    inner.type,
+    response.code,
+    outer.code,
+    outer.type,
+    inner.status,
+    outer.name,
+  ].filter(isWord);
+  const errorType = words.find((word) => word !== 'error' && word !== 'Error') ?? null;
+  const known = { status: 200, errorType, transient: true };
+  if (errorType !== null && OVERLOADED_WORDS.has(errorType)) return failure('overloaded', known);
+  if (errorType !== null && RATE_WORDS.has(errorType)) return failure('rate_limited', known);
+  if (AISDKError.isInstance(error)) return failure('malformed', known);
+  return failure('server_error', known);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function failure(
@@ -72,6 +138,7 @@ const WORD = /^[A-Za-z][A-Za-z_]{2,47}$/;
 interface ProviderError {
   readonly type: string | null;
   readonly retryAfterMs: number | null;
+  readonly isTooLong: boolean;
 }
 
 /**
@@ -79,21 +146,27 @@ interface ProviderError {
  * `reason` in `error.details` or `error.status`. Gemini says there, too, how long to wait:
  * https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto
  */
-function readProviderError(responseBody: string | undefined): ProviderError {
-  let error: unknown;
-  try {
-    error = (JSON.parse(responseBody ?? '') as { readonly error?: unknown } | null)?.error;
-  } catch {
-    return { type: null, retryAfterMs: null };
-  }
-  const { code, status, type, details } = fieldsOf(error);
+function readProviderError({ responseBody, responseHeaders }: APICallError): ProviderError {
+  const body = fieldsOf(parsed(responseBody ?? ''));
+  const error = typeof body.error === 'object' ? body.error : body; // Mistral and Bedrock have no wrapping
+  const { code, status, type, details, message } = fieldsOf(error);
   const more = Array.isArray(details) ? details.map(fieldsOf) : [];
-  const words = [...more.map(({ reason }) => reason), code, status, type];
+  const words = [
+    ...more.map(({ reason }) => reason),
+    code,
+    status,
+    type,
+    responseHeaders?.['x-amzn-errortype'],
+  ];
   const seconds = more
     .map(({ retryDelay }) => /^(\d+(?:\.\d+)?)s$/.exec(String(retryDelay))?.[1])
     .find((written) => written !== undefined);
+  const found = words.find(isWord) ?? null;
   return {
-    type: words.find(isWord) ?? null,
+    type: found,
+    isTooLong:
+      (found !== null && TOO_LONG_WORDS.has(found)) ||
+      (typeof message === 'string' && TOO_LONG.test(message)),
     retryAfterMs: seconds === undefined ? null : Number(seconds) * 1000,
   };
 }

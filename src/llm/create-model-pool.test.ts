@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ModelServer, startModelServer } from '../../test/support/model-server.ts';
+import { createRecordingBudget, type RecordingBudget } from '../../test/support/recording-budget.ts';
 import { isKonstructError, type KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelRequest, ProviderKeys, RouteEntry } from '../core/model.ts';
@@ -13,6 +14,7 @@ let server: ModelServer;
 let keys: ProviderKeys;
 let waitsMs: number[];
 let logLines: unknown[];
+let budget: RecordingBudget;
 const nowMs = Date.parse('2026-02-03T04:05:06Z');
 
 beforeEach(async () => {
@@ -25,8 +27,12 @@ beforeEach(async () => {
   };
   waitsMs = [];
   logLines = [];
+  budget = createRecordingBudget();
 });
-afterEach(() => server.close());
+afterEach(async () => {
+  expect(budget.unsettled()).toEqual([]);
+  await server.close();
+});
 
 const claude: RouteEntry = { provider: 'anthropic', model: 'claude-sonnet-4-5' };
 const gpt: RouteEntry = { provider: 'openai', model: 'gpt-5.4' };
@@ -38,6 +44,7 @@ function poolOf(entries: readonly RouteEntry[], overrides: Partial<ModelPoolOpti
     routes: async (name) => (name === 'default' ? { name, entries } : null),
     keys,
     clock: () => nowMs,
+    budget,
     random: () => 0.5,
     sleep: async (ms) => {
       waitsMs.push(ms);
@@ -163,7 +170,7 @@ describe('fallback', () => {
     [401, 'unauthorized'],
     [403, 'unauthorized'],
     [404, 'rejected'],
-    [413, 'rejected'],
+    [413, 'too_long'],
   ])('goes to the next entry at once after status %i', async (status, outcome) => {
     server.respondNext({ status, errorType: 'some_error' });
     const result = await poolOf([claude, gpt]).generate(request());

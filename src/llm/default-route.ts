@@ -3,6 +3,8 @@ import type { Provider } from './provider.ts';
 import { anthropic } from './providers/anthropic.ts';
 import { demo } from './providers/demo.ts';
 import { google } from './providers/google.ts';
+import { groq } from './providers/groq.ts';
+import { mistral } from './providers/mistral.ts';
 import { ollama } from './providers/ollama.ts';
 import { openai } from './providers/openai.ts';
 
@@ -11,7 +13,7 @@ import { openai } from './providers/openai.ts';
  * is set, else the scripted `demo`.
  */
 export function defaultRoute(keys: ProviderKeys): Route {
-  const configured = [anthropic, openai, google].filter(({ name }) => keys[name]?.apiKey);
+  const configured = [anthropic, openai, google, mistral, groq].filter(({ name }) => keys[name]?.apiKey);
   const all = keys.ollama?.baseUrl ? [...configured, ollama] : configured;
   return { name: 'default', entries: (all.length > 0 ? all : [demo]).map(defaultEntry) };
 }

@@ -2,20 +2,22 @@ import {
   type ClientRequest,
   Agent as HttpAgent,
   request as httpRequest,
+  type IncomingMessage,
   type RequestOptions,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
 /**
  * A `fetch` for model APIs over Node's own HTTP client: half the CPU per call of the built-in one (figures in
- * docs/decisions/0003-model-calls.md). It does what the AI SDK asks of it and no more: string bodies, answers read as a
- * whole, no redirects (a key must not follow one to another host), no cookies, no decompression.
+ * docs/decisions/0003-model-calls.md). It does what the AI SDK asks of it and no more: string bodies, no redirects (a key
+ * must not follow one to another host), no cookies, no decompression. An answer is read as a whole, unless it says that
+ * it is a stream of events: then nothing is read from the socket before somebody asks for it.
  *
  * Connections are kept open and shared by all tenants; an idle one does not keep the process alive.
  * Aborting the request's signal closes its socket at once.
  */
 export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof globalThis.fetch {
-  const { maxSocketsPerHost = 256, idleMs = 30_000, maxAnswerBytes = 16 * 1024 * 1024 } = options;
+  const { maxSocketsPerHost = 4_096, idleMs = 30_000, maxAnswerBytes = 16 * 1024 * 1024 } = options;
   const { proxyEnv } = options;
   const agentOptions = {
     keepAlive: true,
@@ -32,15 +34,32 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
       : httpRequest(url, { ...requestOptions, agent: httpAgent });
   }
 
-  function send(url: URL, init: RequestInit, body: string | undefined, isRetry: boolean): Promise<Response> {
+  function send(
+    url: URL,
+    init: KeepAliveInit,
+    body: string | undefined,
+    isRetry: boolean,
+  ): Promise<Response> {
     return new Promise((resolve, reject) => {
       const headers = plainHeaders(init.headers);
       const request = open(url, {
         method: init.method ?? 'GET',
         headers: body === undefined ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
-        ...(init.signal ? { signal: init.signal } : {}),
       });
+      // Not Node's own `signal`: when the answer is complete, it destroys the socket with an error in the moment in which
+      // the socket is handed back and nobody listens to it, and the process ends.
+      let answer: IncomingMessage | null = null;
+      const { signal } = init;
+      const onAbort = () => {
+        reject(signal?.reason);
+        if (answer === null) request.destroy();
+        else answer.destroy();
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      request.on('close', () => signal?.removeEventListener('abort', onAbort));
+      const standing = awaitConnection(request, init.connectTimeoutMs);
       request.on('error', (error) => {
+        standing();
         // Most often the server closed a kept connection just as we took it. Should it have read the call after all,
         // a second answer is generated and the first is lost: no harm.
         if (request.reusedSocket && !isRetry && isReset(error)) {
@@ -50,6 +69,11 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
         }
       });
       request.on('response', (message) => {
+        answer = message;
+        if (isEventStream(message)) {
+          resolve(toResponse(message, streamBody(message, maxAnswerBytes)));
+          return;
+        }
         const chunks: Buffer[] = [];
         let sizeBytes = 0;
         message.on('data', (chunk: Buffer) => {
@@ -59,14 +83,7 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
         });
         message.on('error', reject);
         message.on('end', () => {
-          const status = message.statusCode ?? 0;
-          resolve(
-            new Response(hasBody(status) ? Buffer.concat(chunks, sizeBytes) : null, {
-              status,
-              statusText: message.statusMessage ?? '',
-              headers: singleHeaders(message.headers),
-            }),
-          );
+          resolve(toResponse(message, Buffer.concat(chunks, sizeBytes)));
         });
       });
       request.end(body);
@@ -90,6 +107,79 @@ export interface KeepAliveOptions {
   readonly maxAnswerBytes?: number;
   /** `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, as in the environment; needs Node 24.5 or later. */
   readonly proxyEnv?: Readonly<Record<string, string | undefined>>;
+}
+
+/** What a call may say beside what `fetch` knows; another `fetch` leaves it unread. */
+export interface KeepAliveInit extends RequestInit {
+  /** How long the connection may take to stand, in ms. */
+  readonly connectTimeoutMs?: number;
+}
+
+/** The code of an error for a connection that did not stand in time; a system code in form. */
+export const CONNECT_TIMEOUT = 'CONNECT_TIMEOUT';
+
+/** @returns what ends the watch */
+function awaitConnection(request: ClientRequest, timeoutMs: number | undefined): () => void {
+  if (timeoutMs === undefined) return () => undefined;
+  const timer = setTimeout(() => {
+    request.destroy(
+      Object.assign(new Error('The connection did not stand in time.'), { code: CONNECT_TIMEOUT }),
+    );
+  }, timeoutMs);
+  const done = () => clearTimeout(timer);
+  request.on('socket', (socket) => {
+    if (!socket.connecting) done();
+    else socket.once('encrypted' in socket ? 'secureConnect' : 'connect', done);
+  });
+  request.on('close', done);
+  return done;
+}
+
+/** Server-sent events, and the event stream of AWS. */
+function isEventStream(message: IncomingMessage): boolean {
+  const type = message.headers['content-type'] ?? '';
+  return type.startsWith('text/event-stream') || type.startsWith('application/vnd.amazon.eventstream');
+}
+
+/** The body as it comes; every piece is taken from the socket when it is asked for, so that a slow reader slows the sender. */
+function streamBody(message: IncomingMessage, maxBytes: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const chunks: AsyncIterator<Buffer<ArrayBuffer>> = message[Symbol.asyncIterator]();
+  let sizeBytes = 0;
+  // Between two reads nobody listens: an abort then would end the process. The next read is told of it all the same.
+  message.on('error', () => undefined);
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { value, done } = await chunks.next();
+        if (done) {
+          controller.close();
+          return;
+        }
+        sizeBytes += value.length;
+        if (sizeBytes > maxBytes) {
+          message.destroy();
+          throw new AnswerTooLarge(maxBytes);
+        }
+        controller.enqueue(value);
+      },
+      cancel() {
+        message.destroy();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function toResponse(
+  message: IncomingMessage,
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | Buffer<ArrayBuffer>,
+) {
+  const status = message.statusCode ?? 0;
+  return new Response(hasBody(status) ? body : null, {
+    status,
+    statusText: message.statusMessage ?? '',
+    headers: singleHeaders(message.headers),
+  });
 }
 
 class AnswerTooLarge extends Error {

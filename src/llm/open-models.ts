@@ -1,26 +1,25 @@
-import type { ProviderKeys, RouteEntry } from '../core/model.ts';
-import type { CallableModel, Provider, ProviderIo } from './provider.ts';
-import { resolveEntry } from './resolve-entry.ts';
+import type { CallableModel, ModelAccess, ProviderIo } from './provider.ts';
 
 export type OpenedModel =
-  | { readonly kind: 'model'; readonly model: CallableModel; readonly provider: Provider }
+  | { readonly kind: 'model'; readonly model: CallableModel }
   | { readonly kind: 'problem'; readonly problem: string };
 
-/** More routes than this are rebuilt now and then, which costs microseconds. */
+export type OpenModel = (access: ModelAccess, connectMs: number) => Promise<OpenedModel>;
+
+/** More of them are rebuilt now and then, which costs microseconds. */
 const MAX_OPEN_MODELS = 500;
 
 /**
- * Opens the model of a route entry once and keeps it. Routes come as fresh objects from the store, so entries are told
- * apart by what they say. The least recently used is dropped at the bound: a key that was replaced does not stay.
+ * Opens a model with one key once and keeps it. Routes come as fresh objects from the store, so models are told apart by
+ * all that they are called with: one tenant's is never another's. The least recently used is dropped at the bound: a key
+ * that was replaced does not stay.
  */
-export function createModelOpener(
-  keys: ProviderKeys,
-  io: ProviderIo,
-): (entry: RouteEntry) => Promise<OpenedModel> {
+export function createModelOpener(io: ProviderIo): OpenModel {
   const opened = new Map<string, Promise<OpenedModel>>();
-  return (entry) => {
-    const key = JSON.stringify([entry.provider, entry.model, entry.baseUrl, entry.apiKey]);
-    const opening = opened.get(key) ?? open(entry);
+  return (access, connectMs) => {
+    const { provider, model, api, baseUrl, apiKey } = access;
+    const key = `${provider.name}\n${model}\n${api}\n${baseUrl}\n${connectMs}\n${apiKey}`;
+    const opening = opened.get(key) ?? open(access, connectMs);
     opened.delete(key);
     opened.set(key, opening);
     if (opened.size > MAX_OPEN_MODELS) {
@@ -30,16 +29,19 @@ export function createModelOpener(
     return opening;
   };
 
-  async function open(entry: RouteEntry): Promise<OpenedModel> {
-    const resolved = resolveEntry(entry, keys);
-    if (resolved.kind === 'problem') return resolved;
-    const { provider } = resolved.access;
+  async function open(access: ModelAccess, connectMs: number): Promise<OpenedModel> {
+    const { fetch: plain } = io;
+    const fetch: typeof globalThis.fetch = (input, init) =>
+      plain(input, { ...init, connectTimeoutMs: connectMs } as RequestInit);
     try {
-      return { kind: 'model', provider, model: await provider.openModel(resolved.access, io) };
+      return { kind: 'model', model: await access.provider.openModel(access, { ...io, fetch }) };
     } catch (error) {
       // The package is not installed (they are only loaded here) or refuses the settings.
       const code = (error as NodeJS.ErrnoException | null)?.code ?? 'unexpected error';
-      return { kind: 'problem', problem: `the client for ${provider.name} could not be opened (${code})` };
+      return {
+        kind: 'problem',
+        problem: `the client for ${access.provider.name} could not be opened (${code})`,
+      };
     }
   }
 }

@@ -1,10 +1,10 @@
 import type { LanguageModelV4, SharedV4ProviderOptions } from '@ai-sdk/provider';
 import type { Sleep } from '../core/clock.ts';
-import type { ProviderName } from '../core/model.ts';
+import type { ProviderName, RouteEntry } from '../core/model.ts';
 
 /**
  * A provider of models: one small file under `providers/`. It knows where the provider is, what it needs and how its
- * official AI SDK package is opened; everything about retries, time and failures is the pool's.
+ * AI SDK package is opened; everything about retries, time and failures is the pool's.
  */
 export interface Provider {
   readonly name: ProviderName;
@@ -17,23 +17,40 @@ export interface Provider {
   readonly defaultModel: string | null;
   /** Whether calls without a key are pointless. */
   readonly needsKey: boolean;
+  /** What it tells for nothing: its models (unless said), only whether a key is right, or nothing. */
+  readonly tells?: 'models' | 'key' | 'nothing';
+  /** What its model names look like, where a mistake can be told without asking. */
+  readonly modelShape?: { readonly pattern: RegExp; readonly example: string };
   /** Completes an address that people write without its version (`https://api.anthropic.com`). */
   completeBaseUrl(baseUrl: string): string;
   /** Headers that authenticate a plain HTTP request, for `checkProvider`; `null`: there is no HTTP behind it. */
   authHeaders(apiKey: string | null): Readonly<Record<string, string>> | null;
   /** Opens a model; loads the provider's package on first use. */
   openModel(access: ModelAccess, io: ProviderIo): Promise<CallableModel>;
-  /** Settings sent with every call. */
-  readonly callOptions?: SharedV4ProviderOptions;
+  /** How prompts for this model are written. */
+  promptStyle?(model: string): PromptStyle;
+  /** Settings sent with every call. `cacheKey`: what calls that share their beginning have in common. */
+  callOptions?(call: { readonly cacheKey: string | null }): SharedV4ProviderOptions;
 }
 
-/** The one method of an AI SDK model that the pool uses; see docs/decisions/0003-model-calls.md. */
-export type CallableModel = Pick<LanguageModelV4, 'doGenerate'>;
+/** Where providers differ in what they accept as a prompt. */
+export interface PromptStyle {
+  /** Only one system message is taken, or only one is certain to be. */
+  readonly oneSystemMessage?: boolean;
+  /** Put on a message up to which the provider should cache. */
+  readonly cacheMark?: SharedV4ProviderOptions;
+  /** Makes an id of a tool call that the provider accepts of one that another provider made. */
+  toolCallId?(id: string): string;
+}
+
+/** The two methods of an AI SDK model that the pool uses; see docs/decisions/0003-model-calls.md. */
+export type CallableModel = Pick<LanguageModelV4, 'doGenerate' | 'doStream'>;
 
 /** A route entry with everything resolved. Holds a key: never logged. */
 export interface ModelAccess {
   readonly provider: Provider;
   readonly model: string;
+  readonly api: NonNullable<RouteEntry['api']>;
   /** Complete, without a slash at the end; empty for a provider without HTTP. */
   readonly baseUrl: string;
   readonly apiKey: string | null;

@@ -31,12 +31,12 @@ describe('resolveEntry', () => {
     const keys = { openai: { apiKey: 'installation', baseUrl: 'https://one.example.com/v1' } };
     const entry = { provider: 'openai', model: 'm' } as const;
     expect(resolveEntry(entry, keys)).toMatchObject({
-      access: { apiKey: 'installation', baseUrl: 'https://one.example.com/v1' },
+      access: { apiKeys: ['installation'], baseUrl: 'https://one.example.com/v1' },
     });
     expect(
       resolveEntry({ ...entry, apiKey: 'own', baseUrl: 'https://two.example.com/v1' }, keys),
     ).toMatchObject({
-      access: { apiKey: 'own', baseUrl: 'https://two.example.com/v1' },
+      access: { apiKeys: ['own'], baseUrl: 'https://two.example.com/v1' },
     });
   });
 });

@@ -2,37 +2,66 @@ import { type ProviderKeys, providerNames, type RouteEntry } from '../core/model
 import type { ModelAccess, Provider } from './provider.ts';
 import { providerTable } from './provider-table.ts';
 
+/** A route entry that can be called, with one key or another. Holds keys: never logged. */
+export interface ResolvedAccess extends Omit<ModelAccess, 'apiKey'> {
+  /** At least one; `null` for a provider that needs none. */
+  readonly apiKeys: readonly (string | null)[];
+}
+
 export type ResolvedEntry =
-  | { readonly kind: 'access'; readonly access: ModelAccess }
+  | { readonly kind: 'access'; readonly access: ResolvedAccess }
   /** Why the entry cannot be called, in plain words with what to do. Holds no secret. */
   | { readonly kind: 'problem'; readonly problem: string };
 
 /**
- * Joins a route entry with the installation's keys: the entry's own key and address go first. Stored routes may be
+ * Joins a route entry with keys: the entry's own keys and address go first, then the tenant's, then the installation's.
+ * A tenant's keys go to the provider's usual address only, never to one that stands in the entry. Stored routes may be
  * older than this version, so an unknown provider is a problem here and not a crash.
+ *
+ * @param tenantKeys of this provider; empty: the tenant brought none
  */
-export function resolveEntry(entry: RouteEntry, keys: ProviderKeys): ResolvedEntry {
+export function resolveEntry(
+  entry: RouteEntry,
+  keys: ProviderKeys,
+  tenantKeys: readonly string[] = [],
+): ResolvedEntry {
   if (!Object.hasOwn(providerTable, entry.provider)) {
     return problem(`provider "${entry.provider}" is not known; use one of ${providerNames.join(', ')}`);
   }
   const provider = providerTable[entry.provider];
-  if (entry.model.trim() === '') return problem('the model name is empty');
+  const model = entry.model.trim();
+  if (model === '') return problem('the model name is empty');
+  if (/\s/.test(model))
+    return problem('the model name contains white space; copy it from the provider’s list');
+  if (provider.modelShape !== undefined && !provider.modelShape.pattern.test(model)) {
+    return problem(
+      `that is no model name of ${entry.provider}; write it like ${provider.modelShape.example}`,
+    );
+  }
 
-  const key = keys[entry.provider];
-  const apiKey = nonEmpty(entry.apiKey) ?? nonEmpty(key?.apiKey);
-  if (provider.needsKey && apiKey === null) {
+  const installation = keys[entry.provider];
+  const own = [entry.apiKey, ...(entry.apiKeys ?? [])].flatMap(nonEmpty);
+  const takesTenantKeys = own.length === 0 && entry.baseUrl === undefined && tenantKeys.length > 0;
+  const found = takesTenantKeys ? tenantKeys : own.length > 0 ? own : splitKeys(installation?.apiKey);
+  if (provider.needsKey && found.length === 0) {
     return problem(`there is no key; set ${provider.keyVariable} or give the entry an apiKey`);
   }
-  const written = nonEmpty(entry.baseUrl) ?? nonEmpty(key?.baseUrl);
-  const baseUrl = written === null ? provider.defaultBaseUrl : completedUrl(provider, written);
+  const written = nonEmpty(entry.baseUrl)[0] ?? nonEmpty(installation?.baseUrl)[0];
+  const baseUrl = written === undefined ? provider.defaultBaseUrl : completedUrl(provider, written);
   if (baseUrl === null) {
     return problem(
-      written === null
+      written === undefined
         ? 'baseUrl is missing; give the address of the server, such as https://llm.example.com/v1'
         : 'baseUrl is not an http(s) address; write it like https://llm.example.com/v1',
     );
   }
-  return { kind: 'access', access: { provider, model: entry.model, baseUrl, apiKey } };
+  const apiKeys = found.length > 0 ? [...new Set(found)] : [null];
+  return { kind: 'access', access: { provider, model, api: entry.api ?? 'responses', baseUrl, apiKeys } };
+}
+
+/** A variable of the environment may hold several keys, separated by commas. */
+function splitKeys(text: string | undefined): readonly string[] {
+  return (text ?? '').split(',').flatMap(nonEmpty);
 }
 
 function problem(text: string): ResolvedEntry {
@@ -45,6 +74,6 @@ function completedUrl(provider: Provider, written: string): string | null {
   return provider.completeBaseUrl(written);
 }
 
-function nonEmpty(value: string | undefined): string | null {
-  return value === undefined || value.trim() === '' ? null : value.trim();
+function nonEmpty(value: string | undefined): readonly string[] {
+  return value === undefined || value.trim() === '' ? [] : [value.trim()];
 }

@@ -25,14 +25,14 @@ describe('validateRoute', () => {
         { provider: 'openai', model: 'gpt-5.4' },
         { provider: 'openai-compatible', model: 'llama3.3' },
         { provider: 'ollama', model: 'llama3.2', baseUrl: 'localhost:11434' },
-        { provider: 'mistral' as ProviderName, model: 'large' },
+        { provider: 'cohere' as ProviderName, model: 'large' },
       ),
     ).toEqual([
       'entry 1 (anthropic  ): the model name is empty',
       'entry 2 (openai gpt-5.4): there is no key; set OPENAI_API_KEY or give the entry an apiKey',
       'entry 3 (openai-compatible llama3.3): baseUrl is missing; give the address of the server, such as https://llm.example.com/v1',
       'entry 4 (ollama llama3.2): baseUrl is not an http(s) address; write it like https://llm.example.com/v1',
-      'entry 5 (mistral large): provider "mistral" is not known; use one of anthropic, openai, google, openai-compatible, ollama, demo',
+      'entry 5 (cohere large): provider "cohere" is not known; use one of anthropic, openai, google, bedrock, azure, mistral, groq, openrouter, ollama, openai-compatible, demo',
     ]);
   });
 

@@ -1,5 +1,6 @@
 import type { Answer, AnswerPart, DeliveryProgress, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
+import { noMetrics } from '../core/metrics.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
 import { noTurnControl, type OpenTurnControl } from '../core/turn-control.ts';
@@ -14,6 +15,7 @@ import {
   earlierPlaceholder,
   type ModelOutcome,
   pauseOf,
+  readyAtMs,
   replyText,
   turnIds,
   turnKey,
@@ -36,7 +38,9 @@ const RECORD_PLACEHOLDER_AFTER_MS = 150;
 export function createRunTurn(
   options: RunTurnOptions,
 ): (turn: ClaimedTurn, signal: AbortSignal) => Promise<void> {
-  const { ledger, delivery, journeys, log } = options;
+  const { ledger, delivery, journeys, log, metrics = noMetrics } = options;
+  const untilPlaceholder = metrics.histogram('konstruct_turn_placeholder_seconds', {});
+  const untilAnswer = metrics.histogram('konstruct_turn_answer_seconds', {});
   const ending = createTurnEnding(options);
   const runSteps = createRunSteps(options);
   const takeEdit = createTakeEdit(options.clock);
@@ -77,8 +81,11 @@ export function createRunTurn(
     const turnSignal = AbortSignal.any([signal, stopped.signal]);
     const showing = delivery.placeholder(turn, turnSignal).then(
       (placeholder) => {
-        if (placeholder.state === 'shown')
+        if (placeholder.state === 'shown') {
           markTurn(journeys, turn, 'placeholder', options.clock(), options.clock() - startedAtMs);
+          // A later attempt finds it standing there: that says nothing about how long people waited.
+          if (turn.fresh) untilPlaceholder.observe((options.clock() - readyAtMs(turn)) / 1_000);
+        }
         return { placeholder, error: null };
       },
       (error: unknown) => {
@@ -225,6 +232,7 @@ export function createRunTurn(
       return;
     }
     markTurn(journeys, turn, 'delivered', options.clock(), options.clock() - startedAtMs);
+    untilAnswer.observe((options.clock() - readyAtMs(turn)) / 1_000);
     await ending.patiently(signal, () =>
       ledger.finish({
         ...turnKey(turn),

@@ -3,6 +3,7 @@ import type { Delivery, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
 import type { ClaimedTurn, Step, TurnLedger } from '../core/turn.ts';
 import { describeFailure, describeUndelivered } from './describe-failure.ts';
 import { markTurn } from './mark-turn.ts';
@@ -15,6 +16,7 @@ export interface TurnEndingOptions {
   readonly sleep: Sleep;
   readonly journeys: JourneyRecorder;
   readonly log: Log;
+  readonly metrics?: Metrics;
   /** Waits between the attempts of a turn, in ms; after the last one it is a dead letter. */
   readonly modelRetryDelaysMs: readonly number[];
   /** Waits between the attempts to deliver a committed answer, in ms. */
@@ -127,19 +129,22 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
       });
   }
 
-  /** A placeholder must not stand there for ever: what cannot be answered is said in its place, if that is possible. */
+  /**
+   * A placeholder must not stand there for ever: what cannot be answered is said in its place, if that is possible.
+   * `interrupted`: the worker had to stop before it could be said.
+   */
   async function apologise(
     turn: ClaimedTurn,
     placeholder: Placeholder,
     error: unknown,
     signal: AbortSignal,
-  ): Promise<void> {
-    if (placeholder.state === 'absent') return;
+  ): Promise<'done' | 'interrupted'> {
+    if (placeholder.state === 'absent') return 'done';
     const first = turn.deliveries.find(({ kind, position }) => kind === 'answer' && position === 0);
     const placeholderId =
       turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
     const deliveryId = first?.id ?? placeholderId;
-    if (deliveryId === undefined || first?.status === 'sent') return;
+    if (deliveryId === undefined || first?.status === 'sent') return 'done';
     const content =
       first === undefined && !isPlatformError(error)
         ? describeFailure(error, turn.attempts + 1)
@@ -148,11 +153,13 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     const { externalIds, error: refused } = await delivery.answer(turn, apology, placeholder, signal);
     if (refused !== null) log.warn('turn.apology_failed', { ...turnIds(turn), code: codeOf(refused) });
     const messageId = externalIds[0] ?? null;
-    if (messageId === null) return;
+    if (messageId === null)
+      return signal.aborted && isKonstructError(refused, 'aborted') ? 'interrupted' : 'done';
     await ledger.recordApology(turnKey(turn), messageId).catch((unrecorded: unknown) => {
       // For operators, and so that a replay finds the message: not worth the end of the turn.
       log.warn('turn.apology_unrecorded', { ...turnIds(turn), code: codeOf(unrecorded) });
     });
+    return 'done';
   }
 
   async function giveUp(
@@ -163,7 +170,11 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     externalIds: readonly (string | null)[] = [],
   ): Promise<void> {
     if (isLost(turn, error, signal)) return;
-    await apologise(turn, placeholder, error, signal);
+    if ((await apologise(turn, placeholder, error, signal)) === 'interrupted') {
+      // Whoever takes it over says it: ended here, "Thinking…" would stand there for ever.
+      await putBack(turn, error, signal, { steps: [], placeholder, externalIds });
+      return;
+    }
     markTurn(options.journeys, turn, 'failed', options.clock(), null, codeOf(error));
     log.error('turn.dead', { ...turnIds(turn), code: codeOf(error), error });
     await ledger.finish({

@@ -12,7 +12,36 @@ export function describeFailure(error: unknown, attempts: number): string {
   if (isKonstructError(error, 'route_unknown')) {
     return 'I could not reach my model; none is set up for me. Please tell whoever looks after me to check my model route.';
   }
+  if (isKonstructError(error, 'budget_exhausted')) return describeBudget(error.details);
   return `Something went wrong on my side; I tried ${tries}. Please ask me again, and tell whoever looks after me if it stays like this.`;
+}
+
+/** Amounts are nobody's business in a chat. */
+function describeBudget({ reason, scope, period, isHeld, resetsAt, timeZone }: Details): string {
+  if (reason === 'unpriced') {
+    return 'I may not use my model, because nobody has said what it costs. Please tell whoever looks after me.';
+  }
+  if (isHeld === true) {
+    return 'My budget is taken up by what I am working on at this moment. Please ask me again in a few minutes.';
+  }
+  if (period === 'turn') {
+    return 'This takes more than I may spend on one answer, so I stopped. Please ask me for a smaller part of it.';
+  }
+  const whose = scope === 'person' ? 'My budget for your questions' : 'My budget';
+  const span = period === 'month' ? 'this month' : 'today';
+  return `${whose} for ${span} is used up, so I stopped; it begins anew ${inTimeZone(resetsAt, timeZone)}.`;
+}
+
+type Details = Readonly<Record<string, unknown>>;
+
+/** `on 24 November at 00:00 (Europe/Berlin)` */
+function inTimeZone(instant: unknown, timeZone: unknown): string {
+  const zone = typeof timeZone === 'string' ? timeZone : 'UTC';
+  const parts = (options: Intl.DateTimeFormatOptions) =>
+    new Intl.DateTimeFormat('en-GB', { ...options, timeZone: zone }).format(new Date(String(instant)));
+  const date = parts({ day: 'numeric', month: 'long' });
+  const time = parts({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  return `on ${date} at ${time} (${zone})`;
 }
 
 /** The same for an answer that exists, but that the platform does not take. */

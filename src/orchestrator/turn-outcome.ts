@@ -90,6 +90,15 @@ export function earlierPlaceholder({ deliveries }: ClaimedTurn): Placeholder {
     : { state: 'shown', messageId: earlier.externalId };
 }
 
+/** When the first of the messages that the turn answers was stored, by the database's clock. */
+export function readyAtMs({ messages, startedAtMs }: ClaimedTurn): number {
+  return messages.reduce(
+    (first, { ofTurn, direction, receivedAtMs }) =>
+      ofTurn && direction === 'in' ? Math.min(first, receivedAtMs) : first,
+    startedAtMs,
+  );
+}
+
 /** Names a turn and proves the right to write to it. */
 export function turnKey({ tenantId, conversationId, turnId, fence }: ClaimedTurn) {
   return { tenantId, conversationId, turnId, fence };

@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import type { Clock } from '../core/clock.ts';
+import { errorTable } from '../core/errors.ts';
+import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type {
   ClaimedTurn,
   CommitTurn,
@@ -46,7 +48,10 @@ export interface TurnQueueOptions {
   readonly leaseMs: number;
   /** Messages of a conversation that a turn gets to see. */
   readonly historyMessages: number;
+  /** Turns of one tenant at a time over all workers, where it has no number of its own; `null`: any number. */
+  readonly tenantTurns?: number | null;
   readonly clock: Clock;
+  readonly metrics?: Metrics;
 }
 
 const MAX_BATCH = 100;
@@ -54,7 +59,13 @@ const MAX_IN_FLIGHT = 2;
 const BEFORE_ALL_TENANTS = '00000000-0000-0000-0000-000000000000';
 
 export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
-  const { pool, owner, clock } = options;
+  const { pool, owner, clock, metrics = noMetrics } = options;
+  /** Every end of a turn is written here, so it is counted here: once, and only when the write was not refused. */
+  const countTurn = (outcome: string): void =>
+    metrics.counter('konstruct_turns_total', { outcome }).increment();
+  const countLoss = (at: string): void => metrics.counter('konstruct_lease_losses_total', { at }).increment();
+  // There from the start, with 0: an alert sees a growth only where there was a number before.
+  for (const reason of Object.keys(errorTable)) metrics.counter('konstruct_dead_letters_total', { reason });
   const heldUntilMs = new WeakMap<TurnKey, number>();
   /** Whose turn it was last. */
   let lastTenantId = BEFORE_ALL_TENANTS;
@@ -86,7 +97,11 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       [owner, JSON.stringify(turns)],
     );
     const committed = new Map(rows.map((row) => [row.turnId, row]));
-    return turns.map(({ turnId }) => committed.get(turnId) ?? null);
+    return turns.map(({ turnId }) => {
+      const result = committed.get(turnId) ?? null;
+      if (result === null) countLoss('commit');
+      return result;
+    });
   });
   const finish = batched(async (turns: readonly FinishTurn[]) => {
     const rows = await call<string>('finish_turns', 'select finish_turns($1, $2) as result', [
@@ -94,7 +109,14 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       JSON.stringify(turns),
     ]);
     const finished = new Set(rows.map(Number));
-    return turns.map(({ turnId }) => finished.has(turnId));
+    return turns.map(({ turnId, status, errorCode }) => {
+      const isOurs = finished.has(turnId);
+      if (isOurs) countTurn(status);
+      else countLoss('finish');
+      if (isOurs && status === 'dead')
+        metrics.counter('konstruct_dead_letters_total', { reason: errorCode ?? 'internal' }).increment();
+      return isOurs;
+    });
   });
   const logSteps = batched(async (turns: readonly LogSteps[]) => {
     const rows = await call<string>('log_steps', 'select log_steps($1, $2) as result', [
@@ -102,7 +124,10 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       JSON.stringify(turns),
     ]);
     const logged = new Set(rows.map(Number));
-    return turns.map(({ turnId }) => logged.has(turnId));
+    return turns.map(({ turnId }) => {
+      if (!logged.has(turnId)) countLoss('steps');
+      return logged.has(turnId);
+    });
   });
   const retry = batched(async (turns: readonly RetryTurn[]) => {
     const rows = await call<string>('retry_turns', 'select retry_turns($1, $2) as result', [
@@ -110,7 +135,12 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       JSON.stringify(turns),
     ]);
     const kept = new Set(rows.map(Number));
-    return turns.map(({ turnId }) => kept.has(turnId));
+    return turns.map(({ turnId, counts }) => {
+      const isOurs = kept.has(turnId);
+      if (isOurs) countTurn(counts ? 'retried' : 'handed_over');
+      else countLoss('retry');
+      return isOurs;
+    });
   });
   const recordPlaceholder = batched(
     async (placeholders: readonly { tenantId: string; deliveryId: number; externalId: string }[]) => {
@@ -124,7 +154,14 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
   function beginClaim(limit: number): ClaimInProgress {
     const untilMs = clock() + options.leaseMs; // from before the call: never later than the database's
     return {
-      values: [owner, limit, options.leaseMs, options.historyMessages, lastTenantId],
+      values: [
+        owner,
+        limit,
+        options.leaseMs,
+        options.historyMessages,
+        lastTenantId,
+        options.tenantTurns ?? null,
+      ],
       end(turns) {
         lastTenantId = lastInTurn(turns, lastTenantId);
         for (const turn of turns) heldUntilMs.set(turn, untilMs);
@@ -135,7 +172,7 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
   return {
     async claim(limit) {
       const claim = beginClaim(limit);
-      const text = 'select claim_turns($1, $2, $3, $4, $5) as result';
+      const text = 'select claim_turns($1, $2, $3, $4, $5, $6) as result';
       const turns = await call<ClaimedTurn>('claim_turns', text, claim.values);
       claim.end(turns);
       return turns;
@@ -158,6 +195,7 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       return turns.map((turn) => {
         const isHeld = held.get(turn.conversationId) === turn.fence;
         if (isHeld) heldUntilMs.set(turn, untilMs);
+        else countLoss('renew');
         return isHeld;
       });
     },

@@ -70,13 +70,41 @@ export async function startJobs(options: {
   }
 
   return {
-    async request(job) {
+    request: coalesced(async (job) => {
       await runner.addJob(job, {}, { jobKey: job });
-    },
+    }),
     async stop() {
       stopped.abort();
       await runner.stop();
       await pool.end();
     },
+  };
+}
+
+/**
+ * Calls that come while one for the same job is under way share the next one: a thousand people who are told something are
+ * not a thousand round trips. The one under way is not enough, because its job may have run already.
+ */
+function coalesced(call: (job: JobName) => Promise<void>): (job: JobName) => Promise<void> {
+  const underWay = new Map<JobName, Promise<void>>();
+  const next = new Map<JobName, Promise<void>>();
+  const begin = (job: JobName): Promise<void> => {
+    const calling = call(job).finally(() => underWay.delete(job));
+    underWay.set(job, calling);
+    return calling;
+  };
+  return (job) => {
+    const current = underWay.get(job);
+    if (current === undefined) return begin(job);
+    const waiting =
+      next.get(job) ??
+      current
+        .catch(() => {}) // its own caller hears of it
+        .then(() => {
+          next.delete(job);
+          return begin(job);
+        });
+    next.set(job, waiting);
+    return waiting;
   };
 }

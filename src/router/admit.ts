@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { EmptyBucket } from '../core/admission-filter.ts';
 import type { Attachment, Mention } from '../core/channel.ts';
 import type { ClaimAlong, ClaimOffer } from '../core/claim-along.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
@@ -38,6 +39,15 @@ export interface AdmitMessage extends AdmitBase {
   readonly mentions: readonly Mention[];
   readonly attachments: readonly Attachment[];
   readonly channelMetadata: Readonly<Record<string, unknown>>;
+  /** Since when the tenant has a backlog, and how many wait in it; absent: it has none. */
+  readonly busySince?: string;
+  readonly busyAhead?: number;
+  /** Paid already, out of the bucket that a filter keeps: PostgreSQL takes nothing. */
+  readonly charged?: true;
+  /** A filter keeps the bucket, and it is empty: if the agent is asked, PostgreSQL refuses and writes the notice. */
+  readonly emptyBucket?: EmptyBucket;
+  /** If a conversation begins with it, gateways are told: some remember threads in which there is none. */
+  readonly announce?: true;
 }
 
 export interface AdmitEdit extends AdmitBase {
@@ -56,6 +66,8 @@ export type AdmitOutcome =
       readonly conversationId: number;
       /** It became ready and nobody has claimed it yet: a worker is to be woken. */
       readonly wasIdle: boolean;
+      /** That answers take a while is to be said. */
+      readonly noticeId?: number;
     }
   | { readonly outcome: 'limited'; readonly retryAfterMs: number; readonly noticeId?: number }
   | { readonly outcome: 'duplicate' | 'not_engaged' | 'edited' | 'deleted' | 'unknown_message' };
@@ -101,7 +113,7 @@ async function admitAndClaim(
   try {
     [row] = await queryRows(pool, {
       name: 'admit_and_claim',
-      text: 'select outcomes, turns from admit_and_claim($1, $2, $3, $4, $5, $6)',
+      text: 'select outcomes, turns from admit_and_claim($1, $2, $3, $4, $5, $6, $7)',
       values: [JSON.stringify(events), ...offer.values],
     });
   } catch (error) {

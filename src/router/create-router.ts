@@ -12,6 +12,7 @@ import { address } from './address.ts';
 import type { Admit, AdmitOutcome } from './admit.ts';
 import type { BlockedBuckets } from './create-blocked-buckets.ts';
 import { bucketKey, storableMention, toAdmitMessage, withoutMentions } from './to-admit-message.ts';
+import type { TenantBacklog } from './watch-backlog.ts';
 
 /** What became of an event, as one word for logs and metrics. */
 export type RouteOutcome =
@@ -23,6 +24,8 @@ export type RouteOutcome =
 
 export interface RouterOptions {
   readonly admit: Admit;
+  /** Whether the tenant has a backlog; by default none ever has. */
+  readonly backlogOf?: (tenantId: string) => TenantBacklog | null;
   readonly blocked: BlockedBuckets;
   /** Stops answering for a connection; resolves to whether it was active. */
   readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<boolean>;
@@ -30,7 +33,7 @@ export interface RouterOptions {
   readonly onAgentUser: (connection: ResolvedConnection, agentUserId: string) => void;
   /** A conversation became ready in this process: saves the worker beside us the way over the database. */
   readonly onReady: () => void;
-  /** A person is to be told that the limit was reached. */
+  /** There is a notice to be sent: that the limit was reached, or that answers take a while. */
   readonly onNotice: () => void;
   readonly log: Log;
 }
@@ -77,8 +80,13 @@ async function routeMessage(
   const bucket = bucketKey(connection);
   const senderId = event.sender.externalId;
   if (addressed !== 'context' && options.blocked.isBlocked(tenantId, bucket, senderId)) return 'limited';
-  const result = await options.admit(toAdmitMessage(connection, event, addressed, agentUserIds));
+  const backlog = options.backlogOf?.(tenantId) ?? null;
+  const result = await options.admit({
+    ...toAdmitMessage(connection, event, addressed, agentUserIds),
+    ...(backlog && { busySince: backlog.since, busyAhead: backlog.waiting }),
+  });
   if (result.outcome === 'new' && result.wasIdle) options.onReady();
+  if (result.outcome === 'new' && result.noticeId !== undefined) options.onNotice();
   if (result.outcome === 'limited') {
     options.blocked.block(tenantId, bucket, senderId, result.retryAfterMs);
     options.log.warn('message.rate_limited', {

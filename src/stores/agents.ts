@@ -1,26 +1,36 @@
 import { sql, type Transaction } from 'kysely';
-import type { Agent } from '../core/tenant.ts';
+import { type Agent, type Budget, noBudget, type TurnLimits, turnLimitDefaults } from '../core/tenant.ts';
 import type { Database } from '../db/schema.ts';
+import { toBudget, toBudgetColumns, toNumber } from './budget-columns.ts';
+
+/** An agent with what it may spend. */
+export interface BudgetedAgent extends Agent {
+  readonly limits: Required<TurnLimits>;
+  readonly budget: Budget;
+}
 
 /** The agents of the transaction's tenant, by slug. */
-export async function listAgents(transaction: Transaction<Database>): Promise<readonly Agent[]> {
-  const rows = await transaction
-    .selectFrom('agents')
-    .select([
-      'tenant_id',
-      'id',
-      'slug',
-      'name',
-      'role',
-      'persona',
-      'instructions',
-      'route',
-      'placeholder',
-      'tools',
-    ])
-    .orderBy('slug')
-    .execute();
-  return rows.map(({ tenant_id, ...agent }) => ({ tenantId: tenant_id, ...agent }));
+export async function listAgents(transaction: Transaction<Database>): Promise<readonly BudgetedAgent[]> {
+  const rows = await transaction.selectFrom('agents').selectAll().orderBy('slug').execute();
+  return rows.map((row) => ({
+    tenantId: row.tenant_id,
+    id: row.id,
+    slug: row.slug,
+    name: row.name,
+    role: row.role,
+    persona: row.persona,
+    instructions: row.instructions,
+    route: row.route,
+    placeholder: row.placeholder,
+    tools: row.tools,
+    limits: {
+      maxSteps: row.max_steps,
+      maxToolCalls: row.max_tool_calls,
+      maxTurnSeconds: row.max_turn_seconds,
+      maxTurnUsd: toNumber(row.max_turn_usd),
+    },
+    budget: toBudget(row),
+  }));
 }
 
 export async function insertAgents(
@@ -28,24 +38,36 @@ export async function insertAgents(
   agents: readonly Agent[],
 ): Promise<void> {
   if (agents.length === 0) return;
-  const rows = agents.map(({ tenantId, ...agent }) => ({
-    tenant_id: tenantId,
-    ...agent,
-    tools: arrayOf(agent.tools),
-  }));
+  const rows = agents.map((agent) => ({ tenant_id: agent.tenantId, id: agent.id, ...columnsOf(agent) }));
   await transaction.insertInto('agents').values(rows).execute();
 }
 
-export async function updateAgent(
-  transaction: Transaction<Database>,
-  { tenantId, id, tools, ...fields }: Agent,
-): Promise<void> {
+export async function updateAgent(transaction: Transaction<Database>, agent: Agent): Promise<void> {
   await transaction
     .updateTable('agents')
-    .set({ ...fields, tools: arrayOf(tools), updated_at: sql`now()` })
-    .where('tenant_id', '=', tenantId)
-    .where('id', '=', id)
+    .set({ ...columnsOf(agent), updated_at: sql`now()` })
+    .where('tenant_id', '=', agent.tenantId)
+    .where('id', '=', agent.id)
     .execute();
+}
+
+function columnsOf({ slug, name, role, persona, instructions, route, placeholder, ...agent }: Agent) {
+  const limits = { ...turnLimitDefaults, ...agent.limits };
+  return {
+    slug,
+    name,
+    role,
+    persona,
+    instructions,
+    route,
+    placeholder,
+    tools: arrayOf(agent.tools),
+    max_steps: limits.maxSteps,
+    max_tool_calls: limits.maxToolCalls,
+    max_turn_seconds: limits.maxTurnSeconds,
+    max_turn_usd: limits.maxTurnUsd,
+    ...toBudgetColumns(agent.budget ?? noBudget),
+  };
 }
 
 /**

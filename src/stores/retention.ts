@@ -24,6 +24,19 @@ export async function expireOldRows(pool: pg.Pool, before: Date, signal: AbortSi
   };
 }
 
+/** Removes what models cost before the cut-off from the ledger, and counters of budgets whose period is over. */
+export async function expireLedger(
+  pool: pg.Pool,
+  before: Date,
+  signal: AbortSignal,
+): Promise<{ readonly modelCalls: number; readonly budgetCounters: number }> {
+  const expire = (text: string): Promise<number> => inBites(() => bite(pool, text, before), signal);
+  return {
+    modelCalls: await expire('select expire_model_calls($1, $2) as gone'),
+    budgetCounters: await expire('select expire_budget_counters($1, $2) as gone'),
+  };
+}
+
 async function inBites(next: () => Promise<number>, signal: AbortSignal): Promise<number> {
   let total = 0;
   while (!signal.aborted) {

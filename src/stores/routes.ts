@@ -1,26 +1,30 @@
 import { type Kysely, sql } from 'kysely';
 import { type Cipher, routeOwner } from '../core/cipher.ts';
 import type { Route, RouteEntry } from '../core/model.ts';
-import type { Database, StoredRouteEntry } from '../db/schema.ts';
+import type { Database, RouteOptions, StoredRouteEntry } from '../db/schema.ts';
 
 /** A route as it is stored: keys encrypted. */
 export interface StoredRoute {
   readonly name: string;
   readonly entries: readonly StoredRouteEntry[];
+  readonly options: RouteOptions;
 }
 
 /** The routes of the installation, by name. */
 export async function listRoutes(database: Kysely<Database>): Promise<readonly StoredRoute[]> {
-  return database.selectFrom('routes').select(['name', 'entries']).orderBy('name').execute();
+  return database.selectFrom('routes').select(['name', 'entries', 'options']).orderBy('name').execute();
 }
 
 /** Stores a route under its name, in place of what was there. */
 export async function putRoute(database: Kysely<Database>, cipher: Cipher, route: Route): Promise<void> {
-  const entries = JSON.stringify(sealRoute(cipher, route).entries);
+  const sealed = sealRoute(cipher, route);
+  const [entries, options] = [JSON.stringify(sealed.entries), JSON.stringify(sealed.options)];
   await database
     .insertInto('routes')
-    .values({ name: route.name, entries })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ entries, updated_at: sql`now()` }))
+    .values({ name: route.name, entries, options })
+    .onConflict((conflict) =>
+      conflict.column('name').doUpdateSet({ entries, options, updated_at: sql`now()` }),
+    )
     .execute();
 }
 
@@ -32,26 +36,39 @@ export async function deleteRoute(database: Kysely<Database>, name: string): Pro
  * The route with its keys in the clear, for the model pool.
  * @throws KonstructError `credentials_unreadable`
  */
-export function openRoute(cipher: Cipher, { name, entries }: StoredRoute): Route {
+export function openRoute(cipher: Cipher, { name, entries, options }: StoredRoute): Route {
   const owner = routeOwner(name);
+  const open = (envelope: string) => cipher.decrypt(Buffer.from(envelope, 'base64'), owner);
   return {
     name,
-    entries: entries.map(({ encryptedApiKey, ...entry }) => ({
+    ...options,
+    entries: entries.map(({ encryptedApiKey, encryptedApiKeys, ...entry }) => ({
       ...(entry as RouteEntry),
-      ...(encryptedApiKey === undefined
-        ? {}
-        : { apiKey: cipher.decrypt(Buffer.from(encryptedApiKey, 'base64'), owner) }),
+      ...(encryptedApiKey === undefined ? {} : { apiKey: open(encryptedApiKey) }),
+      ...(encryptedApiKeys === undefined ? {} : { apiKeys: encryptedApiKeys.map(open) }),
     })),
   };
 }
 
-function sealRoute(cipher: Cipher, { name, entries }: Route): StoredRoute {
+/** The envelopes of all keys of a route. */
+export function routeEnvelopes({ entries }: StoredRoute): readonly Buffer[] {
+  return entries
+    .flatMap(({ encryptedApiKey, encryptedApiKeys = [] }) =>
+      encryptedApiKey === undefined ? encryptedApiKeys : [encryptedApiKey, ...encryptedApiKeys],
+    )
+    .map((envelope) => Buffer.from(envelope, 'base64'));
+}
+
+function sealRoute(cipher: Cipher, { name, entries, ...options }: Route): StoredRoute {
   const owner = routeOwner(name);
+  const seal = (key: string) => cipher.encrypt(key, owner).toString('base64');
   return {
     name,
-    entries: entries.map(({ apiKey, ...entry }) => ({
+    options,
+    entries: entries.map(({ apiKey, apiKeys, ...entry }) => ({
       ...entry,
-      ...(apiKey === undefined ? {} : { encryptedApiKey: cipher.encrypt(apiKey, owner).toString('base64') }),
+      ...(apiKey === undefined ? {} : { encryptedApiKey: seal(apiKey) }),
+      ...(apiKeys === undefined ? {} : { encryptedApiKeys: apiKeys.map(seal) }),
     })),
   };
 }

@@ -1,15 +1,17 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
-import type { Tenant } from '../core/tenant.ts';
+import type { Budget, Tenant } from '../core/tenant.ts';
 import type { Database } from '../db/schema.ts';
+import { toBudget, toBudgetColumns } from './budget-columns.ts';
 
-/** What a tenant may spend on models; `null`: no limit. */
-export interface Budget {
-  readonly dailyUsd: number | null;
-  readonly monthlyUsd: number | null;
-}
-
+/** A tenant with what may be spent on models. */
 export interface BudgetedTenant extends Tenant {
+  /** IANA name; days and months of budgets begin by its clock. */
+  readonly timeZone: string;
   readonly budget: Budget;
+  /** Turns at a time over all workers; `null`: what the installation says; absent: as it is. */
+  readonly maxConcurrentTurns?: number | null;
+  /** For each person who writes to the tenant's agents. */
+  readonly personBudget: Budget;
 }
 
 /** All tenants of the installation, by slug. For operators: it looks across tenants. */
@@ -20,18 +22,17 @@ export async function listTenants(database: Kysely<Database>): Promise<readonly 
 
 /** The tenant of this transaction; `null` when it does not exist. */
 export async function findTenant(transaction: Transaction<Database>): Promise<BudgetedTenant | null> {
-  const row = await transaction
-    .selectFrom('tenants')
-    .select(['id', 'slug', 'name', 'budget_daily_usd', 'budget_monthly_usd'])
-    .executeTakeFirst();
+  const row = await transaction.selectFrom('tenants').selectAll().executeTakeFirst();
   if (!row) return null;
-  const { id, slug, name } = row;
-  return {
-    id,
-    slug,
-    name,
-    budget: { dailyUsd: toUsd(row.budget_daily_usd), monthlyUsd: toUsd(row.budget_monthly_usd) },
-  };
+  const { id, slug, name, time_zone: timeZone } = row;
+  const personBudget = toBudget({
+    budget_daily_usd: row.person_budget_daily_usd,
+    budget_monthly_usd: row.person_budget_monthly_usd,
+    budget_daily_tokens: row.person_budget_daily_tokens,
+    budget_monthly_tokens: row.person_budget_monthly_tokens,
+  });
+  const maxConcurrentTurns = row.max_concurrent_turns;
+  return { id, slug, name, timeZone, budget: toBudget(row), personBudget, maxConcurrentTurns };
 }
 
 export async function insertTenant(
@@ -40,13 +41,7 @@ export async function insertTenant(
 ): Promise<void> {
   await transaction
     .insertInto('tenants')
-    .values({
-      id: tenant.id,
-      slug: tenant.slug,
-      name: tenant.name,
-      budget_daily_usd: tenant.budget.dailyUsd,
-      budget_monthly_usd: tenant.budget.monthlyUsd,
-    })
+    .values({ id: tenant.id, ...columnsOf(tenant) })
     .execute();
 }
 
@@ -56,13 +51,7 @@ export async function updateTenant(
 ): Promise<void> {
   await transaction
     .updateTable('tenants')
-    .set({
-      slug: tenant.slug,
-      name: tenant.name,
-      budget_daily_usd: tenant.budget.dailyUsd,
-      budget_monthly_usd: tenant.budget.monthlyUsd,
-      updated_at: sql`now()`,
-    })
+    .set({ ...columnsOf(tenant), updated_at: sql`now()` })
     .where('id', '=', tenant.id)
     .execute();
 }
@@ -72,6 +61,17 @@ export async function deleteTenant(transaction: Transaction<Database>, tenantId:
   await transaction.deleteFrom('tenants').where('id', '=', tenantId).execute();
 }
 
-function toUsd(value: string | null): number | null {
-  return value === null ? null : Number(value);
+function columnsOf(tenant: BudgetedTenant) {
+  const { slug, name, timeZone, budget, personBudget, maxConcurrentTurns } = tenant;
+  return {
+    slug,
+    name,
+    time_zone: timeZone,
+    ...toBudgetColumns(budget),
+    person_budget_daily_usd: personBudget.dailyUsd,
+    person_budget_monthly_usd: personBudget.monthlyUsd,
+    person_budget_daily_tokens: personBudget.dailyTokens,
+    person_budget_monthly_tokens: personBudget.monthlyTokens,
+    ...(maxConcurrentTurns === undefined ? {} : { max_concurrent_turns: maxConcurrentTurns }),
+  };
 }

@@ -142,6 +142,29 @@ export function createTrouble({ installation, random, note, setModelFault }: Tro
     return true;
   }
 
+  let redisIsWell = true;
+  function hurtRedis(): boolean {
+    const { redis } = installation;
+    if (redis === null || !redisIsWell) return false;
+    redisIsWell = false;
+    const downMs = random() * 4_000;
+    const how = pick(['killed', 'stopped', 'emptied'] as const);
+    note(`Redis ${how} for ${Math.round(downMs)} ms`);
+    inBackground(
+      (async () => {
+        if (how === 'killed') await redis.kill();
+        else if (how === 'stopped') redis.signal('SIGSTOP');
+        else await redis.command('FLUSHALL');
+        await pause(downMs);
+        if (how === 'killed') await redis.restart();
+        else if (how === 'stopped') redis.signal('SIGCONT');
+        redisIsWell = true;
+        note('Redis is well');
+      })(),
+    );
+    return true;
+  }
+
   const troubles: readonly (readonly [string, number, () => boolean])[] = [
     ['worker killed', 5, () => end('SIGKILL', 'worker')],
     ['gateway killed', 3, () => end('SIGKILL', 'gateway')],
@@ -151,6 +174,7 @@ export function createTrouble({ installation, random, note, setModelFault }: Tro
     ['database cut off', 3, cutConnections],
     ['Slack fault', 9, slackFault],
     ['model fault', 3, modelFault],
+    ...(installation.redis ? [['Redis killed, stopped or emptied', 6, hurtRedis] as const] : []),
   ];
   const total = troubles.reduce((sum, [, weight]) => sum + weight, 0);
 

@@ -3,25 +3,33 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { checkCrossings, type Prompt } from '../support/check-crossings.ts';
 import { checkPromises, type Findings, type ModelCall, tokenOf } from '../support/check-promises.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { createTrouble } from './make-trouble.ts';
+import { createRollingRestarts } from './rolling-restarts.ts';
 import { type ChaosInstallation, startChaosInstallation } from './start-chaos-installation.ts';
 import { createTalk } from './talk.ts';
 
 /**
- * `npm run test:chaos -- [--minutes N] [--seed S]`: gateways, workers, PostgreSQL, Slack and the model fail at random
- * while people write; then everything is healed, and what stands there is held against the promises. The seed decides
+ * `npm run test:chaos -- [--minutes N] [--seed S] [--redis] [--rolling]`: gateways, workers, PostgreSQL, Slack and the model
+ * fail at random while people write, and with `--redis` Redis too (with `--rolling` all processes are replaced in order, again
+ * and again, behind a load balancer); then everything is healed, and what stands there is held against the promises. The seed decides
  * what is done; when it strikes depends on the machine, so a seed finds a bug again often, not always.
  */
 const print = (text: string) => process.stdout.write(`${text}\n`);
 const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '3' }, seed: { type: 'string' } },
+  options: {
+    minutes: { type: 'string', default: '3' },
+    seed: { type: 'string' },
+    rolling: { type: 'boolean', default: false },
+    redis: { type: 'boolean', default: false },
+  },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
 if (!(minutes > 0) || !Number.isInteger(seed)) {
-  print('usage: test/chaos/run.ts [--minutes N] [--seed S]');
+  print('usage: test/chaos/run.ts [--minutes N] [--seed S] [--redis] [--rolling]');
   process.exit(2);
 }
 
@@ -33,8 +41,8 @@ const note = (what: string): void => {
   timeline.push(`${((Date.now() - startedAtMs) / 1000).toFixed(1).padStart(7)} s  ${what}`);
 };
 
-print(`chaos: seed ${seed}, ${minutes} min`);
-const installation = await startChaosInstallation(random);
+print(`chaos: seed ${seed}, ${minutes} min${values.redis ? ', with Redis' : ''}`);
+const installation = await startChaosInstallation(random, { balanced: values.rolling, redis: values.redis });
 try {
   process.exitCode = (await run(installation)) ? 0 : 1;
 } finally {
@@ -47,18 +55,20 @@ async function run(chaos: ChaosInstallation): Promise<boolean> {
   const model = answerAsModel(chaos, modelCalls);
   const talk = createTalk(chaos, random);
   const trouble = createTrouble({ installation: chaos, random, note, setModelFault: model.setFault });
-  chaos.simulator.faults.add({ kind: 'event_duplicate', copies: 1 });
+  if (!values.rolling) chaos.simulator.faults.add({ kind: 'event_duplicate', copies: 1 });
+  const rolling = values.rolling ? createRollingRestarts(chaos, note) : null;
 
   const endAtMs = Date.now() + minutes * 60_000;
   let nextTroubleAtMs = Date.now() + 2_000;
   while (Date.now() < endAtMs) {
     await talk.next();
-    if (Date.now() >= nextTroubleAtMs) {
+    if (rolling === null && Date.now() >= nextTroubleAtMs) {
       trouble.next();
       nextTroubleAtMs = Date.now() + 300 + random() * 2_200;
     }
     await sleep(100 + random() * 500);
   }
+  await rolling?.stop();
   await trouble.heal();
   const healedAtMs = Date.now();
   const said = await talk.said();
@@ -67,20 +77,29 @@ async function run(chaos: ChaosInstallation): Promise<boolean> {
   const findings = await checkPromises({
     query: chaos.query,
     simulator: chaos.simulator,
-    workspaceId: chaos.workspace.id,
+    workspaceIds: chaos.workspaces.map(({ id }) => id),
     said,
     modelCalls,
   });
-  report(findings, trouble.counts, idleAfterS);
-  if (idle && findings.violations.length === 0) return true;
+  const crossings = await checkCrossings({ ...chaos, said, prompts: model.prompts });
+  const refused = chaos.failures.map((detail) => ({
+    promise: 'no request fails while processes are replaced',
+    detail,
+  }));
+  const all = { ...findings, violations: [...findings.violations, ...crossings, ...refused] };
+  const done = rolling ? new Map([['processes replaced', rolling.count()]]) : trouble.counts;
+  report(all, new Map([...done, ...(await countRedis(chaos))]), idleAfterS);
+  if (idle && all.violations.length === 0) return true;
   if (!idle) print(`NOT IDLE ${IDLE_DEADLINE_MS / 1000} s after everything was healed`);
-  await reportViolations(chaos, findings);
+  await reportViolations(chaos, all);
   return false;
 }
 
 function answerAsModel(chaos: ChaosInstallation, calls: ModelCall[]) {
   let fault: 'status' | 'cut' | 'slow' | null = null;
-  chaos.model.respond(async ({ messages }) => {
+  const prompts: Prompt[] = [];
+  chaos.model.respond(async ({ system, messages }) => {
+    prompts.push({ system: system ?? '', text: messages.map(({ content }) => content).join('\n') });
     const atMs = Date.now();
     const lastToken = tokenOf(messages.at(-1)?.content ?? '');
     calls.push({ atMs, lastToken });
@@ -93,6 +112,7 @@ function answerAsModel(chaos: ChaosInstallation, calls: ModelCall[]) {
     return { text: `answer ${call} to ${lastToken}${padding}`, delayMs };
   });
   return {
+    prompts,
     setFault(next: typeof fault) {
       fault = next;
     },
@@ -111,6 +131,23 @@ async function waitUntilIdle({ query }: ChaosInstallation): Promise<boolean> {
     await sleep(250);
   }
   return false;
+}
+
+/** What the gateways that run at the end say of Redis: it was used, and done without. */
+async function countRedis({
+  seats,
+  redis,
+}: ChaosInstallation): Promise<readonly (readonly [string, number])[]> {
+  if (redis === null) return [];
+  const counts = { filtered: 0, fallenBack: 0, duplicates: 0, losses: 0 };
+  for (const { role, process } of seats) {
+    if (role !== 'gateway' || process === null) continue;
+    const { redisCounts } = (await (await fetch(`${process.url}/health`)).json()) as {
+      redisCounts: typeof counts;
+    };
+    for (const name of Object.keys(counts) as (keyof typeof counts)[]) counts[name] += redisCounts[name];
+  }
+  return Object.entries(counts).map(([name, count]) => [`Redis: ${name}, by the last gateways`, count]);
 }
 
 function report(findings: Findings, troubles: ReadonlyMap<string, number>, idleAfterS: number): void {

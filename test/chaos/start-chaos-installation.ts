@@ -16,6 +16,8 @@ import { type ModelServer, startModelServer } from '../support/model-server.ts';
 import { seedTenants } from '../support/seed-tenants.ts';
 import { SIGNING_SECRET } from '../support/signing-secret.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { startBalancer } from '../support/start-balancer.ts';
+import { type RedisServer, startRedis } from '../support/start-redis.ts';
 import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
 import { startTcpProxy, type TcpProxy, throughProxy } from '../support/tcp-proxy.ts';
 
@@ -36,19 +38,30 @@ export interface ChaosInstallation {
   readonly simulator: Simulator;
   readonly model: ModelServer;
   readonly seats: readonly Seat[];
-  readonly workspace: WorkspaceSeed;
+  /** Several companies; some with several workspaces, each with an agent of its own. */
+  readonly workspaces: readonly WorkspaceSeed[];
+  /** `null`: this run does without. */
+  readonly redis: RedisServer | null;
   start(seat: Seat): Promise<void>;
+  /** Requests the balancer could not pass on, where there is one. */
+  readonly failures: readonly string[];
   /** kill -9 of the database server's first process; it is started again by whoever supervises it. */
   killPostmaster(): void;
   query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
   stop(): Promise<void>;
 }
 
-const CHANNELS = 16;
+/** Workspaces of each company: three tenants, two of them with more than one agent. */
+const COMPANIES = [2, 2, 1];
+const CHANNELS = 6;
 /** Slack's own pauses are minutes; what matters is that it tries again until somebody acks. */
 const EVENT_RETRIES_MS = [100, 500, 1_000, 2_000, 3_000, 5_000, 5_000, 10_000, 10_000, 10_000];
 
-export async function startChaosInstallation(random: Random): Promise<ChaosInstallation> {
+/** @param options.balanced whether events go through something that asks `/readyz` and repeats no request */
+export async function startChaosInstallation(
+  random: Random,
+  options: { readonly balanced: boolean; readonly redis: boolean },
+): Promise<ChaosInstallation> {
   const closing: (() => Promise<unknown> | unknown)[] = [];
   const stop = async () => {
     for (const close of closing.splice(0).reverse()) await close();
@@ -64,14 +77,22 @@ export async function startChaosInstallation(random: Random): Promise<ChaosInsta
     admin.on('connect', (client) => client.on('error', () => {}));
     closing.push(() => admin.end());
 
+    const redis = options.redis ? await startRedis() : null;
+    closing.push(() => redis?.close());
     const model = await startModelServer();
     closing.push(() => model.close());
-    const workspace = withChannels(defaultSeeds[0] as WorkspaceSeed);
+    const workspaces = COMPANIES.flatMap((sites, company) =>
+      Array.from({ length: sites }, (_, site) => makeWorkspace(company, site)),
+    );
+    const partOf = Object.fromEntries(
+      workspaces.map(({ id }) => [id, `${id.slice(0, -1)}0`] as const).filter(([id, first]) => id !== first),
+    );
     const masterKey = randomBytes(32);
     await seedTenants({
       databaseUrl: database.url,
       cipher: createCipher([masterKey]),
-      workspaces: [workspace],
+      workspaces,
+      partOf,
       settings: { ratePerMinute: 100_000 },
       routes: {
         default: [
@@ -102,10 +123,16 @@ export async function startChaosInstallation(random: Random): Promise<ChaosInsta
       const chosen = open[Math.floor(random() * open.length)];
       return `${chosen?.process?.url ?? 'http://127.0.0.1:9'}/slack/events`;
     };
+    const balancer = options.balanced
+      ? await startBalancer(() =>
+          seats.flatMap(({ role, process }) => (role === 'gateway' && process ? [process.url] : [])),
+        )
+      : null;
+    closing.push(() => balancer?.close());
     const simulator = createSimulator({
-      eventsUrl: gatewayUrl,
+      eventsUrl: balancer ? `${balancer.url}/slack/events` : gatewayUrl,
       signingSecret: SIGNING_SECRET,
-      workspaces: [workspace],
+      workspaces,
       clock: () => Date.now(),
       random,
       fetch: globalThis.fetch,
@@ -122,17 +149,24 @@ export async function startChaosInstallation(random: Random): Promise<ChaosInsta
         masterKey,
         slackApiUrl: slack.apiUrl,
       };
-      const started = await startServeProcess(target, seat.role);
+      const started = await startServeProcess(target, seat.role, {
+        STOP_GRACE_SECONDS: '1',
+        STOP_DEADLINE_SECONDS: '2',
+        ...(redis ? { REDIS_URL: redis.url } : {}),
+      });
       seat.past.push(started);
       seat.process = started;
     };
     closing.push(() => Promise.all(seats.map(({ process }) => process?.end('SIGKILL'))));
     await Promise.all(seats.map(start));
+    await balancer?.ready();
     return {
+      failures: balancer?.failures ?? [],
       simulator,
       model,
       seats,
-      workspace,
+      workspaces,
+      redis,
       start,
       killPostmaster() {
         const [pid] = readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n');
@@ -147,15 +181,37 @@ export async function startChaosInstallation(random: Random): Promise<ChaosInsta
   }
 }
 
-/** The adapter sends about one message a second to a channel, as Slack wants it: much talk needs many channels. */
-function withChannels(seed: WorkspaceSeed): WorkspaceSeed {
-  const memberIds = [...seed.users.map(({ id }) => id), seed.botUserId];
+/**
+ * A workspace whose ids no other has, but for the people: the same persons work in all of them, as they may on Slack.
+ * The adapter sends about one message a second to a channel, as Slack wants it: much talk needs many channels.
+ */
+function makeWorkspace(company: number, site: number): WorkspaceSeed {
+  const seed = defaultSeeds[0] as WorkspaceSeed;
+  const mark = `${company}${site}`;
+  const botUserId = `U0CHAOSBOT${mark}`;
+  const memberIds = [...seed.users.map(({ id }) => id), botUserId];
   const channels = Array.from({ length: CHANNELS }, (_, index) => ({
-    id: `C0CHAOS${String(index).padStart(2, '0')}`,
+    id: `C0CHAOS${mark}X${index}`,
     name: `chaos-${index}`,
     kind: 'public' as const,
     topic: '',
     memberIds,
   }));
-  return { ...seed, channels: [...channels, ...seed.channels.filter(({ kind }) => kind === 'im')] };
+  const directs = seed.users.slice(0, 2).map(({ id, handle }, index) => ({
+    id: `D0CHAOS${mark}X${index}`,
+    name: handle,
+    kind: 'im' as const,
+    topic: '',
+    memberIds: [id, botUserId],
+  }));
+  return {
+    ...seed,
+    id: `T0CHAOS${mark}`,
+    name: `Company ${company} site ${site}`,
+    botUserId,
+    botId: `B0CHAOSBOT${mark}`,
+    botToken: `xoxb-simulator-chaos-${mark}`,
+    agentName: `Agent${mark}`,
+    channels: [...channels, ...directs],
+  };
 }

@@ -12,15 +12,21 @@ export interface Talk {
   readonly count: number;
 }
 
-export function createTalk({ simulator, workspace }: ChaosInstallation, random: Random): Talk {
+export function createTalk({ simulator, workspaces }: ChaosInstallation, random: Random): Talk {
   const sent: { readonly message: SentMessage; readonly token: string; readonly asked: boolean }[] = [];
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item;
-  const channels = workspace.channels.filter(({ kind }) => kind === 'public');
-  const directs = workspace.channels.filter(({ kind }) => kind === 'im');
+  const channelsOf = (kind: 'public' | 'im') =>
+    workspaces.flatMap(({ channels }) => channels.filter((channel) => channel.kind === kind));
+  const channels = channelsOf('public');
+  const directs = channelsOf('im');
   const roots: SentMessage[] = [];
+  let said = 0;
 
   async function say(channelId: string, asked: boolean, threadTs?: string): Promise<SentMessage> {
-    const token = `q${sent.length + 1}`;
+    said += 1;
+    const token = `q${said}`;
+    const workspace = workspaces.find((each) => each.channels.some(({ id }) => id === channelId));
+    if (workspace === undefined) throw new Error(`No workspace has the channel ${channelId}.`);
     const channel = workspace.channels.find(({ id }) => id === channelId);
     const userId = pick((channel?.memberIds ?? []).filter((id) => id !== workspace.botUserId));
     const isDirect = channel?.kind === 'im';
@@ -56,6 +62,7 @@ export function createTalk({ simulator, workspace }: ChaosInstallation, random: 
     said: () =>
       Promise.all(
         sent.map(async ({ message, token, asked }) => ({
+          workspaceId: message.workspaceId,
           channelId: message.channelId,
           ts: message.ts,
           token,

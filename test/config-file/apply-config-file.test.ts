@@ -8,6 +8,7 @@ import { formatPlan } from '../../src/config-file/format-plan.ts';
 import type { Plan } from '../../src/config-file/plan.ts';
 import { readInstallation } from '../../src/config-file/read-installation.ts';
 import { createCipher } from '../../src/core/cipher.ts';
+import { noBudget } from '../../src/core/tenant.ts';
 import { createDatabase } from '../../src/db/create-database.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import type { Database } from '../../src/db/schema.ts';
@@ -28,6 +29,7 @@ tenants:
   - slug: acme
     name: Acme
     budget: { dailyUsd: 20, monthlyUsd: 300.5 }
+    maxConcurrentTurns: 7
     agents:
       - { slug: ada, name: Ada, role: Support }
       - { slug: bob, name: Bob, persona: "Says $\${HOME} a lot." }
@@ -90,7 +92,8 @@ describe('applyConfigFile', () => {
       '+ connection slack T0ACME of acme',
     ]);
     const { tenant, agents, connections } = await state('acme');
-    expect(tenant.budget).toEqual({ dailyUsd: 20, monthlyUsd: 300.5 });
+    expect(tenant.budget).toEqual({ ...noBudget, dailyUsd: 20, monthlyUsd: 300.5 });
+    expect(tenant.maxConcurrentTurns).toBe(7);
     expect(agents[1]).toMatchObject({
       slug: 'bob',
       persona: `Says \${HOME} a lot.`,
@@ -127,6 +130,7 @@ describe('applyConfigFile', () => {
     await apply(company);
     const changed = company
       .replace('dailyUsd: 20', 'dailyUsd: 25')
+      .replace('maxConcurrentTurns: 7', '')
       .replace('role: Support', 'role: Sales')
       .replace('agent: ada', 'agent: bob')
       .replace('{ ratePerMinute: 5 }', '{ followMinutes: 10 }')
@@ -134,7 +138,7 @@ describe('applyConfigFile', () => {
     const plan = await apply(changed, { env: { TOKEN: 'xoxb-secret-9', KEY: 'sk-secret-2' } });
     expect(diff(plan)).toEqual([
       '~ route default: [0] "openai gpt-5.4" → "openai gpt-6"'.replaceAll('"', ''),
-      '~ tenant acme: budget.dailyUsd 20 → 25',
+      '~ tenant acme: budget.dailyUsd 20 → 25, maxConcurrentTurns 7 → none',
       '~ agent ada of acme: role "Support" → "Sales"',
       '~ connection slack T0ACME of acme: agent "ada" → "bob", settings.ratePerMinute 5 → none, settings.followMinutes none → 10, credentials changed',
     ]);
@@ -180,6 +184,7 @@ tenants:
   - slug: acme
     name: Acme
     budget: { dailyUsd: 20, monthlyUsd: 300.5 }
+    maxConcurrentTurns: 7
     agents: [{ slug: ada, name: Ada, role: Support }]
     connections: []
 `;

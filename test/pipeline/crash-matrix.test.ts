@@ -123,7 +123,7 @@ function conversations() {
       const { violations, counts } = await checkPromises({
         query: installation.query,
         simulator: installation.simulator,
-        workspaceId: acme.workspaceId,
+        workspaceIds: [acme.workspaceId],
         said: all,
         modelCalls,
       });
@@ -400,7 +400,7 @@ describe('a worker that ends in the middle of the steps of a turn', () => {
     const { violations, counts } = await checkPromises({
       query,
       simulator,
-      workspaceId: acme.workspaceId,
+      workspaceIds: [acme.workspaceId],
       said,
       modelCalls,
     });

@@ -2,6 +2,7 @@ import type { Simulator } from '../../src/simulator/simulator.ts';
 
 /** A message that was said, and whether Slack got its ack. */
 export interface Said {
+  readonly workspaceId: string;
   readonly channelId: string;
   readonly ts: string;
   /** A word that no other message holds, by which it is found in prompts. */
@@ -59,6 +60,12 @@ interface MessageRow {
   readonly content: string;
 }
 
+interface NoticeRow {
+  readonly id: string;
+  readonly code: string;
+  readonly dedupe_key: string;
+}
+
 /** Clocks of two statements of one machine; a claim's time is that at which its transaction began. */
 const TOLERANCE_MS = 100;
 
@@ -69,7 +76,8 @@ const TOLERANCE_MS = 100;
 export async function checkPromises(input: {
   readonly query: (text: string) => Promise<readonly Record<string, unknown>[]>;
   readonly simulator: Simulator;
-  readonly workspaceId: string;
+  /** Whose channels have different ids. */
+  readonly workspaceIds: readonly string[];
   readonly said: readonly Said[];
   readonly modelCalls: readonly ModelCall[];
 }): Promise<Findings> {
@@ -120,7 +128,10 @@ export async function checkPromises(input: {
     }
   }
 
-  violations.push(...checkSlack(input, turns, deliveries));
+  const notices = (await input.query(
+    `select id, detail->>'code' as code, dedupe_key from konstruct.deliveries where kind = 'notice'`,
+  )) as unknown as readonly NoticeRow[];
+  violations.push(...checkSlack(input, turns, deliveries, notices));
 
   for (const turn of turns) {
     const tokens = (messagesOf.get(turn.id) ?? []).map(({ content }) => tokenOf(content));
@@ -148,30 +159,27 @@ export async function checkPromises(input: {
       acked: input.said.filter(({ acked }) => acked).length,
       stored: messages.length,
       'model calls': input.modelCalls.length,
+      'told that it takes a while': notices.filter(({ code }) => code === 'busy').length,
       ...Object.fromEntries([...statuses].map(([name, list]) => [name, list.length])),
     },
   };
 }
 
 function checkSlack(
-  { simulator, workspaceId }: { readonly simulator: Simulator; readonly workspaceId: string },
+  input: { readonly simulator: Simulator; readonly workspaceIds: readonly string[] },
   turns: readonly TurnRow[],
   deliveries: readonly DeliveryRow[],
+  notices: readonly NoticeRow[],
 ): readonly Violation[] {
   const violations: Violation[] = [];
-  const workspace = simulator.workspaces.get(workspaceId);
-  const standing = [...(workspace?.channels.values() ?? [])]
-    .flatMap(({ messages }) => [...messages.values()])
-    .filter(({ userId, visibleToUserId }) => userId === workspace?.seed.botUserId && visibleToUserId === null)
-    .map(({ channelId, ts, threadTs, markdown, text, metadata }) => ({
-      channelId,
-      ts,
-      threadTs,
-      text: markdown ?? text,
-      deliveryId: String(metadata?.event_payload.delivery_id ?? ''),
-    }));
+  const standing = input.workspaceIds.flatMap((id) => standingOf(input.simulator, id));
   const byDelivery = Map.groupBy(standing, ({ deliveryId }) => deliveryId);
-  const expected = new Set<string>();
+  // A notice stands there once, or not at all: better not told than told twice.
+  const expected = new Set(notices.map(({ id }) => id));
+  for (const { id } of notices) {
+    const found = byDelivery.get(id) ?? [];
+    if (found.length > 1) violations.push({ promise: 'a notice is said once', detail: found });
+  }
   for (const turn of turns) {
     const own = deliveries.filter(({ turn_id }) => turn_id === turn.id);
     const answers = own.filter(({ kind }) => kind === 'answer');
@@ -209,6 +217,32 @@ function checkSlack(
     }
   }
   return violations;
+}
+
+/** What an agent has said in a workspace and everybody there sees. */
+export interface StandingMessage {
+  readonly workspaceId: string;
+  readonly channelId: string;
+  readonly ts: string;
+  readonly threadTs: string | null;
+  readonly text: string;
+  /** The id of our row that it carries as its marker; `''`: none. */
+  readonly deliveryId: string;
+}
+
+export function standingOf(simulator: Simulator, workspaceId: string): readonly StandingMessage[] {
+  const workspace = simulator.workspaces.get(workspaceId);
+  return [...(workspace?.channels.values() ?? [])]
+    .flatMap(({ messages }) => [...messages.values()])
+    .filter(({ userId, visibleToUserId }) => userId === workspace?.seed.botUserId && visibleToUserId === null)
+    .map(({ channelId, ts, threadTs, markdown, text, metadata }) => ({
+      workspaceId,
+      channelId,
+      ts,
+      threadTs,
+      text: markdown ?? text,
+      deliveryId: String(metadata?.event_payload.delivery_id ?? ''),
+    }));
 }
 
 /** The token of a message's text; `''` when it has none. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -11,9 +12,9 @@ import {
 } from './model-protocols.ts';
 
 /**
- * A stand-in for the model providers: real HTTP on loopback in the protocols of Anthropic, OpenAI (Responses),
- * Gemini, OpenAI-compatible servers and Ollama. It is strict: a request that the provider would refuse is refused
- * here too. What it answers is programmed with `respond`.
+ * A stand-in for the model providers: real HTTP on loopback in the protocols of Anthropic, OpenAI (Responses and chat),
+ * Gemini, Bedrock, Azure, Mistral and those who speak OpenAI's; whole and streamed. It is strict: a request that the
+ * provider would refuse is refused here too. What it answers is programmed with `respond`.
  */
 export interface ModelServer {
   /** Base URL per protocol, as it would stand in `…_BASE_URL`. */
@@ -35,6 +36,9 @@ interface RecordedRequest extends PromptOnTheWire {
   readonly headers: IncomingHttpHeaders;
   readonly body: Readonly<Record<string, unknown>>;
   readonly apiKey: string | null;
+  readonly streamed: boolean;
+  /** Pieces of the answer's text that the socket has taken so far. */
+  readonly sentPieces: number;
   /** Resolves when the client closes the connection before the reply was complete. */
   readonly abandoned: Promise<void>;
 }
@@ -44,6 +48,7 @@ type Responder = (request: RecordedRequest) => Reply | Promise<Reply>;
 type Reply =
   | string
   | (ModelAnswer & Delayed)
+  | StreamedReply
   /** An error in the provider's own shape. */
   | ({
       readonly status: number;
@@ -59,6 +64,16 @@ type Reply =
   | { readonly cut: true }
   /** No answer at all until the client gives up. */
   | { readonly hang: true };
+
+/** An answer piece by piece, where the request asks for a stream. */
+interface StreamedReply extends Partial<Omit<ModelAnswer, 'text'>> {
+  readonly pieces: Iterable<string> | AsyncIterable<string>;
+  /**
+   * What follows: the proper end (unless said), the connection is cut, the answer ends in order without its end, nothing
+   * more comes, or an error of the provider's in the stream.
+   */
+  readonly after?: 'finish' | 'cut' | 'end' | 'hang' | { readonly errorType: string };
+}
 
 type WireDetail = Readonly<Record<string, unknown>>;
 
@@ -99,7 +114,7 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     if (!protocol) return sendJson(response, 404, { error: `nothing at ${path}` });
     const wire = wireProtocols[protocol];
     const refuse = (status: number, type: string, message: string, details?: readonly WireDetail[]) =>
-      sendJson(response, status, wire.error(status, type, message, details));
+      sendJson(response, status, wire.error(status, type, message, details), wire.errorHeaders?.(type));
 
     const apiKey = wire.key(request.headers);
     const keyFits = apiKey === null ? !wire.keyRequired : apiKey === (options.apiKey ?? apiKey);
@@ -127,13 +142,24 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     let recorded: RecordedRequest;
     try {
       const json = JSON.parse(body) as Readonly<Record<string, unknown>>;
-      if (json.stream === true) throw new Error('stream: this stand-in does not stream');
+      const streamed = json.stream === true || generation.groups?.stream !== undefined;
       const prompt = wire.read(json, generation.groups?.model ?? null, request.headers);
       const { promise: abandoned, resolve } = Promise.withResolvers<void>();
       response.on('close', () => {
         if (!response.writableFinished) resolve();
       });
-      recorded = { ...prompt, protocol, path, headers: request.headers, body: json, apiKey, abandoned };
+      const { headers } = request;
+      recorded = {
+        ...prompt,
+        protocol,
+        path,
+        headers,
+        body: json,
+        apiKey,
+        streamed,
+        sentPieces: 0,
+        abandoned,
+      };
     } catch (error) {
       return refuse(400, 'invalid_request_error', error instanceof Error ? error.message : String(error));
     }
@@ -150,7 +176,10 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
   ): Promise<void> {
     if (typeof answer === 'string') return reply(wire, request, { text: answer }, response);
     if ('hang' in answer) return;
+    if ('pieces' in answer) return stream(wire, request, answer, response);
     if ('cut' in answer) {
+      if (request.streamed)
+        return stream(wire, request, { pieces: ['cut in ', 'the mid'], after: 'cut' }, response);
       const half = JSON.stringify(wire.answer({ text: 'cut in the mid' }, request.model)).slice(0, 40);
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': '400' });
       response.write(half, () => response.destroy());
@@ -163,9 +192,46 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
       response.writeHead(200, { 'content-type': 'application/json' }).end(answer.rawBody);
     } else if ('status' in answer) {
       const { status, errorType = 'api_error', message = 'something failed', details, headers } = answer;
-      sendJson(response, status, wire.error(status, errorType, message, details), headers);
+      const all = { ...wire.errorHeaders?.(errorType), ...headers };
+      sendJson(response, status, wire.error(status, errorType, message, details), all);
+    } else if (request.streamed) {
+      await stream(wire, request, { ...answer, pieces: answer.text.match(/\S*\s*/g) ?? [] }, response);
     } else {
       sendJson(response, 200, wire.answer(answer, request.model));
+    }
+  }
+
+  async function stream(
+    wire: WireProtocol,
+    request: { sentPieces: number } & RecordedRequest,
+    reply: StreamedReply,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { pieces, after = 'finish', ...rest } = reply;
+    const parts = wire.stream({ text: '', ...rest }, request.model, request.body);
+    const closed = new AbortController();
+    response.on('close', () => closed.abort());
+    const write = async (chunk: string | Buffer): Promise<void> => {
+      if (!response.write(chunk)) await once(response, 'drain', { signal: closed.signal });
+    };
+    try {
+      response.writeHead(200, { 'content-type': wire.streamType });
+      for (const chunk of parts.head) await write(chunk);
+      for await (const piece of pieces) {
+        if (piece === '') continue;
+        await write(parts.text(piece));
+        request.sentPieces += 1;
+      }
+      if (after === 'hang') return;
+      if (after === 'cut') {
+        response.destroy();
+        return;
+      }
+      if (typeof after === 'object') await write(parts.error(after.errorType));
+      if (after === 'finish') for (const chunk of parts.tail) await write(chunk);
+      response.end();
+    } catch (error) {
+      if (!closed.signal.aborted) throw error; // the client left
     }
   }
 
@@ -180,7 +246,13 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     urls: {
       anthropic: url('anthropic'),
       openai: url('openai'),
+      'openai-chat': url('openai-chat'),
       google: url('google'),
+      bedrock: url('bedrock'),
+      azure: url('azure').replace('/openai/v1', ''),
+      mistral: url('mistral'),
+      groq: url('groq'),
+      openrouter: url('openrouter'),
       'openai-compatible': url('openai-compatible'),
       ollama: url('ollama').replace('/v1', ''),
     },

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { createCipher } from '../../src/core/cipher.ts';
+import type { Metrics } from '../../src/core/metrics.ts';
 import type { ConnectionSettings } from '../../src/core/tenant.ts';
+import { type DatabaseListener, listen } from '../../src/db/listen.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import { createTurnQueue, type TurnQueue } from '../../src/queue/create-turn-queue.ts';
 import type { AdmitDeletion, AdmitEdit, AdmitMessage, AdmitOutcome } from '../../src/router/admit.ts';
@@ -20,7 +22,14 @@ export interface PipelineDatabase {
   pool(size?: number): pg.Pool;
   /** What a gateway process does; each has its own pool. */
   gateway(): Admit;
-  worker(owner: string, options?: { readonly leaseMs?: number }): TurnQueue;
+  worker(
+    owner: string,
+    options?: { readonly leaseMs?: number; readonly tenantTurns?: number; readonly metrics?: Metrics },
+  ): TurnQueue;
+  /** Listens on a connection of its own; what it returns ends that. */
+  listen(channel: string, heard: () => void): Promise<() => Promise<void>>;
+  /** Hears of conversations that begin, as a gateway with Redis does. */
+  listenForBegun(onBegun: (thread: string | null) => void): Promise<DatabaseListener>;
   /** Asks the database as its superuser. */
   query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
   /** Closes every pool of the application, so that the server has counted all they did. */
@@ -58,8 +67,20 @@ export async function createPipelineDatabase(
     tenants: [first, second],
     pool,
     gateway: () => createAdmit(pool()),
-    worker: (owner, { leaseMs = 15_000 } = {}) =>
-      createTurnQueue({ pool: pool(), owner, leaseMs, historyMessages: 60, clock: Date.now }),
+    worker: (owner, { leaseMs = 15_000, ...options } = {}) =>
+      createTurnQueue({ pool: pool(), owner, leaseMs, historyMessages: 60, clock: Date.now, ...options }),
+    async listen(channel, heard) {
+      const client = new pg.Client({ connectionString: database.url });
+      await client.connect();
+      client.on('notification', heard);
+      await client.query(`listen ${channel}`);
+      return () => client.end();
+    },
+    async listenForBegun(onBegun) {
+      const listener = await listen(database.url, { log: silentLog, also: 'konstruct_begun' });
+      listener.on('konstruct_begun', (_fromProcessId, thread) => onBegun(thread));
+      return listener;
+    },
     query: async (text, values = []) => (await admin.query(text, [...values])).rows,
     endPools,
     async drop() {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Cipher } from '../../src/core/cipher.ts';
 import type { RouteEntry } from '../../src/core/model.ts';
-import type { Agent, ConnectionSettings } from '../../src/core/tenant.ts';
+import { type Agent, type ConnectionSettings, noBudget } from '../../src/core/tenant.ts';
 import { createDatabase } from '../../src/db/create-database.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import { withTenant } from '../../src/db/with-tenant.ts';
@@ -19,6 +19,8 @@ export interface SeedOptions {
   readonly routes?: Readonly<Record<string, readonly RouteEntry[]>>;
   readonly settings?: ConnectionSettings;
   readonly agent?: Partial<Agent>;
+  /** Workspaces that belong to the company of another, which comes before them: with an agent of their own. */
+  readonly partOf?: Readonly<Record<string, string>>;
 }
 
 export interface SeededTenant {
@@ -28,7 +30,7 @@ export interface SeededTenant {
   readonly workspace: WorkspaceSeed;
 }
 
-/** One tenant with one agent and one connection per workspace. */
+/** One agent and one connection per workspace, each in a tenant of its own unless it is part of another. */
 export async function seedTenants(options: SeedOptions): Promise<readonly SeededTenant[]> {
   const pool = createDatabasePool({ url: options.databaseUrl, name: 'seed', size: 2, log: silentLog });
   const database = createDatabase(pool);
@@ -38,14 +40,23 @@ export async function seedTenants(options: SeedOptions): Promise<readonly Seeded
     }
     const seeded: SeededTenant[] = [];
     for (const workspace of options.workspaces) {
-      const ids = { tenantId: randomUUID(), agentId: randomUUID(), connectionId: randomUUID() };
+      const company = seeded.find((other) => other.workspace.id === options.partOf?.[workspace.id]);
+      const ids = {
+        tenantId: company?.tenantId ?? randomUUID(),
+        agentId: randomUUID(),
+        connectionId: randomUUID(),
+      };
       await withTenant(database, ids.tenantId, async (transaction) => {
-        await insertTenant(transaction, {
-          id: ids.tenantId,
-          slug: workspace.id.toLowerCase(),
-          name: workspace.name,
-          budget: { dailyUsd: null, monthlyUsd: null },
-        });
+        if (company === undefined) {
+          await insertTenant(transaction, {
+            id: ids.tenantId,
+            slug: workspace.id.toLowerCase(),
+            name: workspace.name,
+            timeZone: 'UTC',
+            budget: noBudget,
+            personBudget: noBudget,
+          });
+        }
         await insertAgents(transaction, [
           {
             id: ids.agentId,

@@ -111,6 +111,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
         providerKeys: {},
         workerConcurrency: 50,
         retentionDays: 365,
+        ledgerRetentionDays: 761,
         version: 'test',
         log,
         journeys: createJourneys(),

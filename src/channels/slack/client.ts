@@ -4,6 +4,7 @@ import type { ConnectionAccess } from '../../core/channel.ts';
 import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import { isKonstructError, KonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { type Metrics, noMetrics } from '../../core/metrics.ts';
 import { createPacing } from './pacing.ts';
 import type { JsonRecord } from './read-json.ts';
 import { rateLimited, rejected, toKonstructError } from './slack-error.ts';
@@ -16,6 +17,7 @@ export interface SlackClientOptions {
   readonly random: Random;
   readonly sleep: Sleep;
   readonly log: Log;
+  readonly metrics?: Metrics;
   /** For one HTTP exchange. */
   readonly timeoutMs: number;
   /** For all waiting of one call: for its place in the channel and for Slack's Retry-After. */
@@ -53,7 +55,8 @@ const SPREAD_MS = 250;
  * hour by default) and its queue (which pauses every workspace when one is limited) are off; see `call`.
  */
 export function createSlackClient(options: SlackClientOptions): SlackClient {
-  const { apiUrl, clock, random, sleep, log, timeoutMs } = options;
+  const { apiUrl, clock, random, sleep, log, timeoutMs, metrics = noMetrics } = options;
+  const limited = metrics.counter('konstruct_platform_rate_limited_total', { channel: 'slack' });
   const pacing = createPacing(clock);
   // Slack's client has no way to pass a signal through to `fetch`.
   const signals = new AsyncLocalStorage<AbortSignal>();
@@ -138,6 +141,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
           if (isKonstructError(error, 'platform_rate_limited')) {
             const retryAfterMs = error.retryAfterMs ?? 0;
             pacing.hold(access.connectionId, call.method, retryAfterMs);
+            limited.increment();
             log.warn('slack.rate_limited', {
               connectionId: access.connectionId,
               method: call.method,

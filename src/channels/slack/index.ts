@@ -1,6 +1,7 @@
 import type { Channel } from '../../core/channel.ts';
 import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
 import { createSlackClient } from './client.ts';
 import { createIdentities } from './identity.ts';
 import { parseSlackRequest } from './parse.ts';
@@ -17,6 +18,7 @@ export interface SlackChannelOptions {
   readonly random: Random;
   readonly sleep: Sleep;
   readonly log: Log;
+  readonly metrics?: Metrics;
   /** For one HTTP exchange; 10 s by default. */
   readonly timeoutMs?: number;
   /** For all waiting of one call for Slack's limits; 30 s by default. */

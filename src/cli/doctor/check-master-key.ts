@@ -2,7 +2,8 @@ import { readInstallation } from '../../config-file/read-installation.ts';
 import type { Cipher } from '../../core/cipher.ts';
 import { isKonstructError } from '../../core/errors.ts';
 import { openCredentials } from '../../stores/connections.ts';
-import { openRoute } from '../../stores/routes.ts';
+import { openModelKeys } from '../../stores/model-keys.ts';
+import { openRoute, routeEnvelopes } from '../../stores/routes.ts';
 import { type Check, ok, problem, warning } from './check.ts';
 
 /** Whether the master key opens every stored secret, and whether a rotation is unfinished. */
@@ -19,12 +20,17 @@ export const checkMasterKey: Check = {
           envelopes: [connection.encryptedCredentials],
         })),
       ),
+      ...[...tenants.values()].flatMap(({ tenant, modelKeys }) =>
+        modelKeys.map((stored) => ({
+          name: `${stored.provider} keys of ${tenant.slug}`,
+          open: () => openModelKeys(cipher, [stored]),
+          envelopes: [stored.encryptedKeys],
+        })),
+      ),
       ...routes.map((route) => ({
         name: `route ${route.name}`,
         open: () => openRoute(cipher, route),
-        envelopes: route.entries.flatMap(({ encryptedApiKey }) =>
-          encryptedApiKey === undefined ? [] : [Buffer.from(encryptedApiKey, 'base64')],
-        ),
+        envelopes: routeEnvelopes(route),
       })),
     ].filter(({ envelopes }) => envelopes.length > 0);
     const closed = sealed.filter(({ open }) => !opens(open)).map(({ name }) => name);

@@ -1,4 +1,5 @@
 import type { Check } from './check.ts';
+import { checkBudgets } from './check-budgets.ts';
 import { checkClock } from './check-clock.ts';
 import { checkConfiguration } from './check-configuration.ts';
 import { checkConnections } from './check-connections.ts';
@@ -18,6 +19,7 @@ export const checks: readonly Check[] = [
   checkModels,
   checkConnections,
   checkDeadLetters,
+  checkBudgets,
   checkClock,
   checkPublicUrl,
 ];

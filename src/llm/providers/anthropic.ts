@@ -9,6 +9,7 @@ export const anthropic: Provider = {
   defaultBaseUrl: 'https://api.anthropic.com/v1',
   defaultModel: 'claude-sonnet-4-5',
   needsKey: true,
+  promptStyle: () => style,
   completeBaseUrl: (baseUrl) => completeBaseUrl(baseUrl, '/v1'),
   authHeaders: (apiKey) => ({ 'x-api-key': apiKey ?? '', 'anthropic-version': '2023-06-01' }),
   async openModel({ model, baseUrl, apiKey }, { fetch }) {
@@ -16,3 +17,6 @@ export const anthropic: Provider = {
     return createAnthropic({ apiKey: apiKey ?? '', baseURL: baseUrl, fetch })(model);
   },
 };
+
+/** https://platform.claude.com/docs/en/build-with-claude/prompt-caching: tools and what stands above the mark are kept. */
+const style = { cacheMark: { anthropic: { cacheControl: { type: 'ephemeral' } } } };

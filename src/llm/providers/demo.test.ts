@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createRecordingBudget } from '../../../test/support/recording-budget.ts';
 import type { ModelMessage } from '../../core/model.ts';
 import { createModelPool } from '../create-model-pool.ts';
 
@@ -13,6 +14,7 @@ function ask(
   const pool = createModelPool({
     routes: async (name) => ({ name, entries: [{ provider: 'demo', model: 'scripted' }] }),
     keys: {},
+    budget: createRecordingBudget(),
     clock: Date.now,
     random: () => 0,
     sleep: async (ms) => {

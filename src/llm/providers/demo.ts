@@ -1,4 +1,4 @@
-import type { LanguageModelV4Prompt } from '@ai-sdk/provider';
+import type { LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import type { Provider } from '../provider.ts';
 
 const SCRIPTED =
@@ -21,19 +21,41 @@ export const demo: Provider = {
   openModel: async (_access, { sleep, demoDelayMs }) => ({
     async doGenerate({ prompt, abortSignal }) {
       if (demoDelayMs > 0) await sleep(demoDelayMs, abortSignal);
-      const text = demoAnswer(prompt);
+      return { content: [{ type: 'text', text: demoAnswer(prompt) }], ...ending, warnings: [] };
+    },
+    async doStream({ prompt, abortSignal }) {
+      // Word by word, in all as long as the answer that comes as a whole.
+      const words = demoAnswer(prompt).match(/\S+\s*/g) ?? [];
+      const pauseMs = demoDelayMs / words.length;
+      let next = 0;
       return {
-        content: [{ type: 'text', text }],
-        finishReason: { unified: 'stop', raw: 'stop' },
-        usage: {
-          inputTokens: { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
-          outputTokens: { total: undefined, text: undefined, reasoning: undefined },
-        },
-        warnings: [],
+        stream: new ReadableStream<LanguageModelV4StreamPart>(
+          {
+            async pull(controller) {
+              if (next === words.length) {
+                controller.enqueue({ type: 'finish', ...ending });
+                controller.close();
+                return;
+              }
+              if (pauseMs > 0) await sleep(pauseMs, abortSignal);
+              controller.enqueue({ type: 'text-delta', id: '1', delta: words[next] ?? '' });
+              next += 1;
+            },
+          },
+          { highWaterMark: 0 },
+        ),
       };
     },
   }),
 };
+
+const ending = {
+  finishReason: { unified: 'stop', raw: 'stop' },
+  usage: {
+    inputTokens: { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
+    outputTokens: { total: undefined, text: undefined, reasoning: undefined },
+  },
+} as const;
 
 interface Topic {
   readonly pattern: RegExp;

@@ -1,7 +1,7 @@
 import type { Provider } from '../provider.ts';
 
 /**
- * Any server that speaks OpenAI's chat completions (vLLM, LiteLLM, Groq, Mistral, …):
+ * Any server that speaks OpenAI's chat completions (vLLM, LM Studio, LiteLLM, …):
  * https://platform.openai.com/docs/api-reference/chat. Address and key stand in the route entry.
  */
 export const openaiCompatible: Provider = {
@@ -11,11 +11,19 @@ export const openaiCompatible: Provider = {
   defaultBaseUrl: null,
   defaultModel: null,
   needsKey: false,
+  // Chat templates of many open models take one system message, at the beginning.
+  promptStyle: () => ({ oneSystemMessage: true }),
   completeBaseUrl: (baseUrl) => baseUrl.replace(/\/+$/, ''),
   authHeaders: (apiKey) => (apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
   async openModel({ model, baseUrl, apiKey, provider }, { fetch }) {
     const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible');
-    const settings = { name: provider.name, baseURL: baseUrl, fetch };
+    const settings = {
+      name: provider.name,
+      baseURL: baseUrl,
+      fetch,
+      includeUsage: true,
+      supportsStructuredOutputs: true,
+    };
     return createOpenAICompatible(apiKey === null ? settings : { ...settings, apiKey })(model);
   },
 };

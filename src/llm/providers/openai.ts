@@ -2,7 +2,8 @@ import { completeBaseUrl } from '../complete-base-url.ts';
 import type { Provider } from '../provider.ts';
 
 /**
- * OpenAI's Responses API: https://platform.openai.com/docs/api-reference/responses
+ * OpenAI's Responses API (https://platform.openai.com/docs/api-reference/responses), or chat completions where an entry
+ * says `api: chat`.
  *
  * `store: false`, because OpenAI otherwise keeps what was said for 30 days.
  */
@@ -17,9 +18,17 @@ export const openai: Provider = {
   completeBaseUrl: (baseUrl) =>
     new URL(baseUrl).pathname === '/' ? completeBaseUrl(baseUrl, '/v1') : baseUrl.replace(/\/+$/, ''),
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey ?? ''}` }),
-  callOptions: { openai: { store: false } },
-  async openModel({ model, baseUrl, apiKey }, { fetch }) {
+  callOptions: ({ cacheKey }) => ({
+    // A schema that is not of OpenAI's strict kind would be refused; the pool checks the answer itself.
+    openai: {
+      store: false,
+      strictJsonSchema: false,
+      ...(cacheKey === null ? {} : { promptCacheKey: cacheKey }),
+    },
+  }),
+  async openModel({ model, api, baseUrl, apiKey }, { fetch }) {
     const { createOpenAI } = await import('@ai-sdk/openai');
-    return createOpenAI({ apiKey: apiKey ?? '', baseURL: baseUrl, fetch }).responses(model);
+    const client = createOpenAI({ apiKey: apiKey ?? '', baseURL: baseUrl, fetch });
+    return api === 'chat' ? client.chat(model) : client.responses(model);
   },
 };

@@ -1,0 +1,194 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { argv } from 'node:process';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { createAnthropic } from '@ai-sdk/anthropic';
+import type { ModelMessage, ModelRequest } from '../src/core/model.ts';
+import { createModelPool } from '../src/llm/create-model-pool.ts';
+import { createKeepAliveFetch } from '../src/llm/keep-alive-fetch.ts';
+
+import { startModelServer } from '../test/support/model-server.ts';
+import { unmeteredBudget } from './support/unmetered-budget.ts';
+
+/** What the pool adds to a direct call of the AI SDK, over the same HTTP client, on a stand-in in another process. */
+export interface StreamCost {
+  readonly measure: string;
+  readonly direct: number | null;
+  readonly pool: number;
+  readonly added: number | null;
+}
+
+const MODEL = 'claude-sonnet-4-5';
+const CHUNKS = 500;
+const STREAMS = 1_000;
+const silent = () => undefined;
+
+export async function benchModelStreams(): Promise<readonly StreamCost[]> {
+  const server = fork(fileURLToPath(import.meta.url), ['--server']);
+  try {
+    const [baseUrl] = (await once(server, 'message')) as [string];
+    const fetch = createKeepAliveFetch();
+    const direct = createAnthropic({ apiKey: 'key', baseURL: baseUrl, fetch })(MODEL);
+    const pool = createModelPool({
+      routes: async (name) => ({ name, entries: [{ provider: 'anthropic', model: MODEL }] }),
+      keys: { anthropic: { apiKey: 'key', baseUrl } },
+      budget: unmeteredBudget,
+      clock: Date.now,
+      random: Math.random,
+      sleep: (ms, signal) => wait(ms, undefined, signal ? { signal } : {}),
+      log: { debug: silent, info: silent, warn: silent, error: silent },
+      fetch,
+    });
+    const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Hello' }] }];
+    const callDirect = async () => direct.doGenerate({ prompt, maxOutputTokens: 1_000 });
+    const callPool = () => pool.generate(requestOf([{ role: 'user', content: 'Hello' }]));
+    const streamDirect = async () => {
+      const { stream } = await direct.doStream({
+        prompt: [{ role: 'user', content: [{ type: 'text', text: 'chunks' }] }],
+        maxOutputTokens: 1_000,
+      });
+      for await (const part of stream) void part;
+    };
+    const streamPool = async () => {
+      for await (const event of pool.stream(requestOf([{ role: 'user', content: 'chunks' }]))) void event;
+    };
+    const calls = await compare(callDirect, callPool, 1_500);
+    const streams = await compare(streamDirect, streamPool, 60);
+    const perChunk = (ms: number) => ms / CHUNKS;
+    return [
+      row('a call, p50, ms', calls.direct.p50, calls.pool.p50),
+      row('a call, p99, ms', calls.direct.p99, calls.pool.p99),
+      row('a streamed chunk, p50, ms', perChunk(streams.direct.p50), perChunk(streams.pool.p50)),
+      {
+        measure: `resident memory with ${STREAMS} open streams, MB`,
+        direct: null,
+        pool: await memory(pool.stream),
+        added: null,
+      },
+      {
+        measure: 'prompt tokens read from the cache, 12 turns, %',
+        direct: null,
+        pool: await hitRate(pool.generate),
+        added: null,
+      },
+    ];
+  } finally {
+    server.disconnect();
+  }
+}
+
+function requestOf(messages: readonly ModelMessage[], more: Partial<ModelRequest> = {}): ModelRequest {
+  const signal = new AbortController().signal;
+  return { tenantId: 't', route: 'default', system: '', messages, maxOutputTokens: 1_000, signal, ...more };
+}
+
+/** The two take turns, so that what disturbs one disturbs both. */
+async function compare(direct: () => Promise<unknown>, pool: () => Promise<unknown>, count: number) {
+  const times = { direct: [] as number[], pool: [] as number[] };
+  for (let index = -Math.ceil(count / 10); index < count; index += 1) {
+    for (const [name, call] of index % 2 === 0
+      ? ([
+          ['direct', direct],
+          ['pool', pool],
+        ] as const)
+      : ([
+          ['pool', pool],
+          ['direct', direct],
+        ] as const)) {
+      const before = performance.now();
+      await call();
+      if (index >= 0) times[name].push(performance.now() - before);
+    }
+  }
+  return { direct: percentiles(times.direct), pool: percentiles(times.pool) };
+}
+
+function percentiles(times: readonly number[]) {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+  return { p50: at(0.5), p99: at(0.99) };
+}
+
+function row(measure: string, direct: number, pool: number): StreamCost {
+  const round = (value: number) => Math.round(value * 10_000) / 10_000;
+  return { measure, direct: round(direct), pool: round(pool), added: round(pool - direct) };
+}
+
+/** Opens all streams, reads their first token and looks while none has ended. */
+async function memory(stream: ReturnType<typeof createModelPool>['stream']): Promise<number> {
+  const open = await Promise.all(
+    Array.from({ length: STREAMS }, async () => {
+      const events = stream(requestOf([{ role: 'user', content: 'hang' }]))[Symbol.asyncIterator]();
+      await events.next();
+      return events;
+    }),
+  );
+  const megabytes = Math.round(process.memoryUsage().rss / 1024 / 1024);
+  await Promise.all(open.map((events) => events.return?.(undefined)));
+  return megabytes;
+}
+
+/** A conversation of twelve turns with one agent: the share of the prompt that the stand-in had kept. */
+async function hitRate(generate: ReturnType<typeof createModelPool>['generate']): Promise<number> {
+  const messages: ModelMessage[] = [];
+  const system = 'You are Ada, a support engineer: calm, precise, a little dry. '.repeat(100);
+  let read = 0;
+  let all = 0;
+  for (let turn = 0; turn < 12; turn += 1) {
+    messages.push({ role: 'user', content: `Question ${turn}: ${'lorem ipsum dolor sit amet '.repeat(20)}` });
+    const more = { system, context: 'Today is Friday.', cacheKey: 'conversation' };
+    const { usage, text } = await generate(requestOf([...messages], more));
+    read += usage.cachedInputTokens ?? 0;
+    all += usage.inputTokens ?? 0;
+    messages.push({ role: 'assistant', content: text });
+  }
+  return Math.round((read / all) * 1_000) / 10;
+}
+
+async function serve(): Promise<void> {
+  const server = await startModelServer();
+  const kept = new Set<string>();
+  server.respond(({ messages, body }) => {
+    const last = messages.at(-1)?.content;
+    if (last === 'hang') return { pieces: ['Some ', 'text '], after: 'hang' };
+    if (last === 'chunks') return { pieces: Array.from({ length: CHUNKS }, () => 'word ') };
+    const { read, all } = readCache(body, kept);
+    return {
+      text: 'The answer is forty-two, for all we know. '.repeat(5),
+      usage: { inputTokens: all, outputTokens: 50, cachedInputTokens: read },
+    };
+  });
+  process.send?.(server.urls.anthropic);
+  process.once('disconnect', () => process.exit());
+}
+
+/** As Anthropic does it: what stands above a mark is kept, and the longest beginning that was kept is read. In tokens. */
+function readCache(
+  body: Readonly<Record<string, unknown>>,
+  kept: Set<string>,
+): { read: number; all: number } {
+  const system = (body.system ?? []) as readonly Part[];
+  const turns = body.messages as readonly { readonly content: readonly Part[] }[];
+  const parts = [...system, ...turns.flatMap(({ content }) => content)];
+  let above = '';
+  let read = 0;
+  const marked: string[] = [];
+  for (const { text = '', cache_control: mark } of parts) {
+    above += text;
+    if (kept.has(above)) read = above.length;
+    if (mark !== undefined) marked.push(above);
+  }
+  for (const beginning of marked) kept.add(beginning);
+  return { read: Math.floor(read / 4), all: Math.ceil(above.length / 4) };
+}
+
+interface Part {
+  readonly text?: string;
+  readonly cache_control?: unknown;
+}
+
+if (import.meta.main ?? argv[1] === fileURLToPath(import.meta.url)) {
+  if (argv.includes('--server')) await serve();
+  else console.table(await benchModelStreams());
+}

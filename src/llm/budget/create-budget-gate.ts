@@ -1,0 +1,281 @@
+import type { BudgetGate, PlannedCall, Reservation, SettledCall } from '../../core/budget.ts';
+import type { Clock, Sleep } from '../../core/clock.ts';
+import { isKonstructError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { ModelCost } from '../../core/model.ts';
+import type { PriceList } from '../prices/create-price-list.ts';
+import { costOf, type ModelPrice, worstCaseOf } from '../prices/model-price.ts';
+import type {
+  BudgetLedger,
+  BudgetState,
+  CallNames,
+  ReachedThreshold,
+  ReserveCall,
+  SettleCall,
+} from './budget-ledger.ts';
+import { createCallId } from './create-call-id.ts';
+import { reckon } from './reckon.ts';
+import { refusedError, unpricedError } from './refused-error.ts';
+
+export interface BudgetGateOptions {
+  /** Is told where `onThreshold` goes. */
+  readonly openLedger: (onThreshold: (reached: ReachedThreshold) => void) => BudgetLedger;
+  readonly prices: PriceList;
+  /** Steady, for durations. */
+  readonly clock: Clock;
+  readonly wallClock: Clock;
+  readonly newId: () => string;
+  readonly sleep: Sleep;
+  readonly log: Log;
+  /** Well below the lease of a reservation. */
+  readonly renewEveryMs: number;
+  readonly observe?: BudgetObserver;
+}
+
+/** For metrics; each is called once per event. */
+export interface BudgetObserver {
+  /** `konstruct_budget_thresholds_total`: 80 % of a budget are spent. */
+  onThreshold?(reached: ReachedThreshold): void;
+  /** `konstruct_budget_refusals_total`: a call was not made. */
+  onRefused?(refused: BudgetState & { readonly tenantId: string; readonly isHeld: boolean }): void;
+  /** `konstruct_model_cost_nano_usd_total` and the like: a call is in the ledger. */
+  onSettled?(call: SettleCall): void;
+}
+
+export interface RunningBudgetGate extends BudgetGate {
+  /** Tenants or agents have changed: what is known of them is looked up again. */
+  invalidate(): void;
+  /** Renews what is set aside for calls under way, and ends what other processes left behind when they died. */
+  start(): void;
+  /** Waits for what is still to be written, a few seconds at most. What is not written then counts in full. */
+  stop(): Promise<void>;
+}
+
+/** Tenants whose budgets are known; the rest is looked up again. */
+const MAX_KNOWN = 10_000;
+const RETRY_DELAYS_MS = [250, 1_000, 5_000, 15_000];
+/** Calls that wait to be written while the database is away; more of them are left to their lease. */
+const MAX_UNWRITTEN = 10_000;
+const STOP_DEADLINE_MS = 5_000;
+
+/**
+ * The gate before every model call (invariant 7, docs/decisions/0008-budgets.md). Tenants without a limit pay for one
+ * row in the ledger, after the call; all others also wait for their reservation.
+ */
+export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate {
+  const { prices, clock, wallClock, newId, sleep, log, observe = {} } = options;
+  const ledger = options.openLedger((reached) => {
+    log.warn('budget.threshold', { ...reached, percent: 80 });
+    observe.onThreshold?.(reached);
+  });
+  const stopped = new AbortController();
+  const known = new Map<string, Promise<boolean>>();
+  /** Reservations of calls under way. */
+  const held = new Set<string>();
+  const unwritten = new Set<Promise<void>>();
+  let running: Promise<void> | null = null;
+
+  function hasBudgets(tenantId: string): Promise<boolean> {
+    const before = known.get(tenantId);
+    if (before) return before;
+    const looking = ledger.hasBudgets(tenantId);
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(tenantId, looking);
+    looking.catch(() => {
+      if (known.get(tenantId) === looking) known.delete(tenantId); // a failure is not an answer
+    });
+    return looking;
+  }
+
+  async function reserve(planned: PlannedCall): Promise<Reservation> {
+    const call: PlannedCall = {
+      ...planned,
+      maxInputTokens: Math.max(0, Math.ceil(planned.maxInputTokens)),
+      maxOutputTokens: Math.max(0, Math.ceil(planned.maxOutputTokens)),
+    };
+    const [price, mayBeLimited] = await Promise.all([prices.find(call.entry), hasBudgets(call.tenantId)]);
+    const names = namesOf(call, createCallId(wallClock(), newId()));
+    const worst: ReserveCall = {
+      ...names,
+      nanoUsd: price && worstCaseOf(price, call.maxInputTokens, call.maxOutputTokens),
+      priceVersion: price?.version ?? null,
+      inputTokens: call.maxInputTokens,
+      outputTokens: call.maxOutputTokens,
+    };
+    const reservedAtMs = clock();
+    const made = mayBeLimited ? await setAside(worst, reservedAtMs) : unreserved;
+    let settled: Promise<ModelCost> | null = null;
+    return {
+      settle(outcome) {
+        settled ??= settle(call, price, worst, outcome, { ...made, reservedAtMs });
+        return settled;
+      },
+    };
+  }
+
+  async function setAside(worst: ReserveCall, reservedAtMs: number): Promise<SetAside> {
+    held.add(worst.id);
+    try {
+      const result = await ledger.reserve(worst);
+      switch (result.outcome) {
+        case 'reserved':
+          return { isReserved: true, isNear: result.isNear };
+        case 'unlimited':
+          held.delete(worst.id);
+          return unreserved;
+        case 'unpriced':
+          throw unpricedError(worst, result);
+        case 'refused': {
+          const error = refusedError(worst, result);
+          if (result.isNews) log.warn('budget.exhausted', error.details);
+          observe.onRefused?.({ ...result, tenantId: worst.tenantId });
+          throw error;
+        }
+      }
+    } catch (error) {
+      held.delete(worst.id);
+      // Whether it was set aside before the connection broke is not known: the call is not made, so give it back.
+      if (!isKonstructError(error, 'budget_exhausted')) void write(giveBack(worst, clock() - reservedAtMs));
+      throw error;
+    }
+  }
+
+  async function settle(
+    call: PlannedCall,
+    price: ModelPrice | null,
+    worst: ReserveCall,
+    outcome: SettledCall,
+    made: SetAside & { readonly reservedAtMs: number },
+  ): Promise<ModelCost> {
+    const { usage, isEstimated } = reckon(call, outcome);
+    const nanoUsd = price === null ? (outcome.usage === null ? 0 : null) : costOf(price, usage);
+    const priceVersion = price?.version ?? null;
+    if (made.isReserved && (nanoUsd ?? 0) > (worst.nanoUsd ?? 0)) {
+      // More than was set aside: the prompt was counted too low, or the provider ignored the limit of the answer.
+      log.warn('budget.underestimated', {
+        ...namesOf(call, worst.id),
+        nanoUsd,
+        reservedNanoUsd: worst.nanoUsd,
+      });
+    }
+    await write({
+      ...namesOf(call, worst.id),
+      ...usage,
+      nanoUsd,
+      priceVersion,
+      outcome: outcome.outcome,
+      isEstimated,
+      isReserved: made.isReserved,
+      isNear: made.isNear,
+      ageMs: Math.max(0, clock() - made.reservedAtMs),
+    });
+    return { nanoUsd, isEstimated, priceVersion };
+  }
+
+  /**
+   * Writes to the ledger. The answer of the model does not wait for a database that is away: then this ends after the
+   * first attempt, and the others follow by themselves.
+   */
+  async function write(call: SettleCall): Promise<void> {
+    const startedAtMs = clock();
+    const attempt = async (): Promise<void> => {
+      await ledger.settle({ ...call, ageMs: call.ageMs + (clock() - startedAtMs) });
+      held.delete(call.id);
+      if (call.outcome !== null) observe.onSettled?.(call);
+    };
+    const first = attempt();
+    track(first.catch(() => {}));
+    try {
+      await first;
+    } catch (error) {
+      log.warn('budget.settle_delayed', { tenantId: call.tenantId, callId: call.id, error });
+      if (unwritten.size < MAX_UNWRITTEN) track(writeLater(call, attempt));
+    }
+  }
+
+  async function writeLater(call: SettleCall, attempt: () => Promise<void>): Promise<void> {
+    for (let retry = 0; ; retry += 1) {
+      try {
+        await sleep(RETRY_DELAYS_MS[Math.min(retry, RETRY_DELAYS_MS.length - 1)] ?? 0, stopped.signal);
+        await attempt();
+        return;
+      } catch (error) {
+        if (!stopped.signal.aborted && isKonstructError(error) && error.retryable) continue;
+        // Its lease runs out then, and the worst case counts.
+        held.delete(call.id);
+        log.error('budget.settle_failed', { tenantId: call.tenantId, callId: call.id, error });
+        return;
+      }
+    }
+  }
+
+  function track(work: Promise<void>): void {
+    unwritten.add(work);
+    void work.finally(() => unwritten.delete(work));
+  }
+
+  async function keep(): Promise<void> {
+    for (;;) {
+      try {
+        await sleep(options.renewEveryMs, stopped.signal);
+      } catch {
+        return; // stopped
+      }
+      try {
+        if (held.size > 0) await ledger.renew([...held]);
+        const expired = await ledger.expire();
+        if (expired > 0) log.warn('budget.calls_lost', { calls: expired });
+      } catch (error) {
+        log.warn('budget.renew_failed', { error });
+      }
+    }
+  }
+
+  return {
+    reserve,
+    invalidate: () => known.clear(),
+    start() {
+      running ??= keep();
+    },
+    async stop() {
+      const deadline = new AbortController();
+      const patience = sleep(STOP_DEADLINE_MS, deadline.signal).catch(() => {});
+      // What is being written brings more of it when it fails.
+      const emptied = (async () => {
+        while (unwritten.size > 0) await Promise.all(unwritten);
+      })();
+      await Promise.race([emptied, patience]);
+      deadline.abort();
+      stopped.abort();
+      await emptied;
+      await running;
+    },
+  };
+}
+
+interface SetAside {
+  readonly isReserved: boolean;
+  readonly isNear: boolean;
+}
+
+/** No limit applied when it was looked at; one that came meanwhile is looked at when it is settled. */
+const unreserved: SetAside = { isReserved: false, isNear: true };
+
+function namesOf({ tenantId, spender, provider, model }: PlannedCall, id: string) {
+  const { agentId, personId, turnId } = spender;
+  return { id, tenantId, agentId, personId, turnId, provider, model } satisfies Partial<CallNames>;
+}
+
+function giveBack(worst: ReserveCall, ageMs: number): SettleCall {
+  return {
+    ...worst,
+    outcome: null,
+    cachedInputTokens: null,
+    cacheWriteTokens: null,
+    reasoningTokens: null,
+    isEstimated: false,
+    isReserved: true,
+    isNear: false,
+    ageMs,
+  };
+}

@@ -1,0 +1,28 @@
+import type { Metrics } from '../core/metrics.ts';
+import type { ModelAttempt, ModelUsage } from '../core/model.ts';
+
+/**
+ * Counts one attempt. An entry that could not be called at all took no time that says anything about the model.
+ *
+ * @param usage as the provider reported it; `null`: it answered nothing
+ */
+export function countAttempt(metrics: Metrics, attempt: ModelAttempt, usage: ModelUsage | null): void {
+  const { provider, model, outcome, durationMs } = attempt;
+  metrics.counter('konstruct_model_attempts_total', { provider, model, outcome }).increment();
+  if (!notCalled.has(outcome)) {
+    metrics.histogram('konstruct_model_attempt_seconds', { provider, model }).observe(durationMs / 1_000);
+  }
+  if (usage === null) return;
+  const tokens = {
+    input: usage.inputTokens,
+    output: usage.outputTokens,
+    cached_input: usage.cachedInputTokens,
+    reasoning: usage.reasoningTokens,
+  };
+  for (const [kind, count] of Object.entries(tokens)) {
+    if (count === null) continue;
+    metrics.counter('konstruct_model_tokens_total', { provider, model, kind }).increment(count);
+  }
+}
+
+const notCalled: ReadonlySet<string> = new Set(['unconfigured', 'circuit_open', 'over_budget']);

@@ -1,0 +1,58 @@
+import type { ModelRequest } from '../core/model.ts';
+
+/** How long a request is, counted without any provider's tokenizer. */
+export interface PromptSize {
+  /** Never fewer than any provider counts: no tokenizer makes more tokens than a text has bytes. */
+  readonly maxTokens: number;
+  /** What it probably is, rather too many: 3 bytes to a token. */
+  readonly likelyTokens: number;
+}
+
+/** Around a message providers put a few tokens of their own, around tools a page of instructions (Anthropic: 346). */
+const TOKENS_PER_MESSAGE = 16;
+const TOKENS_FOR_TOOLS = 600;
+const BYTES_PER_TOKEN = 3;
+
+/** No provider writes faster than this; bounds what a call that told nothing can have cost. */
+const MAX_TOKENS_PER_SECOND = 1_000;
+
+/** Counts instructions, messages, tools and the wanted schema. */
+export function estimatePrompt(request: ModelRequest): PromptSize {
+  let bytes = Buffer.byteLength(request.system) + Buffer.byteLength(request.context ?? '');
+  for (const message of request.messages) {
+    if (message.role === 'tool') {
+      for (const { output, callId, name } of message.results) {
+        bytes += Buffer.byteLength(output) + callId.length + name.length;
+      }
+      continue;
+    }
+    bytes += Buffer.byteLength(message.content);
+    if (message.role === 'assistant') {
+      for (const call of message.toolCalls ?? []) {
+        bytes += Buffer.byteLength(call.rawInput) + call.id.length + call.name.length;
+      }
+    }
+  }
+  const hasTools = request.tools !== undefined && request.tools.length > 0;
+  if (hasTools) bytes += Buffer.byteLength(JSON.stringify(request.tools));
+  if (request.output !== undefined) bytes += Buffer.byteLength(JSON.stringify(request.output.schema));
+  const around =
+    (request.messages.length + 2) * TOKENS_PER_MESSAGE +
+    (hasTools || request.output !== undefined ? TOKENS_FOR_TOOLS : 0);
+  return { maxTokens: bytes + around, likelyTokens: Math.ceil(bytes / BYTES_PER_TOKEN) + around };
+}
+
+/**
+ * What a call may have generated that was cut or cancelled: what came of it, and where nothing was seen (an answer that
+ * comes as a whole) as much as the fastest model writes in the time. In tokens.
+ */
+export function estimateOutput(call: {
+  readonly receivedBytes: number;
+  readonly streamed: boolean;
+  readonly durationMs: number;
+  readonly maxOutputTokens: number;
+}): number {
+  const seen = Math.ceil(call.receivedBytes / BYTES_PER_TOKEN) + 1;
+  const unseen = call.streamed ? 0 : Math.ceil((call.durationMs / 1_000) * MAX_TOKENS_PER_SECOND);
+  return Math.min(call.maxOutputTokens, Math.max(seen, unseen));
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import type { ProviderName } from '../../core/model.ts';
+import { createPriceList } from './create-price-list.ts';
+import { costOf, type ModelPrice, worstCaseOf } from './model-price.ts';
+
+const prices = createPriceList(() => Date.UTC(2026, 10, 23));
+
+async function priceOf(provider: ProviderName, model: string, baseUrl?: string) {
+  return prices.find({ provider, model, ...(baseUrl === undefined ? {} : { baseUrl }) });
+}
+
+async function knownPrice(provider: ProviderName, model: string): Promise<ModelPrice> {
+  const price = await priceOf(provider, model);
+  if (price === null) throw new Error(`No price of ${model}.`);
+  return price;
+}
+
+const uncached = { cachedInputTokens: 0, cacheWriteTokens: 0 };
+
+describe('the price list', () => {
+  it('knows models by their provider, with cache, long prompts and version', async () => {
+    expect(await priceOf('anthropic', 'claude-sonnet-4-5-20250929')).toEqual({
+      version: expect.stringMatching(/^genai-prices \d+\.\d+\.\d+$/),
+      tiers: [
+        { above: 0, input: 3e9, output: 15e9, cachedInput: 3e8, cacheWrite: 3.75e9 },
+        { above: 200_000, input: 6e9, output: 22.5e9, cachedInput: 6e8, cacheWrite: 7.5e9 },
+      ],
+    });
+    expect((await knownPrice('openai', 'gpt-4o')).tiers).toEqual([
+      { above: 0, input: 2.5e9, output: 10e9, cachedInput: 1.25e9, cacheWrite: 2.5e9 },
+    ]);
+  });
+
+  it('knows an address that sells models, and not one of somebody’s own', async () => {
+    const groq = 'https://api.groq.com/openai/v1';
+    expect(await priceOf('openai-compatible', 'llama-3.3-70b-versatile', groq)).not.toBeNull();
+    expect(await priceOf('openai-compatible', 'gpt-4o', 'http://127.0.0.1:1234/v1')).toBeNull();
+    expect(await priceOf('openai', 'no-such-model')).toBeNull();
+  });
+
+  it('takes the price of the route entry first, and says in the version what it was', async () => {
+    const price = { inputUsdPerMillion: 0.25, outputUsdPerMillion: 2, cachedInputUsdPerMillion: 0.1 };
+    expect(await prices.find({ provider: 'openai', model: 'gpt-4o', price })).toEqual({
+      version: 'konstruct.yaml 0.25/2/0.1/0.25',
+      tiers: [{ above: 0, input: 2.5e8, output: 2e9, cachedInput: 1e8, cacheWrite: 2.5e8 }],
+    });
+  });
+
+  it('asks nothing for what runs here', async () => {
+    for (const provider of ['ollama', 'demo'] as const) {
+      expect(worstCaseOf(await knownPrice(provider, 'any'), 100_000, 100_000)).toBe(0);
+    }
+  });
+});
+
+describe('the cost of a call', () => {
+  it('is exact: cached, written and other input, output, each at its price', async () => {
+    const price = await knownPrice('anthropic', 'claude-sonnet-4-5');
+    const cache = { cachedInputTokens: 7_000, cacheWriteTokens: 1_000 };
+    // 2,000 × $3 + 7,000 × $0.30 + 1,000 × $3.75 + 500 × $15, each per million
+    const expected = 6_000_000 + 2_100_000 + 3_750_000 + 7_500_000;
+    expect(costOf(price, { inputTokens: 10_000, outputTokens: 500, ...cache })).toBe(expected);
+  });
+
+  it('is that of long prompts for all tokens from one token beyond the bound', async () => {
+    const price = await knownPrice('anthropic', 'claude-sonnet-4-5');
+    expect(costOf(price, { inputTokens: 200_000, outputTokens: 0, ...uncached })).toBe(600_000_000);
+    expect(costOf(price, { inputTokens: 200_001, outputTokens: 0, ...uncached })).toBe(1_200_006_000);
+  });
+
+  it('is rounded up once, and stays exact where doubles do not', () => {
+    const tier = { above: 0, input: 1, output: 999_999_999_999_999, cachedInput: 1, cacheWrite: 1 };
+    const price: ModelPrice = { version: 'test', tiers: [tier] };
+    expect(costOf(price, { inputTokens: 1, outputTokens: 0, ...uncached })).toBe(1);
+    expect(costOf(price, { inputTokens: 0, outputTokens: 9_000, ...uncached })).toBe(9_000_000_000_000);
+  });
+
+  it('never exceeds the worst case, whatever is cached and however much shorter the prompt is', async () => {
+    for (const [provider, model] of [
+      ['anthropic', 'claude-sonnet-4-5'],
+      ['openai', 'gpt-5.4'],
+      ['google', 'gemini-2.5-pro'],
+    ] as const) {
+      const price = await knownPrice(provider, model);
+      for (const inputTokens of [0, 1, 199_999, 200_001, 280_000]) {
+        for (const [cachedInputTokens, cacheWriteTokens] of [
+          [0, 0],
+          [inputTokens, 0],
+          [0, inputTokens],
+        ] as const) {
+          const cost = costOf(price, {
+            inputTokens,
+            outputTokens: 4_096,
+            cachedInputTokens,
+            cacheWriteTokens,
+          });
+          expect(cost).toBeLessThanOrEqual(worstCaseOf(price, inputTokens, 4_096));
+          expect(cost).toBeLessThanOrEqual(worstCaseOf(price, 300_000, 4_096));
+        }
+      }
+    }
+  });
+});

@@ -1,0 +1,461 @@
+import { inspect } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ModelServer, startModelServer } from '../../test/support/model-server.ts';
+import { createRecordingBudget, type RecordingBudget } from '../../test/support/recording-budget.ts';
+import { isKonstructError, type KonstructError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { ModelEvent, ModelRequest, ProviderKeys, Route, RouteEntry } from '../core/model.ts';
+import { createModelPool, type ModelPoolOptions } from './create-model-pool.ts';
+
+let server: ModelServer;
+let keys: ProviderKeys;
+let budget: RecordingBudget;
+let logLines: { readonly event: string; readonly fields: object }[];
+
+beforeEach(async () => {
+  server = await startModelServer();
+  keys = {
+    anthropic: { apiKey: 'key-a,key-b', baseUrl: server.urls.anthropic },
+    openai: { apiKey: 'key-o', baseUrl: server.urls.openai },
+    mistral: { apiKey: 'key-m', baseUrl: server.urls.mistral },
+  };
+  budget = createRecordingBudget();
+  logLines = [];
+});
+afterEach(async () => {
+  expect(budget.unsettled()).toEqual([]);
+  await server.close();
+});
+
+const claude: RouteEntry = { provider: 'anthropic', model: 'claude-sonnet-4-5' };
+const gpt: RouteEntry = { provider: 'openai', model: 'gpt-5.4' };
+const mistral: RouteEntry = { provider: 'mistral', model: 'mistral-large-latest' };
+
+function poolOf(route: Omit<Route, 'name'>, overrides: Partial<ModelPoolOptions> = {}) {
+  const write = (event: string, fields: object = {}) => void logLines.push({ event, fields });
+  const log: Log = { debug: write, info: write, warn: write, error: write };
+  return createModelPool({
+    routes: async (name) => ({ name, ...route }),
+    keys,
+    budget,
+    clock: Date.now,
+    random: () => 0,
+    sleep: async () => undefined,
+    log,
+    ...overrides,
+  });
+}
+
+function request(overrides: Partial<ModelRequest> = {}): ModelRequest {
+  return {
+    tenantId: 'tenant-1',
+    route: 'default',
+    system: 'You are Ada.',
+    messages: [{ role: 'user', content: 'Hello' }],
+    maxOutputTokens: 1000,
+    signal: new AbortController().signal,
+    ...overrides,
+  };
+}
+
+async function collect(events: AsyncIterable<ModelEvent>) {
+  let shown = '';
+  const types: string[] = [];
+  for await (const event of events) {
+    if (types.at(-1) !== event.type) types.push(event.type);
+    if (event.type === 'restart') shown = '';
+    if (event.type === 'text') shown += event.text;
+    if (event.type === 'end') return { shown, types, result: event.result };
+  }
+  throw new Error('no end');
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<KonstructError> {
+  const error = await promise.then(
+    () => new Error('it did not fail'),
+    (reason: unknown) => reason,
+  );
+  if (!isKonstructError(error)) throw error;
+  return error;
+}
+
+function outcomes(source: unknown): readonly string[] {
+  const { attempts } = source as { readonly attempts: readonly { provider: string; outcome: string }[] };
+  return attempts.map(({ provider, outcome }) => `${provider} ${outcome}`);
+}
+
+describe('a stream', () => {
+  it('falls back unseen before anything was shown, and replaces what was shown afterwards', async () => {
+    const pool = poolOf({ entries: [claude, gpt] }, { retries: { maxRetries: 0 } });
+    server.respondNext({ status: 500 }, 'From the second.');
+    expect(await collect(pool.stream(request()))).toMatchObject({
+      shown: 'From the second.',
+      types: ['text', 'end'],
+    });
+
+    const seen = Promise.withResolvers<void>();
+    async function* half() {
+      yield 'From the fi';
+      await seen.promise;
+    }
+    server.respondNext({ pieces: half(), after: 'cut' }, 'From the second.');
+    const types: string[] = [];
+    for await (const event of pool.stream(request())) {
+      types.push(event.type);
+      seen.resolve();
+    }
+    expect(types.filter((type, index) => type !== types[index - 1])).toEqual([
+      'text',
+      'restart',
+      'text',
+      'end',
+    ]);
+  });
+
+  it('reads nothing ahead: a consumer that waits makes the provider wait', async () => {
+    const piece = 'x'.repeat(10_000);
+    const total = 5_000;
+    server.respondNext({ pieces: Array.from({ length: total }, () => piece) });
+    const events = poolOf({ entries: [claude] })
+      .stream(request())
+      [Symbol.asyncIterator]();
+    await events.next();
+    // 50 MB are wanted; what fits into the buffers of two sockets is all that may be under way.
+    let sent = -1;
+    while (sent !== server.requests[0]?.sentPieces) {
+      sent = server.requests[0]?.sentPieces ?? 0;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(sent).toBeGreaterThan(0);
+    expect(sent).toBeLessThan(total / 2);
+    await events.return?.(undefined);
+    await server.requests[0]?.abandoned;
+  });
+
+  it('closes the socket when the request is aborted, and ends', async () => {
+    const controller = new AbortController();
+    server.respondNext({ pieces: ['Some '], after: 'hang' });
+    const failure = failureOf(
+      (async () => {
+        for await (const event of poolOf({ entries: [claude, gpt] }).stream(
+          request({ signal: controller.signal }),
+        )) {
+          if (event.type === 'text') controller.abort();
+        }
+      })(),
+    );
+    await server.requests[0]?.abandoned;
+    const error = await failure;
+    expect(error.code).toBe('aborted');
+    await server.requests[0]?.abandoned;
+    expect(outcomes(error.details)).toEqual(['anthropic aborted']);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('is ended by the total deadline in the middle of a text', async () => {
+    server.respond(() => ({ pieces: ['Some '], after: 'hang' }));
+    const pool = poolOf({ entries: [claude, gpt], timeouts: { totalMs: 400 } });
+    const error = await failureOf(collect(pool.stream(request())));
+    expect(error.code).toBe('model_unavailable');
+    expect(outcomes(error.details)).toEqual(['anthropic timeout']);
+  });
+
+  it('gives up a connection that does not stand in time', async () => {
+    // An address that takes no connections and refuses none (RFC 5737); where the network refuses it, that is a failure too.
+    const nowhere: RouteEntry = { ...claude, baseUrl: 'http://192.0.2.1:9/v1' };
+    const pool = poolOf(
+      { entries: [nowhere, gpt], timeouts: { connectMs: 50 } },
+      { retries: { maxRetries: 0 } },
+    );
+    const { result } = await collect(pool.stream(request()));
+    expect(result.provider).toBe('openai');
+    expect(['timeout', 'network']).toContain(result.attempts[0]?.outcome);
+    expect(budget.calls[0]?.settled).toMatchObject([{ usage: null }]);
+  });
+});
+
+describe('a hedge', () => {
+  const route = { entries: [claude, gpt], hedgeAfterMs: 20 };
+
+  it('starts a second model when the first shows nothing, cancels the loser and counts its cost', async () => {
+    server.respond(({ protocol }) => (protocol === 'anthropic' ? { pieces: [], after: 'hang' } : 'Second.'));
+    const { shown, types, result } = await collect(poolOf(route).stream(request()));
+    expect({ shown, types }).toEqual({ shown: 'Second.', types: ['text', 'end'] });
+    expect(outcomes(result)).toContain('anthropic outrun');
+    expect(outcomes(result)).toContain('openai ok');
+    await server.requests.find(({ protocol }) => protocol === 'anthropic')?.abandoned;
+    const loser = budget.calls.find(({ planned }) => planned.provider === 'anthropic');
+    expect(loser?.settled).toMatchObject([
+      { outcome: 'outrun', isEstimated: true, usage: { inputTokens: expect.any(Number) } },
+    ]);
+  });
+
+  it('lets the first win when its token comes before the second’s', async () => {
+    const second = Promise.withResolvers<void>();
+    async function* late() {
+      await second.promise;
+      yield 'First.';
+    }
+    server.respond(({ protocol }) => {
+      if (protocol === 'anthropic') return { pieces: late() };
+      second.resolve();
+      return { pieces: [], after: 'hang' };
+    });
+    const { shown, result } = await collect(poolOf(route).stream(request()));
+    expect(shown).toBe('First.');
+    expect([...outcomes(result)].sort()).toEqual(['anthropic ok', 'openai outrun']);
+  });
+
+  it('does not start where the first is quick, and works for an answer as a whole', async () => {
+    server.respond(() => 'Quick.');
+    const pool = poolOf({ ...route, hedgeAfterMs: 60_000 });
+    expect(outcomes(await pool.generate(request()))).toEqual(['anthropic ok']);
+    server.respond(({ protocol }) => (protocol === 'anthropic' ? { hang: true } : 'Second.'));
+    expect((await poolOf(route).generate(request())).text).toBe('Second.');
+  });
+
+  it('goes on to the third when both fail', async () => {
+    server.respond(async ({ protocol }) => {
+      if (protocol === 'mistral') return 'Third.';
+      await new Promise((resolve) => setTimeout(resolve, 60));
+      return { status: 400 };
+    });
+    const result = await poolOf({ ...route, entries: [claude, gpt, mistral] }).generate(request());
+    expect(result.text).toBe('Third.');
+    expect(server.requests).toHaveLength(3);
+  });
+});
+
+describe('a course', () => {
+  it('begins with the preferred model, with what the route knows of it', async () => {
+    const pool = poolOf({ entries: [claude, { ...gpt, apiKey: 'own' }] });
+    expect((await pool.generate(request({ preferred: gpt }))).provider).toBe('openai');
+    expect(server.requests[0]?.apiKey).toBe('own');
+  });
+
+  it('splits by weight, and keeps a conversation with one model', async () => {
+    const entries = [
+      { ...claude, weight: 75 },
+      { ...gpt, weight: 25 },
+    ];
+    const first = async (random: number) =>
+      (await poolOf({ entries }, { random: () => random }).generate(request())).provider;
+    expect([await first(0), await first(0.74), await first(0.76)]).toEqual([
+      'anthropic',
+      'anthropic',
+      'openai',
+    ]);
+    const of = async (cacheKey: string, random: number) =>
+      (await poolOf({ entries }, { random: () => random }).generate(request({ cacheKey }))).provider;
+    for (const cacheKey of ['one', 'two', 'three'])
+      expect(await of(cacheKey, 0)).toBe(await of(cacheKey, 0.99));
+  });
+
+  it('leaves out a model whose window is too small, and goes to a longer one when a provider says so', async () => {
+    const small = poolOf({ entries: [{ ...claude, contextTokens: 1_100 }, gpt] });
+    const long = request({ messages: [{ role: 'user', content: 'word '.repeat(400) }] });
+    expect(outcomes(await small.generate(long))).toEqual(['anthropic too_long', 'openai ok']);
+    expect(server.requests).toHaveLength(1);
+
+    server.respondNext({
+      status: 400,
+      errorType: 'invalid_request_error',
+      message: 'prompt is too long: 250000 tokens > 200000 maximum',
+    });
+    const pool = poolOf({
+      entries: [
+        { ...claude, contextTokens: 200_000 },
+        { ...mistral, contextTokens: 128_000 },
+        { ...gpt, contextTokens: 400_000 },
+      ],
+    });
+    expect(outcomes(await pool.generate(request()))).toEqual(['anthropic too_long', 'openai ok']);
+  });
+
+  it('takes a refusal for the answer, or asks the next model where the route says so', async () => {
+    const refused = { text: 'No.', finish: 'refused' } as const;
+    server.respondNext(refused);
+    expect(await poolOf({ entries: [claude, gpt] }).generate(request())).toMatchObject({ finish: 'refused' });
+    server.respondNext(refused, 'Yes.');
+    const result = await poolOf({ entries: [claude, gpt], onRefusal: 'next' }).generate(request());
+    expect(result).toMatchObject({ text: 'Yes.', finish: 'stop' });
+    expect(outcomes(result)).toEqual(['anthropic refused', 'openai ok']);
+  });
+
+  it('keeps the refusal when the other models fail', async () => {
+    server.respond(({ protocol }) =>
+      protocol === 'anthropic' ? { text: 'No.', finish: 'refused' } : { status: 400 },
+    );
+    const result = await poolOf({ entries: [claude, gpt], onRefusal: 'next' }).generate(request());
+    expect(result).toMatchObject({ text: 'No.', finish: 'refused', provider: 'anthropic' });
+  });
+});
+
+describe('keys', () => {
+  it('takes the next key at once when one is at its limit or refused', async () => {
+    const pool = poolOf({ entries: [claude] });
+    server.respondNext({ status: 429, headers: { 'retry-after': '60' } }, 'From the second key.');
+    await pool.generate(request());
+    expect(server.requests.map(({ apiKey }) => apiKey)).toEqual(['key-a', 'key-b']);
+    await pool.generate(request()); // key-a is still left alone
+    expect(server.requests.at(-1)?.apiKey).toBe('key-b');
+    expect(pool.snapshot().keys).toMatchObject([{ provider: 'anthropic', state: 'limited' }]);
+  });
+
+  it('sets a refused key aside and reports it, without telling it', async () => {
+    server.respond(({ apiKey }) => (apiKey === 'key-a' ? { status: 401 } : 'Fine.'));
+    const pool = poolOf({ entries: [claude] });
+    for (let call = 0; call < 3; call += 1) await pool.generate(request());
+    expect(server.requests.filter(({ apiKey }) => apiKey === 'key-a')).toHaveLength(1);
+    expect(logLines.filter(({ event }) => event === 'model.key_refused')).toHaveLength(1);
+    expect(pool.snapshot().keys).toMatchObject([
+      { provider: 'anthropic', state: 'dead', keyId: expect.stringMatching(/^[0-9a-f]{8}$/) },
+    ]);
+    expect(inspect([logLines, pool.snapshot()], { depth: 9 })).not.toContain('key-a');
+  });
+
+  it('uses a tenant’s own keys for that tenant alone, and never the installation’s for it', async () => {
+    const tenantKeys = async (tenantId: string) =>
+      tenantId === 'tenant-1' ? { anthropic: ['tenant-1-key'] } : {};
+    server.respond(({ apiKey }) => (apiKey === 'tenant-1-key' ? { status: 401 } : 'Fine.'));
+    const pool = poolOf({ entries: [claude, gpt] }, { tenantKeys });
+    expect(outcomes(await pool.generate(request()))).toEqual(['anthropic unauthorized', 'openai ok']);
+    expect(outcomes(await pool.generate(request({ tenantId: 'tenant-2' })))).toEqual(['anthropic ok']);
+    expect(server.requests.map(({ apiKey }) => apiKey)).toEqual(['tenant-1-key', 'key-o', 'key-a']);
+  });
+
+  it('sends a tenant’s key to no address that stands in a route', async () => {
+    const pool = poolOf(
+      { entries: [{ ...claude, baseUrl: server.urls.anthropic }] },
+      { tenantKeys: async () => ({ anthropic: ['tenant-1-key'] }) },
+    );
+    await pool.generate(request());
+    expect(server.requests[0]?.apiKey).toBe('key-a');
+  });
+});
+
+describe('circuits', () => {
+  const circuits = { failures: 3, openMs: 30 };
+
+  it('leave a model alone that failed again and again, try it with one call, and close', async () => {
+    const one = { ...claude, apiKey: 'one' };
+    let isIll = true;
+    server.respond(({ protocol }) => (protocol === 'anthropic' && isIll ? { status: 500 } : 'Fine.'));
+    const pool = poolOf({ entries: [one, gpt] }, { circuits, retries: { maxRetries: 0 } });
+    for (let call = 0; call < 3; call += 1) await pool.generate(request());
+    expect(pool.snapshot().circuits).toContainEqual(
+      expect.objectContaining({ provider: 'anthropic', state: 'open' }),
+    );
+    expect(outcomes(await pool.generate(request()))).toEqual(['anthropic circuit_open', 'openai ok']);
+    const asked = server.requests.filter(({ protocol }) => protocol === 'anthropic').length;
+    expect(asked).toBe(3);
+
+    isIll = false;
+    const until = Date.now() + 5_000;
+    while (Date.now() < until) {
+      if ((await pool.generate(request())).provider === 'anthropic') break;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(pool.snapshot().circuits).toContainEqual(
+      expect.objectContaining({ provider: 'anthropic', state: 'closed' }),
+    );
+  });
+
+  it('do not open for limits, refusals and cancelled calls', async () => {
+    const pool = poolOf(
+      { entries: [{ ...claude, apiKey: 'one' }] },
+      { circuits, retries: { maxRetries: 0 } },
+    );
+    server.respond(() => ({ status: 429 }));
+    for (let call = 0; call < 4; call += 1) await failureOf(pool.generate(request()));
+    server.respond(() => ({ status: 400 }));
+    for (let call = 0; call < 4; call += 1) await failureOf(pool.generate(request()));
+    expect(pool.snapshot().circuits).toMatchObject([{ state: 'closed' }]);
+  });
+});
+
+describe('budgets', () => {
+  it('are asked before every call with the worst case, and told what it was', async () => {
+    server.respondNext({ status: 500 }, { text: 'Fine.', usage: { inputTokens: 7, outputTokens: 2 } });
+    const spender = { agentId: 'a', personId: 'p', turnId: 1 };
+    const result = await poolOf({ entries: [{ ...claude, maxOutputTokens: 200 }] }).generate(
+      request({ spender }),
+    );
+    expect(budget.calls.map(({ planned }) => planned)).toMatchObject([
+      { tenantId: 'tenant-1', spender, provider: 'anthropic', maxOutputTokens: 200 },
+      { maxOutputTokens: 200 },
+    ]);
+    expect(budget.calls[0]?.planned.maxInputTokens).toBeGreaterThan('You are Ada.Hello'.length);
+    expect(budget.calls.map(({ settled }) => settled[0]?.usage?.inputTokens ?? null)).toEqual([null, 7]);
+    expect(result.attempts.at(-1)?.cost).toEqual({ nanoUsd: 1, isEstimated: false, priceVersion: 'test' });
+  });
+
+  it('stop a request at once, unless a cheaper model fits', async () => {
+    budget.refuse(({ provider }) => provider === 'anthropic');
+    const pool = poolOf({ entries: [claude, gpt] });
+    expect(outcomes(await pool.generate(request()))).toEqual(['anthropic over_budget', 'openai ok']);
+    budget.refuse(() => true);
+    const error = await failureOf(pool.generate(request()));
+    expect(error).toMatchObject({ code: 'budget_exhausted', details: { limit: 'tenant day' } });
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('let no call happen when they cannot be asked', async () => {
+    const broken = { reserve: () => Promise.reject(new Error('the database is away')) };
+    await expect(poolOf({ entries: [claude, gpt] }, { budget: broken }).generate(request())).rejects.toThrow(
+      'away',
+    );
+    expect(server.requests).toHaveLength(0);
+  });
+
+  it('do not cost the answer when the ledger cannot be written', async () => {
+    const deaf = {
+      reserve: async () => ({ settle: () => Promise.reject(new Error('the database is away')) }),
+    };
+    const result = await poolOf({ entries: [claude] }, { budget: deaf }).generate(request());
+    expect(result.attempts).toMatchObject([{ outcome: 'ok', cost: null }]);
+    expect(logLines.map(({ event }) => event)).toContain('model.settle_failed');
+  });
+});
+
+describe('limits', () => {
+  it('hold calls back and let tenants take turns', async () => {
+    const order: string[] = [];
+    const gate = Promise.withResolvers<void>();
+    server.respond(async ({ messages }) => {
+      order.push(messages[0]?.content ?? '');
+      await gate.promise;
+      return 'Fine.';
+    });
+    const pool = poolOf({ entries: [claude] }, { limits: () => ({ concurrency: 1 }) });
+    const ask = (tenantId: string, content: string) =>
+      pool.generate(request({ tenantId, messages: [{ role: 'user', content }] }));
+    const all = [ask('one', '1a'), ask('one', '1b'), ask('one', '1c'), ask('two', '2a'), ask('three', '3a')];
+    await expect.poll(() => pool.snapshot().limits).toMatchObject([{ running: 1, waiting: 4 }]);
+    gate.resolve();
+    await Promise.all(all);
+    expect(order).toEqual(['1a', '1b', '2a', '3a', '1c']);
+    expect(pool.snapshot().limits).toMatchObject([{ running: 0, waiting: 0 }]);
+  });
+
+  it('end a wait with the deadline and with the request', async () => {
+    server.respond(() => ({ hang: true }));
+    const holder = new AbortController();
+    const pool = poolOf(
+      { entries: [claude], timeouts: { totalMs: 150 } },
+      { limits: () => ({ concurrency: 1 }) },
+    );
+    const held = failureOf(pool.generate(request({ signal: holder.signal })));
+    await expect.poll(() => server.requests.length).toBe(1);
+    const leaver = new AbortController();
+    const left = failureOf(pool.generate(request({ signal: leaver.signal })));
+    await expect.poll(() => pool.snapshot().limits[0]?.waiting).toBe(1);
+    leaver.abort();
+    expect((await left).code).toBe('aborted');
+    const waited = await failureOf(pool.generate(request()));
+    expect(waited.code).toBe('model_unavailable');
+    holder.abort();
+    await held;
+    expect(pool.snapshot().limits).toMatchObject([{ running: 0, waiting: 0 }]);
+  });
+});
