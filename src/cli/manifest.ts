@@ -6,6 +6,7 @@ interface SlackManifestCommandOptions {
   readonly name: string;
   readonly publicUrl?: string;
   readonly connection?: string;
+  readonly socketMode?: boolean;
   readonly json?: boolean;
 }
 
@@ -24,6 +25,7 @@ export function manifestCommand(): Command {
       '--connection <id>',
       'for an app of its own: a workspace as in konstruct.yaml (T…), or a connection’s id',
     )
+    .option('--socket-mode', 'for an installation that Slack cannot reach: no address is needed')
     .option('--json', 'print the manifest itself')
     .action(printSlackManifest);
   return command;
@@ -32,11 +34,11 @@ export function manifestCommand(): Command {
 async function printSlackManifest(options: SlackManifestCommandOptions, command: Command): Promise<void> {
   const context = await createCommandContext(command);
   const { config } = context;
-  const publicUrl = options.publicUrl ?? config.publicUrl;
-  if (publicUrl === null || URL.parse(publicUrl)?.protocol !== 'https:') {
+  const publicUrl = options.socketMode ? null : (options.publicUrl ?? config.publicUrl);
+  if (!options.socketMode && (publicUrl === null || URL.parse(publicUrl)?.protocol !== 'https:')) {
     throw new KonstructError(
       'usage_invalid',
-      'Slack needs an https address: set KONSTRUCT_PUBLIC_URL or give --public-url https://….',
+      'Slack needs an https address: set KONSTRUCT_PUBLIC_URL, give --public-url https://…, or use --socket-mode.',
     );
   }
   const { slackManifest, slackManifestLink } = await import('../channels/slack/manifest.ts');

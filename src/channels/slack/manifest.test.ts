@@ -16,6 +16,13 @@ describe('slackManifest', () => {
     );
   });
 
+  it('names no address where Slack cannot reach us, and switches Socket Mode on', () => {
+    const { settings } = slackManifest({ ...options, publicUrl: null });
+    expect(settings.event_subscriptions).not.toHaveProperty('request_url');
+    expect(settings.socket_mode_enabled).toBe(true);
+    expect(slackManifest(options).settings.socket_mode_enabled).toBe(false);
+  });
+
   it('asks for scopes that cover its events', () => {
     const { oauth_config, settings } = slackManifest(options);
     const { bot } = oauth_config.scopes;

@@ -104,7 +104,9 @@ function checkSigningSecret(
   credentials: Credentials,
   { config }: DoctorContext,
 ): Finding[] {
-  if (channel !== 'slack' || credentials.signingSecret !== undefined || config.slack.signingSecret) return [];
+  if (channel !== 'slack' || credentials.signingSecret !== undefined) return [];
+  // Socket Mode needs none; a connection with an app of its own does not hear the installation's.
+  if (credentials.appToken !== undefined || config.slack.appToken || config.slack.signingSecret) return [];
   return [
     problem(
       `${name}: there is no signing secret, so everything Slack sends is refused.`,
