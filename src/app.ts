@@ -406,7 +406,6 @@ export async function startApp(options: AppOptions): Promise<App> {
       const sockets = createEventSockets({
         sharedToken: options.slack.appToken ?? null,
         listOwnApps: () => listOwnApps(workPool, slack.type),
-        find: (connectionId) => directory.find(slack.type, connectionId),
         open: async (socket) => {
           // Loaded by use: most installations are reached over HTTP.
           const { keepSlackSockets } = await import('./channels/slack/socket-mode/keep-slack-sockets.ts');
@@ -415,6 +414,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         receiver: slackReceiver,
         cipher,
         clock,
+        sleep,
         log,
       });
       listener.on('konstruct_changed', () => sockets.refresh());

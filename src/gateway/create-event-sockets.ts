@@ -1,5 +1,5 @@
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Clock, Sleep } from '../core/clock.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import type { EventSockets, OpenEventSockets } from '../core/event-sockets.ts';
 import type { Log } from '../core/log.ts';
@@ -9,13 +9,13 @@ import type { Receiver } from './create-receiver.ts';
 export interface EventSocketsOptions {
   /** The token of the app that connections share; `null`: its events come over HTTP. */
   readonly sharedToken: string | null;
-  /** The ids of active connections with an app of their own. */
-  readonly listOwnApps: () => Promise<readonly string[]>;
-  readonly find: (connectionId: string) => Promise<ResolvedConnection | null>;
+  /** Active connections with an app of their own. */
+  readonly listOwnApps: () => Promise<readonly ResolvedConnection[]>;
   readonly open: (options: OpenEventSockets) => Promise<EventSockets>;
   readonly receiver: Receiver;
   readonly cipher: Cipher;
   readonly clock: Clock;
+  readonly sleep: Sleep;
   readonly log: Log;
 }
 
@@ -35,6 +35,8 @@ const SHARED = '';
 /** A change is announced; this is how long a missed announcement, or a database that is away, can matter. */
 const LOOK_EVERY_MS = 60_000;
 const LOOK_AGAIN_MS = 5_000;
+/** Applying a file announces one change after another: they are looked at together. */
+const GATHER_MS = 100;
 
 /**
  * Opens sockets for whoever has an app token, and closes those of whoever has none any more. Every gateway holds its own:
@@ -52,10 +54,9 @@ export function createEventSockets(options: EventSocketsOptions): SocketKeeper {
   async function wantedTokens(): Promise<ReadonlyMap<string, string>> {
     const wanted = new Map<string, string>();
     if (options.sharedToken !== null) wanted.set(SHARED, options.sharedToken);
-    for (const id of await options.listOwnApps()) {
-      const connection = await options.find(id);
-      const token = connection === null ? undefined : appTokenOf(connection);
-      if (token) wanted.set(id, token);
+    for (const connection of await options.listOwnApps()) {
+      const token = appTokenOf(connection);
+      if (token) wanted.set(connection.id, token);
     }
     return wanted;
   }
@@ -97,6 +98,7 @@ export function createEventSockets(options: EventSocketsOptions): SocketKeeper {
   async function lookUntilQuiet(): Promise<void> {
     let nextMs = LOOK_EVERY_MS;
     do {
+      await options.sleep(GATHER_MS);
       again = false;
       try {
         await look();

@@ -153,8 +153,9 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     }
     if (refusal.code !== 'signature_invalid' && refusal.code !== 'signing_secret_missing') throw refusal;
     const claimed = await peek(request);
-    if (!claimed?.connection?.ownSigningSecret) throw refusal;
-    channel.verify(request, signingSecretOf(claimed.connection), options.wallClock());
+    const secret = claimed?.connection ? ownSecretOf(claimed.connection) : null;
+    if (claimed === null || secret === null) throw refusal;
+    channel.verify(request, secret, options.wallClock());
     return claimed;
   }
 
@@ -186,7 +187,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
    * connection without a secret and a wrong signature are refused alike, so that nobody can find out which ids exist.
    */
   async function verifyOwn(request: ChannelRequest, connectionId: string): Promise<Trusted> {
-    const connection = await directory.find(channel.type, connectionId);
+    const isKnown = directory.knownById(channel.type, connectionId) !== undefined;
+    const connection = isKnown || mayLookUp() ? await directory.find(channel.type, connectionId) : null;
     const secret = connection === null ? null : ownSecretOf(connection);
     channel.verify(request, secret ?? nobodysSecret, options.wallClock());
     if (secret === null) throw new KonstructError('signature_invalid');

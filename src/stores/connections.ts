@@ -1,6 +1,7 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type pg from 'pg';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
+import type { ResolvedConnection } from '../core/connection-directory.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Connection, Credentials } from '../core/tenant.ts';
 import { queryRows } from '../db/query-rows.ts';
@@ -163,14 +164,14 @@ export async function deleteConnection(
     .execute();
 }
 
-/** The ids of active connections that bring an app of their own. Looks across tenants. */
-export async function listOwnApps(pool: pg.Pool, channel: string): Promise<readonly string[]> {
-  const rows = await queryRows<{ id: string }>(pool, {
+/** Active connections that bring an app of their own. Looks across tenants. */
+export async function listOwnApps(pool: pg.Pool, channel: string): Promise<readonly ResolvedConnection[]> {
+  const rows = await queryRows<{ connection: ResolvedConnection }>(pool, {
     name: 'list_own_apps',
-    text: 'select id from list_own_apps($1) as id',
+    text: 'select connection from list_own_apps($1) as connection',
     values: [channel],
   });
-  return rows.map(({ id }) => id);
+  return rows.map(({ connection }) => connection);
 }
 
 /** The ids of the tenants that own these installations, in the order given; `null`: nobody. Looks across tenants. */

@@ -310,6 +310,16 @@ describe('a connection with a signing secret of its own', () => {
     }
   });
 
+  it('is heard on its own path through a flood of made-up ids', async () => {
+    await post(globexBody(), { secret: own, path: `/slack/events/${connectionId}` });
+    const strangers = Array.from({ length: 60 }, () =>
+      post(eventBody(), { secret: 'guessed', path: `/slack/events/${randomUUID()}` }),
+    );
+    const heard = await post(globexBody(), { secret: own, path: `/slack/events/${connectionId}` });
+    expect(heard.status).toBe(200);
+    for (const { status } of await Promise.all(strangers)) expect(status).toBe(401);
+  });
+
   it('says nothing about ids either when the signature is missing or too old', async () => {
     for (const options of [{ secret: null }, { secret: 'guessed', ageSeconds: 360 }]) {
       const bodies = [];

@@ -6,6 +6,7 @@ import type { SentMessage } from '../../src/simulator/simulator.ts';
 import { agentTexts, answerTo, ask, idle, until } from '../support/conversation.ts';
 import { acme, globex } from '../support/people.ts';
 import { SIGNING_SECRET } from '../support/signing-secret.ts';
+import { signedSlackRequest } from '../support/slack-request.ts';
 import {
   type Installation,
   type InstallationOptions,
@@ -326,6 +327,20 @@ describe("a tenant's own app", () => {
       );
     }
     expect(await installation.query('select 1 from konstruct.messages')).toEqual([]);
+    // Nor does the signing secret of an installation that has both ways speak for it, or say that it is there.
+    const app = await installation.startApp();
+    const refusals = [];
+    for (const payload of [forGlobex, payloadOf('T0NOBODY001', globex.general, globex.yuki, globex.agent)]) {
+      const { body, headers } = signedSlackRequest(JSON.stringify(payload), 'guessed', Date.now());
+      const response = await fetch(`${app.url}/slack/events`, {
+        method: 'POST',
+        body: new Uint8Array(body),
+        headers: headers as Record<string, string>,
+      });
+      refusals.push({ status: response.status, body: await response.text() });
+    }
+    expect(refusals[0]).toEqual(refusals[1]);
+    expect(refusals[0]?.status).toBe(401);
     const text = JSON.stringify(installation.log.lines);
     for (const secret of [ownToken, appToken, SIGNING_SECRET]) expect(text).not.toContain(secret);
   });
