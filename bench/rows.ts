@@ -109,7 +109,15 @@ async function wayOfBatch(subject: Subject, batch: number): Promise<void> {
   await time('commit', () =>
     Promise.all(
       turns.map((turn) =>
-        queue.commit({ ...key(turn), ...nothing, reply: 'a', parts: ['a'], agentUserId: 'U0' }),
+        queue.commit({
+          ...key(turn),
+          ...nothing,
+          reply: 'a',
+          parts: ['a'],
+          agentUserId: 'U0',
+          revision: 0,
+          strict: false,
+        }),
       ),
     ),
   );

@@ -1,23 +1,17 @@
 // Longer than 400 lines: the one place that knows every part, read in the order in which a message passes them.
 import { randomUUID } from 'node:crypto';
-import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
+import { type AppOptions, defaultTiming } from './app-options.ts';
 import { createSlackChannel } from './channels/slack/index.ts';
 import type { Channel } from './core/channel.ts';
-import type { Cipher } from './core/cipher.ts';
-import { KonstructError } from './core/errors.ts';
-import type { JourneyRecorder } from './core/journey.ts';
-import type { Log } from './core/log.ts';
-import type { ProviderKeys, ProviderLimits, ProviderName } from './core/model.ts';
-import type { RedisAddress } from './core/redis-address.ts';
-import type { Tool } from './core/tool.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
-import { createDatabasePool, errorCode, trackProcessIds, translateDatabaseError } from './db/pool.ts';
+import { createDatabasePool, trackProcessIds, translateDatabaseError } from './db/pool.ts';
 import { warmUp } from './db/warm-up.ts';
 import { withTenant } from './db/with-tenant.ts';
 import { createDelivery } from './delivery/create-delivery.ts';
+import { createIsPerson } from './delivery/create-is-person.ts';
 import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { closeHttpServer } from './gateway/close-http-server.ts';
@@ -25,6 +19,7 @@ import { createEventSockets } from './gateway/create-event-sockets.ts';
 import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
+import { listenOn } from './gateway/listen-on.ts';
 import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
@@ -35,12 +30,12 @@ import { createWorker, type Worker } from './queue/create-worker.ts';
 import { readQueueStatus } from './queue/read-queue-status.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
 import { openRedisFilter } from './redis/open-redis-filter.ts';
-import { createAdmit } from './router/admit.ts';
+import { createAdmit, createAdmitWish } from './router/admit.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
-import { type BusyBounds, watchBacklog } from './router/watch-backlog.ts';
+import { watchBacklog } from './router/watch-backlog.ts';
 import { disableConnection } from './stores/connection-status.ts';
 import { findConnection, listOwnApps, openCredentials, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
@@ -50,81 +45,13 @@ import { expireLedger, expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
 import { systemTime } from './system-time.ts';
-import { createMetrics, type MetricsRegistry } from './telemetry/create-metrics.ts';
+import { createMetrics } from './telemetry/create-metrics.ts';
+import { watchModels } from './telemetry/watch-models.ts';
 import { watchProcess } from './telemetry/watch-process.ts';
 import { watchRedis } from './telemetry/watch-redis.ts';
 import { createToolBox } from './tools/create-tool-box.ts';
 import { createCurrentTime } from './tools/current-time.ts';
 import { createReadConversation } from './tools/read-conversation.ts';
-
-export interface AppOptions {
-  readonly databaseUrl: string;
-  /** Shares rate limits and the duplicate filter between gateways; absent: PostgreSQL does. */
-  readonly redis?: RedisAddress | null;
-  readonly role: 'all' | 'gateway' | 'worker';
-  readonly host: string;
-  readonly port: number;
-  readonly cipher: Cipher;
-  readonly slack: {
-    readonly signingSecret: string | null;
-    readonly apiUrl: string;
-    /** Socket Mode: events are fetched with it; absent or `null`: Slack sends them. */
-    readonly appToken?: string | null;
-  };
-  readonly providerKeys: ProviderKeys;
-  /** How much this process asks of a provider at a time; absent: as much as comes. */
-  readonly providerLimits?: Readonly<Partial<Record<ProviderName, ProviderLimits>>>;
-  readonly workerConcurrency: number;
-  readonly retentionDays: number;
-  /** Turns of one tenant at a time over all workers, unless it has a number of its own; `null`: any number. */
-  readonly tenantConcurrency?: number | null;
-  /** From when on people are told that answers take a while; `null`: never. */
-  readonly busy?: BusyBounds | null;
-  readonly ledgerRetentionDays: number;
-  readonly version: string;
-  readonly log: Log;
-  readonly journeys: JourneyRecorder;
-  /** What `/metrics` reads; by default one without the process's own metrics. */
-  readonly metrics?: MetricsRegistry;
-  /** Tools beside those that are built in, for agents that name them. */
-  readonly tools?: readonly Tool[];
-  /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */
-  readonly extend?: (server: FastifyInstance) => Promise<void>;
-  readonly timing?: Partial<AppTiming>;
-  readonly demoDelayMs?: number;
-}
-
-/** What tests and the impatient may want otherwise; ms. */
-export interface AppTiming {
-  readonly leaseMs: number;
-  readonly renewEveryMs: number;
-  readonly pollEveryMs: number;
-  /** How often a gateway looks which tenants have a backlog. */
-  readonly lookEveryMs: number;
-  readonly modelRetryDelaysMs: readonly number[];
-  readonly deliveryRetryDelaysMs: readonly number[];
-  readonly modelAttemptMs: number;
-  readonly modelTotalMs: number;
-  /** How long a gateway that stops goes on taking requests, for load balancers to notice that it is not ready. */
-  readonly stopGraceMs: number;
-  /** How long turns under way may finish when a worker stops, before they are handed to others. */
-  readonly stopDeadlineMs: number;
-  readonly toolDeadlineMs: number;
-}
-
-const defaultTiming: AppTiming = {
-  leaseMs: 15_000,
-  renewEveryMs: 5_000,
-  pollEveryMs: 1_000,
-  lookEveryMs: 1_000,
-  modelRetryDelaysMs: [2_000, 10_000, 30_000],
-  deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
-  modelAttemptMs: 60_000,
-  modelTotalMs: 120_000,
-  stopGraceMs: 0,
-  stopDeadlineMs: 10_000,
-  toolDeadlineMs: 60_000,
-};
 
 export interface App {
   /** Where it listens: `http://127.0.0.1:8001`. */
@@ -223,6 +150,8 @@ export async function startApp(options: AppOptions): Promise<App> {
         : null;
     closing.push(() => backlog?.stop());
     const route = createRouter({
+      admitWish: createAdmitWish(admitPool ?? workPool),
+      isPerson: createIsPerson({ channels, cipher }),
       admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
       blocked: createBlockedBuckets(clock),
@@ -280,7 +209,20 @@ export async function startApp(options: AppOptions): Promise<App> {
       metrics,
     });
     const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log, metrics });
-    const budget = openBudgetGate({ pool: workPool, owner, clock, wallClock, sleep, log });
+    const budget = openBudgetGate({
+      pool: workPool,
+      owner,
+      clock,
+      wallClock,
+      sleep,
+      log,
+      observe: {
+        onThreshold: ({ scope, period }) =>
+          metrics.counter('konstruct_budget_thresholds_total', { scope, period }).increment(),
+        onRefused: ({ scope, period }) =>
+          metrics.counter('konstruct_budget_refusals_total', { scope, period }).increment(),
+      },
+    });
     listener.on('konstruct_changed', () => budget.invalidate());
     budget.start();
     closing.push(() => budget.stop());
@@ -396,6 +338,11 @@ export async function startApp(options: AppOptions): Promise<App> {
         // Our own gateway has woken the worker already: a second claim would find nothing.
         if (fromProcessId === null || !ownGateway.has(fromProcessId)) ours.wake();
       });
+      listener.on('konstruct_turns', (fromProcessId, payload) =>
+        ours.interrupt(fromProcessId === null ? null : Number(payload)),
+      );
+      // With a tenant or a connection its conversations are gone.
+      listener.on('konstruct_changed', () => ours.interrupt(null));
       ours.start();
       draining.push(() => ours.stop(timing.stopDeadlineMs));
     }
@@ -426,6 +373,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       });
     }
     if (redis) watchRedis(metrics, redis.snapshot);
+    watchModels(metrics, models.snapshot);
     watchProcess(metrics, {
       version: options.version,
       role: options.role,
@@ -446,16 +394,3 @@ export async function startApp(options: AppOptions): Promise<App> {
 const SOCKETS_DEADLINE_MS = 3_000;
 /** A platform waits 3 s for its ack: a database that takes longer is answered with 503 in time. */
 const ADMIT_TIMEOUTS = { connectTimeoutMs: 2_000, statementTimeoutMs: 2_500 };
-
-async function listenOn(server: FastifyInstance, host: string, port: number): Promise<string> {
-  try {
-    return await server.listen({ host, port });
-  } catch (cause) {
-    if (errorCode(cause) === 'EADDRINUSE') {
-      throw new KonstructError('port_in_use', `Port ${port} on ${host} is taken by another program.`, {
-        cause,
-      });
-    }
-    throw cause;
-  }
-}

@@ -4,8 +4,9 @@
  * Most installations need none of it: `konstruct serve` and a konstruct.yaml are enough. It is for programs that run
  * Konstruct inside themselves. The channel contract can be implemented elsewhere; `startApp` knows only Slack so far.
  */
-export type { App, AppOptions, AppTiming } from './app.ts';
+export type { App } from './app.ts';
 export { startApp } from './app.ts';
+export type { AppOptions, AppTiming } from './app-options.ts';
 export type {
   AccountRef,
   Attachment,

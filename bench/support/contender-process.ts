@@ -1,4 +1,4 @@
-import type { AppOptions } from '../../src/app.ts';
+import type { AppOptions } from '../../src/app-options.ts';
 
 /** What a contender's process is told by its first argument, as JSON. */
 export interface ContenderOptions {

@@ -33,6 +33,8 @@ declare
   outcome jsonb;
   capacity double precision;
   notice bigint;
+  -- The running turn that a message joins instead of waiting for the next one.
+  joined bigint;
 begin
   -- Locking the buckets first also makes admissions to one conversation follow each other, in every gateway: what one
   -- has stored, the next one sees.
@@ -40,7 +42,8 @@ begin
   select distinct on (e->>'bucketKey', e->>'tenantId')
     (e->>'tenantId')::uuid, e->>'bucketKey', (e->>'ratePerMinute')::double precision, clock_timestamp()
   from jsonb_array_elements(p_events) e
-  where e->>'type' = 'message'
+  -- Edits and deletions too: what overtakes its message is kept, and seen by the admission that comes after.
+  where e->>'bucketKey' is not null
   order by e->>'bucketKey', e->>'tenantId'
   on conflict (tenant_id, key) do update set key = excluded.key
   where false; -- `where false` locks the row and writes nothing
@@ -53,7 +56,8 @@ begin
       (e.value->>'channelId') collate "C" as channel_id,
       coalesce(e.value->>'conversationThreadId', known_message.thread_id) collate "C" as thread_id,
       e.value->>'messageId' as message_id, e.value->>'eventId' as event_id, e.value->>'addressed' as addressed,
-      to_timestamp((e.value->>'sentAtMs')::double precision / 1000) as sent_at, e.value as body
+      to_timestamp((e.value->>'sentAtMs')::double precision / 1000) as sent_at,
+      e.value || coalesce(early.edit, '{}') as body, early.edited_at, early.deleted_at
     from jsonb_array_elements(p_events) with ordinality as e (value, place)
     -- Edits and deletions name a message only: its conversation says in which order they are due.
     left join lateral (
@@ -64,6 +68,10 @@ begin
         and m.tenant_id = (e.value->>'tenantId')::uuid and m.connection_id = (e.value->>'connectionId')::uuid
         and m.channel_id = e.value->>'channelId' and m.external_id = e.value->>'messageId'
     ) known_message on true
+    left join early_signals early on e.value->>'type' = 'message'
+      and early.tenant_id = (e.value->>'tenantId')::uuid and early.connection_id = (e.value->>'connectionId')::uuid
+      and early.channel_id = (e.value->>'channelId') collate "C"
+      and early.external_id = (e.value->>'messageId') collate "C"
     order by connection_id, channel_id, thread_id, place
   loop
     if event.type <> 'message' then
@@ -75,26 +83,18 @@ begin
       for no key update of c;
     end if;
     if event.type = 'edit' then
-      update messages m
-      set content = event.body->>'content', mentions = event.body->'mentions', edited_at = event.sent_at
-      where m.tenant_id = event.tenant_id and m.connection_id = event.connection_id
-        and m.channel_id = event.channel_id and m.external_id = event.message_id
-        and m.direction = 'in' and m.deleted_at is null
-        and (m.edited_at is null or m.edited_at <= event.sent_at);
-      outcomes[event.place] := jsonb_build_object('outcome', case when found then 'edited' else 'unknown_message' end);
+      outcomes[event.place] := konstruct.apply_edit(event.body);
       continue;
     elsif event.type = 'deletion' then
-      -- The words go with the message; that there was one stays, so that a late copy of it is not stored again.
-      update messages m
-      set content = '', mentions = '[]', attachments = '[]', deleted_at = event.sent_at
-      where m.tenant_id = event.tenant_id and m.connection_id = event.connection_id
-        and m.channel_id = event.channel_id and m.external_id = event.message_id and m.deleted_at is null;
-      outcomes[event.place] := jsonb_build_object('outcome', case when found then 'deleted' else 'unknown_message' end);
+      outcomes[event.place] := konstruct.apply_deletion(event.body);
+      continue;
+    elsif event.deleted_at is not null then
+      outcomes[event.place] := jsonb_build_object('outcome', 'deleted'); -- before it came
       continue;
     end if;
 
     -- The conversation first: what is known of the message is then known for good.
-    select c.id, c.ready_at, c.engaged_until, c.lease_owner into conversation
+    select c.id, c.ready_at, c.engaged_until, c.lease_owner, c.muted, c.turn_id into conversation
     from conversations c
     where c.tenant_id = event.tenant_id and c.connection_id = event.connection_id
       and c.channel_id = event.channel_id and c.thread_id = event.thread_id
@@ -111,7 +111,7 @@ begin
     end if;
     if known.conversation_id <> conversation.id or known.id is not null and conversation.id is null then
       -- Read as part of another thread (the message that a thread in a DM began with).
-      select c.id, c.ready_at, c.engaged_until, c.lease_owner into conversation
+      select c.id, c.ready_at, c.engaged_until, c.lease_owner, c.muted, c.turn_id into conversation
       from conversations c
       where c.tenant_id = event.tenant_id and c.id = known.conversation_id
       for no key update;
@@ -121,9 +121,13 @@ begin
       outcomes[event.place] := jsonb_build_object('outcome', 'not_engaged');
       continue;
     end if;
-    asked := event.addressed = 'yes'
+    asked := not coalesce(conversation.muted, false) and (event.addressed = 'yes'
       or event.addressed = 'if_engaged'
-        and (conversation.ready_at is not null or coalesce(conversation.engaged_until > now(), false));
+        and (conversation.ready_at is not null or coalesce(conversation.engaged_until > now(), false)));
+    if known.id is not null and not asked then
+      outcomes[event.place] := jsonb_build_object('outcome', 'duplicate'); -- of a message in a muted thread
+      continue;
+    end if;
 
     -- Charged: paid out of the bucket that Redis keeps (src/core/admission-filter.ts).
     if asked and not coalesce((event.body->>'charged')::boolean, false) then
@@ -170,9 +174,21 @@ begin
       continue when outcomes[event.place] is not null;
     end if;
 
+    joined := null;
+    if asked and conversation.turn_id is not null and event.body->>'busyMode' in ('steer', 'interrupt') then
+      -- The agent takes in at once what comes while it works, unless it is too late for that.
+      update turns t set revision = t.revision + 1
+      where t.tenant_id = event.tenant_id and t.id = conversation.turn_id and t.status = 'running'
+        and t.cancel is null and t.revises is null
+      returning t.id into joined;
+      if found then
+        perform pg_notify('konstruct_turns', coalesce(known.conversation_id, conversation.id)::text);
+      end if;
+    end if;
+
     if known.id is not null then
       -- The plain `message` of a mention came first and was taken for context: the mention upgrades it.
-      update messages m set addressed = true, reply_thread_id = event.body->>'replyThreadId'
+      update messages m set addressed = true, reply_thread_id = event.body->>'replyThreadId', turn_id = joined
       where m.tenant_id = event.tenant_id and m.conversation_id = known.conversation_id and m.id = known.id;
       update conversations c set ready_at = coalesce(c.ready_at, now()), last_message_at = now()
       where c.tenant_id = event.tenant_id and c.id = known.conversation_id;
@@ -206,10 +222,12 @@ begin
         and c.last_message_at < now() - interval '1 hour';
     end if;
     insert into messages (tenant_id, conversation_id, connection_id, channel_id, external_id, event_id, direction,
-      sender_id, sender_name, content, mentions, attachments, channel_metadata, addressed, reply_thread_id, sent_at)
+      sender_id, sender_name, content, mentions, attachments, channel_metadata, addressed, reply_thread_id, sent_at,
+      turn_id, edited_at)
     values (event.tenant_id, conversation.id, event.connection_id, event.channel_id, event.message_id, event.event_id,
       'in', event.body->>'senderId', event.body->>'senderName', event.body->>'content', event.body->'mentions',
-      event.body->'attachments', event.body->'channelMetadata', asked, event.body->>'replyThreadId', event.sent_at)
+      event.body->'attachments', event.body->'channelMetadata', asked, event.body->>'replyThreadId', event.sent_at,
+      joined, event.edited_at)
     on conflict do nothing;
     if not found then
       outcomes[event.place] := jsonb_build_object('outcome', 'duplicate'); -- the same event id under another message id

@@ -142,7 +142,8 @@ begin
       select k.agent_id as id, n.name as tenant_name,
         jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
           'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
-          'tools', a.tools, 'limits', jsonb_build_object('maxSteps', a.max_steps, 'maxToolCalls', a.max_tool_calls,
+          'tools', a.tools, 'busyMode', a.busy_mode,
+          'limits', jsonb_build_object('maxSteps', a.max_steps, 'maxToolCalls', a.max_tool_calls,
           'maxTurnSeconds', a.max_turn_seconds, 'maxTurnUsd', a.max_turn_usd)) as agent,
         jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
           'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,
@@ -185,7 +186,7 @@ begin
     where c.tenant_id = conversation.tenant_id and c.id = conversation.id;
     return next jsonb_build_object(
       'tenantId', conversation.tenant_id, 'conversationId', conversation.id, 'turnId', turn.id, 'status', turn.status,
-      'failureCode', null, 'fresh', true, 'attempts', turn.attempts, 'fence', conversation.fence + 1,
+      'failureCode', null, 'revision', 0, 'cancel', null, 'revises', null, 'fresh', true, 'attempts', turn.attempts, 'fence', conversation.fence + 1,
       'threadUnread', conversation.thread_unread, 'channelId', conversation.channel_id,
       'threadId', conversation.thread_id, 'replyThreadId', history.reply_thread_id, 'scope', conversation.scope,
       'startedAtMs', extract(epoch from turn.started_at) * 1000, 'tenantName', agent.tenant_name,
@@ -248,11 +249,12 @@ begin
     where t.tenant_id = p.tenant_id and t.id = p.turn_id
     returning t.*, p.connection_id
   ), work as materialized (
-    select o.*, null as error_code, true as fresh from opened o
+    select o.*, null as error_code, true as fresh, 0 as revision, null as cancel, null::bigint as revises from opened o
     union all
     -- An agent that was removed meanwhile is replaced by the one that the connection names now.
     select t.tenant_id, t.id, t.conversation_id, coalesce(t.agent_id, k.agent_id), t.status, t.reply_thread_id,
-      t.attempts, t.started_at, case when t.status = 'committed' then t.error_code end, false
+      t.attempts, t.started_at, case when t.status = 'committed' then t.error_code end, false,
+      t.revision, t.cancel, t.revises
     from resumed t
     join connections k on k.tenant_id = t.tenant_id and k.id = t.connection_id
   ), leased as (
@@ -268,13 +270,15 @@ begin
   )
   select jsonb_build_object(
     'tenantId', w.tenant_id, 'conversationId', w.conversation_id, 'turnId', w.id, 'status', w.status,
-    'failureCode', w.error_code, 'fresh', w.fresh, 'attempts', w.attempts, 'fence', c.fence, 'threadUnread', c.thread_unread,
+    'failureCode', w.error_code, 'revision', w.revision, 'cancel', w.cancel, 'revises', w.revises,
+    'fresh', w.fresh, 'attempts', w.attempts, 'fence', c.fence, 'threadUnread', c.thread_unread,
     'channelId', c.channel_id, 'threadId', c.thread_id, 'replyThreadId', w.reply_thread_id, 'scope', c.scope,
     'startedAtMs', extract(epoch from w.started_at) * 1000,
     'tenantName', n.name,
     'agent', jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
       'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
-      'tools', a.tools, 'limits', jsonb_build_object('maxSteps', a.max_steps, 'maxToolCalls', a.max_tool_calls,
+      'tools', a.tools, 'busyMode', a.busy_mode,
+        'limits', jsonb_build_object('maxSteps', a.max_steps, 'maxToolCalls', a.max_tool_calls,
         'maxTurnSeconds', a.max_turn_seconds, 'maxTurnUsd', a.max_turn_usd)),
     'connection', jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
       'agentUserId', k.agent_user_id, 'settings', k.settings, 'status', k.status,

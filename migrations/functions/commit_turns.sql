@@ -1,5 +1,6 @@
 -- Records what a turn has come to: the steps, the reply and what is to be delivered. Refused (not in the result) when
--- fence or owner no longer fit: another worker has the conversation. Turns: see CommitTurn in src/core/turn.ts.
+-- fence or owner no longer fit: another worker has the conversation; or when the turn was cancelled or, if it is to be
+-- `strict`, has more to answer than the worker has read (check_turns says which). Turns: see CommitTurn in src/core/turn.ts.
 -- A placeholder that is known by now is recorded on the way. Returns per turn the ids of the new deliveries.
 create or replace function konstruct.commit_turns(p_owner text, p_turns jsonb)
   returns setof jsonb
@@ -16,8 +17,8 @@ begin
   with input as materialized (
     select i.* from jsonb_to_recordset(p_turns) as i ("tenantId" uuid, "conversationId" bigint, "turnId" bigint,
       fence bigint, "placeholderExternalId" text, steps jsonb, reply text, parts jsonb, "agentUserId" text,
-      "errorCode" text, "errorDetails" jsonb)
-  ), held as materialized (
+      "errorCode" text, "errorDetails" jsonb, revision integer, strict boolean)
+  ), locked as materialized (
     select i.*, c.connection_id, c.channel_id, t.reply_thread_id
     from input i
     join conversations c on c.tenant_id = i."tenantId" and c.id = i."conversationId"
@@ -26,20 +27,32 @@ begin
     order by c.connection_id, c.channel_id, c.thread_id
     for no key update of c
   ), turn as (
+    -- The update, and not the reading above, sees what was said of the turn while this waited for the conversation.
     update turns t
-    set status = 'committed', committed_at = clock_timestamp(), attempts = 0, error_code = h."errorCode",
-        error_details = h."errorDetails"
+    set status = 'committed', committed_at = clock_timestamp(), attempts = 0, error_code = l."errorCode",
+        error_details = l."errorDetails", answered_revision = coalesce(l.revision, t.revision)
+    from locked l
+    where t.tenant_id = l."tenantId" and t.id = l."turnId" and t.status = 'running' and t.cancel is null
+      and (l.strict is not true or t.revision = l.revision)
+    returning t.id, t.revises
+  ), held as materialized (
+    select l.*, t.revises from locked l join turn t on t.id = l."turnId"
+  ), revised as (
+    -- The answer stands where the earlier one stood, also in our own record.
+    update messages m
+    set content = h.reply, turn_id = h."turnId", edited_at = clock_timestamp()
     from held h
-    where t.tenant_id = h."tenantId" and t.id = h."turnId"
+    where m.tenant_id = h."tenantId" and m.turn_id = h.revises and m.direction = 'out' and m.deleted_at is null
+    returning m.conversation_id
   ), step as (
     insert into steps (tenant_id, turn_id, position, kind, outcome, provider, model, input_tokens, output_tokens,
-      cached_input_tokens, reasoning_tokens, detail, started_at, duration_ms)
+      cached_input_tokens, cache_write_tokens, reasoning_tokens, nano_usd, detail, started_at, duration_ms)
     select h."tenantId", h."turnId", s.position, s.kind, s.outcome, s.provider, s.model, s."inputTokens",
-      s."outputTokens", s."cachedInputTokens", s."reasoningTokens", s.detail,
+      s."outputTokens", s."cachedInputTokens", s."cacheWriteTokens", s."reasoningTokens", s."nanoUsd", s.detail,
       to_timestamp(s."startedAtMs" / 1000), s."durationMs"
     from held h, jsonb_to_recordset(h.steps) as s (position integer, kind text, outcome text, provider text, model text,
-      "inputTokens" integer, "outputTokens" integer, "cachedInputTokens" integer, "reasoningTokens" integer,
-      detail jsonb, "startedAtMs" double precision, "durationMs" integer)
+      "inputTokens" integer, "outputTokens" integer, "cachedInputTokens" integer, "cacheWriteTokens" integer,
+      "reasoningTokens" integer, "nanoUsd" bigint, detail jsonb, "startedAtMs" double precision, "durationMs" integer)
   ), message as (
     -- The first part replaces the placeholder, so its name is known and the end of the turn need not write the row again.
     insert into messages (tenant_id, conversation_id, connection_id, channel_id, external_id, direction, sender_id,
@@ -52,6 +65,7 @@ begin
         offset 0) then h."placeholderExternalId" end,
       'out', h."agentUserId", h.reply, false, h."turnId", clock_timestamp()
     from held h
+    where h.revises is null or not exists (select 1 from revised r where r.conversation_id = h."conversationId")
   ), shown as (
     update deliveries d set status = 'sent', external_id = h."placeholderExternalId", sent_at = clock_timestamp()
     from held h

@@ -81,7 +81,8 @@ begin
   ), released as (
     update conversations c
     set lease_owner = null, turn_id = null, thread_unread = false,
-        engaged_until = case when i."followMs" is null then c.engaged_until
+        engaged_until = case when c.engaged_until = '-infinity' then null -- somebody said stop while it was delivered
+                             when i."followMs" is null then c.engaged_until
                              else now() + i."followMs" * interval '1 ms' end,
         ready_at = case when exists (
           select 1 from messages m

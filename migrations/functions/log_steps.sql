@@ -25,13 +25,13 @@ begin
     for no key update of c
   ), step as (
     insert into steps as logged (tenant_id, turn_id, position, kind, outcome, provider, model, input_tokens,
-      output_tokens, cached_input_tokens, reasoning_tokens, detail, started_at, duration_ms)
+      output_tokens, cached_input_tokens, cache_write_tokens, reasoning_tokens, nano_usd, detail, started_at, duration_ms)
     select h."tenantId", h."turnId", s.position, s.kind, s.outcome, s.provider, s.model, s."inputTokens",
-      s."outputTokens", s."cachedInputTokens", s."reasoningTokens", s.detail,
+      s."outputTokens", s."cachedInputTokens", s."cacheWriteTokens", s."reasoningTokens", s."nanoUsd", s.detail,
       to_timestamp(s."startedAtMs" / 1000), s."durationMs"
     from held h, jsonb_to_recordset(h.steps) as s (position integer, kind text, outcome text, provider text, model text,
-      "inputTokens" integer, "outputTokens" integer, "cachedInputTokens" integer, "reasoningTokens" integer,
-      detail jsonb, "startedAtMs" double precision, "durationMs" integer)
+      "inputTokens" integer, "outputTokens" integer, "cachedInputTokens" integer, "cacheWriteTokens" integer,
+      "reasoningTokens" integer, "nanoUsd" bigint, detail jsonb, "startedAtMs" double precision, "durationMs" integer)
     on conflict (turn_id, position, tenant_id) do update
     set outcome = excluded.outcome, detail = excluded.detail, duration_ms = excluded.duration_ms
     where logged.outcome = 'started'

@@ -10,6 +10,8 @@ create or replace function konstruct.record_placeholders(p_placeholders jsonb)
   set enable_seqscan = off
   set random_page_cost = 1.1
 as $$
+declare
+  wanted record;
 begin
   perform set_config('synchronous_commit', 'off', true);
   with free as (
@@ -23,5 +25,26 @@ begin
   update deliveries d set status = 'sent', external_id = f."externalId", sent_at = clock_timestamp()
   from free f
   where d.tenant_id = f.tenant_id and d.id = f.id;
+
+  -- A stop or a mute that was put on a placeholder before anybody here knew its id.
+  for wanted in
+    select c.tenant_id, c.id, wish.value as wish
+    from jsonb_to_recordset(p_placeholders) as i ("tenantId" uuid, "deliveryId" bigint, "externalId" text)
+    join deliveries d on d.tenant_id = i."tenantId" and d.id = i."deliveryId"
+    join turns t on t.tenant_id = d.tenant_id and t.id = d.turn_id
+    join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
+    join early_signals e on e.tenant_id = c.tenant_id and e.connection_id = c.connection_id
+      and e.channel_id = c.channel_id and e.external_id = i."externalId" collate "C"
+    cross join lateral jsonb_array_elements(e.wishes) as wish
+  loop
+    -- Whoever holds the conversation at this moment is about to commit: then the wish came too late.
+    perform 1 from conversations c where c.tenant_id = wanted.tenant_id and c.id = wanted.id
+    for no key update skip locked;
+    if found and wanted.wish->>'type' = 'stop' then
+      perform konstruct.apply_stop(wanted.wish);
+    elsif found then
+      perform konstruct.apply_mute(wanted.wish);
+    end if;
+  end loop;
 end
 $$;

@@ -31,11 +31,14 @@ begin
     from held h
     where t.tenant_id = h."tenantId" and t.id = h."turnId"
   ), step as (
-    insert into steps (tenant_id, turn_id, position, kind, outcome, provider, model, detail, started_at, duration_ms)
-    select h."tenantId", h."turnId", s.position, s.kind, s.outcome, s.provider, s.model, s.detail,
+    insert into steps (tenant_id, turn_id, position, kind, outcome, provider, model, input_tokens, output_tokens,
+      cached_input_tokens, cache_write_tokens, reasoning_tokens, nano_usd, detail, started_at, duration_ms)
+    select h."tenantId", h."turnId", s.position, s.kind, s.outcome, s.provider, s.model, s."inputTokens",
+      s."outputTokens", s."cachedInputTokens", s."cacheWriteTokens", s."reasoningTokens", s."nanoUsd", s.detail,
       to_timestamp(s."startedAtMs" / 1000), s."durationMs"
     from held h, jsonb_to_recordset(h.steps) as s (position integer, kind text, outcome text, provider text, model text,
-      detail jsonb, "startedAtMs" double precision, "durationMs" integer)
+      "inputTokens" integer, "outputTokens" integer, "cachedInputTokens" integer, "cacheWriteTokens" integer,
+      "reasoningTokens" integer, "nanoUsd" bigint, detail jsonb, "startedAtMs" double precision, "durationMs" integer)
   ), shown as (
     update deliveries d set status = 'sent', external_id = h."placeholderExternalId", sent_at = clock_timestamp()
     from held h

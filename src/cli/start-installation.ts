@@ -1,4 +1,5 @@
-import { type App, type AppOptions, startApp } from '../app.ts';
+import { type App, startApp } from '../app.ts';
+import type { AppOptions } from '../app-options.ts';
 import { type Config, revealProviderKeys } from '../config.ts';
 import type { Log } from '../core/log.ts';
 import { migrate } from '../db/migrate.ts';

@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import { providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
-import { type Budget, type Credentials, type TurnLimits, turnLimitDefaults } from '../core/tenant.ts';
+import {
+  type Budget,
+  type BusyMode,
+  busyModes,
+  type ConnectionSettings,
+  type Credentials,
+  type TurnLimits,
+  turnLimitDefaults,
+} from '../core/tenant.ts';
 import { allowedOnly, describeIssue } from './describe-issue.ts';
 
 /**
@@ -37,6 +45,7 @@ export interface AgentSpec {
   readonly instructions: string;
   readonly route: string;
   readonly placeholder: string;
+  readonly busyMode: BusyMode;
   readonly budget: Budget;
   readonly limits: Required<TurnLimits>;
   /** `null`: all that are built in. */
@@ -53,7 +62,7 @@ export interface ConnectionSpec {
   /** `null`: as it is; a new one is enabled. */
   readonly enabled: boolean | null;
   readonly credentials: Credentials;
-  readonly settings: { readonly ratePerMinute?: number; readonly followMinutes?: number };
+  readonly settings: ConnectionSettings;
 }
 
 const slug = z
@@ -110,6 +119,7 @@ export const agentDefaults = {
   instructions: '',
   route: 'default',
   placeholder: 'Thinking…',
+  busyMode: 'queue',
   tools: null,
 } as const;
 
@@ -121,6 +131,7 @@ const agentShape = {
   instructions: text.default(agentDefaults.instructions),
   route: line.default(agentDefaults.route),
   placeholder: line.default(agentDefaults.placeholder),
+  busyMode: z.enum(busyModes).default(agentDefaults.busyMode),
   budget,
   limits: allowedOnly({
     maxSteps: number(z.number().int().min(1).max(1_000)).default(turnLimitDefaults.maxSteps),
@@ -134,6 +145,9 @@ const agentShape = {
 const settingsShape = {
   ratePerMinute: number(z.number().int().min(1).max(100_000)).exactOptional(),
   followMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
+  editWindowMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
+  onDeletion: z.enum(['keep', 'retract']).exactOptional(),
+  stopWords: z.array(z.string().trim().min(1).max(50)).max(50).exactOptional(),
 };
 
 const connectionShape = {

@@ -117,8 +117,10 @@ function exportModelKeys({ tenant: { slug }, modelKeys }: TenantState, cipher: C
 }
 
 function exportAgent({ slug, name, budget, limits, tools, ...agent }: BudgetedAgent) {
-  const { role, persona, instructions, route, placeholder } = agent;
-  const texts = Object.entries(without({ role, persona, instructions, route, placeholder }, agentDefaults));
+  const { role, persona, instructions, route, placeholder, busyMode } = agent;
+  const texts = Object.entries(
+    without({ role, persona, instructions, route, placeholder, busyMode }, agentDefaults),
+  );
   return {
     slug,
     name: escapeVariables(name),

@@ -177,6 +177,10 @@ tenants:
     expect(replace('botToken: x', 'botoken: x')).toHaveLength(1);
     expect(replace('botToken: x', '')[0]).toContain('credentials.botToken is missing');
     expect(replace('appId: A1', 'settings: { ratePerMinute: 0 }')[0]).toContain('must be at least 1');
+    expect(replace('appId: A1', 'settings: { onDeletion: remove }')[0]).toContain('settings.onDeletion');
+    expect(replace('appId: A1', 'settings: { editWindowMinutes: -1 }')[0]).toContain('must be at least 0');
+    expect(replace('appId: A1', 'settings: { stopWords: [1] }')[0]).toContain('settings.stopWords[0]');
+    expect(replace('name: Ada', 'name: Ada, busyMode: steeer')[0]).toContain('busyMode');
   });
 
   it('finds one workspace connected twice, in whichever tenants', () => {

@@ -212,9 +212,9 @@ function flatTenant(tenant: Omit<BudgetedTenant, 'id' | 'slug'>) {
 
 /** Without what a file says nothing about. */
 function flatAgent(agent: Omit<AgentSpec, 'tools'> & Pick<Agent, 'tools'>) {
-  const { slug, name, role, persona, instructions, route, placeholder, budget, limits } = agent;
+  const { slug, name, role, persona, instructions, route, placeholder, busyMode, budget, limits } = agent;
   const tools = agent.tools == null ? null : agent.tools.join(', ');
-  const texts = { slug, name, role, persona, instructions, route, placeholder, tools };
+  const texts = { slug, name, role, persona, instructions, route, placeholder, busyMode, tools };
   return { ...texts, ...flat('budget', budget), ...flat('limits', limits) };
 }
 
@@ -232,6 +232,9 @@ function flatConnection(
     enabled: status === 'active',
     'settings.ratePerMinute': settings.ratePerMinute ?? null,
     'settings.followMinutes': settings.followMinutes ?? null,
+    'settings.editWindowMinutes': settings.editWindowMinutes ?? null,
+    'settings.onDeletion': settings.onDeletion ?? null,
+    'settings.stopWords': settings.stopWords?.join(', ') ?? null,
   };
 }
 

@@ -30,6 +30,9 @@ export interface Channel {
   /** Replaces the text of a message sent earlier. */
   edit(access: ConnectionAccess, message: OutboundEdit, signal: AbortSignal): Promise<void>;
 
+  /** Takes a message sent earlier away; one that is not there any more counts as taken away. */
+  remove(access: ConnectionAccess, message: OutboundRemoval, signal: AbortSignal): Promise<void>;
+
   /** Tells one person something that the others in the channel do not see; in a DM an ordinary message. */
   postPrivately(access: ConnectionAccess, message: PrivateMessage, signal: AbortSignal): Promise<void>;
 
@@ -49,6 +52,9 @@ export interface Channel {
     signal: AbortSignal,
   ): Promise<PostedMessage | null>;
 
+  /** Whether a user is a person and not another bot, cached; `null` when the platform does not tell. */
+  isPerson(access: ConnectionAccess, externalId: string, signal: AbortSignal): Promise<boolean | null>;
+
   /** Display name of a person, cached; `null` when the platform does not tell. */
   personName(access: ConnectionAccess, externalId: string, signal: AbortSignal): Promise<string | null>;
 
@@ -58,6 +64,8 @@ export interface Channel {
 
 export interface ChannelCapabilities {
   readonly edit: boolean;
+  /** Whether a message of ours can be taken away; otherwise it is edited into a sentence that says so. */
+  readonly remove: boolean;
   readonly threads: boolean;
   /** Whether a message can be found again by its marker; without it an unknown outcome is not sent again. */
   readonly findByMarker: boolean;
@@ -94,7 +102,13 @@ interface EventBase {
   readonly eventId: string | null;
 }
 
-export type ChannelEvent = MessageEvent | EditEvent | DeletionEvent | UninstallEvent | IgnoredEvent;
+export type ChannelEvent =
+  | MessageEvent
+  | EditEvent
+  | DeletionEvent
+  | ReactionEvent
+  | UninstallEvent
+  | IgnoredEvent;
 
 export interface MessageEvent extends EventBase {
   readonly type: 'message';
@@ -136,6 +150,9 @@ export interface EditEvent extends EventBase {
   readonly type: 'edit';
   readonly channelId: string;
   readonly messageId: string;
+  /** As in `MessageEvent`. */
+  readonly threadId: string | null;
+  readonly scope: 'direct' | 'group' | 'channel';
   readonly text: string;
   readonly mentions: readonly Mention[];
   readonly editedAtMs: number;
@@ -146,6 +163,19 @@ export interface DeletionEvent extends EventBase {
   readonly channelId: string;
   readonly messageId: string;
   readonly deletedAtMs: number;
+}
+
+/** Somebody put an emoji on a message, or took it off. */
+export interface ReactionEvent extends EventBase {
+  readonly type: 'reaction';
+  readonly channelId: string;
+  /** The message that carries it, whoever wrote that. */
+  readonly messageId: string;
+  readonly senderId: string;
+  /** As Unicode, without skin tone: `🛑`. */
+  readonly emoji: string;
+  readonly present: boolean;
+  readonly reactedAtMs: number;
 }
 
 export interface UninstallEvent extends EventBase {
@@ -189,6 +219,13 @@ export interface OutboundMessage {
 }
 
 export interface OutboundEdit extends OutboundMessage {
+  readonly messageId: string;
+}
+
+export interface OutboundRemoval {
+  /** As in `OutboundMessage`. */
+  readonly mayStillSend?: () => boolean;
+  readonly target: ThreadTarget;
   readonly messageId: string;
 }
 

@@ -1,5 +1,5 @@
 import type { AccountRef } from './channel.ts';
-import type { Connection } from './tenant.ts';
+import type { BusyMode, Connection } from './tenant.ts';
 
 /** A connection as the gateway and the router need it: with its credentials, still encrypted. */
 export interface ResolvedConnection extends Connection {
@@ -7,6 +7,8 @@ export interface ResolvedConnection extends Connection {
   readonly credentials: string;
   /** Whether requests for it are signed with a secret of its own. */
   readonly ownSigningSecret: boolean;
+  /** Of the agent that answers. */
+  readonly busyMode: BusyMode;
 }
 
 /** Finds the connection, and with it the tenant, that an event belongs to. `null`: we do not know the installation. */

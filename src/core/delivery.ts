@@ -30,6 +30,16 @@ export interface Delivery {
     placeholder: Placeholder,
     signal: AbortSignal,
   ): Promise<DeliveryProgress>;
+  /**
+   * Ends what stands in the thread without an answer: a sentence in its place or, with `null`, nothing. Never throws:
+   * returns what stopped it, `null` when it is done.
+   */
+  withdraw(
+    turn: ClaimedTurn,
+    placeholder: Placeholder,
+    sentence: string | null,
+    signal: AbortSignal,
+  ): Promise<unknown>;
   /** Cuts a reply into parts that the platform takes. */
   split(turn: ClaimedTurn, reply: string): readonly string[];
   /** Reads the thread; `null` when the platform does not let us. */

@@ -133,6 +133,12 @@ export const errorTable = {
     meaning: 'Every model of the route refused the request for a reason that a retry does not change.',
     remedy: 'Run `konstruct doctor`; check the model names, keys and account of the route.',
   },
+  turn_interrupted: {
+    status: 409,
+    retryable: false,
+    meaning: 'The turn was stopped, has lost its messages or began anew while the agent worked on it.',
+    remedy: 'Nothing: people in the thread wanted it so.',
+  },
   budget_exhausted: {
     status: 402,
     retryable: false,

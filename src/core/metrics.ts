@@ -71,6 +71,30 @@ export const metricTable = {
     'model',
     'kind',
   ]),
+  konstruct_model_circuits_open: gauge(
+    'Circuits to a model that are open or half open: one per address and key.',
+    ['provider', 'model'],
+  ),
+  konstruct_model_keys_set_aside: gauge(
+    'Model keys that are left alone: dead, refused by the provider; limited, at its rate limit.',
+    ['provider', 'state'],
+  ),
+  konstruct_model_calls: gauge('Calls to providers with a limit of ours, running and waiting.', [
+    'provider',
+    'state',
+  ]),
+  konstruct_model_cost_usd_total: counter(
+    'What settled calls to models cost, in US dollars, where the price is known.',
+    ['provider', 'model'],
+  ),
+  konstruct_budget_thresholds_total: counter(
+    'Budgets of which 80 % were spent, once per budget and period.',
+    ['scope', 'period'],
+  ),
+  konstruct_budget_refusals_total: counter(
+    'Model calls that were not made because a budget did not allow their worst case.',
+    ['scope', 'period'],
+  ),
   konstruct_database_connections: gauge('Connections of a pool to PostgreSQL, busy and idle.', [
     'pool',
     'state',

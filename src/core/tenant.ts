@@ -29,6 +29,7 @@ export interface Agent {
   readonly route: string;
   /** What stands in the thread while the agent works. */
   readonly placeholder: string;
+  readonly busyMode: BusyMode;
   /** Names of the tools it may use; absent or `null`: all that are built in. */
   readonly tools?: readonly string[] | null;
   readonly limits?: TurnLimits;
@@ -54,15 +55,34 @@ export const turnLimitDefaults = {
   maxTurnUsd: null,
 } as const satisfies Required<TurnLimits>;
 
+/**
+ * What happens to messages that come in while the agent works: they wait for its next turn, join the turn between two
+ * of its steps, or make it begin anew with all of them.
+ */
+export type BusyMode = 'queue' | 'steer' | 'interrupt';
+export const busyModes = ['queue', 'steer', 'interrupt'] as const satisfies readonly BusyMode[];
+
 /** Per-connection settings; absent values take the defaults of `connectionDefaults`. */
 export interface ConnectionSettings {
   /** Accepted messages per minute and burst size. */
   readonly ratePerMinute?: number;
   /** How long the agent follows a thread after its last reply. */
   readonly followMinutes?: number;
+  /** How long after the answer an edit of the question makes the agent look again; 0: never. */
+  readonly editWindowMinutes?: number;
+  /** Whether an answer goes when all that it answers was deleted. */
+  readonly onDeletion?: 'keep' | 'retract';
+  /** Messages that consist of one of these and nothing else stop the agent. */
+  readonly stopWords?: readonly string[];
 }
 
-export const connectionDefaults = { ratePerMinute: 30, followMinutes: 30 } as const;
+export const connectionDefaults = {
+  ratePerMinute: 30,
+  followMinutes: 30,
+  editWindowMinutes: 10,
+  onDeletion: 'keep',
+  stopWords: ['stop', 'stopp', 'arrêt', 'arrête', 'para', 'detente', 'fermati', 'стоп', '停止', 'ストップ'],
+} as const;
 
 /** One installed bot on one platform for one tenant. Credentials are held encrypted, see `core/cipher.ts`. */
 export interface Connection {

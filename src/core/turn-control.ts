@@ -1,5 +1,4 @@
 import type { ModelMessage } from './model.ts';
-import type { ClaimedTurn } from './turn.ts';
 
 /**
  * Steers one turn while it runs. Each answer of the loop between model and tools passes here, so this is where messages
@@ -14,9 +13,6 @@ export interface TurnControl {
    */
   callSignal(): AbortSignal;
 }
-
-/** Makes the control of a turn when its work begins. */
-export type OpenTurnControl = (turn: ClaimedTurn) => TurnControl;
 
 const never = new AbortController().signal;
 

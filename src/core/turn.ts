@@ -16,6 +16,12 @@ export interface ClaimedTurn {
   readonly fresh: boolean;
   /** Why a committed answer is an apology; `null`: it is none. */
   readonly failureCode: string | null;
+  /** Of what the turn has to answer, as it was read; grows with every edit and every message that joins it. */
+  readonly revision: number;
+  /** Set when nothing is left to be done but to say so, see `TurnCancellation`. */
+  readonly cancel: TurnCancellation | null;
+  /** The turn whose answer this one replaces where it stands; `null`: none. */
+  readonly revises: number | null;
   /** Failed attempts before this one. */
   readonly attempts: number;
   /** Proof of the lease: a commit with an older number is refused. */
@@ -50,6 +56,20 @@ export interface LoggedStep {
   readonly outcome: string;
   readonly detail: Readonly<Record<string, unknown>>;
   readonly durationMs: number;
+}
+
+/**
+ * Why a turn ends without an answer: somebody said stop, its messages were deleted, its thread was muted, or its
+ * messages were deleted after an earlier turn had answered them (that answer goes).
+ */
+export type TurnCancellation = 'stopped' | 'deleted' | 'muted' | 'retract';
+
+/** What became of a turn while a worker held it. */
+export interface TurnState {
+  /** `gone`: deleted, with its connection or tenant; `lost`: another worker has it. */
+  readonly state: 'held' | 'lost' | 'gone';
+  readonly cancel: TurnCancellation | null;
+  readonly revision: number;
 }
 
 /** What sending needs of a connection; the credentials are encrypted (base64 envelope) until they are used. */
@@ -111,10 +131,14 @@ export interface Step {
   readonly outcome: string;
   readonly provider: string | null;
   readonly model: string | null;
+  /** Tokens and cost of all calls of the step, those that failed or lost a race included. */
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
   readonly cachedInputTokens: number | null;
+  readonly cacheWriteTokens: number | null;
   readonly reasoningTokens: number | null;
+  /** In 1e-9 US dollars. */
+  readonly nanoUsd: number | null;
   readonly detail: Readonly<Record<string, unknown>>;
   readonly startedAtMs: number;
   readonly durationMs: number;
@@ -135,6 +159,10 @@ export interface CommitTurn extends TurnKey {
   readonly agentUserId: string;
   readonly errorCode: string | null;
   readonly errorDetails: Readonly<Record<string, unknown>> | null;
+  /** The revision that this answers. */
+  readonly revision: number;
+  /** Refuse the answer when there is more to answer by now. */
+  readonly strict: boolean;
 }
 
 /** The end of a turn. */
@@ -167,6 +195,12 @@ export interface TurnLedger {
   commit(turn: CommitTurn): Promise<{ readonly deliveryIds: readonly number[] } | null>;
   finish(turn: FinishTurn): Promise<boolean>;
   retry(turn: RetryTurn): Promise<boolean>;
+  /** What a turn has to answer by now, and of which revision that is; `null`: the lease was lost. */
+  readMessages(
+    turn: TurnKey,
+  ): Promise<{ readonly revision: number; readonly messages: readonly TurnMessage[] } | null>;
+  /** What became of turns that this worker holds, in order. */
+  check(turns: readonly TurnKey[]): Promise<readonly TurnState[]>;
   recordPlaceholder(turn: ClaimedTurn, deliveryId: number, externalId: string): Promise<void>;
   /** That the thread says there will be no answer, and in which message. */
   recordApology(turn: TurnKey, externalId: string): Promise<boolean>;

@@ -3,7 +3,11 @@ import pg from 'pg';
 import type { Log } from '../core/log.ts';
 import { errorCode } from './pool.ts';
 
-export type NotificationChannel = 'konstruct_ready' | 'konstruct_changed' | 'konstruct_begun';
+export type NotificationChannel =
+  | 'konstruct_ready'
+  | 'konstruct_changed'
+  | 'konstruct_turns'
+  | 'konstruct_begun';
 
 export interface DatabaseListener {
   /**
@@ -19,7 +23,7 @@ export interface DatabaseListener {
   stop(): Promise<void>;
 }
 
-const CHANNELS: readonly NotificationChannel[] = ['konstruct_ready', 'konstruct_changed'];
+const CHANNELS: readonly NotificationChannel[] = ['konstruct_ready', 'konstruct_changed', 'konstruct_turns'];
 type Listener = Parameters<DatabaseListener['on']>[1];
 const RECONNECT_MS = 500;
 const PROBE_MS = 10_000;

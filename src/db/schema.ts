@@ -1,6 +1,6 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Route, RouteEntry } from '../core/model.ts';
-import type { ConnectionSettings } from '../core/tenant.ts';
+import type { BusyMode, ConnectionSettings } from '../core/tenant.ts';
 
 /** The tables the stores use, as Kysely sees them; the truth is in `migrations/`. */
 export interface Database {
@@ -44,6 +44,7 @@ export interface AgentsTable {
   instructions: string;
   route: string;
   placeholder: string;
+  busy_mode: Generated<BusyMode>;
   tools: string[] | null;
   budget_daily_usd: NullableNumber;
   budget_monthly_usd: NullableNumber;

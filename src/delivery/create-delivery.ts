@@ -17,6 +17,8 @@ export interface DeliveryOptions {
 }
 
 const CLOCK_MARGIN_MS = 60_000;
+/** Where a platform cannot take a message away. */
+const REMOVED = '(removed)';
 
 /**
  * Sends what turns have to say. A send whose outcome is unknown is never simply repeated: first the platform is asked
@@ -75,8 +77,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
-  /** Puts the first part where the placeholder stands. Returns the id of the message that holds it now. */
-  async function deliverFirst(
+  /** Puts a part where the placeholder, or that part of an earlier answer, stands. Returns the id of its message. */
+  async function deliverInPlace(
     turn: ClaimedTurn,
     part: AnswerPart,
     shown: Placeholder,
@@ -85,11 +87,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const channel = channelOf(turn);
     const access = accessOf(turn);
     const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
-    let messageId = shown.state === 'shown' ? shown.messageId : null;
-    if (shown.state === 'unknown') {
-      const found = await channel.findByMarker(access, target, markerOf(turn, shown.deliveryId), signal);
-      messageId = found?.messageId ?? null;
-    }
+    const messageId = await standing(turn, shown, signal);
     if (messageId !== null) {
       try {
         // Editing twice to the same text does no harm, so no look-up is needed before a repeated edit.
@@ -106,6 +104,55 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       }
     }
     return post(turn, part, signal);
+  }
+
+  /** The message that stands there, if any does. */
+  async function standing(
+    turn: ClaimedTurn,
+    shown: Placeholder,
+    signal: AbortSignal,
+  ): Promise<string | null> {
+    if (shown.state !== 'unknown') return shown.state === 'shown' ? shown.messageId : null;
+    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const marker = markerOf(turn, shown.deliveryId);
+    return (await channelOf(turn).findByMarker(accessOf(turn), target, marker, signal))?.messageId ?? null;
+  }
+
+  async function take(turn: ClaimedTurn, messageId: string, signal: AbortSignal): Promise<void> {
+    const channel = channelOf(turn);
+    if (!channel.capabilities.remove) return replace(turn, messageId, REMOVED, signal);
+    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    await channel.remove(
+      accessOf(turn),
+      { target, messageId, mayStillSend: () => options.isHeld(turn) },
+      signal,
+    );
+  }
+
+  /** Puts a sentence where a message stands; one that is gone needs none. */
+  async function replace(
+    turn: ClaimedTurn,
+    messageId: string,
+    sentence: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const deliveryId = turn.placeholderId ?? turn.deliveries[0]?.id ?? 0;
+    try {
+      await channelOf(turn).edit(
+        accessOf(turn),
+        {
+          target,
+          messageId,
+          markdown: sentence,
+          marker: markerOf(turn, deliveryId),
+          mayStillSend: () => options.isHeld(turn),
+        },
+        signal,
+      );
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
   }
 
   async function post(turn: ClaimedTurn, part: AnswerPart, signal: AbortSignal): Promise<string> {
@@ -148,15 +195,39 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       for (const [index, part] of answer.parts.entries()) {
         if (part.state === 'sent') continue;
         try {
+          const earlier = index === 0 ? shown : furtherParts(turn)[index - 1];
           externalIds[index] =
-            index === 0 ? await deliverFirst(turn, part, shown, signal) : await post(turn, part, signal);
+            earlier === undefined
+              ? await post(turn, part, signal)
+              : await deliverInPlace(turn, part, earlier, signal);
           count(turn, 'answer', 'sent');
         } catch (error) {
           count(turn, 'answer', outcomeOf(error));
           return { externalIds, error };
         }
       }
+      try {
+        // An answer that replaces a longer one: the rest of that goes.
+        for (const { messageId } of furtherParts(turn).slice(answer.parts.length - 1))
+          await take(turn, messageId, signal);
+      } catch (error) {
+        const { tenantId, turnId } = turn;
+        options.log.warn('answer.rest_left_standing', { tenantId, turnId, error });
+        // The answer itself is there: what the platform will never take away does not make it undelivered.
+        if (!isKonstructError(error, 'platform_rejected')) return { externalIds, error };
+      }
       return { externalIds, error: null };
+    },
+    async withdraw(turn, shown, sentence, signal) {
+      try {
+        const messageId = await standing(turn, shown, signal);
+        if (messageId !== null && sentence === null) await take(turn, messageId, signal);
+        if (messageId !== null && sentence !== null) await replace(turn, messageId, sentence, signal);
+        for (const part of furtherParts(turn)) await take(turn, part.messageId, signal);
+        return null;
+      } catch (error) {
+        return error;
+      }
     },
     split: (turn, reply) => channelOf(turn).split(reply),
     readThread: (turn, limit, signal) =>
@@ -168,6 +239,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       ),
     personName: (turn, personId, signal) => channelOf(turn).personName(accessOf(turn), personId, signal),
   };
+}
+
+/** What stands of a longer answer that this turn replaces or takes back, beside its first message. */
+function furtherParts({ deliveries }: ClaimedTurn): readonly { state: 'shown'; messageId: string }[] {
+  return deliveries
+    .filter(({ kind, position, externalId }) => kind === 'placeholder' && position > 0 && externalId !== null)
+    .map(({ externalId }) => ({ state: 'shown', messageId: externalId ?? '' }));
 }
 
 /** `unknown`: it may stand there; `withheld`: not even tried, because somebody else has the turn or the worker stops. */

@@ -12,11 +12,15 @@ export function countAttempt(metrics: Metrics, attempt: ModelAttempt, usage: Mod
   if (!notCalled.has(outcome)) {
     metrics.histogram('konstruct_model_attempt_seconds', { provider, model }).observe(durationMs / 1_000);
   }
+  const { nanoUsd } = attempt.cost ?? {};
+  if (nanoUsd != null)
+    metrics.counter('konstruct_model_cost_usd_total', { provider, model }).increment(nanoUsd / 1e9);
   if (usage === null) return;
   const tokens = {
     input: usage.inputTokens,
     output: usage.outputTokens,
     cached_input: usage.cachedInputTokens,
+    cache_write: usage.cacheWriteTokens,
     reasoning: usage.reasoningTokens,
   };
   for (const [kind, count] of Object.entries(tokens)) {

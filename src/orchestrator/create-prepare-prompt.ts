@@ -103,6 +103,8 @@ function mergeThread(turn: ClaimedTurn, thread: readonly ThreadMessage[]): reado
   const recorded = turn.messages
     .filter((message) => message.ofTurn || message.turnId !== null || !message.addressed)
     .filter((message) => !isForLater(message))
+    // What is replaced is read as if it had never been said.
+    .filter(({ direction, turnId }) => direction === 'in' || turnId === null || turnId !== turn.revises)
     .map(
       (message): Line => ({
         externalId: message.externalId,

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
-import type { ModelMessage, ModelPool, ModelResult } from '../core/model.ts';
+import type { ModelMessage, ModelPool, Spender } from '../core/model.ts';
 import type { Tool } from '../core/tool.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import type { TurnControl } from '../core/turn-control.ts';
@@ -53,9 +53,6 @@ export function createRunSteps(
   const { models, clock, journeys } = options;
 
   return async (turn, surroundings) => {
-    if (!turn.messages.some(({ ofTurn, direction }) => ofTurn && direction === 'in')) {
-      return { ok: true, result: null, limit: null, steps: [] }; // deleted while the turn waited for another attempt
-    }
     const startedAtMs = clock();
     const transcript = readTranscript(turn);
     const steps: Step[] = [];
@@ -119,6 +116,8 @@ export function createRunSteps(
           models.generate({
             tenantId: turn.tenantId,
             route: turn.agent.route,
+            spender: spenderOf(turn),
+            cacheKey: `${turn.tenantId}:${turn.conversationId}`,
             system: prompt.system,
             messages: [...prompt.messages, ...withNote(transcript.messages, limit)],
             // Named in the last call too: some providers refuse results of tools that they are not told of.
@@ -162,6 +161,16 @@ export function createRunSteps(
   }
 }
 
+/** The agent, and the person whose message is the last of those that the turn answers. */
+function spenderOf({ agent, connection, messages, turnId }: ClaimedTurn): Spender {
+  const asked = messages.findLast(({ ofTurn, direction }) => ofTurn && direction === 'in');
+  return {
+    agentId: agent.id,
+    personId: asked === undefined ? null : `${connection.id}:${asked.senderId}`,
+    turnId,
+  };
+}
+
 function toSpec({ name, description, inputSchema }: Tool) {
   return { name, description, inputSchema };
 }
@@ -178,6 +187,5 @@ function withNote(messages: readonly ModelMessage[], limit: string | null): read
 }
 
 function modelOf(outcome: ModelOutcome): string | undefined {
-  const result: ModelResult | null = outcome.ok ? outcome.result : null;
-  return result === null ? undefined : `${result.provider} ${result.model}`;
+  return outcome.ok ? `${outcome.result.provider} ${outcome.result.model}` : undefined;
 }

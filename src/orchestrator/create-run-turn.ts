@@ -2,17 +2,19 @@ import type { Answer, AnswerPart, DeliveryProgress, Placeholder } from '../core/
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import { noMetrics } from '../core/metrics.ts';
 import { connectionDefaults } from '../core/tenant.ts';
-import type { ClaimedTurn } from '../core/turn.ts';
-import { noTurnControl, type OpenTurnControl } from '../core/turn-control.ts';
+import type { ClaimedTurn, Step } from '../core/turn.ts';
 import { createRunSteps, type RunStepsOptions } from './create-run-steps.ts';
 import { createShowTools, createTakeEdit } from './create-show-tools.ts';
+import { createTurnControl } from './create-turn-control.ts';
 import { createTurnEnding, type TurnEndingOptions } from './create-turn-ending.ts';
+import { createTurnInterruption } from './create-turn-interruption.ts';
 import { describeFailure } from './describe-failure.ts';
 import { markTurn } from './mark-turn.ts';
 import { createStepLog } from './step-log.ts';
 import {
   codeOf,
   earlierPlaceholder,
+  interruptedStep,
   type ModelOutcome,
   pauseOf,
   readyAtMs,
@@ -21,10 +23,7 @@ import {
   turnKey,
 } from './turn-outcome.ts';
 
-export interface RunTurnOptions extends TurnEndingOptions, RunStepsOptions {
-  /** What joins or interrupts a turn while it runs; absent: nothing does. */
-  readonly openControl?: OpenTurnControl;
-}
+export interface RunTurnOptions extends TurnEndingOptions, RunStepsOptions {}
 
 /** A model that wants a longer pause than this is as good as away: nobody looks at "Thinking…" for an hour. */
 const MAX_MODEL_PAUSE_MS = 120_000;
@@ -37,16 +36,22 @@ const RECORD_PLACEHOLDER_AFTER_MS = 150;
  */
 export function createRunTurn(
   options: RunTurnOptions,
-): (turn: ClaimedTurn, signal: AbortSignal) => Promise<void> {
+): (turn: ClaimedTurn, signal: AbortSignal, interrupted: AbortSignal) => Promise<void> {
   const { ledger, delivery, journeys, log, metrics = noMetrics } = options;
   const untilPlaceholder = metrics.histogram('konstruct_turn_placeholder_seconds', {});
   const untilAnswer = metrics.histogram('konstruct_turn_answer_seconds', {});
   const ending = createTurnEnding(options);
   const runSteps = createRunSteps(options);
+  const interruption = createTurnInterruption(options, ending);
   const takeEdit = createTakeEdit(options.clock);
 
-  return async (turn, signal) => {
+  return async (turn, signal, interrupted) => {
     markTurn(journeys, turn, 'claimed', turn.startedAtMs);
+    if (turn.cancel !== null && turn.status === 'running') {
+      const { cancel } = turn;
+      await guarded(turn, signal, () => interruption.cancel(turn, cancel, earlierPlaceholder(turn), signal));
+      return;
+    }
     if (turn.connection.status === 'disabled') {
       await ending.giveUp(
         turn,
@@ -67,18 +72,28 @@ export function createRunTurn(
       );
       return;
     }
+    await guarded(turn, signal, () =>
+      turn.status === 'committed' ? deliverCommitted(turn, signal) : answer(turn, signal, interrupted),
+    );
+  };
+
+  async function guarded(turn: ClaimedTurn, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
     try {
-      if (turn.status === 'committed') await deliverCommitted(turn, signal);
-      else await answer(turn, signal);
+      await work();
     } catch (error) {
       await ending.recover(turn, error, signal, { state: 'absent' }); // an answer that was sent stays as it is
     }
-  };
+  }
 
-  async function answer(turn: ClaimedTurn, signal: AbortSignal): Promise<void> {
+  async function answer(turn: ClaimedTurn, signal: AbortSignal, interrupted: AbortSignal): Promise<void> {
+    if (!turn.messages.some(({ ofTurn, direction }) => ofTurn && direction === 'in')) {
+      await interruption.cancel(turn, 'deleted', earlierPlaceholder(turn), signal); // while nobody had it
+      return;
+    }
     const startedAtMs = options.clock();
     const stopped = new AbortController();
     const turnSignal = AbortSignal.any([signal, stopped.signal]);
+    // Not cut short by an interruption: a placeholder of unknown fate would have to be looked for.
     const showing = delivery.placeholder(turn, turnSignal).then(
       (placeholder) => {
         if (placeholder.state === 'shown') {
@@ -100,13 +115,15 @@ export function createRunTurn(
       takeEdit,
       placeholder: showing.then(({ placeholder }) => placeholder),
     });
+    const control = createTurnControl({ ...options, turn, signal: turnSignal, interrupted });
     const outcome = await runSteps(turn, {
       stepLog: createStepLog({
         write: (steps) => ending.patiently(signal, () => ledger.logSteps({ ...turnKey(turn), steps })),
         onFailure: (error) => stopped.abort(error), // what cannot be logged would be done again
       }),
-      control: options.openControl?.(turn) ?? noTurnControl,
-      show: tools.show,
+      control,
+      // Where an earlier answer stands, nothing is shown in its place.
+      show: turn.revises === null ? tools.show : () => () => {},
       signal: turnSignal,
     });
     clearTimeout(recording);
@@ -116,13 +133,18 @@ export function createRunTurn(
       await ending.giveUp(turn, shown.error, signal);
       return;
     }
+    if (interrupted.aborted && !signal.aborted) {
+      const steps = outcome.steps.map(interruptedStep);
+      await settleOrRecover(turn, steps, shown.placeholder, signal);
+      return;
+    }
     if (!outcome.ok && isKonstructError(outcome.error, 'lease_lost')) {
       await ending.recover(turn, outcome.error, signal, shown.placeholder);
       return;
     }
     let parts: readonly AnswerPart[] | null;
     try {
-      parts = await conclude(turn, outcome, shown.placeholder, signal);
+      parts = await conclude(turn, outcome, control.revision, shown.placeholder, signal);
     } catch (error) {
       await ending.recover(turn, error, signal, shown.placeholder);
       return;
@@ -132,10 +154,24 @@ export function createRunTurn(
     await deliver(turn, { parts }, shown.placeholder, signal, failureCode);
   }
 
+  async function settleOrRecover(
+    turn: ClaimedTurn,
+    steps: readonly Step[],
+    placeholder: Placeholder,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      await interruption.settle(turn, { steps, placeholder }, signal);
+    } catch (error) {
+      await ending.recover(turn, error, signal, placeholder);
+    }
+  }
+
   /** Writes down what the model's work has come to: what is to be sent now, or `null` when the turn was put back. */
   async function conclude(
     turn: ClaimedTurn,
     outcome: ModelOutcome,
+    revision: number,
     placeholder: Placeholder,
     signal: AbortSignal,
   ): Promise<readonly AnswerPart[] | null> {
@@ -161,6 +197,11 @@ export function createRunTurn(
         return null;
       }
       log.error('turn.model_failed', { ...turnIds(turn), attempts: turn.attempts + 1, error: outcome.error });
+      if (turn.revises !== null) {
+        // The earlier answer says more than an apology in its place would.
+        await ending.giveUp(turn, outcome.error, signal, { state: 'absent' });
+        return null;
+      }
     }
     const reply = outcome.ok
       ? replyText(outcome.result, outcome.limit)
@@ -176,9 +217,14 @@ export function createRunTurn(
         agentUserId: turn.connection.agentUserId,
         errorCode: outcome.ok ? null : codeOf(outcome.error),
         errorDetails: outcome.ok || !isKonstructError(outcome.error) ? null : outcome.error.details,
+        revision,
+        strict: turn.agent.busyMode !== 'queue',
       }),
     );
-    if (!committed) throw new KonstructError('lease_lost');
+    if (!committed) {
+      await interruption.settle(turn, { steps: outcome.steps, placeholder }, signal);
+      return null;
+    }
     markTurn(journeys, turn, 'committed', options.clock());
     return parts.map(
       (content, index): AnswerPart => ({

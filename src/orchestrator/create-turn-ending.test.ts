@@ -13,6 +13,7 @@ const turn = {
   placeholderId: 5,
   deliveries: [],
   messages: [],
+  revises: null,
   connection: { externalId: 'T1' },
 } as unknown as ClaimedTurn;
 

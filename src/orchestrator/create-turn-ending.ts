@@ -139,7 +139,7 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     error: unknown,
     signal: AbortSignal,
   ): Promise<'done' | 'interrupted'> {
-    if (placeholder.state === 'absent') return 'done';
+    if (placeholder.state === 'absent' || turn.revises !== null) return 'done'; // an earlier answer stays
     const first = turn.deliveries.find(({ kind, position }) => kind === 'answer' && position === 0);
     const placeholderId =
       turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;

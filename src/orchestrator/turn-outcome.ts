@@ -10,19 +10,17 @@ export function codeOf(error: unknown): string {
 
 /** How the work on a turn ended, with the steps that its log does not have yet. */
 export type ModelOutcome =
-  /** `result` is `null` when nothing was left to ask; `limit` says in words what ended the work early. */
+  /** `limit` says in words what ended the work early. */
   | {
       readonly ok: true;
-      readonly result: ModelResult | null;
+      readonly result: ModelResult;
       readonly limit: string | null;
       readonly steps: readonly Step[];
     }
   | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };
 
-/** What is said in the thread for what the model returned; `null`: nothing was left to ask. */
-export function replyText(result: ModelResult | null, limit: string | null): string {
-  if (result === null) return 'The message was deleted before I could answer it.';
-  const { finish, text } = result;
+/** What is said in the thread for what the model returned. */
+export function replyText({ finish, text }: ModelResult, limit: string | null): string {
   if (finish === 'refused')
     return text.trim() || 'My model declined to answer that. Could you put it differently?';
   if (finish === 'length')
@@ -32,12 +30,28 @@ export function replyText(result: ModelResult | null, limit: string | null): str
   return text.trim();
 }
 
+/** What calls used and cost together; `null` where none of them says. */
+function spentBy(attempts: readonly ModelAttempt[]) {
+  const sum = (value: (attempt: ModelAttempt) => number | null | undefined): number | null => {
+    const known = attempts.map(value).filter((number) => number != null);
+    return known.length === 0 ? null : known.reduce((total, number) => total + number, 0);
+  };
+  return {
+    inputTokens: sum(({ usage }) => usage?.inputTokens),
+    outputTokens: sum(({ usage }) => usage?.outputTokens),
+    cachedInputTokens: sum(({ usage }) => usage?.cachedInputTokens),
+    cacheWriteTokens: sum(({ usage }) => usage?.cacheWriteTokens),
+    reasoningTokens: sum(({ usage }) => usage?.reasoningTokens),
+    nanoUsd: sum(({ cost }) => cost?.nanoUsd),
+  };
+}
+
 /** The log entry of a model call that answered, or that wanted tools: then `detail` says which. */
 export function modelStep(
   position: number,
   startedAtMs: number,
   endedAtMs: number,
-  { finish, provider, model, usage, attempts }: ModelResult,
+  { finish, provider, model, attempts }: ModelResult,
   detail: Step['detail'] = {},
 ): Step {
   return {
@@ -46,10 +60,7 @@ export function modelStep(
     outcome: finish,
     provider,
     model,
-    inputTokens: usage.inputTokens,
-    outputTokens: usage.outputTokens,
-    cachedInputTokens: usage.cachedInputTokens,
-    reasoningTokens: usage.reasoningTokens,
+    ...spentBy(attempts),
     detail: { attempts, ...detail },
     startedAtMs,
     durationMs: Math.round(endedAtMs - startedAtMs),
@@ -66,14 +77,18 @@ export function failedStep(position: number, startedAtMs: number, endedAtMs: num
     outcome: codeOf(error),
     provider: attempts.at(-1)?.provider ?? null,
     model: attempts.at(-1)?.model ?? null,
-    inputTokens: null,
-    outputTokens: null,
-    cachedInputTokens: null,
-    reasoningTokens: null,
+    ...spentBy(attempts),
     detail: { attempts },
     startedAtMs,
     durationMs: Math.round(endedAtMs - startedAtMs),
   };
+}
+
+/** The log entry of a call that people made pointless: it was ended and may have cost something all the same. */
+export function interruptedStep(step: Step): Step {
+  return step.outcome === 'aborted' || step.outcome === 'turn_interrupted'
+    ? { ...step, outcome: 'interrupted' }
+    : step;
 }
 
 /** How long the other side wants to be left alone, in ms. */

@@ -10,6 +10,8 @@ import type {
   RetryTurn,
   TurnKey,
   TurnLedger,
+  TurnMessage,
+  TurnState,
 } from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
@@ -203,6 +205,29 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     commit,
     finish,
     retry,
+    async readMessages({ tenantId, conversationId, turnId, fence }) {
+      const [state] = await call<{ revision: number; messages: readonly TurnMessage[] }>(
+        'read_turn_messages',
+        'select read_turn_messages($1, $2, $3, $4, $5) as result',
+        [owner, tenantId, conversationId, turnId, fence],
+      );
+      return state ?? null;
+    },
+    async check(turns) {
+      const keys = turns.map(({ tenantId, conversationId, turnId, fence }) => ({
+        tenantId,
+        conversationId,
+        turnId,
+        fence,
+      }));
+      const rows = await call<TurnState & { turnId: number }>(
+        'check_turns',
+        'select check_turns($1, $2) as result',
+        [owner, JSON.stringify(keys)],
+      );
+      const states = new Map(rows.map(({ turnId, ...state }) => [turnId, state]));
+      return turns.map(({ turnId }) => states.get(turnId) ?? { state: 'gone', cancel: null, revision: 0 });
+    },
     recordPlaceholder: ({ tenantId }, deliveryId, externalId) =>
       recordPlaceholder({ tenantId, deliveryId, externalId }),
     async recordApology({ tenantId, conversationId, turnId, fence }, externalId) {

@@ -1,7 +1,7 @@
 import type { ClaimAlong, ClaimOffer } from '../core/claim-along.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { ClaimedTurn } from '../core/turn.ts';
+import type { ClaimedTurn, TurnState } from '../core/turn.ts';
 import { errorCode } from '../db/pool.ts';
 import type { TurnQueue } from './create-turn-queue.ts';
 
@@ -12,8 +12,9 @@ export interface WorkerOptions {
   /**
    * Runs one turn to its end; must stop soon when the signal says so, and must not throw for what it can handle. The
    * signal's reason is `aborted` (the worker shuts down: hand over) or `lease_lost` (somebody else's: be silent).
+   * `interrupted` says that people have changed what the turn is about: ask the ledger what it is.
    */
-  readonly runTurn: (turn: ClaimedTurn, signal: AbortSignal) => Promise<void>;
+  readonly runTurn: (turn: ClaimedTurn, signal: AbortSignal, interrupted: AbortSignal) => Promise<void>;
   readonly renewEveryMs: number;
   /** How often to look for work that nobody announced (retries that are due, leases that ran out). */
   readonly pollEveryMs: number;
@@ -24,6 +25,11 @@ export interface Worker extends ClaimAlong {
   start(): void;
   /** Says that there may be work. */
   wake(): void;
+  /**
+   * Says that something happened to a conversation whose turn may run here; `null`: perhaps to any. To miss this is
+   * harmless: the turn is asked about again before anything is committed.
+   */
+  interrupt(conversationId: number | null): void;
   /** Turns under way. */
   readonly active: number;
   /** Stops claiming, waits for the turns under way and after `deadlineMs` hands the rest over to other workers. */
@@ -37,8 +43,14 @@ const HAND_OVER_MS = 2_000;
 export function createWorker(options: WorkerOptions): Worker {
   const running = new Map<
     ClaimedTurn,
-    { readonly controller: AbortController; readonly done: Promise<void> }
+    {
+      readonly controller: AbortController;
+      readonly interruption: AbortController;
+      readonly done: Promise<void>;
+    }
   >();
+  /** Told of while a claim was under way: perhaps of a turn in it. */
+  const interruptedEarly = new Set<number>();
   const offersUnderWay = new Set<Promise<void>>();
   let timers: NodeJS.Timeout[] = [];
   let started = false;
@@ -67,7 +79,7 @@ export function createWorker(options: WorkerOptions): Worker {
       try {
         const turns = await options.queue.claim(limit);
         if (turns.length === limit) wanted = true;
-        for (const turn of turns) run(turn);
+        runAll(turns);
       } catch (error) {
         options.log.error('turn.claim_failed', { code: errorCode(error), error });
         return; // the poll tries again
@@ -75,10 +87,16 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   }
 
+  function runAll(turns: readonly ClaimedTurn[]): void {
+    for (const turn of turns) run(turn);
+    void examine(turns.filter(({ conversationId }) => interruptedEarly.has(conversationId)));
+  }
+
   function run(turn: ClaimedTurn): void {
     const controller = new AbortController();
+    const interruption = new AbortController();
     const done = options
-      .runTurn(turn, controller.signal)
+      .runTurn(turn, controller.signal, interruption.signal)
       .catch((error: unknown) => {
         // Nothing was written back: the lease runs out and another attempt is made.
         options.log.error('turn.crashed', { tenantId: turn.tenantId, turnId: turn.turnId, error });
@@ -89,7 +107,22 @@ export function createWorker(options: WorkerOptions): Worker {
         // a claim after every turn was a third of all claims, and empty).
         if (wanted) wake();
       });
-    running.set(turn, { controller, done });
+    running.set(turn, { controller, interruption, done });
+  }
+
+  /** Asks what became of turns and interrupts those that cannot go on as they are. */
+  async function examine(turns: readonly ClaimedTurn[]): Promise<void> {
+    if (turns.length === 0) return;
+    try {
+      const states = await options.queue.check(turns);
+      for (const [index, turn] of turns.entries()) {
+        const state = states[index];
+        if (state && isInterrupted(turn, state))
+          running.get(turn)?.interruption.abort(new KonstructError('turn_interrupted'));
+      }
+    } catch (error) {
+      options.log.warn('turn.check_failed', { code: errorCode(error), error }); // checked again before the commit
+    }
   }
 
   function offer(wantedRoom: number): ClaimOffer | null {
@@ -112,7 +145,7 @@ export function createWorker(options: WorkerOptions): Worker {
       accept(turns) {
         close();
         claim.end(turns);
-        for (const turn of turns) run(turn);
+        runAll(turns);
         // Something older may have taken the room.
         if (turns.length === limit) wake();
       },
@@ -148,6 +181,17 @@ export function createWorker(options: WorkerOptions): Worker {
       wake();
     },
     wake,
+    interrupt(conversationId) {
+      const turns = [...running.keys()];
+      if (conversationId === null) {
+        void examine(turns);
+        return;
+      }
+      const concerned = turns.filter((turn) => turn.conversationId === conversationId);
+      void examine(concerned);
+      if (claiming === null && offersUnderWay.size === 0) interruptedEarly.clear();
+      else if (concerned.length === 0) interruptedEarly.add(conversationId);
+    },
     offer,
     get active() {
       return running.size;
@@ -166,6 +210,12 @@ export function createWorker(options: WorkerOptions): Worker {
       clearInterval(renewal);
     },
   };
+}
+
+/** An agent that lets new messages wait, or takes them in between two steps, is not disturbed by them. */
+function isInterrupted({ agent, revision }: ClaimedTurn, now: TurnState): boolean {
+  if (now.state !== 'held') return now.state === 'gone';
+  return now.cancel !== null || (agent.busyMode === 'interrupt' && now.revision > revision);
 }
 
 function delay(ms: number): Promise<void> {

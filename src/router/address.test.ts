@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { MessageEvent } from '../core/channel.ts';
-import { address } from './address.ts';
+import type { EditEvent, MessageEvent } from '../core/channel.ts';
+import { address, mayConcern } from './address.ts';
 
 const event = (overrides: Partial<MessageEvent>): MessageEvent => ({
   type: 'message',
@@ -49,5 +49,17 @@ describe('address', () => {
     ],
   ] as const)('takes %s for: %s', (_name, overrides, expected) => {
     expect(address(event(overrides), agent)).toBe(expected);
+  });
+});
+
+describe('mayConcern', () => {
+  it.each([
+    ['in a DM', { scope: 'direct' }, 'yes'],
+    ['that mentions the agent', { mentions: mentions('UAGENT') }, 'yes'],
+    ['of a reply in a thread', { threadId: '1.0' }, 'in_thread'],
+    ['of what people say among themselves', {}, 'no'],
+  ] as const)('is told of an edit %s', (_name, overrides, expected) => {
+    const edit = { ...event({}), type: 'edit', editedAtMs: 0, ...overrides } as unknown as EditEvent;
+    expect(mayConcern(edit, agent)).toBe(expected);
   });
 });

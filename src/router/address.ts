@@ -1,4 +1,4 @@
-import type { MessageEvent } from '../core/channel.ts';
+import type { EditEvent, MessageEvent } from '../core/channel.ts';
 
 /**
  * Whether a message wants the agent, as far as can be said without looking at the conversation:
@@ -16,6 +16,16 @@ export function address(
 }
 
 /** Whether the message stands in a thread that another message began. */
-export function isReply(event: MessageEvent): boolean {
+export function isReply(event: Pick<MessageEvent, 'threadId' | 'messageId'>): boolean {
   return event.threadId !== null && event.threadId !== event.messageId;
+}
+
+/**
+ * Whether an edit of a message that nobody knows may be one of ours that came too early: `yes`, `in_thread` (if the
+ * agent takes part there), `no`. What is none of the agent's business is not kept, not even for a day.
+ */
+export function mayConcern(event: EditEvent, agentUserIds: ReadonlySet<string>): 'yes' | 'in_thread' | 'no' {
+  if (event.scope === 'direct') return 'yes';
+  if (event.mentions.some(({ externalId }) => agentUserIds.has(externalId))) return 'yes';
+  return isReply(event) ? 'in_thread' : 'no';
 }

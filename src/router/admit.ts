@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { EmptyBucket } from '../core/admission-filter.ts';
 import type { Attachment, Mention } from '../core/channel.ts';
 import type { ClaimAlong, ClaimOffer } from '../core/claim-along.ts';
+import type { BusyMode } from '../core/tenant.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
@@ -18,11 +19,17 @@ interface AdmitBase {
   readonly sentAtMs: number;
 }
 
-export interface AdmitMessage extends AdmitBase {
-  readonly type: 'message';
-  readonly eventId: string | null;
+/** What is serialised with the admissions of its connection. */
+interface AdmitInBucket extends AdmitBase {
   readonly bucketKey: string;
   readonly ratePerMinute: number;
+}
+
+export interface AdmitMessage extends AdmitInBucket {
+  readonly type: 'message';
+  readonly eventId: string | null;
+  /** Of the agent: whether the message may join the turn that runs. */
+  readonly busyMode: BusyMode;
   /** `''` for a DM outside threads. */
   readonly conversationThreadId: string;
   readonly replyThreadId: string;
@@ -50,15 +57,43 @@ export interface AdmitMessage extends AdmitBase {
   readonly announce?: true;
 }
 
-export interface AdmitEdit extends AdmitBase {
+export interface AdmitEdit extends AdmitInBucket {
   readonly type: 'edit';
+  /** Whether it is kept if its message has not come yet, see `mayConcern`; `threadId` is the thread it stands in. */
+  readonly mayConcern: 'yes' | 'in_thread' | 'no';
+  readonly threadId: string | null;
+  /** How long after its answer a second look follows. */
+  readonly editWindowMinutes: number;
   readonly content: string;
   readonly mentions: readonly Mention[];
 }
 
-export interface AdmitDeletion extends AdmitBase {
+export interface AdmitDeletion extends AdmitInBucket {
   readonly type: 'deletion';
+  readonly onDeletion: 'keep' | 'retract';
 }
+
+/** A message that is a wish of its own, as it is kept. */
+type WishMessage = Pick<
+  AdmitMessage,
+  | 'eventId'
+  | 'conversationThreadId'
+  | 'scope'
+  | 'senderId'
+  | 'senderName'
+  | 'content'
+  | 'mentions'
+  | 'channelMetadata'
+>;
+
+/** A stop: a reaction on the message `messageId`, or that message itself. */
+export type AdmitStop = AdmitBase & { readonly type: 'stop' } & (WishMessage | { readonly senderId: string });
+
+/** A mute put on or taken off `messageId`; as a message it always takes off. */
+export type AdmitMute = AdmitBase & { readonly type: 'mute'; readonly present: boolean } & (
+    | WishMessage
+    | { readonly senderId: string }
+  );
 
 export type AdmitOutcome =
   | {
@@ -70,7 +105,33 @@ export type AdmitOutcome =
       readonly noticeId?: number;
     }
   | { readonly outcome: 'limited'; readonly retryAfterMs: number; readonly noticeId?: number }
-  | { readonly outcome: 'duplicate' | 'not_engaged' | 'edited' | 'deleted' | 'unknown_message' };
+  /** `ready`: there is something to be done now, for example an answer to be made anew. */
+  | { readonly outcome: 'edited' | 'deleted'; readonly ready?: boolean }
+  | { readonly outcome: 'duplicate' | 'not_engaged' | 'unknown_message' };
+
+export type WishOutcome =
+  | { readonly outcome: 'stopped' | 'muted' | 'unmuted'; readonly ready?: boolean }
+  | { readonly outcome: 'duplicate' | 'not_engaged' | 'unknown_message' };
+
+/**
+ * Applies a stop or a mute, durably. One transaction each: in which conversation it belongs is known only after looking,
+ * too late for the order in which a batch takes its locks.
+ *
+ * @throws KonstructError `database_unavailable`, `disk_full`
+ */
+export type AdmitWish = (wish: AdmitStop | AdmitMute) => Promise<WishOutcome>;
+
+export function createAdmitWish(pool: pg.Pool): AdmitWish {
+  return async (wish) => {
+    const name = wish.type === 'stop' ? 'apply_stop' : 'apply_mute';
+    const rows = await queryRows<{ outcome: WishOutcome }>(pool, {
+      name,
+      text: `select ${name}($1) as outcome`,
+      values: [JSON.stringify(wish)],
+    });
+    return rows[0]?.outcome ?? { outcome: 'unknown_message' };
+  };
+}
 
 export type Admit = (event: AdmitEvent) => Promise<AdmitOutcome>;
 

@@ -3,20 +3,30 @@ import type {
   DeletionEvent,
   EditEvent,
   MessageEvent,
+  ReactionEvent,
   UninstallEvent,
 } from '../core/channel.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import type { Log } from '../core/log.ts';
 import { storable } from '../core/storable.ts';
-import { address } from './address.ts';
-import type { Admit, AdmitOutcome } from './admit.ts';
+import { connectionDefaults } from '../core/tenant.ts';
+import { address, mayConcern } from './address.ts';
+import type { Admit, AdmitMessage, AdmitOutcome, AdmitWish, WishOutcome } from './admit.ts';
 import type { BlockedBuckets } from './create-blocked-buckets.ts';
-import { bucketKey, storableMention, toAdmitMessage, withoutMentions } from './to-admit-message.ts';
+import { wishOfMessage, wishOfReaction } from './etiquette.ts';
+import {
+  bucketKey,
+  ratePerMinute,
+  storableMention,
+  toAdmitMessage,
+  withoutMentions,
+} from './to-admit-message.ts';
 import type { TenantBacklog } from './watch-backlog.ts';
 
 /** What became of an event, as one word for logs and metrics. */
 export type RouteOutcome =
   | AdmitOutcome['outcome']
+  | WishOutcome['outcome']
   | 'ignored'
   | 'not_addressed'
   | 'connection_disabled'
@@ -24,6 +34,9 @@ export type RouteOutcome =
 
 export interface RouterOptions {
   readonly admit: Admit;
+  readonly admitWish: AdmitWish;
+  /** Whether a user is a person and no other bot; `null`: the platform did not say in time. */
+  readonly isPerson: (connection: ResolvedConnection, externalId: string) => Promise<boolean | null>;
   /** Whether the tenant has a backlog; by default none ever has. */
   readonly backlogOf?: (tenantId: string) => TenantBacklog | null;
   readonly blocked: BlockedBuckets;
@@ -56,6 +69,8 @@ export function createRouter(options: RouterOptions): Route {
         return routeEdit(options, connection, event);
       case 'deletion':
         return routeDeletion(options, connection, event);
+      case 'reaction':
+        return routeReaction(options, connection, event);
       case 'ignored':
         return 'ignored';
       default:
@@ -76,13 +91,18 @@ async function routeMessage(
   if (agentUserIds.has(event.sender.externalId)) return 'ignored';
   const addressed = address(event, agentUserIds);
   if (addressed === 'no') return 'not_addressed';
+  const message = toAdmitMessage(connection, event, addressed, agentUserIds);
+  const stopWords = connection.settings.stopWords ?? connectionDefaults.stopWords;
+  const wish =
+    addressed === 'context' ? null : wishOfMessage(event, message.content, addressed === 'yes', stopWords);
+  if (wish !== null) return applyWish(options, wish, message);
   const { tenantId } = connection;
   const bucket = bucketKey(connection);
   const senderId = event.sender.externalId;
   if (addressed !== 'context' && options.blocked.isBlocked(tenantId, bucket, senderId)) return 'limited';
   const backlog = options.backlogOf?.(tenantId) ?? null;
   const result = await options.admit({
-    ...toAdmitMessage(connection, event, addressed, agentUserIds),
+    ...message,
     ...(backlog && { busySince: backlog.since, busyAhead: backlog.waiting }),
   });
   if (result.outcome === 'new' && result.wasIdle) options.onReady();
@@ -99,13 +119,57 @@ async function routeMessage(
   return result.outcome;
 }
 
+/** A message that wants the agent to stop or to speak again is not limited: whoever is flooded may say stop. */
+async function applyWish(
+  options: RouterOptions,
+  wish: 'stop' | 'unmute',
+  message: AdmitMessage,
+): Promise<RouteOutcome> {
+  const result = await options.admitWish(
+    wish === 'stop' ? { ...message, type: 'stop' } : { ...message, type: 'mute', present: false },
+  );
+  return announce(options, result);
+}
+
+async function routeReaction(
+  options: RouterOptions,
+  connection: ResolvedConnection,
+  event: ReactionEvent,
+): Promise<RouteOutcome> {
+  const wish = wishOfReaction(event);
+  if (wish === null || ownUserIds(connection, event.account.agentUserId).has(event.senderId))
+    return 'ignored';
+  // A platform that does not say is believed: a person's stop weighs more than a bot's mistake.
+  if ((await options.isPerson(connection, event.senderId)) === false) return 'ignored';
+  const reaction = {
+    tenantId: connection.tenantId,
+    connectionId: connection.id,
+    channelId: event.channelId,
+    messageId: event.messageId,
+    senderId: event.senderId,
+    sentAtMs: event.reactedAtMs,
+  };
+  const result = await options.admitWish(
+    wish === 'stop' ? { ...reaction, type: 'stop' } : { ...reaction, type: 'mute', present: wish === 'mute' },
+  );
+  return announce(options, result);
+}
+
+function announce<Outcome extends RouteOutcome>(
+  options: RouterOptions,
+  result: { readonly outcome: Outcome; readonly ready?: boolean },
+): Outcome {
+  if (result.ready) options.onReady();
+  return result.outcome;
+}
+
 async function routeEdit(
   options: RouterOptions,
   connection: ResolvedConnection,
   event: EditEvent,
 ): Promise<RouteOutcome> {
   const agentUserIds = ownUserIds(connection, event.account.agentUserId);
-  const { outcome } = await options.admit({
+  const result = await options.admit({
     type: 'edit',
     tenantId: connection.tenantId,
     connectionId: connection.id,
@@ -114,8 +178,13 @@ async function routeEdit(
     sentAtMs: event.editedAtMs,
     content: withoutMentions(storable(event.text), agentUserIds),
     mentions: event.mentions.filter(({ externalId }) => !agentUserIds.has(externalId)).map(storableMention),
+    bucketKey: bucketKey(connection),
+    ratePerMinute: ratePerMinute(connection),
+    mayConcern: mayConcern(event, agentUserIds),
+    threadId: event.threadId,
+    editWindowMinutes: connection.settings.editWindowMinutes ?? connectionDefaults.editWindowMinutes,
   });
-  return outcome;
+  return announce(options, result);
 }
 
 async function routeDeletion(
@@ -123,15 +192,18 @@ async function routeDeletion(
   connection: ResolvedConnection,
   event: DeletionEvent,
 ): Promise<RouteOutcome> {
-  const { outcome } = await options.admit({
+  const result = await options.admit({
     type: 'deletion',
     tenantId: connection.tenantId,
     connectionId: connection.id,
     channelId: event.channelId,
     messageId: event.messageId,
     sentAtMs: event.deletedAtMs,
+    bucketKey: bucketKey(connection),
+    ratePerMinute: ratePerMinute(connection),
+    onDeletion: connection.settings.onDeletion ?? connectionDefaults.onDeletion,
   });
-  return outcome;
+  return announce(options, result);
 }
 
 async function uninstall(

@@ -19,7 +19,8 @@ export function toAdmitMessage(
     connectionId: connection.id,
     eventId: event.eventId,
     bucketKey: bucketKey(connection),
-    ratePerMinute: connection.settings.ratePerMinute ?? connectionDefaults.ratePerMinute,
+    ratePerMinute: ratePerMinute(connection),
+    busyMode: connection.busyMode,
     channelId: event.channelId,
     // A DM is one conversation, unless the person starts a thread in it.
     conversationThreadId: event.scope === 'direct' && !isReply(event) ? '' : thread,
@@ -45,6 +46,10 @@ export function bucketKey(connection: ResolvedConnection): string {
   return connection.settings.ratePerMinute === undefined
     ? connection.channel
     : `${connection.channel}:${connection.id}`;
+}
+
+export function ratePerMinute({ settings }: ResolvedConnection): number {
+  return settings.ratePerMinute ?? connectionDefaults.ratePerMinute;
 }
 
 /** Takes the agent's own mention out of a text, with the blank or punctuation that set it off. */

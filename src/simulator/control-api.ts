@@ -11,6 +11,7 @@
  * | `POST control/workspaces/{w}/channels/{c}/messages` | `PostMessageRequest` | `MessageResponse`, 201 |
  * | `PATCH control/workspaces/{w}/channels/{c}/messages/{id}` | `EditMessageRequest` | `MessageResponse` |
  * | `DELETE control/workspaces/{w}/channels/{c}/messages/{id}` | | 204 |
+ * | `POST control/workspaces/{w}/channels/{c}/messages/{id}/reactions` | `ReactionRequest` | `MessageResponse` |
  * | `GET control/workspaces/{w}/channels/{c}/journeys` | | `JourneysResponse` |
  * | `POST control/workspaces/{w}/installation` | `InstallationRequest` | `WorkspaceResponse` |
  * | `GET control/deliveries` `?workspaceId=` | | `DeliveriesResponse` |
@@ -56,6 +57,15 @@ export interface PostMessageRequest {
 export interface EditMessageRequest {
   /** As a person types it, see `PostMessageRequest`. */
   readonly text: string;
+}
+
+export interface ReactionRequest {
+  /** Who reacts; a person who is in the channel. */
+  readonly userId: string;
+  /** Slack's name, without colons: `octagonal_sign`. */
+  readonly name: string;
+  /** Put on, or taken off. */
+  readonly present: boolean;
 }
 
 /** `tokens_revoked` and `app_uninstalled` are sent as events and make the token useless; `installed` takes it back. */

@@ -12,6 +12,7 @@ import type {
   MessageResponse,
   MessagesResponse,
   PostMessageRequest,
+  ReactionRequest,
   WorkspaceResponse,
   WorkspacesResponse,
 } from './control-api.ts';
@@ -56,6 +57,11 @@ const postSchema = z
     'A message needs text or a file.',
   );
 const editSchema = z.object({ text: z.string().min(1).max(40_000) });
+const reactionSchema = z.object({
+  userId: z.string(),
+  name: z.string().regex(/^[a-z0-9_+'-]{1,100}$/),
+  present: z.boolean(),
+});
 const installationSchema = z.object({ state: z.enum(['installed', 'app_uninstalled', 'tokens_revoked']) });
 const messagesQuery = z.object({
   threadId: z.string().optional(),
@@ -139,6 +145,16 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
       const { workspace, channel, message } = messageOf(request.params);
       input.actions.remove(workspace, channel, message);
       return reply.status(204).send();
+    });
+
+    app.post(`${messages}/:messageId/reactions`, async (request): Promise<MessageResponse> => {
+      const { workspace, channel, message } = messageOf(request.params);
+      const reaction: ReactionRequest = parse(reactionSchema, request.body);
+      if (reaction.userId === workspace.seed.botUserId || !channel.memberIds.has(reaction.userId)) {
+        throw invalid('Only people of the channel can react here; the agent does so through the Web API.');
+      }
+      const after = input.actions.react(workspace, channel, message, reaction);
+      return { message: viewMessage(workspace, channel, after) };
     });
 
     app.get(

@@ -108,6 +108,40 @@ describe('control API', () => {
     expect(body.deliveries.length).toBeGreaterThanOrEqual(2);
   });
 
+  it('lets people of the channel react, once each, and tells the app', async () => {
+    const posted = await call<{ message: { messageId: string } }>('POST', messagesPath, {
+      userId: acme.mara,
+      text: 'hello',
+    });
+    const address = `${messagesPath}/${posted.body.message.messageId}/reactions`;
+    const reaction = { userId: acme.mara, name: 'octagonal_sign', present: true };
+    expect((await call('POST', address, reaction)).body).toMatchObject({
+      message: { reactions: [{ name: 'octagonal_sign', userIds: [acme.mara] }] },
+    });
+    await call('POST', address, reaction);
+    expect((await call('POST', address, { ...reaction, present: false })).body).toMatchObject({
+      message: { reactions: [] },
+    });
+    const told = () =>
+      test.receiver.received
+        .map(({ body }) => body.event)
+        .filter(({ type }) => String(type).startsWith('reaction'));
+    await expect.poll(() => told().length).toBe(2);
+    expect(
+      told()
+        .map(({ type }) => type)
+        .sort(),
+    ).toEqual(['reaction_added', 'reaction_removed']);
+    expect(told()[0]).toMatchObject({
+      user: acme.mara,
+      reaction: 'octagonal_sign',
+      item: { type: 'message', ts: posted.body.message.messageId },
+      item_user: acme.mara,
+    });
+    expect((await call('POST', address, { ...reaction, userId: acme.agent })).status).toBe(400);
+    expect((await call('POST', address, { ...reaction, name: ':stop:' })).status).toBe(400);
+  });
+
   it('pages through a channel and shows threads', async () => {
     const write = (text: string, threadId?: string) =>
       call<{ message: { messageId: string } }>('POST', messagesPath, { userId: acme.mara, text, threadId });

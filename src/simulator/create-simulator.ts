@@ -161,6 +161,13 @@ export function createSimulator(input: SimulatorInput): Simulator {
       actions.remove(workspace, channel, message);
     },
 
+    async react(place, reaction) {
+      const { workspace, channel, message } = messageAt(place);
+      if (!workspace.users.has(reaction.userId))
+        throw new SimulatorError('not_found', 404, `There is no user ${reaction.userId}.`);
+      actions.react(workspace, channel, message, reaction);
+    },
+
     messages(workspaceId, channelId, threadTs) {
       const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
       const list = threadTs === undefined ? topLevelMessages(channel) : threadMessages(channel, threadTs);

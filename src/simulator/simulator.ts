@@ -25,6 +25,8 @@ export interface Simulator {
   edit(place: MessagePlace, text: string): Promise<void>;
   /** @throws SimulatorError `not_found` */
   deleteMessage(place: MessagePlace): Promise<void>;
+  /** Puts an emoji on a message or takes it off; nothing happens when it is so already. @throws SimulatorError `not_found` */
+  react(place: MessagePlace, reaction: ReactionInput): Promise<void>;
   /** Oldest first; with `threadTs` the thread, its root first. @throws SimulatorError `not_found` */
   messages(workspaceId: string, channelId: string, threadTs?: string): readonly ControlMessage[];
   /**
@@ -67,6 +69,13 @@ export interface SentMessage extends MessagePlace {
   readonly threadTs: string | null;
   /** Whether the app acked all events of this message, possibly after retries. Never rejects. */
   readonly acked: Promise<boolean>;
+}
+
+export interface ReactionInput {
+  readonly userId: string;
+  /** Slack's name, without colons: `octagonal_sign`. */
+  readonly name: string;
+  readonly present: boolean;
 }
 
 export interface MessagePlace {

@@ -174,6 +174,7 @@ export function createWorkspaceActions(input: WorkspaceActionsInput): WorkspaceA
     react(workspace, channel, message, { userId, name, present }) {
       const others = message.reactions.filter((reaction) => reaction.name !== name);
       const before = message.reactions.find((reaction) => reaction.name === name)?.userIds ?? [];
+      if (before.includes(userId) === present) return message; // Slack sends nothing either
       const userIds = present ? [...before, userId] : before.filter((id) => id !== userId);
       const reactions = userIds.length > 0 ? [...others, { name, userIds }] : others;
       const after = { ...message, reactions };

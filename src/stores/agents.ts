@@ -22,6 +22,7 @@ export async function listAgents(transaction: Transaction<Database>): Promise<re
     instructions: row.instructions,
     route: row.route,
     placeholder: row.placeholder,
+    busyMode: row.busy_mode,
     tools: row.tools,
     limits: {
       maxSteps: row.max_steps,
@@ -61,6 +62,7 @@ function columnsOf({ slug, name, role, persona, instructions, route, placeholder
     instructions,
     route,
     placeholder,
+    busy_mode: agent.busyMode,
     tools: arrayOf(agent.tools),
     max_steps: limits.maxSteps,
     max_tool_calls: limits.maxToolCalls,

@@ -8,6 +8,7 @@ export interface ExpiredRows {
   readonly messages: number;
   readonly turns: number;
   readonly notices: number;
+  readonly earlySignals: number;
 }
 
 /**
@@ -21,6 +22,10 @@ export async function expireOldRows(pool: pg.Pool, before: Date, signal: AbortSi
     messages: await expire('select expire_messages($1, $2) as gone'),
     turns: await expire('select expire_turns($1, $2) as gone'),
     notices: await expire('select expire_notices($1, $2) as gone'),
+    earlySignals: await inBites(
+      () => bite(pool, 'select expire_early_signals($1, $2) as gone', null),
+      signal,
+    ),
   };
 }
 
@@ -47,7 +52,8 @@ async function inBites(next: () => Promise<number>, signal: AbortSignal): Promis
   return total;
 }
 
-async function bite(pool: pg.Pool, text: string, before: Date): Promise<number> {
+/** `null`: whatever the function keeps at least. */
+async function bite(pool: pg.Pool, text: string, before: Date | null): Promise<number> {
   const { rows } = await pool.query<{ gone: number }>(text, [before, BATCH]);
   return rows[0]?.gone ?? 0;
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { createCipher } from '../../src/core/cipher.ts';
 import type { Random } from '../../src/core/clock.ts';
+import { busyModes } from '../../src/core/tenant.ts';
 import { startEmbeddedDatabase } from '../../src/db/embedded/start-embedded-database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { createSimulator } from '../../src/simulator/create-simulator.ts';
@@ -93,7 +94,8 @@ export async function startChaosInstallation(
       cipher: createCipher([masterKey]),
       workspaces,
       partOf,
-      settings: { ratePerMinute: 100_000 },
+      settings: { ratePerMinute: 100_000, onDeletion: random() < 0.5 ? 'keep' : 'retract' },
+      agent: { busyMode: busyModes[Math.floor(random() * busyModes.length)] ?? 'queue' },
       routes: {
         default: [
           {

@@ -5,7 +5,7 @@ import type { ChaosInstallation } from './start-chaos-installation.ts';
 
 /** People who write all the time. */
 export interface Talk {
-  /** Says the next thing; sometimes several at once. */
+  /** Says the next thing, sometimes several at once; or changes, takes back or stops what was said. */
   next(): Promise<void>;
   /** Resolves when Slack has given up or got its ack for everything. */
   said(): Promise<readonly Said[]>;
@@ -13,7 +13,13 @@ export interface Talk {
 }
 
 export function createTalk({ simulator, workspaces }: ChaosInstallation, random: Random): Talk {
-  const sent: { readonly message: SentMessage; readonly token: string; readonly asked: boolean }[] = [];
+  const sent: {
+    readonly message: SentMessage;
+    readonly token: string;
+    readonly asked: boolean;
+    readonly text: string;
+    deleted: boolean;
+  }[] = [];
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item;
   const channelsOf = (kind: 'public' | 'im') =>
     workspaces.flatMap(({ channels }) => channels.filter((channel) => channel.kind === kind));
@@ -38,16 +44,40 @@ export function createTalk({ simulator, workspaces }: ChaosInstallation, random:
       text,
       ...(threadTs === undefined ? {} : { threadTs }),
     });
-    sent.push({ message, token, asked });
+    sent.push({ message, token, asked, text, deleted: false });
     return message;
   }
 
   const rootOf = () => pick(roots.slice(-12));
+
+  /** Of what was said last, because that is what is being answered. */
+  async function changeOne(): Promise<void> {
+    const recent = sent.slice(-6).filter(({ deleted }) => !deleted);
+    if (recent.length === 0) return;
+    const one = pick(recent);
+    const people = workspaces.find(({ id }) => id === one.message.workspaceId)?.users ?? [];
+    const kind = random();
+    if (kind < 0.45) {
+      await simulator.edit(one.message, `${one.text}, said better: ${one.token}`);
+    } else if (kind < 0.7) {
+      one.deleted = true;
+      await simulator.deleteMessage(one.message);
+    } else if (kind < 0.85) {
+      const userId = pick(people).id;
+      await simulator.react(one.message, { userId, name: 'octagonal_sign', present: true });
+    } else {
+      const { workspaceId, channelId, ts, threadTs } = one.message;
+      const userId = pick(people).id;
+      await simulator.say({ workspaceId, channelId, userId, text: 'stop', threadTs: threadTs ?? ts });
+    }
+  }
+
   return {
     get count() {
       return sent.length;
     },
     async next() {
+      if (random() < 0.25) await changeOne();
       const kind = random();
       if (kind < 0.5 || roots.length === 0) roots.push(await say(pick(channels).id, true));
       else if (kind < 0.65) await say(pick(directs).id, true);
@@ -61,13 +91,14 @@ export function createTalk({ simulator, workspaces }: ChaosInstallation, random:
     },
     said: () =>
       Promise.all(
-        sent.map(async ({ message, token, asked }) => ({
+        sent.map(async ({ message, token, asked, deleted }) => ({
           workspaceId: message.workspaceId,
           channelId: message.channelId,
           ts: message.ts,
           token,
           acked: await message.acked,
           asked,
+          deleted,
         })),
       ),
   };

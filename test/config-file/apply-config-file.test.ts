@@ -148,6 +148,27 @@ describe('applyConfigFile', () => {
     );
   });
 
+  it('takes, compares and exports how an agent behaves in company', async () => {
+    const polite = company
+      .replace('role: Support', 'role: Support, busyMode: interrupt')
+      .replace('{ ratePerMinute: 5 }', '{ editWindowMinutes: 0, onDeletion: retract, stopWords: [halt] }');
+    await apply(polite);
+    const { agents, connections } = await state('acme');
+    expect(agents.map(({ busyMode }) => busyMode)).toEqual(['interrupt', 'queue']);
+    expect(connections[0]?.settings).toEqual({
+      editWindowMinutes: 0,
+      onDeletion: 'retract',
+      stopWords: ['halt'],
+    });
+    expect((await apply(polite)).changes).toEqual([]);
+    const { text } = await exportConfigFile(database, cipher);
+    expect(text).toContain('busyMode: interrupt');
+    expect(text).toContain('onDeletion: retract');
+    expect(diff(await apply(polite.replace('busyMode: interrupt', 'busyMode: steer')))).toEqual([
+      '~ agent ada of acme: busyMode "interrupt" → "steer"',
+    ]);
+  });
+
   it('gives agents the tools they name, and shows what changes', async () => {
     const withTools = (tools: string) => company.replace('role: Support', `role: Support, tools: ${tools}`);
     await apply(company);

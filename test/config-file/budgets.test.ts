@@ -42,7 +42,7 @@ routes:
     - { provider: anthropic, model: claude-sonnet-4-5 }
     - provider: openai-compatible
       model: house-model
-      baseUrl: http://127.0.0.1:9/v1
+      baseUrl: https://llm.example.com/v1
       price: { inputUsdPerMillion: 0.25, outputUsdPerMillion: 1, cachedInputUsdPerMillion: 0.1 }
 tenants:
   - slug: acme
@@ -103,7 +103,7 @@ describe('a model whose price nobody knows', () => {
 routes:
   default:
     - { provider: anthropic, model: claude-sonnet-4-5 }
-    - { provider: openai-compatible, model: llama3.3, baseUrl: "http://127.0.0.1:9/v1"${price} }
+    - { provider: openai-compatible, model: llama3.3, baseUrl: "https://llm.example.com/v1"${price} }
 `;
   const tenant = (budget: string, agent = '') => `
 tenants:

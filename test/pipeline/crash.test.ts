@@ -40,6 +40,32 @@ describe('a worker that is asked to stop in the middle of a turn', () => {
   });
 });
 
+describe('a worker that is killed after somebody said stop, before it heard of it', () => {
+  it('leaves the end to the next one: the placeholder says so, and no model is asked', async () => {
+    installation = await startInstallation({ app: { role: 'gateway' } });
+    const { simulator, model } = installation;
+    const worker = await serve('worker');
+    model.respond(() => ({ hang: true }));
+    const sent = await simulator.say(mention(acme.general, 'hello'));
+    await until('the model works', () => model.requests.length === 1);
+    await until('the placeholder stands', () => agentTexts(installation, sent).includes('Thinking…'));
+    worker.child.kill('SIGSTOP');
+    const { workspaceId, channelId, ts } = sent;
+    const stop = await simulator.say({
+      ...{ workspaceId, channelId, threadTs: ts, userId: acme.tomas, text: 'stop' },
+    });
+    expect(await stop.acked).toBe(true);
+    expect(await installation.query('select status, cancel from konstruct.turns')).toEqual([
+      { status: 'running', cancel: 'stopped' },
+    ]);
+    await worker.end('SIGKILL');
+    await installation.query('update konstruct.conversations set ready_at = now()'); // its lease has run out
+    await serve('worker');
+    await until('it says so', () => agentTexts(installation, sent).join() === 'Stopped.');
+    expect(model.requests.length).toBe(1);
+  });
+});
+
 describe('an installation that is killed under load', () => {
   it('answers everything it acked, once, after the restart', { timeout: 90_000 }, async () => {
     installation = await startInstallation({

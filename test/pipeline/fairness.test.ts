@@ -53,7 +53,15 @@ it.each([
         const key = { tenantId, conversationId, turnId, fence };
         const nothing = { placeholderExternalId: null, errorCode: null, errorDetails: null, steps: [] };
         await sleep(5);
-        await queue.commit({ ...key, ...nothing, reply: 'a', parts: ['a'], agentUserId: 'U0' });
+        await queue.commit({
+          ...key,
+          ...nothing,
+          reply: 'a',
+          parts: ['a'],
+          agentUserId: 'U0',
+          revision: 0,
+          strict: false,
+        });
         await queue.finish({
           ...key,
           status: 'answered',

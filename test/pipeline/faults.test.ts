@@ -230,13 +230,10 @@ describe('a message that is deleted while its turn waits for another attempt', (
     await simulator.deleteMessage(sent);
     model.respond(() => 'Nobody asked.');
     await idle(installation);
-    const [turn] = await installation.query(
-      `select t.status, m.content from konstruct.turns t join konstruct.messages m on m.turn_id = t.id and m.direction = 'out'`,
-    );
-    expect(turn).toEqual({
-      status: 'answered',
-      content: 'The message was deleted before I could answer it.',
-    });
+    expect(await installation.query('select status, cancel from konstruct.turns')).toEqual([
+      { status: 'cancelled', cancel: 'deleted' },
+    ]);
+    expect(simulator.messages(sent.workspaceId, sent.channelId).filter(({ isAgent }) => isAgent)).toEqual([]);
   });
 });
 

@@ -65,7 +65,9 @@ function step(position: number): Step {
     inputTokens: null,
     outputTokens: null,
     cachedInputTokens: null,
+    cacheWriteTokens: null,
     reasoningTokens: null,
+    nanoUsd: null,
     detail: {},
     startedAtMs: Date.now(),
     durationMs: 1,
@@ -105,7 +107,15 @@ async function wayOfMessages(round: number): Promise<void> {
   const open = [...turns.slice(20), ...resumed];
   const committed = await Promise.all(
     open.map((turn) =>
-      worker.commit({ ...key(turn), ...progress, reply: 'a', parts: ['a', 'b'], agentUserId: 'U0' }),
+      worker.commit({
+        ...key(turn),
+        ...progress,
+        reply: 'a',
+        parts: ['a', 'b'],
+        agentUserId: 'U0',
+        revision: 0,
+        strict: false,
+      }),
     ),
   );
   expect(committed).not.toContain(null);

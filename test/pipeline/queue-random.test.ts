@@ -101,6 +101,16 @@ it('answers every message in exactly one turn, whatever happens at the same time
       });
       return;
     }
+    if (turn.cancel !== null) {
+      await worker.finish({
+        ...key,
+        status: 'cancelled',
+        errorCode: null,
+        externalIds: [],
+        followMs: null,
+      });
+      return;
+    }
     if (turn.status === 'running') {
       const committed = await worker.commit({
         ...key,
@@ -109,6 +119,8 @@ it('answers every message in exactly one turn, whatever happens at the same time
         reply: 'answer',
         parts: ['answer'],
         agentUserId: 'U0',
+        revision: 0,
+        strict: false,
         errorCode: null,
         errorDetails: null,
       });
@@ -133,7 +145,8 @@ it('answers every message in exactly one turn, whatever happens at the same time
   expect(admitted.length).toBeGreaterThan(200);
   expect(rows.length).toBe(admitted.length);
   const unanswered = rows.filter(
-    ({ external_id, status }) => status !== 'answered' && !(status === null && deleted.has(external_id)),
+    ({ external_id, status }) =>
+      status !== 'answered' && !((status === null || status === 'cancelled') && deleted.has(external_id)),
   );
   expect(unanswered, `seed ${SEED}`).toEqual([]);
   expect(new Set(finished).size).toBe(finished.length);

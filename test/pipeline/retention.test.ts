@@ -40,6 +40,8 @@ async function said(days: number, options: { answered?: boolean; deleted?: boole
       reply: 'a',
       parts: ['a'],
       agentUserId: 'U0',
+      revision: 0,
+      strict: false,
     });
     await worker.finish({
       ...key,
@@ -93,7 +95,13 @@ describe('retention', () => {
     for (const days of [400, 390, 380]) await said(days);
     await said(1.5);
     expect(await left()).toMatchObject({ messages: 8, turns: 4, steps: 4, deliveries: 8 });
-    expect(await expire(daysAgo(365))).toEqual({ conversations: 0, messages: 6, turns: 3, notices: 0 });
+    expect(await expire(daysAgo(365))).toEqual({
+      conversations: 0,
+      messages: 6,
+      turns: 3,
+      notices: 0,
+      earlySignals: 0,
+    });
     expect(await left()).toEqual({ conversations: 1, messages: 2, turns: 1, steps: 1, deliveries: 2 });
   });
 
@@ -110,11 +118,23 @@ describe('retention', () => {
   it('touches no conversation with work in it, however old', async () => {
     await said(400);
     await said(399, { answered: false });
-    expect(await expire(daysAgo(1))).toEqual({ conversations: 0, messages: 0, turns: 0, notices: 0 });
+    expect(await expire(daysAgo(1))).toEqual({
+      conversations: 0,
+      messages: 0,
+      turns: 0,
+      notices: 0,
+      earlySignals: 0,
+    });
     const [turn] = await database.worker('w').claim(1);
     expect(turn?.messages.length).toBe(3);
     await database.query(`update konstruct.conversations set last_message_at = now() - interval '400 days'`);
-    expect(await expire(daysAgo(1))).toEqual({ conversations: 0, messages: 0, turns: 0, notices: 0 });
+    expect(await expire(daysAgo(1))).toEqual({
+      conversations: 0,
+      messages: 0,
+      turns: 0,
+      notices: 0,
+      earlySignals: 0,
+    });
   });
 
   it('keeps what came in within a day, so that late copies are still known, whatever it is asked to remove', async () => {
@@ -145,7 +165,7 @@ describe('retention', () => {
         [tenantId, connectionId, daysAgo(days)],
       );
     }
-    expect(await expire(daysAgo(365))).toMatchObject({ notices: 1 });
+    expect(await expire(daysAgo(365))).toMatchObject({ notices: 1, earlySignals: 0 });
     expect((await left()).deliveries).toBe(1);
   });
 

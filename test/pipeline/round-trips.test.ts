@@ -9,7 +9,7 @@ import { createDatabasePool } from '../../src/db/pool.ts';
 import { createReceiver, type Receiver } from '../../src/gateway/create-receiver.ts';
 import { createRunTurn } from '../../src/orchestrator/create-run-turn.ts';
 import { createTurnQueue } from '../../src/queue/create-turn-queue.ts';
-import { createAdmit } from '../../src/router/admit.ts';
+import { createAdmit, createAdmitWish } from '../../src/router/admit.ts';
 import { createBlockedBuckets } from '../../src/router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from '../../src/router/create-connection-directory.ts';
 import { createRouter } from '../../src/router/create-router.ts';
@@ -46,6 +46,8 @@ beforeAll(async () => {
     directory: createConnectionDirectory({ pool, clock }),
     route: createRouter({
       admit: createAdmit(pool),
+      admitWish: createAdmitWish(pool),
+      isPerson: async () => true,
       blocked: createBlockedBuckets(clock),
       disableConnection: async () => false,
       onAgentUser: () => {},
@@ -164,6 +166,7 @@ describe('a turn', () => {
         placeholder: async () => ({ state: 'shown', messageId: `p${turn.turnId}` }),
         progress: async () => {},
         answer: async () => ({ externalIds: [`p${turn.turnId}`], error: null }),
+        withdraw: async () => null,
         split: (_turn, reply) => [reply],
         readThread: async () => null,
         personName: async () => null,
@@ -179,7 +182,8 @@ describe('a turn', () => {
       modelRetryDelaysMs: [],
       deliveryRetryDelaysMs: [],
     });
-    await runTurn(turn, new AbortController().signal);
+    const never = new AbortController().signal;
+    await runTurn(turn, never, never);
     return queries;
   }
 

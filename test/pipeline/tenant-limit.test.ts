@@ -42,7 +42,15 @@ const key = ({ tenantId, conversationId, turnId, fence }: ClaimedTurn) => ({
 
 async function finish(queue: TurnQueue, turn: ClaimedTurn): Promise<void> {
   const nothing = { placeholderExternalId: null, errorCode: null, errorDetails: null, steps: [] };
-  await queue.commit({ ...key(turn), ...nothing, reply: 'a', parts: ['a'], agentUserId: 'U0' });
+  await queue.commit({
+    ...key(turn),
+    ...nothing,
+    reply: 'a',
+    parts: ['a'],
+    agentUserId: 'U0',
+    revision: 0,
+    strict: false,
+  });
   await queue.finish({
     ...key(turn),
     status: 'answered',

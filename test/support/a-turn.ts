@@ -25,6 +25,9 @@ export const aTurn: ClaimedTurn = {
   status: 'running',
   fresh: true,
   failureCode: null,
+  revision: 0,
+  cancel: null,
+  revises: null,
   attempts: 0,
   fence: 1,
   threadUnread: false,
@@ -43,6 +46,7 @@ export const aTurn: ClaimedTurn = {
     instructions: '',
     route: 'default',
     placeholder: 'Thinking…',
+    busyMode: 'queue',
   },
   connection: {
     id: 'c',

@@ -10,6 +10,8 @@ export interface Said {
   readonly acked: boolean;
   /** A mention or a direct message: the agent is meant whatever else is known of the thread. */
   readonly asked: boolean;
+  /** It was taken back: perhaps before anybody began to answer it. */
+  readonly deleted?: boolean;
 }
 
 /** A request that the model stand-in got. */
@@ -35,6 +37,8 @@ interface TurnRow {
   readonly conversation_id: string;
   readonly status: string;
   readonly error_code: string | null;
+  readonly cancel: string | null;
+  readonly revises: string | null;
   readonly started_ms: number;
   readonly committed_ms: number | null;
   readonly finished_ms: number | null;
@@ -83,7 +87,7 @@ export async function checkPromises(input: {
 }): Promise<Findings> {
   const violations: Violation[] = [];
   const turns = (await input.query(`
-    select id, conversation_id, status, error_code, extract(epoch from started_at)::float8 * 1000 as started_ms,
+    select id, conversation_id, status, error_code, cancel, revises, extract(epoch from started_at)::float8 * 1000 as started_ms,
       extract(epoch from committed_at)::float8 * 1000 as committed_ms,
       extract(epoch from finished_at)::float8 * 1000 as finished_ms
     from konstruct.turns order by conversation_id, id`)) as unknown as TurnRow[];
@@ -96,22 +100,26 @@ export async function checkPromises(input: {
   const messagesOf = Map.groupBy(messages, ({ turn_id }) => turn_id);
 
   const stored = Map.groupBy(messages, ({ channel_id, external_id }) => `${channel_id} ${external_id}`);
-  for (const { channelId, ts, token, acked, asked } of input.said) {
+  for (const { channelId, ts, token, acked, asked, deleted = false } of input.said) {
     const rows = stored.get(`${channelId} ${ts}`) ?? [];
-    const open = rows.filter((row) => row.addressed && row.turn_id === null);
-    if (rows.length > 1 || open.length > 0 || (acked && asked && rows[0]?.turn_id == null)) {
+    const open = rows.filter((row) => row.addressed && row.turn_id === null && !deleted);
+    if (rows.length > 1 || open.length > 0 || (acked && asked && !deleted && rows[0]?.turn_id == null)) {
       violations.push({ promise: 'an acked message has one turn', detail: { channelId, ts, token, rows } });
     }
   }
 
   for (const turn of turns) {
-    if (turn.status !== 'answered' && turn.status !== 'dead') {
+    if (!['answered', 'dead', 'cancelled'].includes(turn.status)) {
       violations.push({ promise: 'every turn ends', turnId: turn.id, detail: turn });
     }
   }
   for (const [, ofConversation] of Map.groupBy(turns, ({ conversation_id }) => conversation_id)) {
-    for (const [index, turn] of ofConversation.entries()) {
-      const next = ofConversation[index + 1];
+    // What was cancelled before anybody began is no turn that could run beside another.
+    const begun = ofConversation.filter(
+      ({ id, status }) => status !== 'cancelled' || deliveries.some(({ turn_id }) => turn_id === id),
+    );
+    for (const [index, turn] of begun.entries()) {
+      const next = begun[index + 1];
       if (next === undefined) continue;
       if (next.started_ms < (turn.finished_ms ?? Number.POSITIVE_INFINITY) - TOLERANCE_MS) {
         violations.push({
@@ -174,6 +182,11 @@ function checkSlack(
   const violations: Violation[] = [];
   const standing = input.workspaceIds.flatMap((id) => standingOf(input.simulator, id));
   const byDelivery = Map.groupBy(standing, ({ deliveryId }) => deliveryId);
+  const replaced = new Set(
+    turns
+      .filter(({ status, cancel }) => status === 'answered' || cancel === 'retract')
+      .map(({ revises }) => revises),
+  );
   // A notice stands there once, or not at all: better not told than told twice.
   const expected = new Set(notices.map(({ id }) => id));
   for (const { id } of notices) {
@@ -183,6 +196,21 @@ function checkSlack(
   for (const turn of turns) {
     const own = deliveries.filter(({ turn_id }) => turn_id === turn.id);
     const answers = own.filter(({ kind }) => kind === 'answer');
+    const standingOf = own.flatMap(({ id }) => byDelivery.get(id) ?? []);
+    if (replaced.has(turn.id)) {
+      // Edited into the answer of a second look, or taken back with the question.
+      for (const { id } of own) expected.add(id);
+      if (standingOf.length > 0)
+        violations.push({ promise: 'a replaced answer is gone', turnId: turn.id, detail: standingOf });
+      continue;
+    }
+    if (turn.status === 'cancelled') {
+      for (const { id } of own) expected.add(id);
+      const wrong = standingOf.filter(({ text }) => turn.cancel !== 'stopped' || text !== 'Stopped.');
+      if (wrong.length > 0 || standingOf.length > 1)
+        violations.push({ promise: 'what was stopped says only so', turnId: turn.id, detail: standingOf });
+      continue;
+    }
     if (answers.length === 0) {
       // Given up before there was an answer: the honest sentence may stand in the placeholder.
       for (const { id } of own) expected.add(id);

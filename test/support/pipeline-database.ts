@@ -107,6 +107,7 @@ export function messageEvent(
     eventId: `Ev${crypto.randomUUID()}`,
     bucketKey: 'slack',
     ratePerMinute: 100_000,
+    busyMode: 'queue',
     channelId: 'C1',
     conversationThreadId: messageId,
     replyThreadId: messageId,
@@ -127,15 +128,29 @@ export function messageEvent(
 }
 
 export function editOf(message: AdmitMessage, content: string, sentAtMs: number): AdmitEdit {
-  return { ...namesOf(message), type: 'edit', content, mentions: [], sentAtMs };
+  return {
+    ...namesOf(message),
+    type: 'edit',
+    content,
+    mentions: [],
+    sentAtMs,
+    editWindowMinutes: 10,
+    mayConcern: 'yes',
+    threadId: null,
+  };
 }
 
-export function deletionOf(message: AdmitMessage, sentAtMs = Date.now()): AdmitDeletion {
-  return { ...namesOf(message), type: 'deletion', sentAtMs };
+export function deletionOf(
+  message: AdmitMessage,
+  sentAtMs = Date.now(),
+  onDeletion: AdmitDeletion['onDeletion'] = 'keep',
+): AdmitDeletion {
+  return { ...namesOf(message), type: 'deletion', sentAtMs, onDeletion };
 }
 
-function namesOf({ tenantId, connectionId, channelId, messageId }: AdmitMessage) {
-  return { tenantId, connectionId, channelId, messageId };
+function namesOf(message: AdmitMessage) {
+  const { tenantId, connectionId, channelId, messageId, bucketKey, ratePerMinute } = message;
+  return { tenantId, connectionId, channelId, messageId, bucketKey, ratePerMinute };
 }
 
 /** The conversation an event was stored in. */

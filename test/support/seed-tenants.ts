@@ -68,6 +68,7 @@ export async function seedTenants(options: SeedOptions): Promise<readonly Seeded
             instructions: '',
             route: 'default',
             placeholder: 'Thinking…',
+            busyMode: 'queue',
             ...options.agent,
           },
         ]);

@@ -109,7 +109,7 @@ function refusal(request: IncomingMessage, { method, token, fields }: SlackWebAp
     if (!/^[CDG][A-Z0-9]+$/.test(fields.channel ?? '')) return error('channel_not_found');
     if (fields.text !== undefined && fields.markdown_text !== undefined)
       return error('markdown_text_conflict');
-    if ((fields.markdown_text ?? '') === '') return error('no_text');
+    if (method !== 'chat.delete' && (fields.markdown_text ?? '') === '') return error('no_text');
     if ((fields.markdown_text ?? '').length > 12_000) return error('msg_too_long');
     if (fields.metadata !== undefined && !isMetadata(fields.metadata))
       return error('invalid_metadata_format');

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { type App, type AppOptions, startApp } from '../../src/app.ts';
+import { type App, startApp } from '../../src/app.ts';
+import type { AppOptions } from '../../src/app-options.ts';
 import { type Cipher, createCipher } from '../../src/core/cipher.ts';
 import type { RouteEntry } from '../../src/core/model.ts';
 import type { Agent, ConnectionSettings } from '../../src/core/tenant.ts';

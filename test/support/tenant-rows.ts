@@ -62,6 +62,13 @@ export const newRows: Readonly<Record<string, (tenant: TenantWithRows) => Row>> 
     position: Math.floor(Math.random() * 2 ** 31),
     channel_id: 'C1',
   }),
+  early_signals: (t) => ({
+    tenant_id: t.tenantId,
+    connection_id: t.connectionId,
+    channel_id: 'C1',
+    external_id: randomUUID(),
+    deleted_at: new Date(),
+  }),
   model_keys: (t) => ({ tenant_id: t.tenantId, provider: `p-${randomUUID()}`, keys: Buffer.from('x') }),
   backlogs: (t) => ({ tenant_id: t.tenantId }),
   model_calls: (t) => ({

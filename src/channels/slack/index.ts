@@ -6,7 +6,7 @@ import { createSlackClient } from './client.ts';
 import { createIdentities } from './identity.ts';
 import { parseSlackRequest } from './parse.ts';
 import { createPersonNames } from './person-names.ts';
-import { editMessage, postMessage, postPrivately } from './send.ts';
+import { editMessage, postMessage, postPrivately, removeMessage } from './send.ts';
 import { MAX_CHARACTERS, splitMarkdown } from './split.ts';
 import { fetchThread, findByMarker } from './thread.ts';
 import { verifySlackRequest } from './verify.ts';
@@ -44,6 +44,7 @@ export function createSlackChannel(options: SlackChannelOptions): SlackChannel {
     type: 'slack',
     capabilities: {
       edit: true,
+      remove: true,
       threads: true,
       findByMarker: true,
       postPrivately: true,
@@ -54,9 +55,11 @@ export function createSlackChannel(options: SlackChannelOptions): SlackChannel {
     identify: (access, signal) => identities.identify(access, signal),
     post: (access, message, signal) => postMessage(client, access, message, signal),
     edit: (access, message, signal) => editMessage(client, access, message, signal),
+    remove: (access, message, signal) => removeMessage(client, access, message, signal),
     postPrivately: (access, message, signal) => postPrivately(client, access, message, signal),
     fetchThread: (access, target, limit, signal) => fetchThread(reading, access, target, limit, signal),
     findByMarker: (access, target, marker, signal) => findByMarker(reading, access, target, marker, signal),
+    isPerson: (access, externalId, signal) => names.isPerson(access, externalId, signal),
     personName: (access, externalId, signal) => names.personName(access, externalId, signal),
     split: (markdown) => splitMarkdown(markdown),
     close: () => client.close(),

@@ -34,8 +34,10 @@ describe('slackManifest', () => {
       'message.im': 'im:history',
       'message.mpim': 'mpim:history',
       reaction_added: 'reactions:read',
+      reaction_removed: 'reactions:read',
       assistant_thread_started: 'assistant:write',
     };
+    expect(settings.event_subscriptions.bot_events).toEqual(expect.arrayContaining(Object.keys(needed)));
     for (const event of settings.event_subscriptions.bot_events) {
       const scope = needed[event];
       if (scope !== undefined) expect(bot).toContain(scope);

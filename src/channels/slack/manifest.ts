@@ -63,6 +63,7 @@ const BOT_EVENTS = [
   'message.im',
   'message.mpim',
   'reaction_added',
+  'reaction_removed',
   'tokens_revoked',
 ] as const;
 

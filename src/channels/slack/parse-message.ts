@@ -102,6 +102,8 @@ function parseChange(
     eventId: context.eventId,
     channelId,
     messageId,
+    threadId: timestampId(message.thread_ts),
+    scope: scopeOf(event.channel_type, channelId),
     text,
     mentions,
     editedAtMs: timestampMs(editedAt),

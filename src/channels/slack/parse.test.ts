@@ -316,9 +316,45 @@ describe('the end of an installation', () => {
   });
 });
 
+describe('reactions', () => {
+  const react = (name: string, type = 'reaction_added') =>
+    parseFixture('reaction-added', (_envelope, event) => {
+      event.reaction = name;
+      event.type = type;
+    });
+
+  it.each([
+    ['octagonal_sign', '🛑'],
+    ['no_entry', '⛔'],
+    ['mute', '🔇'],
+  ])('reads %s as %s, on whichever message', (name, emoji) => {
+    expect(react(name)).toMatchObject({
+      type: 'reaction',
+      channelId: 'C0GENERAL1',
+      messageId: '1760440345.000300',
+      senderId: 'U0PERSON01',
+      emoji,
+      present: true,
+      reactedAtMs: 1760440360000,
+    });
+    expect(react(name, 'reaction_removed')).toMatchObject({ emoji, present: false });
+  });
+
+  it.each([
+    ['of ours', (event: Json) => ({ ...event, user: 'U0ADABOT01' }), 'own_reaction'],
+    ['on a file', (event: Json) => ({ ...event, item: { type: 'file', file: 'F1' } }), 'reaction_on:file'],
+    ['without a message', (event: Json) => ({ ...event, item: { type: 'message' } }), 'reaction_incomplete'],
+  ])('ignores one %s', (_name, change, reason) => {
+    const parsed = parseFixture('reaction-added', (envelope, event) => {
+      envelope.event = change({ ...event, reaction: 'mute' });
+    });
+    expect(parsed).toMatchObject({ type: 'ignored', reason });
+  });
+});
+
 describe('what is not for us', () => {
   it.each([
-    ['reaction-added', 'event:reaction_added'],
+    ['reaction-added', 'reaction:thumbsup'],
     ['channel-join', 'subtype:channel_join'],
     ['app-home-opened', 'event:app_home_opened'],
     ['assistant-thread-started', 'event:assistant_thread_started'],
@@ -380,6 +416,7 @@ describe('anything', () => {
       'edit',
       'ignored',
       'message',
+      'reaction',
       'uninstall',
     ]);
   });

@@ -2,6 +2,7 @@ import type { ChannelEvent, ChannelRequest, IgnoredEvent, ParsedRequest } from '
 import { KonstructError } from '../../core/errors.ts';
 import { accountOf, accountOfForm, uninstalledAccountOf } from './account.ts';
 import { parseMessage } from './parse-message.ts';
+import { parseReaction } from './parse-reaction.ts';
 import { asId, asLabel, asRecord, type JsonRecord } from './read-json.ts';
 
 /**
@@ -38,6 +39,9 @@ function parseCallback(envelope: JsonRecord, request: ChannelRequest): ChannelEv
         envelope,
         retry: retryOf(request),
       });
+    case 'reaction_added':
+    case 'reaction_removed':
+      return parseReaction(event, { account: accountOf(envelope), eventId: asId(envelope.event_id) });
     case 'app_uninstalled':
       return uninstall(envelope, 'app_uninstalled');
     case 'tokens_revoked': {

@@ -9,6 +9,13 @@ import { createRecentValues } from './recent-values.ts';
 export interface PersonNames {
   /** @throws KonstructError `aborted` only */
   personName(access: ConnectionAccess, externalId: string, signal: AbortSignal): Promise<string | null>;
+  /** Whether it is a person and no bot; `null`: Slack did not tell. @throws KonstructError `aborted` only */
+  isPerson(access: ConnectionAccess, externalId: string, signal: AbortSignal): Promise<boolean | null>;
+}
+
+interface Profile {
+  readonly name: string | null;
+  readonly isBot: boolean;
 }
 
 const TTL_MS = 60 * 60 * 1000;
@@ -22,31 +29,44 @@ const MAX_ENTRIES = 10_000;
  * Source: https://docs.slack.dev/reference/methods/users.info
  */
 export function createPersonNames(client: SlackClient, clock: Clock, log: Log): PersonNames {
-  const known = createRecentValues<string | null>(MAX_ENTRIES, clock);
+  const known = createRecentValues<Profile | null>(MAX_ENTRIES, clock);
+
+  async function profileOf(
+    access: ConnectionAccess,
+    externalId: string,
+    signal: AbortSignal,
+  ): Promise<Profile | null> {
+    const key = `${access.connectionId} ${externalId}`;
+    const remembered = known.get(key);
+    if (remembered !== undefined) return remembered;
+    try {
+      const answer = await client.call(
+        access,
+        { method: 'users.info', arguments: { user: externalId }, idempotent: true, maxWaitMs: 0 },
+        signal,
+      );
+      const user = asRecord(answer.user) ?? {};
+      const profile = { name: nameOf(user), isBot: user.is_bot === true };
+      known.set(key, profile, TTL_MS);
+      return profile;
+    } catch (error) {
+      if (isKonstructError(error, 'aborted')) throw error;
+      log.debug('slack.name_unknown', {
+        connectionId: access.connectionId,
+        code: isKonstructError(error) ? error.code : 'unexpected',
+        platformError: isKonstructError(error) ? error.details.platformError : undefined,
+      });
+      known.set(key, null, FAILURE_TTL_MS);
+      return null;
+    }
+  }
+
   return {
-    async personName(access, externalId, signal) {
-      const key = `${access.connectionId} ${externalId}`;
-      const remembered = known.get(key);
-      if (remembered !== undefined) return remembered;
-      try {
-        const answer = await client.call(
-          access,
-          { method: 'users.info', arguments: { user: externalId }, idempotent: true, maxWaitMs: 0 },
-          signal,
-        );
-        const name = nameOf(asRecord(answer.user) ?? {});
-        known.set(key, name, TTL_MS);
-        return name;
-      } catch (error) {
-        if (isKonstructError(error, 'aborted')) throw error;
-        log.debug('slack.name_unknown', {
-          connectionId: access.connectionId,
-          code: isKonstructError(error) ? error.code : 'unexpected',
-          platformError: isKonstructError(error) ? error.details.platformError : undefined,
-        });
-        known.set(key, null, FAILURE_TTL_MS);
-        return null;
-      }
+    personName: async (access, externalId, signal) =>
+      (await profileOf(access, externalId, signal))?.name ?? null,
+    async isPerson(access, externalId, signal) {
+      const profile = await profileOf(access, externalId, signal);
+      return profile === null ? null : !profile.isBot;
     },
   };
 }

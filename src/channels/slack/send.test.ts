@@ -320,3 +320,28 @@ describe('postPrivately', () => {
     expect(slack.calls[0]?.fields).not.toHaveProperty('user');
   });
 });
+
+describe('remove', () => {
+  const removal = { target: message.target, messageId: '1712345679.000200' };
+
+  it('takes the message away; one that is gone already is as good', async () => {
+    slack.answer('chat.delete', () => ({ ok: true }));
+    await channel.remove(access, removal, never);
+    slack.fail('chat.delete', { kind: 'answer', body: { ok: false, error: 'message_not_found' } });
+    await channel.remove(access, removal, never);
+    const calls = slack.calls.filter(({ method }) => method === 'chat.delete');
+    expect(calls.map(({ fields }) => fields)).toEqual([
+      expect.objectContaining({ channel: 'C0GENERAL1', ts: '1712345679.000200' }),
+      expect.objectContaining({ channel: 'C0GENERAL1', ts: '1712345679.000200' }),
+    ]);
+  });
+
+  it('fails when it may not, and is not tried by whoever lost the lease', async () => {
+    slack.fail('chat.delete', { kind: 'answer', body: { ok: false, error: 'cant_delete_message' } });
+    expect((await failure(channel.remove(access, removal, never))).details.platformError).toBe(
+      'cant_delete_message',
+    );
+    const lost = { ...removal, mayStillSend: () => false };
+    expect((await failure(channel.remove(access, lost, never))).code).toBe('lease_lost');
+  });
+});

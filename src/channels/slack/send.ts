@@ -3,10 +3,12 @@ import type {
   DeliveryMarker,
   OutboundEdit,
   OutboundMessage,
+  OutboundRemoval,
   PostedMessage,
   PrivateMessage,
   ThreadTarget,
 } from '../../core/channel.ts';
+import { isKonstructError } from '../../core/errors.ts';
 import type { SlackClient } from './client.ts';
 import { neutraliseMentions } from './outbound-text.ts';
 import { unavailable } from './slack-error.ts';
@@ -73,6 +75,33 @@ export async function editMessage(
     },
     signal,
   );
+}
+
+/**
+ * Takes a message away. What is gone already is what was wanted, so an unknown outcome is simply tried again.
+ *
+ * Source: https://docs.slack.dev/reference/methods/chat.delete
+ */
+export async function removeMessage(
+  client: SlackClient,
+  access: ConnectionAccess,
+  { target, messageId, mayStillSend }: OutboundRemoval,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await client.call(
+      access,
+      {
+        method: 'chat.delete',
+        idempotent: true,
+        mayStillSend,
+        arguments: { channel: target.channelId, ts: messageId },
+      },
+      signal,
+    );
+  } catch (error) {
+    if (!isKonstructError(error) || error.details.platformError !== 'message_not_found') throw error;
+  }
 }
 
 /**

@@ -231,6 +231,24 @@ describe('personName', () => {
   });
 });
 
+describe('isPerson', () => {
+  it('tells a bot from a person, with the look-up of the name', async () => {
+    slack.answer('users.info', ({ fields }) => ({
+      ok: true,
+      user: { is_bot: fields.user === 'U0BOT', profile: { display_name: 'x' } },
+    }));
+    expect(await channel.isPerson(access, 'U0BOT', never)).toBe(false);
+    expect(await channel.isPerson(access, 'U0A', never)).toBe(true);
+    expect(await channel.personName(access, 'U0A', never)).toBe('x');
+    expect(callsOf('users.info')).toBe(2);
+  });
+
+  it('does not know when Slack does not say', async () => {
+    slack.fail('users.info', { kind: 'answer', body: { ok: false, error: 'user_not_found' } });
+    expect(await channel.isPerson(access, 'U0A', never)).toBeNull();
+  });
+});
+
 describe('identify', () => {
   it('tells workspace, bot user and scopes', async () => {
     expect(await channel.identify(access, never)).toEqual({

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type * as GenaiPrices from '@pydantic/genai-prices';
 import type { Clock } from '../../core/clock.ts';
 import type { EntryPrice, RouteEntry } from '../../core/model.ts';
+import { isOwnMachine } from './is-own-machine.ts';
 import { type ModelPrice, type PriceTier, toNanoUsd } from './model-price.ts';
 
 /** Prices of models. */
@@ -36,7 +37,7 @@ const FRESH_MS = 60 * 60_000;
 const MAX_KEPT = 500;
 
 /**
- * Prices from the route entry itself, else from the table of the package `@pydantic/genai-prices`, which is loaded when
+ * Prices from the route entry itself; what runs on machines of one's own costs nothing; else from the table of the package `@pydantic/genai-prices`, which is loaded when
  * it is first needed (35 ms, 10 MB) and asks nobody: its prices are those of its version.
  *
  * @param wallClock ms since 1970: prices change at dates
@@ -63,6 +64,7 @@ export function createPriceList(wallClock: Clock): PriceList {
     async find(entry) {
       if (entry.price) return overridden(entry.price);
       if (freeProviders.has(entry.provider)) return free;
+      if (entry.provider === 'openai-compatible' && isOwnMachine(entry.baseUrl ?? '')) return free;
       const key = JSON.stringify([entry.provider, entry.model, entry.baseUrl]);
       const known = kept.get(key);
       if (known && wallClock() < known.untilMs) return known.price;

@@ -34,7 +34,7 @@ describe('the price list', () => {
   it('knows an address that sells models, and not one of somebody’s own', async () => {
     const groq = 'https://api.groq.com/openai/v1';
     expect(await priceOf('openai-compatible', 'llama-3.3-70b-versatile', groq)).not.toBeNull();
-    expect(await priceOf('openai-compatible', 'gpt-4o', 'http://127.0.0.1:1234/v1')).toBeNull();
+    expect(await priceOf('openai-compatible', 'gpt-4o', 'https://llm.example.com/v1')).toBeNull();
     expect(await priceOf('openai', 'no-such-model')).toBeNull();
   });
 
@@ -50,6 +50,47 @@ describe('the price list', () => {
     for (const provider of ['ollama', 'demo'] as const) {
       expect(worstCaseOf(await knownPrice(provider, 'any'), 100_000, 100_000)).toBe(0);
     }
+  });
+});
+
+describe('a server that speaks OpenAI’s protocol', () => {
+  it.each([
+    'http://127.0.0.1:8000/v1',
+    'http://localhost:1234/v1',
+    'http://[::1]:8000/v1',
+    'http://10.1.2.3/v1',
+    'http://172.20.0.4:8000/v1',
+    'http://192.168.1.7:8000/v1',
+    'http://[fd00::7]/v1',
+    'http://vllm:8000/v1',
+    'https://llm.internal/v1',
+    'https://gpu.acme.local/v1',
+  ])('costs nothing in a network of one’s own: %s', async (baseUrl) => {
+    const price = await prices.find({ provider: 'openai-compatible', model: 'llama3.3', baseUrl });
+    expect(price?.version).toBe('free');
+  });
+
+  it.each([
+    'https://llm.example.com/v1',
+    'https://172.32.0.1/v1',
+    'https://11.0.0.1/v1',
+    'https://[2001:db8::1]/v1',
+    'https://localhost.example.com/v1',
+    'https://10.0.0.1.example.com/v1',
+    'nonsense',
+  ])('has a price or none anywhere else: %s', async (baseUrl) => {
+    expect(await prices.find({ provider: 'openai-compatible', model: 'llama3.3', baseUrl })).toBeNull();
+  });
+
+  it('costs what the entry says, wherever it is', async () => {
+    const price = { inputUsdPerMillion: 1, outputUsdPerMillion: 1 };
+    const entry = {
+      provider: 'openai-compatible',
+      model: 'm',
+      baseUrl: 'http://127.0.0.1/v1',
+      price,
+    } as const;
+    expect((await prices.find(entry))?.version).toContain('konstruct.yaml');
   });
 });
 

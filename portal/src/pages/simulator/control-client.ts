@@ -8,6 +8,7 @@ import type {
   MessageResponse,
   MessagesResponse,
   PostMessageRequest,
+  ReactionRequest,
   WorkspaceResponse,
   WorkspacesResponse,
 } from '../../../../src/simulator/control-api.ts';
@@ -35,6 +36,7 @@ export interface ControlClient {
   post(channel: ChannelAddress, request: PostMessageRequest): Promise<MessageResponse>;
   edit(channel: ChannelAddress, messageId: string, text: string): Promise<MessageResponse>;
   remove(channel: ChannelAddress, messageId: string): Promise<void>;
+  react(channel: ChannelAddress, messageId: string, reaction: ReactionRequest): Promise<MessageResponse>;
   setFaults(plan: FaultPlanRequest): Promise<FaultPlan>;
   setInstallation(workspaceId: string, state: InstallationRequest['state']): Promise<WorkspaceResponse>;
 }
@@ -76,6 +78,8 @@ export function createControlClient(base: string): ControlClient {
     async remove(channel, messageId) {
       await call('DELETE', messagePath(channel, messageId));
     },
+    react: (channel, messageId, reaction) =>
+      json(call('POST', `${messagePath(channel, messageId)}/reactions`, reaction)),
     setFaults: (plan) => json(call('PUT', 'faults', plan)),
     setInstallation: (workspaceId, state) =>
       json(call('POST', `workspaces/${encodeURIComponent(workspaceId)}/installation`, { state })),

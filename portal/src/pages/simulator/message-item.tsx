@@ -7,6 +7,7 @@ import { timeLabel } from './message-groups.ts';
 import type { HeldMessage } from './message-store.ts';
 import { MessageText } from './message-text.tsx';
 import { isPlaceholder } from './placeholder.ts';
+import { ReactionButtons, reactionEmoji } from './reaction-buttons.tsx';
 import { useSimulatorView } from './simulator-context.ts';
 import { journeyKey } from './simulator-state.ts';
 import './message-item.css';
@@ -80,33 +81,38 @@ export function MessageItem({ held: { message, deleted }, continued }: MessageIt
           <ul className="message-reactions" aria-label="Reactions">
             {message.reactions.map(({ name, userIds }) => (
               <li key={name}>
-                :{name}: {userIds.length}
+                {reactionEmoji(name)} {userIds.length}
               </li>
             ))}
           </ul>
         )}
         {journey && !deleted && <JourneyChip journey={journey} />}
       </div>
-      {own && !editing && (
+      {!deleted && !editing && (
         <div className="message-actions">
-          <button
-            type="button"
-            className="icon-button"
-            onClick={() => setEditing(true)}
-            aria-label="Edit"
-            title="Edit"
-          >
-            <Icon name="edit" size={16} />
-          </button>
-          <button
-            type="button"
-            className="icon-button"
-            onClick={() => void simulator.remove(message, message.messageId)}
-            aria-label="Delete"
-            title="Delete"
-          >
-            <Icon name="trash" size={16} />
-          </button>
+          <ReactionButtons message={message} />
+          {own && (
+            <>
+              <button
+                type="button"
+                className="icon-button"
+                onClick={() => setEditing(true)}
+                aria-label="Edit"
+                title="Edit"
+              >
+                <Icon name="edit" size={16} />
+              </button>
+              <button
+                type="button"
+                className="icon-button"
+                onClick={() => void simulator.remove(message, message.messageId)}
+                aria-label="Delete"
+                title="Delete"
+              >
+                <Icon name="trash" size={16} />
+              </button>
+            </>
+          )}
         </div>
       )}
     </article>

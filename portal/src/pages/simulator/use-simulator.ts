@@ -1,5 +1,9 @@
 import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from 'react';
-import type { FaultPlanRequest, InstallationRequest } from '../../../../src/simulator/control-api.ts';
+import type {
+  FaultPlanRequest,
+  InstallationRequest,
+  ReactionRequest,
+} from '../../../../src/simulator/control-api.ts';
 import { type ChannelAddress, type ControlClient, ControlError, type MessagePage } from './control-client.ts';
 import { type ControlStream, openControlStream } from './control-stream.ts';
 import { emptySimulator, reduceSimulator, type SimulatorState } from './simulator-state.ts';
@@ -17,6 +21,7 @@ export interface Simulator {
   post(channel: ChannelAddress, userId: string, text: string, threadId: string | null): Promise<boolean>;
   edit(channel: ChannelAddress, messageId: string, text: string): Promise<boolean>;
   remove(channel: ChannelAddress, messageId: string): Promise<boolean>;
+  react(channel: ChannelAddress, messageId: string, reaction: ReactionRequest): Promise<boolean>;
   setFaults(plan: FaultPlanRequest): Promise<boolean>;
   setInstallation(workspaceId: string, state: InstallationRequest['state']): Promise<boolean>;
 }
@@ -101,6 +106,8 @@ export function useSimulator(client: ControlClient, streamUrl: string): Simulato
       edit: (channel: ChannelAddress, messageId: string, text: string) =>
         change(() => client.edit(channel, messageId, text)),
       remove: (channel: ChannelAddress, messageId: string) => change(() => client.remove(channel, messageId)),
+      react: (channel: ChannelAddress, messageId: string, reaction: ReactionRequest) =>
+        change(() => client.react(channel, messageId, reaction)),
       setFaults: (plan: FaultPlanRequest) => change(() => client.setFaults(plan)),
       setInstallation: (workspaceId: string, installation: InstallationRequest['state']) =>
         change(() => client.setInstallation(workspaceId, installation)),

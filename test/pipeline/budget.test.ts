@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDatabase } from '../../src/db/create-database.ts';
+import { createDatabasePool } from '../../src/db/pool.ts';
+import { withTenant } from '../../src/db/with-tenant.ts';
+import { readUsage } from '../../src/stores/usage.ts';
+import { ask, idle, textOf } from '../support/conversation.ts';
+import { acme, globex } from '../support/people.ts';
+import { silentLog } from '../support/silent-log.ts';
+import { type Installation, startInstallation } from '../support/start-installation.ts';
+import { callTools } from '../support/tool-calls.ts';
+
+/** So that the numbers can be followed: a token of a prompt costs 1 microdollar, one of an answer 10. */
+const price = { inputUsdPerMillion: 1, outputUsdPerMillion: 10 };
+let installation: Installation;
+
+beforeAll(async () => {
+  installation = await startInstallation({
+    routes: (model) => ({
+      default: [
+        {
+          provider: 'openai-compatible',
+          model: 'm',
+          baseUrl: model.urls['openai-compatible'],
+          apiKey: 'k',
+          price,
+        },
+      ],
+    }),
+  });
+});
+afterAll(() => installation.stop());
+
+const question = {
+  workspaceId: acme.workspaceId,
+  channelId: acme.general,
+  userId: acme.mara,
+  text: `<@${acme.agent}> please`,
+};
+const tenantOf = (workspaceId: string) =>
+  installation.tenants.find(({ workspace }) => workspace.id === workspaceId)?.tenantId ?? '';
+
+async function limit(column: string, value: number | null): Promise<void> {
+  await installation.query(`update konstruct.tenants set ${column} = $2 where id = $1`, [
+    tenantOf(acme.workspaceId),
+    value,
+  ]);
+}
+
+const nanoUsd = async (table: string) =>
+  Number(
+    (
+      await installation.query(
+        `select coalesce(sum(nano_usd), 0) as n from konstruct.${table} where tenant_id = $1`,
+        [tenantOf(acme.workspaceId)],
+      )
+    )[0]?.n,
+  );
+
+describe('what a conversation costs', () => {
+  it('is the same in the steps, in the ledger and in the report, and is the person’s and the agent’s', async () => {
+    const { model } = installation;
+    const usage = { inputTokens: 1_000, outputTokens: 40 };
+    model.respondNext(
+      { ...callTools(['current_time', {}]), usage },
+      { text: 'It is noon.', usage: { inputTokens: 1_200, outputTokens: 60 } },
+    );
+    const { answer } = await ask(installation, question);
+    expect(textOf(answer)).toBe('It is noon.');
+    await idle(installation);
+    const expected = (1_000 + 1_200) * 1_000 + (40 + 60) * 10_000;
+    await expect.poll(() => nanoUsd('model_calls')).toBe(expected);
+    expect(await nanoUsd('steps')).toBe(expected);
+    const pool = createDatabasePool({ url: installation.databaseUrl, name: 'test', size: 1, log: silentLog });
+    try {
+      const read = (by: 'agent' | 'person' | null) =>
+        withTenant(createDatabase(pool), tenantOf(acme.workspaceId), (transaction) =>
+          readUsage(transaction, by, { from: null, to: null }),
+        );
+      expect(await read(null)).toMatchObject([
+        { calls: 2, inputTokens: 2_200, outputTokens: 100, nanoUsd: expected },
+      ]);
+      expect(await read('person')).toMatchObject([
+        { key: expect.stringMatching(new RegExp(`:${acme.mara}$`)), nanoUsd: expected },
+      ]);
+      expect(await read('agent')).toMatchObject([{ nanoUsd: expected }]);
+    } finally {
+      await pool.end();
+    }
+  });
+});
+
+describe('a budget that is used up', () => {
+  it('is said in one sentence, without a call to the model or another attempt; other companies notice nothing', async () => {
+    const { model, simulator } = installation;
+    await limit('budget_daily_usd', 0.0001);
+    const before = model.requests.length;
+    const { sent, answer } = await ask(installation, question);
+    expect(textOf(answer)).toMatch(
+      /^My budget for today is used up, so I stopped; it begins anew on .* at 00:00 \(UTC\)\.$/,
+    );
+    await idle(installation);
+    expect(model.requests).toHaveLength(before);
+    expect(
+      simulator.messages(sent.workspaceId, sent.channelId, sent.ts).filter(({ isAgent }) => isAgent),
+    ).toHaveLength(1);
+    const turns = await installation.query(
+      `select t.status, t.error_code, t.attempts from konstruct.turns t
+       join konstruct.messages m on m.turn_id = t.id and m.tenant_id = t.tenant_id where m.external_id = $1`,
+      [sent.ts],
+    );
+    expect(turns).toEqual([{ status: 'dead', error_code: 'budget_exhausted', attempts: 0 }]);
+    const other = await ask(installation, {
+      workspaceId: globex.workspaceId,
+      channelId: globex.general,
+      userId: globex.yuki,
+      text: `<@${globex.agent}> hello`,
+    });
+    expect(textOf(other.answer)).toMatch(/^You said/);
+    await limit('budget_daily_usd', null);
+  });
+
+  it('stops a turn in the middle: what was found out before is not followed by another call', async () => {
+    const { model } = installation;
+    const spent = await nanoUsd('model_calls');
+    // Room for the first call's worst case, and not for a second beside what the first has cost.
+    await limit('budget_monthly_usd', (spent + 60_000_000) / 1e9);
+    model.respondNext({
+      ...callTools(['current_time', {}]),
+      usage: { inputTokens: 3_000, outputTokens: 4_000 },
+    });
+    const before = model.requests.length;
+    const { answer } = await ask(installation, question);
+    expect(textOf(answer)).toMatch(/^My budget for this month is used up, so I stopped;/);
+    expect(model.requests).toHaveLength(before + 1);
+    await idle(installation);
+    expect(await nanoUsd('model_calls')).toBe(spent + 43_000_000);
+    expect(await nanoUsd('steps')).toBe(spent + 43_000_000);
+    await limit('budget_monthly_usd', null);
+  });
+});
