@@ -120,6 +120,18 @@ describe('a socket', () => {
     expect(logged('slack.socket_ready')).toHaveLength(2);
   });
 
+  it.each([
+    ['at once when it has lived', 0, 0],
+    ['after a wait when it has not', 60_000, 2],
+  ])('that Slack exchanges is replaced %s', async (_name, stableMs, waits) => {
+    await start(async () => {}, { stableMs });
+    await ready(2);
+    await test.simulator.sockets.disconnect(appToken, 'refresh_requested');
+    await until('both are replaced', () => logged('slack.socket_ready').length === 4);
+    expect(logged('slack.socket_lost')).toHaveLength(waits);
+    await ready(2);
+  });
+
   it('is tried again, with growing waits, while Slack is out of order', async () => {
     test = await startTestSimulator({ appToken });
     test.simulator.faults.add({ kind: 'outage', remaining: 30 });

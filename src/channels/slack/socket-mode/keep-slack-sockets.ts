@@ -93,24 +93,23 @@ export function keepSlackSockets(options: KeepSlackSocketsOptions): EventSockets
         if (before !== null) void retire(before);
         before = null;
         ({ reason } = await socket.ended);
+        const isStable = clock() - startedAtMs >= timing.stableMs;
+        if (isStable) failures = 0;
         if (REFRESHES.includes(reason)) {
           before = socket;
-          failures = 0;
-          continue;
-        }
-        void retire(socket);
-        if (clock() - startedAtMs >= timing.stableMs) failures = 0;
+          if (isStable) continue; // one that is exchanged at once, again and again, has to wait like a broken one
+        } else void retire(socket);
       } catch (error) {
         if (isClosing) return;
         reason = reasonOf(error);
       }
       if (isClosing) return;
-      const waitMs = retryDelay(failures, timing, random);
+      const waitMs = isPermanent(reason) ? timing.longestRetryMs : retryDelay(failures, timing, random);
       failures += 1;
       const fields = { connectionId, socket: index, reason, waitMs };
       if (isPermanent(reason)) log.error('slack.socket_refused', { ...fields, remedy: remedy(reason) });
       else log.warn('slack.socket_lost', fields);
-      await sleep(isPermanent(reason) ? timing.longestRetryMs : waitMs, stopping.signal).catch(() => {});
+      await sleep(waitMs, stopping.signal).catch(() => {});
     }
   }
 
@@ -160,7 +159,7 @@ const remedies: Readonly<Record<string, string>> = {
 
 /** Somebody has to do something; asking again soon would only make noise. */
 function isPermanent(reason: string): boolean {
-  return reason in remedies;
+  return Object.hasOwn(remedies, reason);
 }
 
 function remedy(reason: string): string {
