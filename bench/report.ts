@@ -116,9 +116,19 @@ function targetsOf(results: BenchResults): readonly Target[] {
   };
   const limit = (name: string, wanted: number, unit: string, value: number | undefined): void => {
     if (value === undefined) return;
-    const measured = `${value.toFixed(Number.isInteger(value) ? 0 : 1)} ${unit}`.trim();
+    const measured = `${value.toFixed(Number.isInteger(value) ? 0 : value < 10 ? 2 : 1)} ${unit}`.trim();
     targets.push({ name, wanted: `≤ ${wanted} ${unit}`.trim(), measured, met: value <= wanted });
   };
+  const atLeast = (name: string, wanted: number, values: readonly number[]): void => {
+    if (values.length === 0) return;
+    const { median } = summarise(values);
+    targets.push({ name, wanted: `≥ ${wanted}`, measured: median.toFixed(0), met: median >= wanted });
+  };
+  // Why both, the figures and the ratios: docs/decisions/0012-speed-targets.md.
+  atLeast('acks/s', 3_900, acks?.get('Konstruct')?.map(({ acksPerSecond }) => acksPerSecond) ?? []);
+  atLeast('whole turns/s', 400, turns?.get('Konstruct')?.map(({ turnsPerSecond }) => turnsPerSecond) ?? []);
+  const cpuPerTurn = turns?.get('Konstruct')?.map(({ nodeMs, postgresMs }) => nodeMs + postgresMs);
+  if (cpuPerTurn) limit('CPU per whole turn, with the database', 2.5, 'ms', summarise(cpuPerTurn).median);
   if (acks) {
     const value = medianRatio(acks, (sample) => sample.acksPerSecond);
     ratio('acks/s against Bolt', 1.3, value >= 1.3, value, '≥');

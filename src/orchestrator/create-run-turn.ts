@@ -46,7 +46,7 @@ export function createRunTurn(
   const takeEdit = createTakeEdit(options.clock);
 
   return async (turn, signal, interrupted) => {
-    markTurn(journeys, turn, 'claimed', turn.startedAtMs);
+    markTurn(journeys, turn, 'claimed', options.clock());
     if (turn.cancel !== null && turn.status === 'running') {
       const { cancel } = turn;
       await guarded(turn, signal, () => interruption.cancel(turn, cancel, earlierPlaceholder(turn), signal));

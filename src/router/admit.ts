@@ -183,7 +183,7 @@ async function admitAndClaim(
     return admitBatch(pool, events); // a conversation that cannot be claimed must not keep others from being stored
   }
   const { outcomes = [], turns = [] } = row ?? {};
-  offer.accept(turns);
+  setImmediate(() => offer.accept(turns)); // the acks leave first
   const claimed = new Set(turns.map(({ conversationId }) => conversationId));
   return outcomes.map((outcome) =>
     'wasIdle' in outcome && claimed.has(outcome.conversationId) ? { ...outcome, wasIdle: false } : outcome,

@@ -66,7 +66,7 @@ describe('a gateway with a worker beside it', () => {
     const outcome = await admit(mention('first'));
     expect(outcome).toMatchObject({ outcome: 'new', wasIdle: false });
     expect(statements).toEqual(['admit_and_claim']);
-    expect(contents()).toEqual(['first']);
+    await expect.poll(contents).toEqual(['first']);
     expect(running[0]?.turn).toMatchObject({ fresh: true, fence: 1, attempts: 0, status: 'running' });
     await listening.query('select 1');
     expect(announced).toBe(0);
@@ -75,7 +75,7 @@ describe('a gateway with a worker beside it', () => {
   it('claims no more than it has room for, and announces the rest to others', async () => {
     const events = Array.from({ length: CONCURRENCY + 2 }, (_, index) => mention(`message ${index}`));
     const outcomes = await Promise.all(events.map((event) => admit(event)));
-    expect(running).toHaveLength(CONCURRENCY);
+    await expect.poll(() => running.length).toBe(CONCURRENCY);
     expect(outcomes.filter((outcome) => 'wasIdle' in outcome && outcome.wasIdle)).toHaveLength(2);
     await expect.poll(() => announced).toBeGreaterThan(0);
     for (const { end } of running.slice(0, 2)) end();
