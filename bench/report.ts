@@ -2,6 +2,7 @@ import type { AcksSample } from './measures/acks.ts';
 import type { AddedTimeSample } from './measures/added-time.ts';
 import type { FaultsResult } from './measures/faults.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
+import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
 import type { TurnsSample } from './measures/turns.ts';
 import type { ContenderName } from './support/contenders.ts';
 import { summarise } from './support/statistics.ts';
@@ -11,6 +12,7 @@ type PerContender<Result> = ReadonlyMap<ContenderName, Result>;
 /** What a run found; a part that was not wanted is absent. */
 export interface BenchResults {
   readonly ingest?: SlackIngestFigures;
+  readonly telegramIngest?: TelegramIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
   readonly turns?: PerContender<readonly TurnsSample[]>;
   readonly addedTime?: PerContender<readonly AddedTimeSample[]>;
@@ -53,6 +55,13 @@ export function formatReport(results: BenchResults): string {
     lines.push(
       '',
       `One event of ${bodyBytes} bytes: verify ${verifyMicroseconds.toFixed(1)} µs, parse ${parseMicroseconds.toFixed(1)} µs of CPU.`,
+    );
+  }
+  if (results.telegramIngest) {
+    const { bodyBytes, perSecond } = results.telegramIngest;
+    lines.push(
+      '',
+      `One update of Telegram's of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`,
     );
   }
   const targets = targetsOf(results);

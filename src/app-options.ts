@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import type { ChannelDefinition, PlatformSettings } from './core/channel-definition.ts';
 import type { Cipher } from './core/cipher.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
@@ -23,6 +24,12 @@ export interface AppOptions {
     /** Socket Mode: events are fetched with it; absent or `null`: Slack sends them. */
     readonly appToken?: string | null;
   };
+  /** What is set for other platforms, by channel. */
+  readonly platforms?: Readonly<Record<string, PlatformSettings>>;
+  /** The platforms there are: those of this version. */
+  readonly channels?: readonly ChannelDefinition[];
+  /** Where platforms reach us, without a slash at its end; absent: they cannot, so events are fetched where possible. */
+  readonly publicUrl?: string | null;
   readonly providerKeys: ProviderKeys;
   /** How much this process asks of a provider at a time; absent: as much as comes. */
   readonly providerLimits?: Readonly<Partial<Record<ProviderName, ProviderLimits>>>;

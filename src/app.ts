@@ -2,23 +2,28 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { type AppOptions, defaultTiming } from './app-options.ts';
-import { createSlackChannel } from './channels/slack/index.ts';
+import { channelTable } from './channel-table.ts';
 import type { Channel } from './core/channel.ts';
+import type { ChannelDefinition, PlatformSettings } from './core/channel-definition.ts';
+import { KonstructError } from './core/errors.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
 import { createDatabasePool, trackProcessIds, translateDatabaseError } from './db/pool.ts';
+import { createSessionLocks } from './db/session-locks.ts';
 import { warmUp } from './db/warm-up.ts';
 import { withTenant } from './db/with-tenant.ts';
-import { createDelivery } from './delivery/create-delivery.ts';
+import { createDelivery, requireChannel } from './delivery/create-delivery.ts';
 import { createIsPerson } from './delivery/create-is-person.ts';
 import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { closeHttpServer } from './gateway/close-http-server.ts';
+import { createAcceptEvent } from './gateway/create-accept-event.ts';
 import { createEventSockets } from './gateway/create-event-sockets.ts';
 import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
-import { createReceiver } from './gateway/create-receiver.ts';
+import { createReceiver, type Receiver } from './gateway/create-receiver.ts';
+import { createSubscriptions } from './gateway/create-subscriptions.ts';
 import { listenOn } from './gateway/listen-on.ts';
 import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
@@ -36,9 +41,11 @@ import { createConnectionDirectory } from './router/create-connection-directory.
 import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
 import { watchBacklog } from './router/watch-backlog.ts';
+import { listChannelConnections, listChannelsInUse } from './stores/channel-connections.ts';
 import { disableConnection } from './stores/connection-status.ts';
 import { findConnection, listOwnApps, openCredentials, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
+import { endEngagement } from './stores/engagement.ts';
 import { createModelKeyDirectory } from './stores/model-keys.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireLedger, expireOldRows } from './stores/retention.ts';
@@ -121,16 +128,19 @@ export async function startApp(options: AppOptions): Promise<App> {
     const redisAddress = isGateway ? (options.redis ?? null) : null;
     const listener = await listen(databaseUrl, { log, also: redisAddress ? 'konstruct_begun' : null });
     closing.push(() => listener.stop());
-    const slack = createSlackChannel({
-      apiUrl: options.slack.apiUrl,
-      clock,
-      random,
-      sleep,
-      log,
-      metrics,
-    });
-    closing.push(() => slack.close());
-    const channels: ReadonlyMap<string, Channel> = new Map([[slack.type, slack]]);
+    const definitions = options.channels ?? channelTable;
+    const settings: Readonly<Record<string, PlatformSettings>> = {
+      ...options.platforms,
+      slack: options.slack,
+    };
+    const channels: ReadonlyMap<string, Channel> = new Map(
+      definitions.map((definition) => {
+        const apiUrl = settings[definition.type]?.apiUrl ?? definition.defaultApiUrl;
+        const channel = definition.open({ apiUrl, clock, random, sleep, log, metrics });
+        closing.push(() => channel.close());
+        return [definition.type, channel];
+      }),
+    );
 
     // 1 gateway and 2 router: what comes in
     const directory = createConnectionDirectory({ pool: admitPool ?? workPool, clock });
@@ -156,6 +166,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
       blocked: createBlockedBuckets(clock),
       disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
+      endEngagement: (connection, channelId) => endEngagement(database, connection, channelId),
       onAgentUser: (connection, agentUserId) => {
         withTenant(database, connection.tenantId, (transaction) =>
           recordAgentUser(transaction, { ...connection, agentUserId }),
@@ -167,20 +178,21 @@ export async function startApp(options: AppOptions): Promise<App> {
       },
       log,
     });
-    const slackReceiver = createReceiver({
-      channel: slack,
-      signingSecret: options.slack.signingSecret,
-      directory,
-      route,
-      cipher,
-      clock,
-      wallClock,
-      journeys,
-      metrics,
-      log,
-    });
+    const arrival = { route, clock, journeys, metrics, log };
+    const receivers = definitions.map(({ type, webhook }) => ({
+      ...webhook,
+      receive: createReceiver({
+        ...arrival,
+        channel: requireChannel(channels, type),
+        shared: webhook.shared,
+        signingSecret: settings[type]?.signingSecret ?? null,
+        directory,
+        cipher,
+        wallClock,
+      }),
+    }));
     const server = createHttpServer({
-      receivers: isGateway ? new Map([['/slack/events', slackReceiver]]) : new Map(),
+      receivers: isGateway ? receivers : [],
       health: createHealth({ version: options.version, role: options.role, queue: readQueue, redis }),
       phase: () => phase,
       readMetrics: () => metrics.read(),
@@ -271,7 +283,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       preparePrompt: createPreparePrompt({
         delivery,
         storeThread: (turn, messages) => storeThread(database, turn, messages),
-        channelNames: new Map([['slack', 'Slack']]),
+        channelNames: new Map(definitions.map(({ type, displayName }) => [type, displayName])),
         clock: wallClock,
         log,
         historyTokens: HISTORY_TOKENS,
@@ -321,6 +333,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     closing.push(() => startedJobs.stop());
 
     await warmUp([...(admitPool ? [admitPool] : []), workPool]);
+    for (const type of await listChannelsInUse(workPool)) await channels.get(type)?.prepare();
     if (isWorker) {
       await modelKeys.load();
       const fallback = await routes.find('default');
@@ -352,13 +365,13 @@ export async function startApp(options: AppOptions): Promise<App> {
     if (isGateway) {
       const sockets = createEventSockets({
         sharedToken: options.slack.appToken ?? null,
-        listOwnApps: () => listOwnApps(workPool, slack.type),
+        listOwnApps: () => listOwnApps(workPool, 'slack'),
         open: async (socket) => {
           // Loaded by use: most installations are reached over HTTP.
           const { keepSlackSockets } = await import('./channels/slack/socket-mode/keep-slack-sockets.ts');
           return keepSlackSockets({ ...socket, apiUrl: options.slack.apiUrl, clock, random, sleep, log });
         },
-        receiver: slackReceiver,
+        receiver: receiverOf(receivers, '/slack/events'),
         cipher,
         clock,
         sleep,
@@ -371,6 +384,30 @@ export async function startApp(options: AppOptions): Promise<App> {
         await sleep(timing.stopGraceMs);
         await closeHttpServer(server);
       });
+    }
+    if (isGateway) {
+      const locks = createSessionLocks(databaseUrl, { log });
+      closing.push(() => locks.close());
+      const subscriptions = createSubscriptions({
+        channels: [...channels.values()],
+        list: (channel) => listChannelConnections(workPool, channel),
+        find: (channel, connectionId) => directory.find(channel, connectionId),
+        webhookUrl: ({ channel, id }) => webhookUrl(definitions, options.publicUrl ?? null, channel, id),
+        lock: (name) => locks.tryLock(name),
+        accept: createAcceptEvent(arrival),
+        recordAgentUser: (connection, agentUserId) =>
+          withTenant(database, connection.tenantId, (transaction) =>
+            recordAgentUser(transaction, { ...connection, agentUserId }),
+          ),
+        disableConnection: (connection, reason) => disableConnection(workPool, connection, reason),
+        cipher,
+        clock,
+        sleep,
+        log,
+      });
+      listener.on('konstruct_changed', () => subscriptions.refresh());
+      subscriptions.refresh();
+      draining.push(() => subscriptions.stop());
     }
     if (redis) watchRedis(metrics, redis.snapshot);
     watchModels(metrics, models.snapshot);
@@ -388,6 +425,26 @@ export async function startApp(options: AppOptions): Promise<App> {
     await stop();
     throw translateDatabaseError(error);
   }
+}
+
+/** The address of one connection's events; `null`: the platform cannot reach us. */
+function webhookUrl(
+  definitions: readonly ChannelDefinition[],
+  publicUrl: string | null,
+  channel: string,
+  connectionId: string,
+): string | null {
+  const path = definitions.find(({ type }) => type === channel)?.webhook.path;
+  return publicUrl === null || path === undefined ? null : `${publicUrl}${path}/${connectionId}`;
+}
+
+function receiverOf(
+  receivers: readonly { readonly path: string; readonly receive: Receiver }[],
+  path: string,
+): Receiver {
+  const found = receivers.find((each) => each.path === path);
+  if (found === undefined) throw new KonstructError('internal', `Nobody receives ${path}.`);
+  return found.receive;
 }
 
 /** How long envelopes under way may take once the process stops. */

@@ -139,6 +139,11 @@ export const configVariables = {
     'Base of Slack’s Web API; ends in `/api/`.',
     '`https://slack.com/api/`',
   ),
+  TELEGRAM_API_URL: variable(
+    httpUrl(),
+    'Base of Telegram’s Bot API, for a Bot API server of your own.',
+    '`https://api.telegram.org`',
+  ),
   ANTHROPIC_API_KEY: variable(
     modelKeys(),
     'Keys of the provider `anthropic`, separated by commas.',

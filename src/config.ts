@@ -39,6 +39,7 @@ export interface Config {
   /** Absolute paths of files with tools of the operator's own. */
   readonly toolFiles: readonly string[];
   readonly slack: SlackConfig;
+  readonly telegram: { readonly apiUrl: string | null };
   readonly models: Readonly<Record<ConfiguredProvider, ModelProviderConfig>>;
   /** How much a process asks of a provider at a time. */
   readonly modelLimits: Readonly<Partial<Record<ProviderName, ProviderLimits>>>;
@@ -136,6 +137,7 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
       clientSecret: values.SLACK_CLIENT_SECRET,
       apiUrl: values.SLACK_API_URL ?? 'https://slack.com/api/',
     }),
+    telegram: Object.freeze({ apiUrl: values.TELEGRAM_API_URL }),
     models: Object.freeze({
       anthropic: Object.freeze({ apiKey: values.ANTHROPIC_API_KEY, baseUrl: values.ANTHROPIC_BASE_URL }),
       openai: Object.freeze({ apiKey: values.OPENAI_API_KEY, baseUrl: values.OPENAI_BASE_URL }),
@@ -158,6 +160,15 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     modelLimits: Object.freeze(joinLimits(values)),
     notices: Object.freeze(describeUnused(values)),
   });
+}
+
+/** What is set for platforms besides Slack, as the app takes it. */
+export function platformSettings({
+  telegram,
+}: Pick<Config, 'telegram'>): Readonly<Record<string, { signingSecret: null; apiUrl?: string }>> {
+  return {
+    telegram: { signingSecret: null, ...(telegram.apiUrl === null ? {} : { apiUrl: telegram.apiUrl }) },
+  };
 }
 
 function joinLimits({ MODEL_CONCURRENCY, MODEL_TOKENS_PER_MINUTE }: ConfigValues): Config['modelLimits'] {
@@ -214,7 +225,7 @@ function readVariables(env: Environment): { values: ConfigValues; problems: Conf
 function findTypos(env: Environment): ConfigProblem[] {
   const known = Object.keys(configVariables);
   return Object.keys(env)
-    .filter((name) => /^(KONSTRUCT|SLACK)_/.test(name) && !known.includes(name))
+    .filter((name) => /^(KONSTRUCT|SLACK|TELEGRAM)_/.test(name) && !known.includes(name))
     .filter((name) => !known.some((other) => name.startsWith(`${other}_`)))
     .sort()
     .flatMap((name) => {

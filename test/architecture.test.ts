@@ -19,7 +19,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   orchestrator: [],
   llm: ['db'],
   delivery: [],
-  'channels/*': [],
+  // Beside the platforms' folders: what several of them are built of.
+  channels: [],
+  'channels/*': ['channels'],
   // What agents may call.
   tools: [],
   // What they stand on.
@@ -29,12 +31,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   redis: ['db'],
   telemetry: [],
   'system-time.ts': [],
+  // The one list of platforms, for all that must know which there are.
+  'channel-table.ts': ['channels/slack', 'channels/telegram'],
   'config.ts': ['config-variables.ts'],
   'config-variables.ts': [],
   'ensure-master-key.ts': ['config.ts'],
   // Beside the pipeline.
   simulator: [],
-  'config-file': ['config.ts', 'db', 'stores'],
+  'config-file': ['channel-table.ts', 'config.ts', 'db', 'stores'],
   // What knows everything: the composition root, the commands and the public API.
   'app.ts': ['*'],
   // Types only.

@@ -42,6 +42,8 @@ const definerFunctions = [
   'finish_turns',
   'has_budgets',
   'keep_wish',
+  'list_channel_connections',
+  'list_channels_in_use',
   'list_dead_letters',
   'list_model_key_owners',
   'list_operator_notices',

@@ -29,6 +29,8 @@ declare
   conversation record;
   asked boolean;
   became_ready boolean := false;
+  -- When the conversation is due: now, or when all parts of the message have come.
+  due timestamptz;
   outcomes jsonb[] := array_fill(null::jsonb, array[jsonb_array_length(p_events)]);
   outcome jsonb;
   capacity double precision;
@@ -54,19 +56,20 @@ begin
       (e.value->>'tenantId')::uuid as tenant_id, (e.value->>'connectionId')::uuid as connection_id,
       e.value->>'bucketKey' as bucket_key, (e.value->>'ratePerMinute')::double precision as rate_per_minute,
       (e.value->>'channelId') collate "C" as channel_id,
-      coalesce(e.value->>'conversationThreadId', known_message.thread_id) collate "C" as thread_id,
+      coalesce(known_message.thread_id, e.value->>'conversationThreadId') collate "C" as thread_id,
       e.value->>'messageId' as message_id, e.value->>'eventId' as event_id, e.value->>'addressed' as addressed,
       to_timestamp((e.value->>'sentAtMs')::double precision / 1000) as sent_at,
       e.value || coalesce(early.edit, '{}') as body, early.edited_at, early.deleted_at
     from jsonb_array_elements(p_events) with ordinality as e (value, place)
-    -- Edits and deletions name a message only: its conversation says in which order they are due.
+    -- Edits and deletions name a message only: its conversation says in which order they are due. And where threads are
+    -- chains of replies, a message belongs to the conversation of what it replies to.
     left join lateral (
       select c.thread_id
       from messages m
       join conversations c on c.tenant_id = m.tenant_id and c.id = m.conversation_id
-      where e.value->>'type' <> 'message'
-        and m.tenant_id = (e.value->>'tenantId')::uuid and m.connection_id = (e.value->>'connectionId')::uuid
-        and m.channel_id = e.value->>'channelId' and m.external_id = e.value->>'messageId'
+      where m.tenant_id = (e.value->>'tenantId')::uuid and m.connection_id = (e.value->>'connectionId')::uuid
+        and m.channel_id = e.value->>'channelId'
+        and m.external_id = case e.value->>'type' when 'message' then e.value->>'repliesToId' else e.value->>'messageId' end
     ) known_message on true
     left join early_signals early on e.value->>'type' = 'message'
       and early.tenant_id = (e.value->>'tenantId')::uuid and early.connection_id = (e.value->>'connectionId')::uuid
@@ -93,6 +96,7 @@ begin
       continue;
     end if;
 
+    due := now() + coalesce((event.body->>'settleMs')::double precision, 0) * interval '1 ms';
     -- The conversation first: what is known of the message is then known for good.
     select c.id, c.ready_at, c.engaged_until, c.lease_owner, c.muted, c.turn_id into conversation
     from conversations c
@@ -104,7 +108,15 @@ begin
     from messages m
     where m.tenant_id = event.tenant_id and m.connection_id = event.connection_id
       and m.channel_id = event.channel_id and m.external_id = event.message_id;
-    if found and (known.addressed or event.addressed <> 'yes' or known.turn_id is not null
+    if found and event.body ? 'settleMs' and known.turn_id is null and known.deleted_at is null then
+      -- One more part of what people see as one message (an album).
+      update messages m
+      set attachments = m.attachments || (event.body->'attachments'),
+          content = case m.content when '' then event.body->>'content' else m.content end
+      where m.tenant_id = event.tenant_id and m.conversation_id = known.conversation_id and m.id = known.id
+        and not m.attachments @> (event.body->'attachments');
+    end if;
+    if known.id is not null and (known.addressed or event.addressed <> 'yes' or known.turn_id is not null
                   or known.deleted_at is not null) then
       outcomes[event.place] := jsonb_build_object('outcome', 'duplicate');
       continue;
@@ -190,7 +202,7 @@ begin
       -- The plain `message` of a mention came first and was taken for context: the mention upgrades it.
       update messages m set addressed = true, reply_thread_id = event.body->>'replyThreadId', turn_id = joined
       where m.tenant_id = event.tenant_id and m.conversation_id = known.conversation_id and m.id = known.id;
-      update conversations c set ready_at = coalesce(c.ready_at, now()), last_message_at = now()
+      update conversations c set ready_at = coalesce(c.ready_at, due), last_message_at = now()
       where c.tenant_id = event.tenant_id and c.id = known.conversation_id;
       became_ready := became_ready or conversation.ready_at is null;
       outcomes[event.place] := jsonb_build_object('outcome', 'new',
@@ -201,11 +213,11 @@ begin
     if conversation.id is null then
       insert into conversations as c
         (tenant_id, connection_id, channel_id, thread_id, scope, ready_at, thread_unread)
-      values (event.tenant_id, event.connection_id, event.channel_id, event.thread_id, event.body->>'scope', now(),
+      values (event.tenant_id, event.connection_id, event.channel_id, event.thread_id, event.body->>'scope', due,
         (event.body->>'threadBegan')::boolean)
       -- Only while gateways disagree about the limit of a connection, and so about its bucket.
       on conflict (tenant_id, connection_id, channel_id, thread_id)
-        do update set ready_at = coalesce(c.ready_at, now()), last_message_at = now()
+        do update set ready_at = coalesce(c.ready_at, due), last_message_at = now()
       returning c.id into conversation.id;
       if (event.body->>'announce')::boolean then
         -- Gateways remember threads in which the agent takes no part (src/redis/create-quiet-threads.ts).
@@ -213,7 +225,7 @@ begin
           md5(concat_ws('/', event.connection_id, event.channel_id, event.thread_id)));
       end if;
     elsif asked then
-      update conversations c set ready_at = coalesce(c.ready_at, now()), last_message_at = now()
+      update conversations c set ready_at = coalesce(c.ready_at, due), last_message_at = now()
       where c.tenant_id = event.tenant_id and c.id = conversation.id;
     else
       -- For retention only, hence not with every message.

@@ -30,6 +30,10 @@ begin
     from conversations c
     where c.tenant_id = tenant and c.connection_id = on_connection and c.channel_id = in_channel collate "C"
       and c.thread_id = (p_event->>'conversationThreadId') collate "C";
+    if p_event ? 'repliesToId' then
+      -- Where threads are chains of replies: the conversation of what it replies to.
+      target := coalesce(konstruct.find_conversation(tenant, on_connection, in_channel, p_event->>'repliesToId'), target);
+    end if;
     if target is null then
       return '{"outcome": "not_engaged"}';
     end if;

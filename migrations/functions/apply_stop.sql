@@ -27,6 +27,10 @@ begin
     where c.tenant_id = tenant and c.connection_id = on_connection and c.channel_id = in_channel collate "C"
       and c.thread_id = (p_event->>'conversationThreadId') collate "C";
     target := conversation.id;
+    if p_event ? 'repliesToId' then
+      -- Where threads are chains of replies: the conversation of what it replies to.
+      target := coalesce(konstruct.find_conversation(tenant, on_connection, in_channel, p_event->>'repliesToId'), target);
+    end if;
     if conversation.turn_id is null and p_event->>'scope' = 'direct' then
       -- In a DM the answer to a message stands in that message's thread, while the message belongs to the DM.
       select coalesce(c.id, target) into target

@@ -16,7 +16,7 @@ begin
     select i.*
     from jsonb_to_recordset(p_turns) as i ("tenantId" uuid, "conversationId" bigint, "turnId" bigint, fence bigint,
       "delayMs" double precision, counts boolean, steps jsonb, "placeholderExternalId" text, "errorCode" text,
-      "errorDetails" jsonb, "externalIds" jsonb)
+      "errorDetails" jsonb, "externalIds" jsonb, "untriedFrom" integer)
     join conversations c on c.tenant_id = i."tenantId" and c.id = i."conversationId"
     where c.fence = i.fence and c.lease_owner = p_owner and c.turn_id = i."turnId"
     order by c.connection_id, c.channel_id, c.thread_id
@@ -50,6 +50,12 @@ begin
     from held h, jsonb_array_elements_text(h."externalIds") with ordinality as part (external_id, place)
     where part.external_id is not null and d.tenant_id = h."tenantId" and d.turn_id = h."turnId"
       and d.kind = 'answer' and d.position = part.place - 1
+  ), untried as (
+    -- What certainly was not sent may be sent without a look on the platform; claim_turns makes it `sending` again.
+    update deliveries d set status = 'pending'
+    from held h
+    where h."untriedFrom" is not null and d.tenant_id = h."tenantId" and d.turn_id = h."turnId"
+      and d.kind = 'answer' and d.position >= h."untriedFrom" and d.status = 'sending'
   )
   update conversations c
   set lease_owner = null, ready_at = now() + h."delayMs" * interval '1 ms'

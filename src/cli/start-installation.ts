@@ -1,6 +1,6 @@
 import { type App, startApp } from '../app.ts';
 import type { AppOptions } from '../app-options.ts';
-import { type Config, revealProviderKeys } from '../config.ts';
+import { type Config, platformSettings, revealProviderKeys } from '../config.ts';
 import type { Log } from '../core/log.ts';
 import { migrate } from '../db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
@@ -54,6 +54,8 @@ export async function startInstallation(options: InstallationOptions): Promise<R
         appToken: config.slack.appToken?.reveal() ?? null,
         apiUrl: config.slack.apiUrl,
       },
+      platforms: platformSettings(config),
+      publicUrl: config.publicUrl,
       providerKeys: revealProviderKeys(config.models),
       providerLimits: config.modelLimits,
       workerConcurrency: config.workerConcurrency,

@@ -1,5 +1,6 @@
+import { channelTable, findChannel } from '../channel-table.ts';
+import type { ConnectionRules } from '../core/channel-definition.ts';
 import { nearestName } from '../core/nearest-name.ts';
-import { type ChannelRules, channelRules } from './channel-rules.ts';
 import type { ConfigSource, FieldPath, FileProblem } from './config-source.ts';
 
 type Locate = ConfigSource['locate'];
@@ -63,8 +64,8 @@ function checkTools(
 function checkChannel(connection: unknown, path: FieldPath, locate: Locate): FileProblem[] {
   const channel = textOf(connection, 'channel');
   if (channel === null) return [];
-  const rules = Object.hasOwn(channelRules, channel) ? channelRules[channel] : undefined;
-  const known = Object.keys(channelRules);
+  const rules = findChannel(channel)?.connection;
+  const known = channelTable.map(({ type }) => type);
   if (!rules) {
     const meant = nearestName(channel, known);
     const hint = meant === null ? `use ${known.join(' or ')}` : `did you mean ${meant}?`;
@@ -80,7 +81,7 @@ function checkChannel(connection: unknown, path: FieldPath, locate: Locate): Fil
 
 function checkCredentials(
   channel: string,
-  rules: ChannelRules,
+  rules: ConnectionRules,
   credentials: unknown,
   path: FieldPath,
   locate: Locate,

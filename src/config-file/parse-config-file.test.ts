@@ -42,6 +42,19 @@ describe('parseConfigFile', () => {
     expect(tenant?.connections?.[0]).toMatchObject({ credentials: { botToken: 'xoxb-1' }, settings: {} });
   });
 
+  it('reads a Telegram bot, and says what is wrong with one', () => {
+    const bot = (externalId: string, credentials: string) =>
+      company
+        .replace('slack', 'telegram')
+        .replace('T0ACME', externalId)
+        .replace(/credentials: .*/, `credentials: ${credentials}`);
+    const [tenant] = parse(bot('"123456789"', '{ botToken: "123456789:AAH" }')).tenants ?? [];
+    expect(tenant?.connections?.[0]).toMatchObject({ channel: 'telegram', externalId: '123456789' });
+    const problems = problemsOf(bot('"@ada_bot"', '{ token: "123456789:AAH" }')).join('\n');
+    expect(problems).toContain('the number before the colon in its token');
+    expect(problems).toContain('is not a credential of telegram');
+  });
+
   it('reads the example, and the example explains every section', () => {
     const text = readFileSync(new URL('../../examples/konstruct.yaml', import.meta.url), 'utf8');
     const file = parse(text, { ACME_SLACK_BOT_TOKEN: 'xoxb-1' });

@@ -15,11 +15,28 @@ export interface Channel {
    */
   verify(request: ChannelRequest, signingSecret: string, nowMs: number): void;
 
+  /** The secret that requests for this one connection are signed with; `null`: it has none of its own. */
+  connectionSecret(connectionId: string, credentials: Credentials): string | null;
+
   /**
    * Turns a request into events. Pure; never fails on unknown fields or events (those are `ignored`).
    * @throws KonstructError `body_malformed`
    */
   parse(request: ChannelRequest): ParsedRequest;
+
+  /** How events come to us where we have to see to it; absent: people tell the platform where to send. */
+  readonly subscription?: ChannelSubscription;
+
+  /** Loads what sending needs, so that the first answer does not wait for it. */
+  prepare(): Promise<void>;
+
+  /** What is amiss with a connection beside its identity, for `konstruct doctor`. Asks the platform, changes nothing. */
+  examine(
+    access: ConnectionAccess,
+    identity: ChannelIdentity,
+    environment: ExaminedEnvironment,
+    signal: AbortSignal,
+  ): Promise<readonly ConnectionFinding[]>;
 
   /** Who we are on the platform with these credentials (Slack: `auth.test`). */
   identify(access: ConnectionAccess, signal: AbortSignal): Promise<ChannelIdentity>;
@@ -33,7 +50,10 @@ export interface Channel {
   /** Takes a message sent earlier away; one that is not there any more counts as taken away. */
   remove(access: ConnectionAccess, message: OutboundRemoval, signal: AbortSignal): Promise<void>;
 
-  /** Tells one person something that the others in the channel do not see; in a DM an ordinary message. */
+  /**
+   * Tells one person something that the others in the channel do not see; in a DM, and where `capabilities.postPrivately`
+   * says that the platform cannot, an ordinary message.
+   */
   postPrivately(access: ConnectionAccess, message: PrivateMessage, signal: AbortSignal): Promise<void>;
 
   /** Reads a thread, oldest first. `null`: the platform does not let us read it (scope, limit); go on without it. */
@@ -60,6 +80,42 @@ export interface Channel {
 
   /** Cuts markdown into parts the platform accepts, at paragraph and code-fence borders. At least one part. */
   split(markdown: string): readonly string[];
+
+  /** Ends what is kept open. */
+  close(): void;
+}
+
+/** How we see to it ourselves that a connection's events come to us: one way or the other. */
+export interface ChannelSubscription {
+  /**
+   * Has the platform send to an address. Repeatable.
+   * @throws KonstructError `platform_rejected` with `unauthorized`: the credentials are no good any more
+   */
+  toWebhook(access: ConnectionAccess, url: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Fetches events until the signal ends it. What `receive` has resolved for is durable and not fetched again.
+   * @throws KonstructError as above; other failures it outlasts by itself
+   */
+  byPolling(
+    access: ConnectionAccess,
+    receive: (events: readonly ChannelEvent[]) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+export interface ExaminedEnvironment {
+  /** Where the platform should send this connection's events; `null`: we fetch them, or nobody knows. */
+  readonly webhookUrl: string | null;
+  /** Whether the installation has a secret that this platform's requests may be signed with. */
+  readonly hasSharedSecret: boolean;
+}
+
+export interface ConnectionFinding {
+  readonly level: 'ok' | 'warning' | 'problem';
+  /** One sentence that begins in lower case: it stands after the connection's name. */
+  readonly text: string;
+  /** What to do about it; `null` with `ok`. */
+  readonly remedy: string | null;
 }
 
 export interface ChannelCapabilities {
@@ -73,6 +129,8 @@ export interface ChannelCapabilities {
   readonly postPrivately: boolean;
   /** The longest text of one message, in characters. */
   readonly maxCharacters: number;
+  /** How often one message may be edited. */
+  readonly editsPerSecond: number;
 }
 
 /** An HTTP request as it came in. Header names are in lower case. */
@@ -106,6 +164,7 @@ export type ChannelEvent =
   | MessageEvent
   | EditEvent
   | DeletionEvent
+  | DepartureEvent
   | ReactionEvent
   | UninstallEvent
   | IgnoredEvent;
@@ -117,6 +176,8 @@ export interface MessageEvent extends EventBase {
   readonly messageId: string;
   /** The thread it stands in; `null`: it is not (yet) in one. */
   readonly threadId: string | null;
+  /** On platforms whose threads are chains of replies; absent: the platform has threads. */
+  readonly chain?: ReplyChain;
   readonly scope: 'direct' | 'group' | 'channel';
   readonly sender: { readonly externalId: string; readonly name: string | null };
   /** Normalised text: entities decoded, links and channels readable, a mention of a user as `@` + external id. */
@@ -132,6 +193,16 @@ export interface MessageEvent extends EventBase {
   readonly sentAtMs: number;
   /** What only this platform knows and later stages or operators may want (small, JSON). */
   readonly channelMetadata: Readonly<Record<string, unknown>>;
+}
+
+/** How a message hangs together with others where a thread is a chain of replies. */
+export interface ReplyChain {
+  /** What it replies to: that message's conversation is its own. `senderId` as in mentions. */
+  readonly repliesTo: { readonly messageId: string; readonly senderId: string | null } | null;
+  /** What the answer replies to, as `ThreadTarget.threadId`. */
+  readonly answerAt: string;
+  /** One of several that people see as one (an album): a second one with the same id adds its attachments. */
+  readonly isPart: boolean;
 }
 
 export interface Mention {
@@ -163,6 +234,15 @@ export interface DeletionEvent extends EventBase {
   readonly channelId: string;
   readonly messageId: string;
   readonly deletedAtMs: number;
+}
+
+/** The agent was shut out of a channel and can say nothing there any more. */
+export interface DepartureEvent extends EventBase {
+  readonly type: 'departure';
+  readonly channelId: string;
+  /** The platform's word for it (Telegram: `blocked`, `removed`). */
+  readonly reason: string;
+  readonly departedAtMs: number;
 }
 
 /** Somebody put an emoji on a message, or took it off. */

@@ -30,6 +30,8 @@ export interface Delivery {
     placeholder: Placeholder,
     signal: AbortSignal,
   ): Promise<DeliveryProgress>;
+  /** Whether something sent can be found again on the platform when nobody remembers it. */
+  findsAgain(turn: ClaimedTurn): boolean;
   /**
    * Ends what stands in the thread without an answer: a sentence in its place or, with `null`, nothing. Never throws:
    * returns what stopped it, `null` when it is done.

@@ -121,6 +121,13 @@ export const errorTable = {
       'The platform could not be reached or failed; whether it did the work is unknown when `outcomeUnknown` is set.',
     remedy: 'Nothing; the delivery looks for its own marker and is repeated.',
   },
+  delivery_uncertain: {
+    status: 502,
+    retryable: false,
+    meaning:
+      'An answer may or may not have reached the platform, and the platform cannot be asked (Telegram): it is not sent twice.',
+    remedy: 'Look into the chat; if the answer is not there, replay the dead letter.',
+  },
   model_unavailable: {
     status: 503,
     retryable: true,

@@ -186,6 +186,8 @@ export interface RetryTurn extends TurnKey {
   readonly errorDetails: Readonly<Record<string, unknown>> | null;
   /** Parts delivered so far. */
   readonly externalIds: readonly (string | null)[];
+  /** Position of the first part of the answer that was certainly not sent, nor any after it; absent: not known. */
+  readonly untriedFrom?: number | null;
 }
 
 /** Where turns are written; each call is refused (`null` or `false`) when the lease was lost. */

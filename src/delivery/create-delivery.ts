@@ -22,7 +22,8 @@ const REMOVED = '(removed)';
 
 /**
  * Sends what turns have to say. A send whose outcome is unknown is never simply repeated: first the platform is asked
- * whether the message with this delivery's marker stands there (invariant 2).
+ * whether the message with this delivery's marker stands there (invariant 2). Where the platform cannot be asked, an
+ * answer that may have arrived is not sent again: the turn is kept as a dead letter, for somebody who can look.
  */
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { metrics = noMetrics } = options;
@@ -47,6 +48,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     if (deliveryId === null || !channel.capabilities.edit) return { state: 'absent' };
     try {
       if (earlier) {
+        // Where nobody can tell whether it stands there, the turn goes on without: two of them would be worse.
+        if (!channel.capabilities.findByMarker) return { state: 'absent' };
         const found = await channel.findByMarker(access, target, markerOf(turn, deliveryId), signal);
         if (found) return { state: 'shown', messageId: found.messageId };
       }
@@ -113,6 +116,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     signal: AbortSignal,
   ): Promise<string | null> {
     if (shown.state !== 'unknown') return shown.state === 'shown' ? shown.messageId : null;
+    if (!channelOf(turn).capabilities.findByMarker) return null;
     const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
     const marker = markerOf(turn, shown.deliveryId);
     return (await channelOf(turn).findByMarker(accessOf(turn), target, marker, signal))?.messageId ?? null;
@@ -160,7 +164,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const access = accessOf(turn);
     const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
     const marker = markerOf(turn, part.deliveryId);
+    const { findByMarker } = channel.capabilities;
     if (part.state === 'unknown') {
+      if (!findByMarker) throw new KonstructError('delivery_uncertain');
       const found = await channel.findByMarker(access, target, marker, signal);
       if (found) return found.messageId;
     }
@@ -170,6 +176,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         .messageId;
     } catch (error) {
       if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
+      if (!findByMarker) throw new KonstructError('delivery_uncertain', undefined, { cause: error });
       const found = await channel.findByMarker(access, target, marker, signal);
       if (found) return found.messageId;
       throw error;
@@ -218,6 +225,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       }
       return { externalIds, error: null };
     },
+    findsAgain: (turn) => channelOf(turn).capabilities.findByMarker,
     async withdraw(turn, shown, sentence, signal) {
       try {
         const messageId = await standing(turn, shown, signal);

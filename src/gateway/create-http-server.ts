@@ -1,4 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { ChannelWebhook } from '../core/channel-definition.ts';
 import type { Clock } from '../core/clock.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -13,8 +14,8 @@ export interface HealthReport {
 export type ProcessPhase = 'starting' | 'ready' | 'stopping';
 
 export interface HttpServerOptions {
-  /** Path of a channel → who receives it: `/slack/events`. The path of one connection is below it. */
-  readonly receivers: ReadonlyMap<string, Receiver>;
+  /** Who receives what platforms send, and where. The path of one connection is below its channel's. */
+  readonly receivers: readonly ReceiverRoute[];
   readonly health: () => Promise<HealthReport>;
   /** How far the process is in its life; `ready` takes part, `stopping` wants to be left alone. */
   readonly phase: () => ProcessPhase;
@@ -23,6 +24,10 @@ export interface HttpServerOptions {
   readonly metrics?: Metrics;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+export interface ReceiverRoute extends ChannelWebhook {
+  readonly receive: Receiver;
 }
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -65,7 +70,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     });
     webhooks.removeAllContentTypeParsers();
     webhooks.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-    for (const [path, receiver] of options.receivers) {
+    for (const { path, shared, receive } of options.receivers) {
       const handle = async (
         request: FastifyRequest<{ Params: { connectionId?: string } }>,
         reply: FastifyReply,
@@ -73,10 +78,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
         const receivedAtMs = options.clock();
         const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
         const { connectionId = null } = request.params;
-        const answer = await receiver({ path, headers: request.headers, body }, connectionId, receivedAtMs);
+        const answer = await receive({ path, headers: request.headers, body }, connectionId, receivedAtMs);
         return reply.type(answer.contentType).send(answer.body);
       };
-      webhooks.post(path, handle);
+      if (shared) webhooks.post(path, handle);
       webhooks.post(`${path}/:connectionId`, handle);
     }
   });

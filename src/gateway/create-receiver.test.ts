@@ -12,6 +12,7 @@ it('compares signed timestamps with the machine’s clock, which a suspended mac
       },
       parse: () => ({ kind: 'challenge', contentType: 'text/plain', body: 'yes' }),
     } as never,
+    shared: true,
     signingSecret: 's',
     directory: {
       resolve: async () => null,
@@ -39,6 +40,7 @@ it('asks the database about few of the connection ids that strangers make up, an
         throw new KonstructError('signature_invalid');
       },
     } as never,
+    shared: true,
     signingSecret: 's',
     directory: {
       resolve: async () => null,

@@ -4,25 +4,20 @@ import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ConnectionDirectory, ResolvedConnection } from '../core/connection-directory.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
-import type { JourneyRecorder } from '../core/journey.ts';
-import type { Log } from '../core/log.ts';
-import { type Metrics, noMetrics } from '../core/metrics.ts';
+import { noMetrics } from '../core/metrics.ts';
 import type { Credentials } from '../core/tenant.ts';
+import { type AcceptEventOptions, createAcceptEvent, reportIgnored } from './create-accept-event.ts';
 
-export interface ReceiverOptions {
+export interface ReceiverOptions extends AcceptEventOptions {
   readonly channel: Channel;
+  /** Whether connections share a path and the installation's secret; otherwise each has its own. */
+  readonly shared: boolean;
   /** The installation's signing secret for this channel; `null`: connections bring their own. */
   readonly signingSecret: string | null;
   readonly directory: ConnectionDirectory;
-  /** Stores an event; resolves when it is durable. */
-  readonly route: (connection: ResolvedConnection, event: ChannelEvent) => Promise<string>;
   readonly cipher: Cipher;
-  readonly clock: Clock;
   /** What the machine's clock says now: signed timestamps are compared with it. */
   readonly wallClock: Clock;
-  readonly journeys: JourneyRecorder;
-  readonly metrics?: Metrics;
-  readonly log: Log;
 }
 
 /** What to answer once everything in the request is durable. */
@@ -55,6 +50,7 @@ const UNVERIFIED_LOOKUPS_PER_SECOND = 20;
  */
 export function createReceiver(options: ReceiverOptions): Receiver {
   const { channel, directory, log, metrics = noMetrics } = options;
+  const accept = createAcceptEvent(options);
   const count = (outcome: string): void =>
     metrics.counter('konstruct_events_total', { channel: channel.type, outcome }).increment();
   let lookups = { second: 0, count: 0 };
@@ -93,15 +89,16 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     signed: ChannelRequest | null,
   ): Promise<void> {
     if (event.type === 'ignored') {
-      log.debug('event.ignored', { channel: channel.type, eventId: event.eventId, reason: event.reason });
+      reportIgnored(log, channel.type, event);
       count('ignored');
       return;
     }
     const connection = trusted ?? (await directory.resolve(channel.type, event.account));
     // A connection's own path, secret and socket speak for that connection only, and nobody else's socket for it.
+    const { externalIds, appId } = event.account;
+    const isNamed = trusted === null || externalIds.length > 0; // what names nobody is for whose path it came on
     const isForeign = trusted === null && signed === null && connection?.ownSigningSecret === true;
-    if (connection === null || isForeign || !event.account.externalIds.includes(connection.externalId)) {
-      const { externalIds, appId } = event.account;
+    if (connection === null || isForeign || (isNamed && !externalIds.includes(connection.externalId))) {
       log.warn('event.unknown_installation', {
         channel: channel.type,
         externalIds,
@@ -114,30 +111,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     if (trusted === null && signed !== null && connection.ownSigningSecret) {
       channel.verify(signed, signingSecretOf(connection), options.wallClock());
     }
-    const resolvedAtMs = options.clock();
-    const outcome = await options.route(connection, event);
-    const admittedAtMs = options.clock();
-    count(outcome);
-    log.debug('event.received', {
-      channel: channel.type,
-      tenantId: connection.tenantId,
-      connectionId: connection.id,
-      type: event.type,
-      outcome,
-      ms: Math.round(admittedAtMs - receivedAtMs),
-    });
-    if (event.type === 'message' && outcome === 'new') {
-      const key = {
-        externalId: connection.externalId,
-        channelId: event.channelId,
-        messageId: event.messageId,
-        threadId: event.threadId ?? event.messageId,
-      };
-      options.journeys.mark(key, 'received', receivedAtMs);
-      options.journeys.mark(key, 'verified', verifiedAtMs, verifiedAtMs - receivedAtMs);
-      options.journeys.mark(key, 'resolved', resolvedAtMs, resolvedAtMs - verifiedAtMs);
-      options.journeys.mark(key, 'admitted', admittedAtMs, admittedAtMs - resolvedAtMs);
-    }
+    await accept(connection, event, { receivedAtMs, verifiedAtMs });
   }
 
   /** The path all connections share: the installation's secret, or the one of the connection that the body names. */
@@ -198,7 +172,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   /** `null`: it has none of its own. */
   function ownSecretOf(connection: ResolvedConnection): string | null {
     try {
-      return connection.ownSigningSecret ? signingSecretOf(connection) : null;
+      return !options.shared || connection.ownSigningSecret ? signingSecretOf(connection) : null;
     } catch (error) {
       if (isKonstructError(error, 'signing_secret_missing')) return null;
       throw error;
@@ -208,9 +182,10 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   function signingSecretOf(connection: ResolvedConnection): string {
     const envelope = Buffer.from(connection.credentials, 'base64');
     const owner = connectionOwner(connection.tenantId, connection.id);
-    const { signingSecret } = JSON.parse(options.cipher.decrypt(envelope, owner)) as Credentials;
-    if (!signingSecret) throw new KonstructError('signing_secret_missing');
-    return signingSecret;
+    const credentials = JSON.parse(options.cipher.decrypt(envelope, owner)) as Credentials;
+    const secret = channel.connectionSecret(connection.id, credentials);
+    if (secret === null) throw new KonstructError('signing_secret_missing');
+    return secret;
   }
 }
 

@@ -221,7 +221,7 @@ function toHistoryMessage(turn: ClaimedTurn, line: Line, names: ReadonlyMap<stri
   let text =
     mentioned.size === 0
       ? line.text
-      : line.text.replace(/@([A-Za-z0-9]+)/g, (mention, personId: string) =>
+      : line.text.replace(/@(\w+)/g, (mention, personId: string) =>
           mentioned.has(personId) ? `@${names.get(personId) ?? personId}` : mention,
         );
   for (const { name, mediaType } of line.attachments.slice(0, MAX_ATTACHMENTS)) {

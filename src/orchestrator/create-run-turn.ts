@@ -108,7 +108,9 @@ export function createRunTurn(
         return { placeholder: { state: 'absent' } as const, error };
       },
     );
-    const recording = setTimeout(() => void recordPlaceholder(turn, showing), RECORD_PLACEHOLDER_AFTER_MS);
+    // What cannot be found again is remembered at once: a crash would leave it standing there.
+    const recordAfterMs = delivery.findsAgain(turn) ? RECORD_PLACEHOLDER_AFTER_MS : 0;
+    const recording = setTimeout(() => void recordPlaceholder(turn, showing), recordAfterMs);
     const tools = createShowTools({
       ...options,
       turn,
@@ -244,7 +246,7 @@ export function createRunTurn(
         ({ id, content, status, externalId }): AnswerPart => ({
           deliveryId: id,
           content: content ?? '',
-          state: status === 'sent' ? 'sent' : 'unknown',
+          state: status === 'sent' ? 'sent' : status === 'pending' ? 'new' : 'unknown',
           externalId,
         }),
       );
@@ -273,7 +275,9 @@ export function createRunTurn(
         );
         return;
       }
-      const apology = toSend.parts[0]?.state === 'sent' ? { state: 'absent' as const } : placeholder;
+      // Beside an answer that may stand there an apology would be wrong.
+      const isSaid = toSend.parts[0]?.state === 'sent' || codeOf(progress.error) === 'delivery_uncertain';
+      const apology = isSaid ? { state: 'absent' as const } : placeholder;
       await ending.giveUp(turn, progress.error, signal, apology, progress.externalIds);
       return;
     }

@@ -117,6 +117,7 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
       errorCode: handOver ? null : codeOf(error),
       errorDetails: error instanceof KonstructError && !handOver ? error.details : null,
       externalIds: progress.externalIds,
+      untriedFrom: untriedFrom(error, progress.externalIds),
     });
     if (handOver) log.info('turn.handed_over', turnIds(turn));
     else
@@ -198,6 +199,14 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
       }
     }
   }
+}
+
+/** Parts go out one after the other: after the one that failed none was tried, and it itself only if nobody knows. */
+function untriedFrom(error: unknown, externalIds: readonly (string | null)[]): number | null {
+  const failed = externalIds.indexOf(null);
+  if (failed === -1 || !isKonstructError(error)) return null;
+  const isCertain = isPlatformError(error) || error.code === 'aborted';
+  return isCertain && error.details.outcomeUnknown !== true ? failed : failed + 1;
 }
 
 /** The database cannot be asked at this moment: nobody else can either, and the lease sees to it that the turn goes on. */

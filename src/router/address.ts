@@ -2,7 +2,7 @@ import type { EditEvent, MessageEvent } from '../core/channel.ts';
 
 /**
  * Whether a message wants the agent, as far as can be said without looking at the conversation:
- * `yes` (mention or DM), `if_engaged` (a reply in a thread: only if the agent follows it), `context` (a reply in a
+ * `yes` (mention, DM or a reply to what the agent wrote), `if_engaged` (a reply in a thread: only if the agent follows it), `context` (a reply in a
  * thread that begins by addressing somebody else: worth knowing, not for the agent), `no`.
  */
 export function address(
@@ -11,8 +11,11 @@ export function address(
 ): 'yes' | 'if_engaged' | 'context' | 'no' {
   if (event.scope === 'direct' || event.mentionsAgent) return 'yes';
   if (event.mentions.some(({ externalId }) => agentUserIds.has(externalId))) return 'yes';
-  if (!isReply(event)) return 'no';
-  return event.addressee === null || agentUserIds.has(event.addressee) ? 'if_engaged' : 'context';
+  // The other parts of an album: they join the one that was for the agent, or nothing.
+  if (!isReply(event)) return event.chain?.isPart ? 'if_engaged' : 'no';
+  if (event.addressee !== null && !agentUserIds.has(event.addressee)) return 'context';
+  const answers = event.chain?.repliesTo?.senderId ?? '';
+  return agentUserIds.has(answers) ? 'yes' : 'if_engaged';
 }
 
 /** Whether the message stands in a thread that another message began. */

@@ -35,6 +35,10 @@ export interface AdmitMessage extends AdmitInBucket {
   readonly replyThreadId: string;
   /** Where a notice to the sender stands; `null`: in the channel itself. */
   readonly noticeThreadId: string | null;
+  /** What it replies to, where threads are chains of replies: if that is known, it belongs to its conversation. */
+  readonly repliesToId?: string;
+  /** It may be one of several parts of one message: its turn waits so long for the others, in ms. */
+  readonly settleMs?: number;
   /** The thread was there before the agent was asked into it. */
   readonly threadBegan: boolean;
   readonly scope: 'direct' | 'group' | 'channel';

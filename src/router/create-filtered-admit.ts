@@ -39,11 +39,19 @@ export function createFilteredAdmit(admit: Admit, filter: AdmissionFilter): Admi
   }
 
   return async (event: AdmitEvent) => {
-    if (event.type === 'message') return admitMessage(event);
+    if (event.type === 'message' && isForFilter(event)) return admitMessage(event);
     // Copied: what is asked later is no concern of this edit.
     if (asked.size > 0) await Promise.all([...asked]);
     return admit(event);
   };
+}
+
+/**
+ * Whether the ids of a message say all that the filter goes by. The parts of an album have one id; and to which
+ * conversation a reply belongs only PostgreSQL knows.
+ */
+function isForFilter({ settleMs, repliesToId, addressed }: AdmitMessage): boolean {
+  return settleMs === undefined && (repliesToId === undefined || addressed === 'yes');
 }
 
 function withAnswer(event: AdmitMessage, { charged, emptyBucket }: FilterPass): AdmitMessage {

@@ -1,6 +1,7 @@
 import type {
   ChannelEvent,
   DeletionEvent,
+  DepartureEvent,
   EditEvent,
   MessageEvent,
   ReactionEvent,
@@ -29,6 +30,7 @@ export type RouteOutcome =
   | WishOutcome['outcome']
   | 'ignored'
   | 'not_addressed'
+  | 'departed'
   | 'connection_disabled'
   | 'disabled';
 
@@ -42,6 +44,8 @@ export interface RouterOptions {
   readonly blocked: BlockedBuckets;
   /** Stops answering for a connection; resolves to whether it was active. */
   readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<boolean>;
+  /** The agent was shut out of a channel: it follows nothing there any more. */
+  readonly endEngagement: (connection: ResolvedConnection, channelId: string) => Promise<void>;
   /** The platform told which bot user a connection is; until now nobody knew. */
   readonly onAgentUser: (connection: ResolvedConnection, agentUserId: string) => void;
   /** A conversation became ready in this process: saves the worker beside us the way over the database. */
@@ -69,6 +73,8 @@ export function createRouter(options: RouterOptions): Route {
         return routeEdit(options, connection, event);
       case 'deletion':
         return routeDeletion(options, connection, event);
+      case 'departure':
+        return routeDeparture(options, connection, event);
       case 'reaction':
         return routeReaction(options, connection, event);
       case 'ignored':
@@ -204,6 +210,17 @@ async function routeDeletion(
     onDeletion: connection.settings.onDeletion ?? connectionDefaults.onDeletion,
   });
   return announce(options, result);
+}
+
+async function routeDeparture(
+  options: RouterOptions,
+  connection: ResolvedConnection,
+  { channelId, reason }: DepartureEvent,
+): Promise<RouteOutcome> {
+  await options.endEngagement(connection, channelId);
+  const { tenantId, id: connectionId } = connection;
+  options.log.warn('channel.departed', { tenantId, connectionId, channelId, reason });
+  return 'departed';
 }
 
 async function uninstall(

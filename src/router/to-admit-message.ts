@@ -5,6 +5,9 @@ import { connectionDefaults } from '../core/tenant.ts';
 import { isReply } from './address.ts';
 import type { AdmitMessage } from './admit.ts';
 
+/** How long the parts of one message may take to come. */
+const SETTLE_MS = 1_000;
+
 /** The row a message becomes: which conversation it belongs to, where the answer goes, what its text is to the agent. */
 export function toAdmitMessage(
   connection: ResolvedConnection,
@@ -13,6 +16,7 @@ export function toAdmitMessage(
   agentUserIds: ReadonlySet<string>,
 ): AdmitMessage {
   const thread = event.threadId ?? event.messageId;
+  const { chain } = event;
   return {
     type: 'message',
     tenantId: connection.tenantId,
@@ -24,9 +28,11 @@ export function toAdmitMessage(
     channelId: event.channelId,
     // A DM is one conversation, unless the person starts a thread in it.
     conversationThreadId: event.scope === 'direct' && !isReply(event) ? '' : thread,
-    replyThreadId: thread,
+    replyThreadId: chain?.answerAt ?? thread,
     // Slack shows a private notice in a thread only if the thread has replies already.
-    noticeThreadId: isReply(event) ? thread : null,
+    noticeThreadId: chain?.answerAt ?? (isReply(event) ? thread : null),
+    ...(chain?.repliesTo ? { repliesToId: chain.repliesTo.messageId } : {}),
+    ...(chain?.isPart ? { settleMs: SETTLE_MS } : {}),
     threadBegan: isReply(event),
     scope: event.scope,
     addressed,
@@ -57,7 +63,7 @@ export function withoutMentions(text: string, userIds: ReadonlySet<string>): str
   let result = text;
   for (const userId of userIds) {
     if (userId !== '')
-      result = result.replaceAll(new RegExp(`@${escapeRegExp(userId)}(?![A-Za-z0-9])[,:]?[ \\t]?`, 'g'), '');
+      result = result.replaceAll(new RegExp(`@${escapeRegExp(userId)}(?!\\w)[,:]?[ \\t]?`, 'g'), '');
   }
   return result.trim();
 }

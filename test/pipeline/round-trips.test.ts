@@ -42,6 +42,7 @@ beforeAll(async () => {
   const { clock } = systemTime;
   receive = createReceiver({
     channel: createSlackChannel({ apiUrl: 'http://127.0.0.1:9/api/', ...systemTime, log: silentLog }),
+    shared: true,
     signingSecret: secret,
     directory: createConnectionDirectory({ pool, clock }),
     route: createRouter({
@@ -50,6 +51,7 @@ beforeAll(async () => {
       isPerson: async () => true,
       blocked: createBlockedBuckets(clock),
       disableConnection: async () => false,
+      endEngagement: async () => {},
       onAgentUser: () => {},
       onReady: () => {},
       onNotice: () => {},
@@ -166,6 +168,7 @@ describe('a turn', () => {
         placeholder: async () => ({ state: 'shown', messageId: `p${turn.turnId}` }),
         progress: async () => {},
         answer: async () => ({ externalIds: [`p${turn.turnId}`], error: null }),
+        findsAgain: () => true,
         withdraw: async () => null,
         split: (_turn, reply) => [reply],
         readThread: async () => null,

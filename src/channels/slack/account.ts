@@ -1,5 +1,5 @@
 import type { AccountRef } from '../../core/channel.ts';
-import { asId, asRecord, asRecords, type JsonRecord } from './read-json.ts';
+import { asId, asRecord, asRecords, type JsonRecord } from '../read-json.ts';
 
 /**
  * Which installation an event belongs to. The first authorisation names it; what the envelope says besides is only

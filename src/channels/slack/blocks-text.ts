@@ -1,4 +1,4 @@
-import { asRecord, asRecords, asText, type JsonRecord } from './read-json.ts';
+import { asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 
 /** Slack nests rich text four deep (block, list, section, element); what lies deeper is not Slack's. */
 const MAX_DEPTH = 8;

@@ -5,8 +5,8 @@ import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import { isKonstructError, KonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { type Metrics, noMetrics } from '../../core/metrics.ts';
+import type { JsonRecord } from '../read-json.ts';
 import { createPacing } from './pacing.ts';
-import type { JsonRecord } from './read-json.ts';
 import { rateLimited, rejected, toKonstructError } from './slack-error.ts';
 import { createSlackFetch } from './slack-fetch.ts';
 

@@ -1,8 +1,8 @@
 import type { ChannelIdentity, ConnectionAccess } from '../../core/channel.ts';
 import type { Clock } from '../../core/clock.ts';
+import { asId, asRecord, asText, type JsonRecord } from '../read-json.ts';
+import { createRecentValues } from '../recent-values.ts';
 import type { SlackClient } from './client.ts';
-import { asId, asRecord, asText, type JsonRecord } from './read-json.ts';
-import { createRecentValues } from './recent-values.ts';
 import { rejected, unavailable } from './slack-error.ts';
 
 /** Who we are in a workspace: the bot as a user and as a bot. */

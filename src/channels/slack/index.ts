@@ -1,47 +1,43 @@
-import type { Channel } from '../../core/channel.ts';
-import type { Clock, Random, Sleep } from '../../core/clock.ts';
-import type { Log } from '../../core/log.ts';
-import type { Metrics } from '../../core/metrics.ts';
-import { createSlackClient } from './client.ts';
-import { createIdentities } from './identity.ts';
+import type { Channel, ConnectionFinding } from '../../core/channel.ts';
+import type { ChannelDefinition, ChannelOptions } from '../../core/channel-definition.ts';
+import { openOnUse } from '../open-on-use.ts';
+import { splitMarkdown } from '../split-markdown.ts';
+import { missingScopes } from './manifest.ts';
 import { parseSlackRequest } from './parse.ts';
-import { createPersonNames } from './person-names.ts';
-import { editMessage, postMessage, postPrivately, removeMessage } from './send.ts';
-import { MAX_CHARACTERS, splitMarkdown } from './split.ts';
-import { fetchThread, findByMarker } from './thread.ts';
 import { verifySlackRequest } from './verify.ts';
 
-export interface SlackChannelOptions {
-  /** Base address of the Web API; ends in `/api/`. */
-  readonly apiUrl: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly sleep: Sleep;
-  readonly log: Log;
-  readonly metrics?: Metrics;
-  /** For one HTTP exchange; 10 s by default. */
-  readonly timeoutMs?: number;
-  /** For all waiting of one call for Slack's limits; 30 s by default. */
-  readonly maxWaitMs?: number;
-}
+/** Slack. Credentials: `botToken` (`xoxb-…`), and `signingSecret` where a tenant has its own app. */
+export const slack: ChannelDefinition = {
+  type: 'slack',
+  displayName: 'Slack',
+  webhook: { path: '/slack/events', shared: true },
+  connection: {
+    externalId: /^[TE][A-Z0-9]{2,30}$/,
+    externalIdMeaning:
+      'the id of a Slack workspace (T…) or organisation (E…), as in https://app.slack.com/client/T0123ABCD',
+    required: ['botToken'],
+    optional: ['signingSecret', 'appToken'],
+  },
+  defaultApiUrl: 'https://slack.com/api/',
+  open: createSlackChannel,
+};
 
-/** A `Channel` that keeps connections to Slack open until it is closed. */
-export interface SlackChannel extends Channel {
-  close(): void;
-}
+/**
+ * The longest text of one `chat.postMessage` or `chat.update` in `markdown_text`: 12,000 characters. Slack does not
+ * say what it counts; UTF-16 units are never fewer than code points.
+ *
+ * Source: https://docs.slack.dev/reference/methods/chat.postMessage#arg_markdown_text
+ */
+const MAX_CHARACTERS = 12_000;
 
-const TIMEOUT_MS = 10_000;
-const MAX_WAIT_MS = 30_000;
+/** Parts stay below the limit so that `neutraliseMentions`, which adds a character per `@here`, has room. */
+const PART_CHARACTERS = 11_800;
 
-/** Slack, for all connections of an installation. Credentials: `botToken` (`xoxb-…`), and `signingSecret` where a tenant has its own app. */
-export function createSlackChannel(options: SlackChannelOptions): SlackChannel {
-  const { clock, log, timeoutMs = TIMEOUT_MS, maxWaitMs = MAX_WAIT_MS } = options;
-  const client = createSlackClient({ ...options, timeoutMs, maxWaitMs });
-  const identities = createIdentities(client, clock);
-  const names = createPersonNames(client, clock, log);
-  const reading = { client, identities, clock, log };
+/** For all connections of an installation. Slack's library is loaded when something is sent. */
+export function createSlackChannel(options: ChannelOptions): Channel {
+  const outbound = openOnUse(async () => (await import('./outbound.ts')).createSlackOutbound(options));
   return {
-    type: 'slack',
+    type: slack.type,
     capabilities: {
       edit: true,
       remove: true,
@@ -49,19 +45,52 @@ export function createSlackChannel(options: SlackChannelOptions): SlackChannel {
       findByMarker: true,
       postPrivately: true,
       maxCharacters: MAX_CHARACTERS,
+      editsPerSecond: 1,
     },
     verify: verifySlackRequest,
+    connectionSecret: (_connectionId, { signingSecret }) => signingSecret || null,
     parse: parseSlackRequest,
-    identify: (access, signal) => identities.identify(access, signal),
-    post: (access, message, signal) => postMessage(client, access, message, signal),
-    edit: (access, message, signal) => editMessage(client, access, message, signal),
-    remove: (access, message, signal) => removeMessage(client, access, message, signal),
-    postPrivately: (access, message, signal) => postPrivately(client, access, message, signal),
-    fetchThread: (access, target, limit, signal) => fetchThread(reading, access, target, limit, signal),
-    findByMarker: (access, target, marker, signal) => findByMarker(reading, access, target, marker, signal),
-    isPerson: (access, externalId, signal) => names.isPerson(access, externalId, signal),
-    personName: (access, externalId, signal) => names.personName(access, externalId, signal),
-    split: (markdown) => splitMarkdown(markdown),
-    close: () => client.close(),
+    split: (markdown) => splitMarkdown(markdown, PART_CHARACTERS),
+    async prepare() {
+      await outbound.get();
+    },
+    async examine({ credentials, externalId }, identity, { hasSharedSecret }) {
+      // What another workspace's token may do does not matter.
+      const scopes = identity.externalId === externalId ? identity.scopes : null;
+      return examine(
+        scopes,
+        (credentials.signingSecret ?? credentials.appToken) !== undefined || hasSharedSecret,
+      );
+    },
+    identify: async (...call) => (await outbound.get()).identify(...call),
+    post: async (...call) => (await outbound.get()).post(...call),
+    edit: async (...call) => (await outbound.get()).edit(...call),
+    remove: async (...call) => (await outbound.get()).remove(...call),
+    postPrivately: async (...call) => (await outbound.get()).postPrivately(...call),
+    fetchThread: async (...call) => (await outbound.get()).fetchThread(...call),
+    findByMarker: async (...call) => (await outbound.get()).findByMarker(...call),
+    isPerson: async (...call) => (await outbound.get()).isPerson(...call),
+    personName: async (...call) => (await outbound.get()).personName(...call),
+    close: () => outbound.current()?.close(),
   };
+}
+
+function examine(scopes: readonly string[] | null, hasSecret: boolean): readonly ConnectionFinding[] {
+  const findings: ConnectionFinding[] = [];
+  if (!hasSecret) {
+    findings.push({
+      level: 'problem',
+      text: 'there is no signing secret, so everything Slack sends is refused.',
+      remedy: 'Set SLACK_SIGNING_SECRET, or give the connection a signingSecret.',
+    });
+  }
+  const missing = scopes === null ? [] : missingScopes(scopes);
+  if (missing.length > 0) {
+    findings.push({
+      level: 'problem',
+      text: `the token lacks the scopes ${missing.join(', ')}.`,
+      remedy: 'Add them to the app and install it again; `konstruct manifest slack` has them all.',
+    });
+  }
+  return findings;
 }

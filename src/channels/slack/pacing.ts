@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/clock.ts';
+import { ExpiringTimes } from '../expiring-times.ts';
 
 /** Keeps calls within Slack's limits by saying how long each has to wait. Holds no timers. */
 export interface Pacing {
@@ -25,8 +26,6 @@ interface Rate {
 const POSTS: Rate = { intervalMs: 1000, burst: 10 };
 /** `chat.update` of one message about once a second. */
 const EDITS: Rate = { intervalMs: 1000, burst: 1 };
-/** Entries of the past are dropped when a map has grown to this size or to twice what was left last time. */
-const SWEEP_AT = 1000;
 
 /**
  * Token buckets in their shortest form: per key one number, the time at which its next place would be due if places
@@ -63,25 +62,4 @@ export function createPacing(clock: Clock): Pacing {
       return Math.max(0, (holds.get(`${connectionId} ${method}`) ?? 0) - clock());
     },
   };
-}
-
-/** Times by key; those that have passed are forgotten. */
-class ExpiringTimes {
-  readonly #times = new Map<string, number>();
-  #sweepAt = SWEEP_AT;
-
-  get size(): number {
-    return this.#times.size;
-  }
-
-  get(key: string): number | undefined {
-    return this.#times.get(key);
-  }
-
-  set(key: string, timeMs: number, nowMs: number): void {
-    this.#times.set(key, timeMs);
-    if (this.#times.size < this.#sweepAt) return;
-    for (const [other, due] of this.#times) if (due <= nowMs) this.#times.delete(other);
-    this.#sweepAt = Math.max(SWEEP_AT, this.#times.size * 2);
-  }
 }

@@ -7,8 +7,8 @@ import type {
   IgnoredEvent,
   MessageEvent,
 } from '../../core/channel.ts';
+import { asId, asLabel, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { textFromBlocks } from './blocks-text.ts';
-import { asId, asLabel, asRecord, asRecords, asText, type JsonRecord } from './read-json.ts';
 import { type NormalisedText, normaliseText } from './text.ts';
 import { timestampId, timestampMs } from './timestamp.ts';
 

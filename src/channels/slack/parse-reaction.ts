@@ -1,5 +1,5 @@
 import type { AccountRef, IgnoredEvent, ReactionEvent } from '../../core/channel.ts';
-import { asId, asLabel, asRecord, type JsonRecord } from './read-json.ts';
+import { asId, asLabel, asRecord, type JsonRecord } from '../read-json.ts';
 import { timestampId, timestampMs } from './timestamp.ts';
 
 /**

@@ -1,9 +1,9 @@
 import type { ChannelEvent, ChannelRequest, IgnoredEvent, ParsedRequest } from '../../core/channel.ts';
 import { KonstructError } from '../../core/errors.ts';
+import { asId, asLabel, asRecord, type JsonRecord } from '../read-json.ts';
 import { accountOf, accountOfForm, uninstalledAccountOf } from './account.ts';
 import { parseMessage } from './parse-message.ts';
 import { parseReaction } from './parse-reaction.ts';
-import { asId, asLabel, asRecord, type JsonRecord } from './read-json.ts';
 
 /**
  * Turns a request of Slack's Events API into events. Takes what is there and derives what can be derived; what it does

@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type SlackWebApi, startSlackWebApi } from '../../../test/support/slack-web-api.ts';
-import type { ConnectionAccess, OutboundMessage } from '../../core/channel.ts';
+import type { Channel, ConnectionAccess, OutboundMessage } from '../../core/channel.ts';
 import type { Sleep } from '../../core/clock.ts';
 import { KonstructError } from '../../core/errors.ts';
 import type { LogFields } from '../../core/log.ts';
-import { createSlackChannel, type SlackChannel } from './index.ts';
+import { createSlackChannel } from './index.ts';
 
 const TOKEN = 'xoxb-1-very-secret';
 const access: ConnectionAccess = {
@@ -21,7 +21,7 @@ const message: OutboundMessage = {
 };
 
 let slack: SlackWebApi;
-let channel: SlackChannel;
+let channel: Channel;
 /** Time as the channel sees it: only sleeping moves it. */
 let nowMs: number;
 let slept: number[];
@@ -34,7 +34,7 @@ const sleep: Sleep = async (ms, signal) => {
   nowMs += ms;
 };
 
-function open(apiUrl: string, timeoutMs = 2000): SlackChannel {
+function open(apiUrl: string, timeoutMs = 2000): Channel {
   const write = (event: string, fields?: LogFields): void => {
     logged.push([event, fields]);
   };

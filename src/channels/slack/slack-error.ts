@@ -5,8 +5,8 @@ import {
   WebAPIRequestError,
 } from '@slack/web-api';
 import { KonstructError } from '../../core/errors.ts';
-import { asRecord, type JsonRecord } from './read-json.ts';
-import { TransportError } from './transport-error.ts';
+import { asRecord, type JsonRecord } from '../read-json.ts';
+import { TransportError } from '../transport-error.ts';
 
 /** Errors of Slack's own making after which the call may or may not have been carried out. */
 const UNKNOWN_OUTCOME = new Set(['internal_error', 'fatal_error', 'unrecognised_response']);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type SlackWebApi, startSlackWebApi } from '../../../test/support/slack-web-api.ts';
-import type { ConnectionAccess } from '../../core/channel.ts';
-import { createSlackChannel, type SlackChannel } from './index.ts';
+import type { Channel, ConnectionAccess } from '../../core/channel.ts';
+import { createSlackChannel } from './index.ts';
 
 const access: ConnectionAccess = {
   connectionId: 'connection-1',
@@ -12,7 +12,7 @@ const target = { channelId: 'C0GENERAL1', threadId: '1760440341.000000' };
 const never = new AbortController().signal;
 
 let slack: SlackWebApi;
-let channel: SlackChannel;
+let channel: Channel;
 let nowMs: number;
 let events: string[];
 

@@ -8,10 +8,10 @@ import type {
 import type { Clock } from '../../core/clock.ts';
 import { isKonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import { asId, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { textFromBlocks } from './blocks-text.ts';
 import type { SlackClient } from './client.ts';
 import type { Identities, OwnIds } from './identity.ts';
-import { asId, asRecord, asRecords, asText, type JsonRecord } from './read-json.ts';
 import { MARKER_EVENT_TYPE } from './send.ts';
 import { normaliseText } from './text.ts';
 import { timestampId, timestampMs } from './timestamp.ts';

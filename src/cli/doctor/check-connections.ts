@@ -54,30 +54,27 @@ async function checkConnection(
   const credentials = readable(connection, context);
   if (!channel) return [warning(`${name}: this version does not have the channel.`, 'Use a newer version.')];
   if (credentials === null) return []; // a finding of `checkMasterKey`
-  const findings = checkSigningSecret(name, connection.channel, credentials, context);
+  const findings: Finding[] = [];
   try {
     const signal = AbortSignal.any([context.signal, AbortSignal.timeout(CHECK_TIMEOUT_MS)]);
     const access = { connectionId: connection.id, externalId: connection.externalId, credentials };
     const identity = await channel.identify(access, signal);
+    const environment = {
+      webhookUrl: context.webhookUrl(connection.channel, connection.id),
+      hasSharedSecret: context.hasSharedSecret(connection.channel),
+    };
+    const found = await channel.examine(access, identity, environment, signal);
+    findings.push(...found.map((finding) => ({ ...finding, text: `${name}: ${finding.text}` })));
     if (identity.externalId !== connection.externalId) {
       return [
         ...findings,
         problem(
           `${name}: the token belongs to ${identity.name} (${identity.externalId}).`,
-          'Correct externalId in konstruct.yaml, or apply the token of the right workspace.',
+          'Correct externalId in konstruct.yaml, or apply the token of the right installation.',
         ),
       ];
     }
-    const missing = context.missingScopes(connection.channel, identity.scopes ?? []);
-    if (identity.scopes !== null && missing.length > 0) {
-      return [
-        ...findings,
-        problem(
-          `${name}: the token lacks the scopes ${missing.join(', ')}.`,
-          'Add them to the app and install it again; `konstruct manifest slack` has them all.',
-        ),
-      ];
-    }
+    if (findings.some(({ level }) => level === 'problem')) return findings;
     return [...findings, ok(`${name} answers as ${identity.agentUserId} in ${identity.name}.`)];
   } catch (error) {
     context.signal.throwIfAborted();
@@ -92,27 +89,10 @@ async function checkConnection(
         `${name}: ${error.message}${reason}`,
         error.code === 'platform_rejected'
           ? 'Install the app again and apply the new token.'
-          : 'Check the network of this machine (firewall, proxy, DNS) and SLACK_API_URL.',
+          : 'Check the network of this machine (firewall, proxy, DNS) and the platform’s …_API_URL.',
       ),
     ];
   }
-}
-
-function checkSigningSecret(
-  name: string,
-  channel: string,
-  credentials: Credentials,
-  { config }: DoctorContext,
-): Finding[] {
-  if (channel !== 'slack' || credentials.signingSecret !== undefined) return [];
-  // Socket Mode needs none; a connection with an app of its own does not hear the installation's.
-  if (credentials.appToken !== undefined || config.slack.appToken || config.slack.signingSecret) return [];
-  return [
-    problem(
-      `${name}: there is no signing secret, so everything Slack sends is refused.`,
-      'Set SLACK_SIGNING_SECRET, or give the connection a signingSecret.',
-    ),
-  ];
 }
 
 function readable(connection: StoredConnection, { cipher }: DoctorContext): Credentials | null {

@@ -23,8 +23,10 @@ export interface DoctorContext {
   readonly databaseUrl: string | null;
   readonly cipher: Cipher | null;
   readonly channels: ReadonlyMap<string, Channel>;
-  /** Scopes that a channel needs and a token lacks. */
-  readonly missingScopes: (channel: string, scopes: readonly string[]) => readonly string[];
+  /** Whether the installation has a secret that a channel's connections share. */
+  readonly hasSharedSecret: (channel: string) => boolean;
+  /** Where a platform should send a connection's events; `null`: it cannot, or it is told so by people. */
+  readonly webhookUrl: (channel: string, connectionId: string) => string | null;
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
   readonly signal: AbortSignal;

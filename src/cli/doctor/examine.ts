@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createSlackChannel } from '../../channels/slack/index.ts';
-import { missingScopes } from '../../channels/slack/manifest.ts';
-import type { Config } from '../../config.ts';
+import { channelTable, findChannel } from '../../channel-table.ts';
+import { type Config, platformSettings } from '../../config.ts';
+import type { PlatformSettings } from '../../core/channel-definition.ts';
 import type { Cipher } from '../../core/cipher.ts';
 import { createDatabase } from '../../db/create-database.ts';
 import { listPendingMigrations } from '../../db/migrate.ts';
@@ -73,27 +73,45 @@ async function withParts<T>(
     databaseUrl !== null && (await isMigrated(databaseUrl))
       ? createDatabase(createDatabasePool({ url: databaseUrl, name: 'doctor', size: CONNECTIONS, log }))
       : null;
-  const slack = createSlackChannel({
-    apiUrl: config.slack.apiUrl,
-    clock: Date.now,
-    random: Math.random,
-    sleep: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}),
-    log,
-  });
+  const settings = {
+    ...platformSettings(config),
+    slack: { apiUrl: config.slack.apiUrl, signingSecret: config.slack.signingSecret?.reveal() ?? null },
+  };
+  const settingsOf = (channel: string): Partial<PlatformSettings> =>
+    (settings as Readonly<Record<string, PlatformSettings>>)[channel] ?? {};
+  const channels = new Map(
+    channelTable.map((definition) => [
+      definition.type,
+      definition.open({
+        apiUrl: settingsOf(definition.type).apiUrl ?? definition.defaultApiUrl,
+        clock: Date.now,
+        random: Math.random,
+        sleep: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}),
+        log,
+      }),
+    ]),
+  );
   try {
     return await work({
       config,
       database,
       databaseUrl,
       cipher,
-      channels: new Map([[slack.type, slack]]),
-      missingScopes: (channel, scopes) => (channel === slack.type ? missingScopes(scopes) : []),
+      channels,
+      // Socket Mode needs none: the app token vouches for what comes.
+      hasSharedSecret: (channel) =>
+        Boolean(settingsOf(channel).signingSecret) || (channel === 'slack' && config.slack.appToken !== null),
+      webhookUrl: (channel, connectionId) => {
+        const webhook = findChannel(channel)?.webhook;
+        if (webhook === undefined || webhook.shared || config.publicUrl === null) return null;
+        return `${config.publicUrl}${webhook.path}/${connectionId}`;
+      },
       fetch: globalThis.fetch,
       clock: Date.now,
       signal: AbortSignal.timeout(DEADLINE_MS),
     });
   } finally {
-    slack.close();
+    for (const channel of channels.values()) channel.close();
     await database?.destroy();
   }
 }

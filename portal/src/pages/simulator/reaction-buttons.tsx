@@ -1,10 +1,23 @@
 import type { ControlMessage } from '../../../../src/simulator/control-api.ts';
+import { Icon } from '../../design/icon.tsx';
 import { useSimulatorView } from './simulator-context.ts';
 
 /** Reactions that mean something to an agent, by Slack's names. */
 const REACTIONS = [
-  { name: 'octagonal_sign', emoji: '🛑', put: 'Stop the agent', takeOff: 'Take the stop sign off' },
-  { name: 'mute', emoji: '🔇', put: 'Mute the agent in this thread', takeOff: 'Let the agent speak again' },
+  {
+    name: 'octagonal_sign',
+    emoji: '🛑',
+    icon: 'stop',
+    put: 'Stop the agent',
+    takeOff: 'Take the stop sign off',
+  },
+  {
+    name: 'mute',
+    emoji: '🔇',
+    icon: 'mute',
+    put: 'Mute the agent in this thread',
+    takeOff: 'Let the agent speak again',
+  },
 ] as const;
 
 /** The emoji of a reaction; Slack's name for it where the page has none. */
@@ -15,7 +28,7 @@ export function reactionEmoji(name: string): string {
 /** Puts a reaction on a message as the person who looks at the page, or takes it off. */
 export function ReactionButtons({ message }: { readonly message: ControlMessage }) {
   const { simulator, viewer } = useSimulatorView();
-  return REACTIONS.map(({ name, emoji, put, takeOff }) => {
+  return REACTIONS.map(({ name, icon, put, takeOff }) => {
     const present = message.reactions.some(
       (reaction) => reaction.name === name && reaction.userIds.includes(viewer.id),
     );
@@ -32,7 +45,7 @@ export function ReactionButtons({ message }: { readonly message: ControlMessage 
           void simulator.react(message, message.messageId, { userId: viewer.id, name, present: !present })
         }
       >
-        <span aria-hidden="true">{emoji}</span>
+        <Icon name={icon} />
       </button>
     );
   });

@@ -52,7 +52,7 @@ const REFRESHES = ['warning', 'refresh_requested'];
  * Keeps two sockets of an app open until they are closed (Socket Mode): no public address is needed. Each is replaced
  * when Slack announces its end, before it ends, and when it breaks, with growing waits.
  *
- * Our own client instead of `@slack/socket-mode`: docs/decisions/0013-socket-mode-client.md.
+ * Our own client instead of `@slack/socket-mode`: docs/decisions/0014-socket-mode-client.md.
  */
 export function keepSlackSockets(options: KeepSlackSocketsOptions): EventSockets {
   const { clock, random, sleep, log, token, connectionId } = options;

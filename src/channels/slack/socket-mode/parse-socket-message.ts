@@ -1,5 +1,5 @@
 import type { ChannelRequest } from '../../../core/channel.ts';
-import { asId, asLabel, asRecord, type JsonRecord } from '../read-json.ts';
+import { asId, asLabel, asRecord, type JsonRecord } from '../../read-json.ts';
 
 /** What Slack says over a socket, as far as we act on it. */
 export type SocketMessage =

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../../test/support/slack-request.ts';
-import { MAX_CHARACTERS, splitMarkdown } from './split.ts';
+import { seededRandom } from '../../test/support/slack-request.ts';
+import { splitMarkdown as splitAt } from './split-markdown.ts';
+
+const MAX_CHARACTERS = 12_000;
+const splitMarkdown = (markdown: string, maxCharacters = 11_800) => splitAt(markdown, maxCharacters);
 
 const FENCE = /^([ \t]*)(`{3,}|~{3,})(.*)$/;
 

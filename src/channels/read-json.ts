@@ -1,4 +1,4 @@
-import { storable } from '../../core/storable.ts';
+import { storable } from '../core/storable.ts';
 
 /**
  * Reads fields of JSON that may lack them, have them as another type or carry others besides. Slack's real traffic

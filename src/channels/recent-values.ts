@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 
 /** Values by key that are believed for a while; the least recently used go first when there are too many. */
 export interface RecentValues<Value> {

@@ -1,13 +1,3 @@
-/**
- * The longest text of one `chat.postMessage` or `chat.update` in `markdown_text`: 12,000 characters. Slack does not
- * say what it counts; UTF-16 units are never fewer than code points.
- *
- * Source: https://docs.slack.dev/reference/methods/chat.postMessage#arg_markdown_text
- */
-export const MAX_CHARACTERS = 12_000;
-
-/** Parts stay below the limit so that `neutraliseMentions`, which adds a character per `@here`, has room. */
-const PART_CHARACTERS = 11_800;
 /** A border in the first part of the window would make a needlessly short message. */
 const EARLIEST = 0.25;
 
@@ -26,13 +16,13 @@ interface Cut {
 }
 
 /**
- * Cuts markdown into parts that Slack accepts: at a border between paragraphs, else between lines, else between words,
+ * Cuts markdown into parts that a platform accepts: at a border between paragraphs, else between lines, else between words,
  * else anywhere but within a surrogate pair. A code fence that is open at a cut is closed there and opened again with
  * its info string. Nothing is lost but whitespace at the borders. At least one part.
  *
  * @param maxCharacters of one part, in UTF-16 units; at least 400, to leave room for the fences
  */
-export function splitMarkdown(markdown: string, maxCharacters: number = PART_CHARACTERS): readonly string[] {
+export function splitMarkdown(markdown: string, maxCharacters: number): readonly string[] {
   if (markdown.length <= maxCharacters) return [markdown];
   const parts: string[] = [];
   let fence: Fence | null = null;

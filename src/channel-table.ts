@@ -1,0 +1,11 @@
+import { slack } from './channels/slack/index.ts';
+import { telegram } from './channels/telegram/index.ts';
+import type { ChannelDefinition } from './core/channel-definition.ts';
+
+/** The platforms of this version. A new one is its folder under `channels/` and a line here. */
+export const channelTable: readonly ChannelDefinition[] = [slack, telegram];
+
+/** `null`: this version does not have it. */
+export function findChannel(type: string): ChannelDefinition | null {
+  return channelTable.find((channel) => channel.type === type) ?? null;
+}

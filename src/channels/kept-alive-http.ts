@@ -1,0 +1,176 @@
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { systemCodeOf, TransportError } from './transport-error.ts';
+
+export interface HttpCall {
+  /** Scheme, host and the beginning of the path; remembered, so it holds no secret. */
+  readonly base: string;
+  /** What follows the base, perhaps with a secret in it. */
+  readonly path?: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** From the start of the request to the last byte of the response. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/** HTTP exchanges over connections that are kept open. Rejects with `TransportError`. */
+export interface KeptAliveHttp {
+  exchange(call: HttpCall): Promise<HttpAnswer>;
+  /** Ends the connections kept open. */
+  close(): void;
+}
+
+/** The largest response that is read: a thread of 1,000 messages has about 2 MB. */
+const MAX_RESPONSE_CHARACTERS = 16 * 1024 * 1024;
+/** Shorter than the idle time after which servers hang up, so that a request seldom meets a closing connection. */
+const IDLE_MS = 15_000;
+const MAX_SOCKETS = 256;
+
+/** Failures before a connection stood, so nothing was sent. */
+const NEVER_CONNECTED = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'EADDRNOTAVAIL',
+]);
+
+/**
+ * On `node:http(s)`. It costs about a third of the CPU of the built-in `fetch` (docs/decisions/0004-slack-client.md),
+ * and it knows whether a failed request had been sent, which decides whether it may be sent again.
+ */
+export function createKeptAliveHttp(): KeptAliveHttp {
+  const agentOptions = {
+    keepAlive: true,
+    maxSockets: MAX_SOCKETS,
+    scheduling: 'lifo',
+    timeout: IDLE_MS,
+  } as const;
+  const plain = new HttpAgent(agentOptions);
+  const secure = new HttpsAgent(agentOptions);
+  const targets = new Map<string, RequestTarget>();
+
+  const targetOf = (url: string): RequestTarget => {
+    const known = targets.get(url);
+    if (known !== undefined) return known;
+    const target = parseTarget(url);
+    targets.set(url, target);
+    return target;
+  };
+
+  return {
+    exchange: ({ base, path = '', method, headers, body, timeoutMs, signal }) => {
+      const target = targetOf(base);
+      const options = {
+        method,
+        headers,
+        hostname: target.hostname,
+        port: target.port,
+        // A base without a path has one of its own: the slash.
+        path: path === '' ? target.path : target.path.replace(/\/$/, '') + path,
+        agent: target.secure ? secure : plain,
+      };
+      const request = target.secure ? httpsRequest(options) : httpRequest(options);
+      return exchange(request, body, timeoutMs, signal);
+    },
+    close() {
+      plain.destroy();
+      secure.destroy();
+    },
+  };
+}
+
+interface RequestTarget {
+  readonly secure: boolean;
+  readonly hostname: string;
+  readonly port: string;
+  readonly path: string;
+}
+
+function parseTarget(text: string): RequestTarget {
+  const url = new URL(text);
+  return {
+    secure: url.protocol === 'https:',
+    // `URL` writes IPv6 addresses in brackets; a socket wants them without.
+    hostname: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port,
+    path: url.pathname + url.search,
+  };
+}
+
+function exchange(
+  request: ClientRequest,
+  body: string,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    };
+    const fail = (kind: 'aborted' | 'timeout' | 'connection', cause?: unknown): void => {
+      finish();
+      reject(new TransportError(kind, wasSent(request, cause), cause));
+      request.destroy();
+    };
+    const onAbort = (): void => fail('aborted');
+    const timer = setTimeout(() => fail('timeout'), timeoutMs);
+
+    request.on('error', (cause) => fail('connection', cause));
+    request.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+        if (text.length > MAX_RESPONSE_CHARACTERS)
+          fail('connection', new Error('The response is too large.'));
+      });
+      response.on('error', (cause) => fail('connection', cause));
+      response.on('end', () => {
+        finish();
+        resolve({
+          status: response.statusCode ?? 0,
+          statusText: response.statusMessage ?? '',
+          headers: response.headers,
+          text,
+        });
+      });
+    });
+    if (signal?.aborted) {
+      onAbort();
+      return;
+    }
+    signal?.addEventListener('abort', onAbort, { once: true });
+    request.end(body);
+  });
+}
+
+/**
+ * Whether the request may have reached the other side: the connection stood and, with TLS, its handshake was over.
+ * A certificate that is not believed fails within the handshake. (`secureConnecting` is in no type; without it the
+ * answer would be the careful one.)
+ */
+function wasSent(request: ClientRequest, cause: unknown): boolean {
+  const code = systemCodeOf(cause);
+  if (code !== null && NEVER_CONNECTED.has(code)) return false;
+  const { socket } = request;
+  if (socket === null || socket === undefined || socket.connecting) return false;
+  return !('secureConnecting' in socket && socket.secureConnecting === true);
+}

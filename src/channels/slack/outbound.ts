@@ -1,0 +1,45 @@
+import type { Channel } from '../../core/channel.ts';
+import type { ChannelOptions } from '../../core/channel-definition.ts';
+import { createSlackClient } from './client.ts';
+import { createIdentities } from './identity.ts';
+import { createPersonNames } from './person-names.ts';
+import { editMessage, postMessage, postPrivately, removeMessage } from './send.ts';
+import { fetchThread, findByMarker } from './thread.ts';
+
+/** What speaks to Slack, and so needs its library. */
+export type SlackOutbound = Pick<
+  Channel,
+  | 'identify'
+  | 'post'
+  | 'edit'
+  | 'remove'
+  | 'postPrivately'
+  | 'fetchThread'
+  | 'findByMarker'
+  | 'isPerson'
+  | 'personName'
+  | 'close'
+>;
+
+const TIMEOUT_MS = 10_000;
+const MAX_WAIT_MS = 30_000;
+
+export function createSlackOutbound(options: ChannelOptions): SlackOutbound {
+  const { clock, log, timeoutMs = TIMEOUT_MS, maxWaitMs = MAX_WAIT_MS } = options;
+  const client = createSlackClient({ ...options, timeoutMs, maxWaitMs });
+  const identities = createIdentities(client, clock);
+  const names = createPersonNames(client, clock, log);
+  const reading = { client, identities, clock, log };
+  return {
+    identify: (access, signal) => identities.identify(access, signal),
+    post: (access, message, signal) => postMessage(client, access, message, signal),
+    edit: (access, message, signal) => editMessage(client, access, message, signal),
+    remove: (access, message, signal) => removeMessage(client, access, message, signal),
+    postPrivately: (access, message, signal) => postPrivately(client, access, message, signal),
+    fetchThread: (access, target, limit, signal) => fetchThread(reading, access, target, limit, signal),
+    findByMarker: (access, target, marker, signal) => findByMarker(reading, access, target, marker, signal),
+    isPerson: (access, externalId, signal) => names.isPerson(access, externalId, signal),
+    personName: (access, externalId, signal) => names.personName(access, externalId, signal),
+    close: () => client.close(),
+  };
+}

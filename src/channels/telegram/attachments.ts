@@ -1,0 +1,62 @@
+import type { Attachment } from '../../core/channel.ts';
+import { asId, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { asInteger } from './ids.ts';
+
+/** Fields of a message that hold one file, with what it is called when nobody named it. */
+const kinds: readonly (readonly [field: string, name: string, mediaType: string])[] = [
+  ['document', 'document', 'application/octet-stream'],
+  ['voice', 'voice message.ogg', 'audio/ogg'],
+  ['audio', 'audio.mp3', 'audio/mpeg'],
+  ['video', 'video.mp4', 'video/mp4'],
+  ['video_note', 'video message.mp4', 'video/mp4'],
+  ['animation', 'animation.mp4', 'video/mp4'],
+  ['sticker', 'sticker.webp', 'image/webp'],
+];
+
+/** What a message carries besides its text, by name and type. */
+export function parseAttachments(message: JsonRecord): readonly Attachment[] {
+  const attachments: Attachment[] = [];
+  // A photo comes in several sizes, the largest last.
+  const photo = asRecords(message.photo).at(-1);
+  if (photo !== undefined) attachments.push(...attachmentOf(photo, 'photo.jpg', 'image/jpeg'));
+  for (const [field, name, mediaType] of kinds) {
+    const file = asRecord(message[field]);
+    // An animation comes as a document as well.
+    if (file === null || (field === 'document' && message.animation !== undefined)) continue;
+    attachments.push(...attachmentOf(file, name, mediaType));
+  }
+  return attachments;
+}
+
+/** What a message without a text says all the same. */
+export function describeContent(message: JsonRecord): string {
+  const location = asRecord(asRecord(message.venue)?.location) ?? asRecord(message.location);
+  if (location !== null) {
+    const title = asText(asRecord(message.venue)?.title);
+    return `[location: ${title === '' ? '' : `${title}, `}${Number(location.latitude)}, ${Number(location.longitude)}]`;
+  }
+  const contact = asRecord(message.contact);
+  if (contact !== null) {
+    return `[contact: ${[contact.first_name, contact.last_name, contact.phone_number].map(asText).filter(Boolean).join(' ')}]`;
+  }
+  const poll = asRecord(message.poll);
+  if (poll !== null) {
+    const choices = asRecords(poll.options).map(({ text }) => asText(text));
+    return `[poll: ${asText(poll.question)} ${choices.join(' / ')}]`;
+  }
+  return asText(asRecord(message.sticker)?.emoji) || asText(asRecord(message.dice)?.emoji);
+}
+
+function attachmentOf(file: JsonRecord, name: string, mediaType: string): readonly Attachment[] {
+  const externalId = asId(file.file_unique_id) ?? asId(file.file_id);
+  if (externalId === null) return [];
+  const size = asInteger(file.file_size);
+  return [
+    {
+      name: asText(file.file_name) || name,
+      mediaType: asText(file.mime_type) || mediaType,
+      sizeBytes: size !== null && size >= 0 ? size : null,
+      externalId,
+    },
+  ];
+}

@@ -1,0 +1,31 @@
+/**
+ * Where a message stands, as one id: the chat, and in a forum (or a private chat with topics) the topic after a slash,
+ * because a topic is to people what a channel is elsewhere.
+ */
+export interface Place {
+  readonly chatId: number;
+  readonly topicId: number | null;
+}
+
+const CHANNEL_ID = /^(-?\d{1,16})(?:\/(\d{1,16}))?$/;
+
+export function formatChannelId({ chatId, topicId }: Place): string {
+  return topicId === null ? String(chatId) : `${chatId}/${topicId}`;
+}
+
+/** `null`: no id of ours. */
+export function parseChannelId(channelId: string): Place | null {
+  const [, chat, topic] = CHANNEL_ID.exec(channelId) ?? [];
+  if (chat === undefined) return null;
+  return { chatId: Number(chat), topicId: topic === undefined ? null : Number(topic) };
+}
+
+/** Private chats have the person's id, which is positive; groups and channels have negative ones. */
+export function isPrivate({ chatId }: Place): boolean {
+  return chatId > 0;
+}
+
+/** Ids are numbers of up to 52 bits. */
+export function asInteger(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : null;
+}

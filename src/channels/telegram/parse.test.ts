@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest';
+import type { ChannelEvent } from '../../core/channel.ts';
+import { parseTelegramRequest, parseUpdate } from './parse.ts';
+
+const mara = {
+  id: 11,
+  is_bot: false,
+  first_name: 'Mara',
+  last_name: 'K',
+  username: 'Mara_K',
+  language_code: 'en',
+};
+const bot = { id: 700001, is_bot: true, first_name: 'Ada', username: 'Ada_Bot' };
+const group = { id: -1001, type: 'supergroup', title: 'Acme' };
+const person = { id: 11, type: 'private', first_name: 'Mara' };
+
+function parse(message: object, kind = 'message'): ChannelEvent | undefined {
+  return parseUpdate({
+    update_id: 9,
+    [kind]: { message_id: 5, date: 1_700_000_000, from: mara, chat: group, ...message },
+  })[0];
+}
+
+describe('a message', () => {
+  it('says who wrote what, where and when', () => {
+    expect(parse({ text: 'hello' })).toEqual({
+      type: 'message',
+      account: { externalIds: [], appId: null, agentUserId: null },
+      eventId: '9',
+      channelId: '-1001',
+      messageId: '5',
+      threadId: null,
+      chain: { repliesTo: null, answerAt: '5', isPart: false },
+      scope: 'channel',
+      sender: { externalId: '11', name: 'Mara K' },
+      text: 'hello',
+      mentions: [],
+      addressee: null,
+      mentionsAgent: false,
+      attachments: [],
+      sentAtMs: 1_700_000_000_000,
+      channelMetadata: { language: 'en' },
+    });
+  });
+
+  it.each([
+    [
+      '👩‍👩‍👧 @Ada_Bot hi',
+      [{ type: 'mention', offset: 9, length: 8 }],
+      '👩‍👩‍👧 @ada_bot hi',
+      ['ada_bot'],
+      'ada_bot',
+    ],
+    ['hi @Ada_Bot', [{ type: 'mention', offset: 3, length: 8 }], 'hi @ada_bot', ['ada_bot'], null],
+    [
+      'Bo, look',
+      [{ type: 'text_mention', offset: 0, length: 2, user: { id: 12, first_name: 'Bo' } }],
+      '@12, look',
+      ['12'],
+      '12',
+    ],
+    [
+      'see docs',
+      [{ type: 'text_link', offset: 4, length: 4, url: 'https://e.x' }],
+      'see docs (https://e.x)',
+      [],
+      null,
+    ],
+    [
+      '/ask@Ada_Bot why',
+      [{ type: 'bot_command', offset: 0, length: 12 }],
+      '/ask why',
+      ['ada_bot'],
+      'ada_bot',
+    ],
+    ['/ask why', [{ type: 'bot_command', offset: 0, length: 4 }], '/ask why', [], null],
+    [
+      'short',
+      [
+        { type: 'mention', offset: 3, length: 99 },
+        { type: 'mention', offset: -1, length: 2 },
+      ],
+      'short',
+      [],
+      null,
+    ],
+  ])('%j is read by its entities', (text, entities, shown, mentioned, addressee) => {
+    const event = parse({ text, entities });
+    expect(event).toMatchObject({ text: shown, addressee });
+    expect(event?.type === 'message' && event.mentions.map(({ externalId }) => externalId)).toEqual(
+      mentioned,
+    );
+  });
+
+  it('in a private chat is part of the one conversation, also as a reply', () => {
+    const reply = { message_id: 4, from: bot, chat: person, text: 'earlier' };
+    expect(parse({ chat: person, text: 'hi', reply_to_message: reply })).toMatchObject({
+      scope: 'direct',
+      channelId: '11',
+      threadId: null,
+      chain: { repliesTo: null },
+    });
+  });
+
+  it('that replies names what it replies to and who wrote that, and quotes a person', () => {
+    const ofBot = { message_id: 4, from: bot, chat: group, text: 'earlier' };
+    expect(parse({ text: 'go on', reply_to_message: ofBot })).toMatchObject({
+      threadId: '4',
+      chain: { repliesTo: { messageId: '4', senderId: 'ada_bot' } },
+      text: 'go on',
+    });
+    const ofPerson = { message_id: 3, from: { id: 12, first_name: 'Bo' }, chat: group, text: 'one\ntwo' };
+    expect(parse({ text: 'this', reply_to_message: ofPerson })).toMatchObject({
+      text: '> Bo: one\n> two\n\nthis',
+    });
+  });
+
+  it('of an administrator who writes as the group is a person’s, of a bot or a linked channel nobody’s', () => {
+    const anonymous = { from: { id: 1087968824, is_bot: true }, sender_chat: group };
+    expect(parse({ ...anonymous, text: 'hi' })).toMatchObject({
+      type: 'message',
+      sender: { externalId: '-1001', name: 'Acme' },
+    });
+    expect(parse({ from: bot, text: 'hi' })).toMatchObject({ type: 'ignored', reason: 'bot_message' });
+    expect(parse({ via_bot: bot, text: 'hi' })).toMatchObject({ type: 'ignored', reason: 'bot_message' });
+    const forwarded = { sender_chat: { id: -5, type: 'channel' }, is_automatic_forward: true };
+    expect(parse({ ...forwarded, text: 'hi' })).toMatchObject({ type: 'ignored', reason: 'channel_post' });
+  });
+
+  it.each([
+    [
+      {
+        photo: [
+          { file_id: 'a', file_unique_id: 's' },
+          { file_id: 'b', file_unique_id: 'l', file_size: 9 },
+        ],
+      },
+      'photo.jpg',
+      'image/jpeg',
+      9,
+    ],
+    [
+      {
+        document: { file_id: 'd', file_unique_id: 'd', file_name: 'plan.pdf', mime_type: 'application/pdf' },
+      },
+      'plan.pdf',
+      'application/pdf',
+      null,
+    ],
+    [
+      { voice: { file_id: 'v', file_unique_id: 'v', duration: 3, mime_type: 'audio/ogg' } },
+      'voice message.ogg',
+      'audio/ogg',
+      null,
+    ],
+  ])('carries a file by name and type', (fields, name, mediaType, sizeBytes) => {
+    expect(parse({ ...fields, caption: 'look' })).toMatchObject({
+      text: 'look',
+      attachments: [{ name, mediaType, sizeBytes }],
+    });
+  });
+
+  it.each([
+    [{ new_chat_members: [mara] }, 'service:new_chat_members'],
+    [{ migrate_to_chat_id: -100 }, 'service:migrate_to_chat_id'],
+    [{}, 'message_empty'],
+    [{ chat: { id: -7, type: 'channel' }, text: 'x' }, 'message_incomplete'],
+  ])('that says nothing is ignored, with the reason', (fields, reason) => {
+    expect(parse(fields)).toMatchObject({ type: 'ignored', reason });
+  });
+});
+
+describe('an edit', () => {
+  it('has the same id, and the time of the edit', () => {
+    expect(parse({ text: 'better', edit_date: 1_700_000_050 }, 'edited_message')).toMatchObject({
+      type: 'edit',
+      messageId: '5',
+      text: 'better',
+      editedAtMs: 1_700_000_050_000,
+    });
+    expect(parse({ location: { latitude: 1, longitude: 2 } }, 'edited_message')).toMatchObject({
+      type: 'ignored',
+    });
+  });
+});
+
+describe('a reaction', () => {
+  it('is one event for each emoji that came or went', () => {
+    const emoji = (text: string) => ({ type: 'emoji', emoji: text });
+    const change = {
+      chat: group,
+      message_id: 5,
+      user: mara,
+      date: 1,
+      old_reaction: [emoji('👍🏽'), emoji('🔇')],
+      new_reaction: [emoji('👍'), emoji('🛑')],
+    };
+    expect(parseUpdate({ update_id: 1, message_reaction: change })).toMatchObject([
+      { type: 'reaction', emoji: '🔇', present: false, messageId: '5', senderId: '11' },
+      { type: 'reaction', emoji: '🛑', present: true },
+    ]);
+  });
+});
+
+describe('what is no update', () => {
+  it.each(['', 'x', '[]', 'null', '{}', '{"update_id":"1"}'])('%j is malformed', (body) => {
+    const request = { path: '/telegram', headers: {}, body: Buffer.from(body) };
+    expect(() => parseTelegramRequest(request)).toThrow(expect.objectContaining({ code: 'body_malformed' }));
+  });
+
+  it('of a kind that is not known is ignored by name', () => {
+    expect(parseUpdate({ update_id: 1, business_connection: {} })).toMatchObject([
+      { reason: 'update:business_connection' },
+    ]);
+  });
+});

@@ -1,0 +1,23 @@
+import { splitMarkdown } from '../split-markdown.ts';
+import { MAX_ENTITIES } from './formatted-text.ts';
+import { renderMarkdown } from './render-markdown.ts';
+
+/**
+ * The longest text of one message, in UTF-16 units after its formatting was read.
+ *
+ * Source: https://core.telegram.org/bots/api#sendmessage
+ */
+export const MAX_CHARACTERS = 4096;
+/** Parts with more formatting than Telegram shows are cut again, but not into shreds. */
+const SMALLEST_CUT = 800;
+
+/** Cuts markdown into parts of which each is one message: short enough, and with no more formatting than is shown. */
+export function splitForTelegram(markdown: string): readonly string[] {
+  return splitMarkdown(markdown, MAX_CHARACTERS).flatMap(cutDense);
+}
+
+function cutDense(part: string): readonly string[] {
+  if (part.length < SMALLEST_CUT || renderMarkdown(part).entities.length < MAX_ENTITIES) return [part];
+  const halves = splitMarkdown(part, Math.ceil(part.length / 2) + 50);
+  return halves.length < 2 ? [part] : halves.flatMap(cutDense);
+}

@@ -1,0 +1,55 @@
+import type { Channel } from './channel.ts';
+import type { Clock, Random, Sleep } from './clock.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+/** A platform as the installation knows it before anybody uses it. Cheap: a platform's library is loaded by use. */
+export interface ChannelDefinition {
+  /** As in konstruct.yaml and the database: `slack`. */
+  readonly type: string;
+  /** For people: `Slack`. */
+  readonly displayName: string;
+  readonly webhook: ChannelWebhook;
+  readonly connection: ConnectionRules;
+  /** Base address of the platform's API where none is configured. */
+  readonly defaultApiUrl: string;
+  open(options: ChannelOptions): Channel;
+}
+
+/** Where the platform sends to. */
+export interface ChannelWebhook {
+  /** `/slack/events`; a connection's own path is below it: `/slack/events/{connectionId}`. */
+  readonly path: string;
+  /** Whether connections share the path itself, with the installation's secret; otherwise each has its own only. */
+  readonly shared: boolean;
+}
+
+/** What a connection of a channel is identified by and which credentials it has. */
+export interface ConnectionRules {
+  readonly externalId: RegExp;
+  /** In words, after "must be". */
+  readonly externalIdMeaning: string;
+  readonly required: readonly string[];
+  readonly optional: readonly string[];
+}
+
+export interface ChannelOptions {
+  readonly apiUrl: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly sleep: Sleep;
+  readonly log: Log;
+  readonly metrics?: Metrics;
+  /** For one HTTP exchange; 10 s by default. */
+  readonly timeoutMs?: number;
+  /** For all waiting of one call for the platform's limits; 30 s by default. */
+  readonly maxWaitMs?: number;
+}
+
+/** What an installation sets for a platform. */
+export interface PlatformSettings {
+  /** Absent: the platform's own. */
+  readonly apiUrl?: string;
+  /** The secret that all connections share; `null`: each brings its own. */
+  readonly signingSecret: string | null;
+}

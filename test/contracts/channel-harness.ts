@@ -1,0 +1,40 @@
+import type { Channel, ChannelRequest, ConnectionAccess, ThreadTarget } from '../../src/core/channel.ts';
+import type { ChannelDefinition, ChannelOptions } from '../../src/core/channel-definition.ts';
+import { systemTime } from '../../src/system-time.ts';
+import { silentLog } from '../support/silent-log.ts';
+
+export type Operation = 'post' | 'edit';
+export type Trouble = 'limit' | 'error' | 'cut_before' | 'cut_after' | 'silent_after';
+
+/** A platform's stand-in as the contract suite drives it. One file per platform implements it. */
+export interface ChannelHarness {
+  readonly definition: ChannelDefinition;
+  readonly channel: Channel;
+  /** Two connections of different companies; each may write in its own place only. */
+  readonly access: ConnectionAccess;
+  readonly target: ThreadTarget;
+  readonly otherAccess: ConnectionAccess;
+  readonly otherTarget: ThreadTarget;
+  /** A request as the platform makes it, with a message of a person in it. */
+  request(message: {
+    readonly id: number;
+    readonly text: string;
+    readonly eventNumber: number;
+  }): ChannelRequest;
+  readonly secret: string;
+  readonly nowMs: number;
+  /** Whether the secret vouches for the body too; otherwise only for who sends it. */
+  readonly signsBody: boolean;
+  /** Headers that prove the sender. */
+  readonly proof: readonly string[];
+  /** The next call of this kind goes wrong. A limit names 3,600 s. */
+  hurt(operation: Operation, trouble: Trouble): void;
+  /** Texts that stand in the first connection's place, by message id. */
+  standing(): ReadonlyMap<string, string>;
+  close(): Promise<void>;
+}
+
+/** Options that make a failing call fail soon: 300 ms for an exchange, 1,500 ms for all waiting. */
+export function impatient(apiUrl: string): ChannelOptions {
+  return { apiUrl, ...systemTime, log: silentLog, timeoutMs: 300, maxWaitMs: 1_500 };
+}

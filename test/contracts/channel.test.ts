@@ -1,0 +1,294 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isKonstructError } from '../../src/core/errors.ts';
+import { seededRandom } from '../support/slack-request.ts';
+import type { ChannelHarness, Operation } from './channel-harness.ts';
+import { startSlackHarness } from './slack-harness.ts';
+import { startTelegramHarness } from './telegram-harness.ts';
+
+const MUTATIONS = 1_000;
+const FUZZED = 2_000;
+const signal = new AbortController().signal;
+const marker = (deliveryId: string) => ({ deliveryId });
+
+describe.each([
+  ['slack', startSlackHarness],
+  ['telegram', startTelegramHarness],
+])('the channel %s', (type, start) => {
+  let harness: ChannelHarness;
+  beforeAll(async () => {
+    harness = await start();
+  });
+  afterAll(() => harness.close());
+
+  const post = (markdown: string, deliveryId = '1') => {
+    const { channel, access, target } = harness;
+    return channel.post(access, { target, markdown, marker: marker(deliveryId) }, signal);
+  };
+  const edit = (messageId: string, markdown: string) => {
+    const { channel, access, target } = harness;
+    return channel.edit(access, { target, messageId, markdown, marker: marker('delivery-7') }, signal);
+  };
+
+  it('is called what its definition calls it', () => {
+    expect(harness.channel.type).toBe(type);
+    expect(harness.definition.type).toBe(type);
+    expect(harness.definition.webhook.path).toMatch(/^\/[a-z][a-z/-]*$/);
+  });
+
+  it(`accepts what the platform sends, and none of ${MUTATIONS} changes to it`, () => {
+    const { channel, secret, nowMs, proof, signsBody } = harness;
+    const request = harness.request({ id: 1, text: 'hello', eventNumber: 1 });
+    channel.verify(request, secret, nowMs);
+    const random = seededRandom(11);
+    for (let round = 0; round < MUTATIONS; round += 1) {
+      const headers: Record<string, string | undefined> = { ...(request.headers as Record<string, string>) };
+      let body = request.body;
+      if (signsBody && round % 2 === 0) {
+        body = Buffer.from(request.body);
+        const place = Math.floor(random() * body.length);
+        body[place] = ((body[place] ?? 0) + 1 + Math.floor(random() * 255)) % 256;
+      } else {
+        const name = proof[Math.floor(random() * proof.length)] as string;
+        headers[name] = mutated(headers[name] ?? '', random);
+      }
+      let accepted = true;
+      try {
+        channel.verify({ ...request, headers, body }, secret, nowMs);
+      } catch (error) {
+        accepted = false;
+        expect(isKonstructError(error) && error.status).toBe(401);
+      }
+      expect(accepted, JSON.stringify(headers)).toBe(false);
+    }
+  });
+
+  it('accepts nothing without its proof, with another secret or with none', () => {
+    const { channel, secret, nowMs, proof } = harness;
+    const request = harness.request({ id: 1, text: 'hello', eventNumber: 1 });
+    for (const name of proof) {
+      const { [name]: _left, ...headers } = request.headers;
+      expect(() => channel.verify({ ...request, headers }, secret, nowMs)).toThrow();
+    }
+    expect(() => channel.verify(request, `${secret}x`, nowMs)).toThrow();
+    expect(() => channel.verify(request, '', nowMs)).toThrow();
+  });
+
+  it('makes one message with one id of a message, however often and under whichever event it comes', () => {
+    const ids = [1, 1, 2].map((eventNumber) => {
+      const parsed = harness.channel.parse(harness.request({ id: 7, text: 'hello there', eventNumber }));
+      const [event] = parsed.kind === 'events' ? parsed.events : [];
+      expect(event).toMatchObject({ type: 'message', text: 'hello there' });
+      return event?.type === 'message' ? [event.channelId, event.messageId, event.eventId] : [];
+    });
+    expect(ids[0]).toEqual(ids[1]);
+    expect(ids[2]?.slice(0, 2)).toEqual(ids[0]?.slice(0, 2));
+    expect(ids[2]?.[2]).not.toBe(ids[0]?.[2]);
+    const other = harness.channel.parse(harness.request({ id: 8, text: 'hello there', eventNumber: 3 }));
+    expect(other.kind === 'events' && other.events[0]).not.toMatchObject({ messageId: ids[0]?.[1] });
+  });
+
+  it(`parses ${FUZZED} bodies that nobody would send, or says that they are malformed`, () => {
+    const random = seededRandom(5);
+    const valid = harness.request({ id: 1, text: 'hello', eventNumber: 1 });
+    const json: unknown = JSON.parse(valid.body.toString('utf8'));
+    for (let round = 0; round < FUZZED; round += 1) {
+      const body =
+        round % 4 === 0 ? cutBytes(valid.body, random) : Buffer.from(JSON.stringify(fuzzed(json, random)));
+      try {
+        const parsed = harness.channel.parse({ ...valid, body });
+        expect(['challenge', 'events']).toContain(parsed.kind);
+      } catch (error) {
+        expect(isKonstructError(error, 'body_malformed'), String(error)).toBe(true);
+      }
+    }
+  });
+
+  it('cuts a long text into parts within its limit that lose no word', () => {
+    const { channel } = harness;
+    const words = Array.from({ length: 9_000 }, (_, index) => `w${index}`);
+    const parts = channel.split(words.join(' '));
+    expect(parts.length).toBeGreaterThan(1);
+    for (const part of parts) expect(part.length).toBeLessThanOrEqual(channel.capabilities.maxCharacters);
+    expect(parts.join(' ').split(/\s+/)).toEqual(words);
+    expect(channel.split('short')).toEqual(['short']);
+  });
+
+  it('says who it is on the platform', async () => {
+    const { channel, access, otherAccess } = harness;
+    const [own, other] = [
+      await channel.identify(access, signal),
+      await channel.identify(otherAccess, signal),
+    ];
+    expect(own.externalId).toBe(access.externalId);
+    expect(other.externalId).toBe(otherAccess.externalId);
+    expect(own.agentUserId).not.toBe('');
+  });
+
+  it('posts, and does with what it posted what its capabilities say', async () => {
+    const { channel, access, target } = harness;
+    const { capabilities } = channel;
+    const { messageId } = await post('**One** <word> & `two`', 'delivery-7');
+    expect(harness.standing().get(messageId)).toContain('One');
+    if (capabilities.edit) {
+      await edit(messageId, 'Three');
+      await edit(messageId, 'Three');
+      expect(harness.standing().get(messageId)).toBe('Three');
+    }
+    const { messageId: unwanted } = await post('unwanted');
+    if (capabilities.remove) {
+      const removal = { target, messageId: unwanted };
+      await channel.remove(access, removal, signal);
+      await channel.remove(access, removal, signal);
+      expect(harness.standing().has(unwanted)).toBe(false);
+    }
+    const found = await channel.findByMarker(access, target, marker('delivery-7'), signal);
+    expect(found).toEqual(capabilities.findByMarker ? { messageId } : null);
+    const thread = await channel.fetchThread(access, target, 10, signal);
+    if (!capabilities.threads) expect(thread).toBeNull();
+  });
+
+  it('waits no longer for a limit than it may, and says for how long the platform wants to be left alone', async () => {
+    const fresh = await start();
+    try {
+      fresh.hurt('post', 'limit');
+      const { channel, access, target } = fresh;
+      const error = await channel
+        .post(access, { target, markdown: 'limited', marker: marker('l') }, signal)
+        .catch((refused: unknown) => refused);
+      expect(isKonstructError(error, 'platform_rate_limited')).toBe(true);
+      expect(isKonstructError(error) && error.retryAfterMs).toBeGreaterThan(3_000_000);
+      expect([...fresh.standing().values()]).not.toContain('limited');
+    } finally {
+      await fresh.close();
+    }
+  });
+
+  it.each([
+    ['post', 'cut_after'],
+    ['post', 'silent_after'],
+    ['post', 'error'],
+  ] as const)(
+    'after a %s with %s does not send again, and says that nobody knows',
+    async (operation, trouble) => {
+      const text = `unknown ${operation} ${trouble}`;
+      const fresh = await start();
+      try {
+        fresh.hurt(operation, trouble);
+        const { channel, access, target } = fresh;
+        const error = await channel
+          .post(access, { target, markdown: text, marker: marker('u') }, signal)
+          .catch((refused: unknown) => refused);
+        expect(isKonstructError(error, 'platform_unavailable')).toBe(true);
+        expect(isKonstructError(error) && error.details.outcomeUnknown).toBe(true);
+        const standing = [...fresh.standing().values()].filter((each) => each === text);
+        expect(standing).toHaveLength(trouble === 'error' ? 0 : 1);
+      } finally {
+        await fresh.close();
+      }
+    },
+  );
+
+  it.each(['cut_before', 'cut_after', 'error'] as const)('repeats an edit after %s', async (trouble) => {
+    const fresh = await start();
+    try {
+      const { channel, access, target } = fresh;
+      if (!channel.capabilities.edit) return;
+      const { messageId } = await channel.post(
+        access,
+        { target, markdown: 'before', marker: marker('e') },
+        signal,
+      );
+      const operation: Operation = 'edit';
+      fresh.hurt(operation, trouble);
+      await channel.edit(access, { target, messageId, markdown: 'after', marker: marker('e') }, signal);
+      expect(fresh.standing().get(messageId)).toBe('after');
+    } finally {
+      await fresh.close();
+    }
+  });
+
+  it('sends nothing once it is told not to, or is cancelled', async () => {
+    const { channel, access, target } = harness;
+    const stopped = { target, markdown: 'stopped', marker: marker('s'), mayStillSend: () => false };
+    await expect(channel.post(access, stopped, signal)).rejects.toMatchObject({ code: 'lease_lost' });
+    const cancelled = channel.post(
+      access,
+      { target, markdown: 'stopped', marker: marker('s') },
+      AbortSignal.abort(),
+    );
+    await expect(cancelled).rejects.toMatchObject({ code: 'aborted' });
+    expect([...harness.standing().values()]).not.toContain('stopped');
+  });
+
+  it('writes with the credentials of the connection it is given, also side by side with another', async () => {
+    const fresh = await start();
+    try {
+      const { channel, access, target, otherAccess, otherTarget } = fresh;
+      const both = Array.from({ length: 3 }, (_, index) => [
+        channel.post(access, { target, markdown: `own ${index}`, marker: marker('o') }, signal),
+        channel.post(
+          otherAccess,
+          { target: otherTarget, markdown: `other ${index}`, marker: marker('t') },
+          signal,
+        ),
+      ]);
+      await Promise.all(both.flat());
+      const texts = [...fresh.standing().values()];
+      expect(texts.filter((text) => text.startsWith('own'))).toHaveLength(3);
+      expect(texts.filter((text) => text.startsWith('other'))).toEqual([]);
+      const crossed = channel.post(otherAccess, { target, markdown: 'crossed', marker: marker('c') }, signal);
+      await expect(crossed).rejects.toMatchObject({ code: 'platform_rejected' });
+    } finally {
+      await fresh.close();
+    }
+  });
+
+  it('refuses without credentials, and names none in what it says', async () => {
+    const { channel, access, target } = harness;
+    const credentials = { botToken: `${access.credentials.botToken?.slice(0, -3)}bad` };
+    const message = { target, markdown: 'x', marker: marker('x') };
+    const error = await channel
+      .post({ ...access, connectionId: 'other', credentials }, message, signal)
+      .catch((refused: unknown) => refused);
+    expect(isKonstructError(error, 'platform_rejected')).toBe(true);
+    const said = isKonstructError(error)
+      ? JSON.stringify([error.message, error.details, String(error.cause)])
+      : '';
+    expect(said).not.toContain(credentials.botToken);
+  });
+});
+
+function mutated(value: string, random: () => number): string {
+  const place = Math.floor(random() * value.length);
+  switch (Math.floor(random() * 4)) {
+    case 0:
+      return value.slice(0, place) + value.slice(place + 1);
+    case 1:
+      return `${value.slice(0, place)}${String.fromCharCode(33 + Math.floor(random() * 14))}${value.slice(place)}`;
+    case 2: {
+      const other = String.fromCharCode(value.charCodeAt(place) ^ (1 + Math.floor(random() * 15)));
+      return value.slice(0, place) + other + value.slice(place + 1);
+    }
+    default:
+      return random() < 0.5 ? `${value}0` : '';
+  }
+}
+
+function cutBytes(body: Buffer, random: () => number): Buffer {
+  const from = Math.floor(random() * body.length);
+  return Buffer.concat([body.subarray(0, from), body.subarray(from + Math.floor(random() * 20))]);
+}
+
+const strange = [null, true, 0, -1, 1.5, 1e300, '', 'x', '\u0000', '\ud800', [], {}, [null], { a: [] }];
+
+/** The same value with parts of it gone, or of another kind. */
+function fuzzed(value: unknown, random: () => number): unknown {
+  if (random() < 0.06) return strange[Math.floor(random() * strange.length)];
+  if (Array.isArray(value)) return value.map((item) => fuzzed(item, random));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(() => random() > 0.05)
+      .map(([key, item]) => [key, fuzzed(item, random)]),
+  );
+}

@@ -1,0 +1,68 @@
+import { slack } from '../../src/channels/slack/index.ts';
+import { acme, globex, startTestSimulator } from '../support/simulator/start-test-simulator.ts';
+import { signedSlackRequest, slackFixture } from '../support/slack-request.ts';
+import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
+
+const SECRET = 'contract-signing-secret';
+const methods = { post: 'chat.postMessage', edit: 'chat.update' } as const;
+
+export async function startSlackHarness(): Promise<ChannelHarness> {
+  const { simulator, server, stop } = await startTestSimulator();
+  const channel = slack.open(impatient(server.apiUrl));
+  const nowMs = Date.now();
+  const envelope = JSON.parse(slackFixture('message-private-channel')) as { event: object };
+  return {
+    definition: slack,
+    channel,
+    access: { connectionId: 'c1', externalId: acme.workspaceId, credentials: { botToken: acme.token } },
+    target: { channelId: acme.general, threadId: null },
+    otherAccess: {
+      connectionId: 'c2',
+      externalId: globex.workspaceId,
+      credentials: { botToken: globex.token },
+    },
+    otherTarget: { channelId: globex.general, threadId: null },
+    secret: SECRET,
+    nowMs,
+    signsBody: true,
+    proof: ['x-slack-signature', 'x-slack-request-timestamp'],
+    request: ({ id, text, eventNumber }) =>
+      signedSlackRequest(
+        JSON.stringify({
+          ...envelope,
+          event_id: `Ev${eventNumber}`,
+          event: { ...envelope.event, ts: `1700000000.${String(id).padStart(6, '0')}`, text },
+        }),
+        SECRET,
+        nowMs,
+      ),
+    hurt(operation: Operation, trouble: Trouble) {
+      const method = methods[operation];
+      const once = { method, remaining: 1 };
+      switch (trouble) {
+        case 'limit':
+          return void simulator.faults.add({ kind: 'api_rate_limited', retryAfterSeconds: 3_600, ...once });
+        case 'error':
+          return void simulator.faults.add({ kind: 'api_http_error', status: 502, ...once });
+        case 'cut_before':
+          return void simulator.faults.add({ kind: 'api_cut_before', ...once });
+        case 'cut_after':
+          return void simulator.faults.add({ kind: 'api_cut_after', ...once });
+        case 'silent_after':
+          return void simulator.faults.add({ kind: 'api_hang', workDone: true, ...once });
+        default:
+          return trouble satisfies never;
+      }
+    },
+    standing: () =>
+      new Map(
+        simulator
+          .messages(acme.workspaceId, acme.general)
+          .map(({ messageId, markdown, text }) => [messageId, markdown ?? text]),
+      ),
+    async close() {
+      channel.close();
+      await stop();
+    },
+  };
+}

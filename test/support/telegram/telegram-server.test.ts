@@ -1,0 +1,92 @@
+import { Api, GrammyError } from 'grammy';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTelegramServer, type TelegramServer } from './start-telegram-server.ts';
+
+const token = '700001:AAH-stand_in-token';
+const mara = { id: 11, is_bot: false, first_name: 'Mara' };
+let server: TelegramServer;
+let api: Api;
+beforeAll(async () => {
+  server = await startTelegramServer([{ token, username: 'ada_bot' }]);
+  server.addChat({ id: 11, type: 'private', title: 'Mara', bots: [token] });
+  api = new Api(token, { apiRoot: server.apiUrl });
+});
+afterAll(() => server.close());
+
+describe('the stand-in, asked by grammY', () => {
+  it('says who the bot is, and nothing to a stranger', async () => {
+    expect(await api.getMe()).toMatchObject({ id: 700001, is_bot: true, username: 'ada_bot' });
+    const stranger = new Api('700001:wrong', { apiRoot: server.apiUrl });
+    await expect(stranger.getMe()).rejects.toMatchObject({ error_code: 401, description: 'Unauthorized' });
+  });
+
+  it('sends, replies, edits and deletes', async () => {
+    const sent = await api.sendMessage(11, '<b>Hello</b>', { parse_mode: 'HTML' });
+    const reply = await api.sendMessage(11, 'again', {
+      entities: [{ type: 'bold', offset: 0, length: 5 }],
+      reply_parameters: { message_id: sent.message_id },
+    });
+    expect(reply.reply_to_message?.message_id).toBe(sent.message_id);
+    const edited = await api.editMessageText(11, sent.message_id, 'Goodbye');
+    expect(edited).toMatchObject({ text: 'Goodbye' });
+    await expect(api.editMessageText(11, sent.message_id, 'Goodbye')).rejects.toThrow(
+      'message is not modified',
+    );
+    expect(await api.deleteMessage(11, sent.message_id)).toBe(true);
+    await expect(api.editMessageText(11, sent.message_id, 'x')).rejects.toThrow('message to edit not found');
+  });
+
+  it.each([
+    ['an empty text', ' ', {}],
+    ['a text that is too long', 'x'.repeat(4097), {}],
+    ['an unclosed tag', '<b>x', { parse_mode: 'HTML' as const }],
+    ['an unknown tag', '<h1>x</h1>', { parse_mode: 'HTML' as const }],
+    ['a bare ampersand sign', 'a < b', { parse_mode: 'HTML' as const }],
+    ['an entity out of bounds', 'abc', { entities: [{ type: 'bold' as const, offset: 1, length: 3 }] }],
+    [
+      'an entity that cuts a character',
+      '😀',
+      { entities: [{ type: 'bold' as const, offset: 1, length: 1 }] },
+    ],
+    ['a field that it does not know', 'abc', { no_such_field: 1 } as object],
+    ['a reply to nothing', 'abc', { reply_parameters: { message_id: 999_999 } }],
+  ])('refuses %s', async (_what, text, other) => {
+    await expect(api.sendMessage(11, text, other)).rejects.toBeInstanceOf(GrammyError);
+  });
+
+  it('limits as it is told to, with the seconds to wait', async () => {
+    server.faults.push({ method: 'sendMessage', kind: 'limit', retryAfterSeconds: 7, remaining: 1 });
+    await expect(api.sendMessage(11, 'x')).rejects.toMatchObject({
+      error_code: 429,
+      parameters: { retry_after: 7 },
+    });
+  });
+
+  it('hands out updates until they are confirmed, and to one poller at a time', async () => {
+    const saying = server.say(11, { from: mara, text: '/start hello' });
+    const [update] = await api.getUpdates({ timeout: 1 });
+    expect(update?.message).toMatchObject({
+      text: '/start hello',
+      entities: [{ type: 'bot_command', length: 6 }],
+    });
+    expect(await api.getUpdates()).toHaveLength(1);
+    const first = api.getUpdates({ offset: (update?.update_id ?? 0) + 1, timeout: 5 });
+    first.catch(() => {});
+    await saying;
+    await api.getUpdates();
+    await expect(first).rejects.toMatchObject({ error_code: 409 });
+  });
+
+  it('refuses to hand out updates while a webhook is set', async () => {
+    await api.setWebhook('http://127.0.0.1:9/x', { secret_token: 'abc' });
+    await expect(api.getUpdates()).rejects.toMatchObject({ error_code: 409 });
+    expect(await api.getWebhookInfo()).toMatchObject({
+      url: 'http://127.0.0.1:9/x',
+      pending_update_count: 0,
+    });
+    await api.deleteWebhook();
+    await expect(api.setWebhook('http://127.0.0.1:9/x', { secret_token: 'a b' })).rejects.toThrow(
+      'secret token',
+    );
+  });
+});
