@@ -18,7 +18,12 @@ export interface AppOptions {
   readonly host: string;
   readonly port: number;
   readonly cipher: Cipher;
-  readonly slack: { readonly signingSecret: string | null; readonly apiUrl: string };
+  readonly slack: {
+    readonly signingSecret: string | null;
+    readonly apiUrl: string;
+    /** Socket Mode: events are fetched with it; absent or `null`: Slack sends them. */
+    readonly appToken?: string | null;
+  };
   /** What is set for other platforms, by channel. */
   readonly platforms?: Readonly<Record<string, PlatformSettings>>;
   /** The platforms there are: those of this version. */

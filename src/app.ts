@@ -5,6 +5,7 @@ import { type AppOptions, defaultTiming } from './app-options.ts';
 import { channelTable } from './channel-table.ts';
 import type { Channel } from './core/channel.ts';
 import type { ChannelDefinition, PlatformSettings } from './core/channel-definition.ts';
+import { KonstructError } from './core/errors.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
@@ -18,9 +19,10 @@ import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { closeHttpServer } from './gateway/close-http-server.ts';
 import { createAcceptEvent } from './gateway/create-accept-event.ts';
+import { createEventSockets } from './gateway/create-event-sockets.ts';
 import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
-import { createReceiver } from './gateway/create-receiver.ts';
+import { createReceiver, type Receiver } from './gateway/create-receiver.ts';
 import { createSubscriptions } from './gateway/create-subscriptions.ts';
 import { listenOn } from './gateway/listen-on.ts';
 import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
@@ -41,7 +43,7 @@ import { createRouter } from './router/create-router.ts';
 import { watchBacklog } from './router/watch-backlog.ts';
 import { listChannelConnections, listChannelsInUse } from './stores/channel-connections.ts';
 import { disableConnection } from './stores/connection-status.ts';
-import { findConnection, openCredentials, recordAgentUser } from './stores/connections.ts';
+import { findConnection, listOwnApps, openCredentials, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
 import { endEngagement } from './stores/engagement.ts';
 import { createModelKeyDirectory } from './stores/model-keys.ts';
@@ -361,6 +363,23 @@ export async function startApp(options: AppOptions): Promise<App> {
     closing.push(() => closeHttpServer(server));
     // A worker's port is asked for its health and metrics only: it goes last.
     if (isGateway) {
+      const sockets = createEventSockets({
+        sharedToken: options.slack.appToken ?? null,
+        listOwnApps: () => listOwnApps(workPool, 'slack'),
+        open: async (socket) => {
+          // Loaded by use: most installations are reached over HTTP.
+          const { keepSlackSockets } = await import('./channels/slack/socket-mode/keep-slack-sockets.ts');
+          return keepSlackSockets({ ...socket, apiUrl: options.slack.apiUrl, clock, random, sleep, log });
+        },
+        receiver: receiverOf(receivers, '/slack/events'),
+        cipher,
+        clock,
+        sleep,
+        log,
+      });
+      listener.on('konstruct_changed', () => sockets.refresh());
+      sockets.refresh();
+      draining.push(() => sockets.stop(SOCKETS_DEADLINE_MS));
       draining.push(async () => {
         await sleep(timing.stopGraceMs);
         await closeHttpServer(server);
@@ -419,5 +438,16 @@ function webhookUrl(
   return publicUrl === null || path === undefined ? null : `${publicUrl}${path}/${connectionId}`;
 }
 
+function receiverOf(
+  receivers: readonly { readonly path: string; readonly receive: Receiver }[],
+  path: string,
+): Receiver {
+  const found = receivers.find((each) => each.path === path);
+  if (found === undefined) throw new KonstructError('internal', `Nobody receives ${path}.`);
+  return found.receive;
+}
+
+/** How long envelopes under way may take once the process stops. */
+const SOCKETS_DEADLINE_MS = 3_000;
 /** A platform waits 3 s for its ack: a database that takes longer is answered with 503 in time. */
 const ADMIT_TIMEOUTS = { connectTimeoutMs: 2_000, statementTimeoutMs: 2_500 };

@@ -119,7 +119,7 @@ export const configVariables = {
   ),
   SLACK_APP_TOKEN: variable(
     secret('xapp-'),
-    'App token for Socket Mode. Has no effect in this version yet.',
+    'App-level token: events are fetched over Socket Mode, and no public address is needed. A connection may have its own.',
     'none',
     'secret',
   ),

@@ -257,7 +257,6 @@ function isUnset(env: Environment, name: ConfigVariableName): boolean {
 }
 
 const unusedVariables: readonly ConfigVariableName[] = [
-  'SLACK_APP_TOKEN',
   'SLACK_CLIENT_ID',
   'SLACK_CLIENT_SECRET',
   'OTEL_EXPORTER_OTLP_ENDPOINT',

@@ -47,6 +47,7 @@ const definerFunctions = [
   'list_dead_letters',
   'list_model_key_owners',
   'list_operator_notices',
+  'list_own_apps',
   'list_tenants',
   'log_steps',
   'look_at_backlog',

@@ -173,8 +173,9 @@ begin
       rest := rest || jsonb_build_object('tenant_id', conversation.tenant_id, 'id', conversation.id);
       continue;
     end if;
-    insert into turns (tenant_id, conversation_id, agent_id, reply_thread_id)
-    values (conversation.tenant_id, conversation.id, agent.id, history.reply_thread_id)
+    -- By the clock: this transaction may have begun, and waited to admit, while the turn before was still running.
+    insert into turns (tenant_id, conversation_id, agent_id, reply_thread_id, started_at)
+    values (conversation.tenant_id, conversation.id, agent.id, history.reply_thread_id, clock_timestamp())
     returning id, status, attempts, started_at into turn;
     update messages m set turn_id = turn.id
     where m.tenant_id = conversation.tenant_id and m.conversation_id = conversation.id and m.id = any (history.pending);
@@ -218,8 +219,8 @@ begin
     ) m
     where p.turn_id is null
   ), opened as (
-    insert into turns (tenant_id, conversation_id, agent_id, reply_thread_id)
-    select p.tenant_id, p.id, k.agent_id, last_pending.reply_thread_id
+    insert into turns (tenant_id, conversation_id, agent_id, reply_thread_id, started_at)
+    select p.tenant_id, p.id, k.agent_id, last_pending.reply_thread_id, clock_timestamp()
     from picked p
     join connections k on k.tenant_id = p.tenant_id and k.id = p.connection_id
     join lateral (

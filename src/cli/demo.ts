@@ -31,7 +31,7 @@ export function demoCommand(): Command {
             ...config,
             ...isolated,
             dataDir,
-            slack: { ...config.slack, botToken: null, signingSecret: null },
+            slack: { ...config.slack, botToken: null, signingSecret: null, appToken: null },
           },
           env,
           log: createLog({ level: env.LOG_LEVEL ? config.logLevel : 'error' }),

@@ -1,10 +1,12 @@
 import { Command } from 'commander';
 import { KonstructError } from '../core/errors.ts';
-import { createCommandContext } from './command-context.ts';
+import { type CommandContext, createCommandContext, withCommandDatabase } from './command-context.ts';
 
 interface SlackManifestCommandOptions {
   readonly name: string;
   readonly publicUrl?: string;
+  readonly connection?: string;
+  readonly socketMode?: boolean;
   readonly json?: boolean;
 }
 
@@ -19,22 +21,54 @@ export function manifestCommand(): Command {
     .description('Prints a link that opens Slack with the app filled in: scopes, events and addresses.')
     .option('--name <name>', 'name of the app and its bot', 'Konstruct')
     .option('--public-url <url>', 'where Slack reaches this installation (default: KONSTRUCT_PUBLIC_URL)')
+    .option(
+      '--connection <id>',
+      'for an app of its own: a workspace as in konstruct.yaml (T…), or a connection’s id',
+    )
+    .option('--socket-mode', 'for an installation that Slack cannot reach: no address is needed')
     .option('--json', 'print the manifest itself')
     .action(printSlackManifest);
   return command;
 }
 
 async function printSlackManifest(options: SlackManifestCommandOptions, command: Command): Promise<void> {
-  const { config } = await createCommandContext(command);
-  const publicUrl = options.publicUrl ?? config.publicUrl;
-  if (publicUrl === null || URL.parse(publicUrl)?.protocol !== 'https:') {
+  const context = await createCommandContext(command);
+  const { config } = context;
+  const publicUrl = options.socketMode ? null : (options.publicUrl ?? config.publicUrl);
+  if (!options.socketMode && (publicUrl === null || URL.parse(publicUrl)?.protocol !== 'https:')) {
     throw new KonstructError(
       'usage_invalid',
-      'Slack needs an https address: set KONSTRUCT_PUBLIC_URL or give --public-url https://….',
+      'Slack needs an https address: set KONSTRUCT_PUBLIC_URL, give --public-url https://…, or use --socket-mode.',
     );
   }
   const { slackManifest, slackManifestLink } = await import('../channels/slack/manifest.ts');
-  const manifest = { publicUrl, name: options.name };
+  const connectionId =
+    options.connection === undefined ? null : await findSlackConnection(context, options.connection);
+  const manifest = { publicUrl, name: options.name, ...(connectionId === null ? {} : { connectionId }) };
   if (options.json) console.log(JSON.stringify(slackManifest(manifest), null, 2));
   else console.log(slackManifestLink(manifest));
+}
+
+/**
+ * The id of the one Slack connection that is meant.
+ * @throws KonstructError `not_found`, `usage_invalid` where a workspace has several
+ */
+async function findSlackConnection(context: CommandContext, wanted: string): Promise<string> {
+  const { readInstallation } = await import('../config-file/read-installation.ts');
+  const { tenants } = await withCommandDatabase(context, ({ database }) => readInstallation(database, null));
+  const found = [...tenants.values()]
+    .flatMap(({ connections }) => connections)
+    .filter(({ channel, id, externalId }) => channel === 'slack' && [id, externalId].includes(wanted));
+  const [connection] = found;
+  if (connection === undefined) {
+    throw new KonstructError('not_found', `There is no Slack connection ${wanted}.`);
+  }
+  if (found.length > 1) {
+    const ids = found.map(({ id, appId }) => `  ${id} (app ${appId || 'any'})`).join('\n');
+    throw new KonstructError(
+      'usage_invalid',
+      `${wanted} has several connections; name one by its id:\n${ids}`,
+    );
+  }
+  return connection.id;
 }

@@ -49,7 +49,11 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       host: config.host,
       port: config.port,
       cipher,
-      slack: { signingSecret: config.slack.signingSecret?.reveal() ?? null, apiUrl: config.slack.apiUrl },
+      slack: {
+        signingSecret: config.slack.signingSecret?.reveal() ?? null,
+        appToken: config.slack.appToken?.reveal() ?? null,
+        apiUrl: config.slack.apiUrl,
+      },
       platforms: platformSettings(config),
       publicUrl: config.publicUrl,
       providerKeys: revealProviderKeys(config.models),

@@ -23,4 +23,6 @@ export interface ConnectionDirectory {
     account: Pick<AccountRef, 'externalIds' | 'appId'>,
   ): Promise<ResolvedConnection | null> | undefined;
   find(channel: string, connectionId: string): Promise<ResolvedConnection | null>;
+  /** `find` without asking the database: `undefined` when it would have to be asked. */
+  knownById(channel: string, connectionId: string): Promise<ResolvedConnection | null> | undefined;
 }

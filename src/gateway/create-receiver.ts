@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Channel, ChannelEvent, ChannelRequest, ParsedRequest } from '../core/channel.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Clock } from '../core/clock.ts';
@@ -29,7 +30,11 @@ export type Receiver = (
   request: ChannelRequest,
   connectionId: string | null,
   receivedAtMs: number,
+  way?: ArrivalWay,
 ) => Promise<ReceiverAnswer>;
+
+/** `socket`: it came over a connection that we opened with the app's token, which vouches for it like a signature. */
+export type ArrivalWay = 'signed' | 'socket';
 
 const ACK: ReceiverAnswer = { contentType: 'text/plain; charset=utf-8', body: '' };
 /** Look-ups a second for requests that nothing has vouched for yet. */
@@ -49,24 +54,39 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   const count = (outcome: string): void =>
     metrics.counter('konstruct_events_total', { channel: channel.type, outcome }).increment();
   let lookups = { second: 0, count: 0 };
+  /** Nothing is signed with it: what would be compared with no secret at all is compared with this, in the same time. */
+  const nobodysSecret = randomBytes(32).toString('hex');
 
-  return async (request, connectionId, receivedAtMs) => {
+  return async (request, connectionId, receivedAtMs, way = 'signed') => {
     const trusted =
-      connectionId === null ? await verifyShared(request) : await verifyOwn(request, connectionId);
+      way === 'socket' ? await trustSocket(connectionId) : await verifySigned(request, connectionId);
     const verifiedAtMs = options.clock();
     const parsed = trusted.parsed ?? channel.parse(request);
     if (parsed.kind === 'challenge') return { contentType: parsed.contentType, body: parsed.body };
     for (const event of parsed.events)
-      await receive(event, trusted.connection, receivedAtMs, verifiedAtMs, request);
+      await receive(event, trusted.connection, receivedAtMs, verifiedAtMs, way === 'socket' ? null : request);
     return ACK;
   };
+
+  function verifySigned(request: ChannelRequest, connectionId: string | null): Promise<Trusted> {
+    return connectionId === null ? verifyShared(request) : verifyOwn(request, connectionId);
+  }
+
+  /** @throws KonstructError `not_found`: the connection is gone, so its socket speaks for nobody */
+  async function trustSocket(connectionId: string | null): Promise<Trusted> {
+    if (connectionId === null) return { connection: null, parsed: null };
+    const connection = await directory.find(channel.type, connectionId);
+    if (connection === null) throw new KonstructError('not_found');
+    return { connection, parsed: null };
+  }
 
   async function receive(
     event: ChannelEvent,
     trusted: ResolvedConnection | null,
     receivedAtMs: number,
     verifiedAtMs: number,
-    request: ChannelRequest,
+    /** `null`: there is no signature; the socket is the installation's or the connection's. */
+    signed: ChannelRequest | null,
   ): Promise<void> {
     if (event.type === 'ignored') {
       reportIgnored(log, channel.type, event);
@@ -74,10 +94,11 @@ export function createReceiver(options: ReceiverOptions): Receiver {
       return;
     }
     const connection = trusted ?? (await directory.resolve(channel.type, event.account));
-    // A connection's own path and secret speak for that connection only.
+    // A connection's own path, secret and socket speak for that connection only, and nobody else's socket for it.
     const { externalIds, appId } = event.account;
     const isNamed = trusted === null || externalIds.length > 0; // what names nobody is for whose path it came on
-    if (connection === null || (isNamed && !externalIds.includes(connection.externalId))) {
+    const isForeign = trusted === null && signed === null && connection?.ownSigningSecret === true;
+    if (connection === null || isForeign || (isNamed && !externalIds.includes(connection.externalId))) {
       log.warn('event.unknown_installation', {
         channel: channel.type,
         externalIds,
@@ -87,8 +108,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
       count('unknown_installation');
       return;
     }
-    if (trusted === null && connection.ownSigningSecret) {
-      channel.verify(request, signingSecretOf(connection), options.wallClock());
+    if (trusted === null && signed !== null && connection.ownSigningSecret) {
+      channel.verify(signed, signingSecretOf(connection), options.wallClock());
     }
     await accept(connection, event, { receivedAtMs, verifiedAtMs });
   }
@@ -106,8 +127,9 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     }
     if (refusal.code !== 'signature_invalid' && refusal.code !== 'signing_secret_missing') throw refusal;
     const claimed = await peek(request);
-    if (!claimed?.connection?.ownSigningSecret) throw refusal;
-    channel.verify(request, signingSecretOf(claimed.connection), options.wallClock());
+    const secret = claimed?.connection ? ownSecretOf(claimed.connection) : null;
+    if (claimed === null || secret === null) throw refusal;
+    channel.verify(request, secret, options.wallClock());
     return claimed;
   }
 
@@ -134,19 +156,27 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     return { connection: await directory.resolve(channel.type, account), parsed };
   }
 
-  /** The path of one connection. */
+  /**
+   * The path of one connection: its own secret and no other. What is wrong is never said: an id that nobody knows, a
+   * connection without a secret and a wrong signature are refused alike, so that nobody can find out which ids exist.
+   */
   async function verifyOwn(request: ChannelRequest, connectionId: string): Promise<Trusted> {
-    const connection = await directory.find(channel.type, connectionId);
-    const isOwn = connection !== null && (!options.shared || connection.ownSigningSecret);
-    const secret = isOwn ? signingSecretOf(connection) : options.signingSecret;
-    if (connection === null || secret === null) {
-      throw new KonstructError(
-        'signing_secret_missing',
-        'There is no such connection, or it has no signing secret.',
-      );
-    }
-    channel.verify(request, secret, options.wallClock());
+    const isKnown = directory.knownById(channel.type, connectionId) !== undefined;
+    const connection = isKnown || mayLookUp() ? await directory.find(channel.type, connectionId) : null;
+    const secret = connection === null ? null : ownSecretOf(connection);
+    channel.verify(request, secret ?? nobodysSecret, options.wallClock());
+    if (secret === null) throw new KonstructError('signature_invalid');
     return { connection, parsed: null };
+  }
+
+  /** `null`: it has none of its own. */
+  function ownSecretOf(connection: ResolvedConnection): string | null {
+    try {
+      return !options.shared || connection.ownSigningSecret ? signingSecretOf(connection) : null;
+    } catch (error) {
+      if (isKonstructError(error, 'signing_secret_missing')) return null;
+      throw error;
+    }
   }
 
   function signingSecretOf(connection: ResolvedConnection): string {

@@ -48,6 +48,7 @@ export function createConnectionDirectory(options: {
 
   return {
     known: (channel, account) => fresh(accountKey(channel, account)),
+    knownById: (channel, connectionId) => fresh(JSON.stringify([channel, connectionId])),
     resolve: (channel, { externalIds, appId }) =>
       cached(accountKey(channel, { externalIds, appId }), async () => {
         if (externalIds.length === 0) return null;

@@ -13,6 +13,7 @@ import type { MessagePlace, Simulator, SimulatorInput } from './simulator.ts';
 import { SimulatorError } from './simulator-error.ts';
 import { simulatorPlugin } from './simulator-plugin.ts';
 import { slackId } from './slack-ids.ts';
+import { createSocketMode } from './socket-mode.ts';
 import { loadWorkspaces, openStateFile } from './state-file.ts';
 import { waitForMessage } from './wait-for-message.ts';
 import type { Workspace } from './workspace.ts';
@@ -44,6 +45,8 @@ export function createSimulator(input: SimulatorInput): Simulator {
   const stream = createEventStream({ clock, instance: slackId('', random, 6) });
   const deliveries: DeliveryAttempt[] = [];
   const faults = createFaultBoard({ clock, sleep });
+  const sockets = createSocketMode({ clock, random, sleep });
+  const appTokenOf = ({ seed }: Workspace) => seed.appToken ?? input.appToken ?? null;
   const state = input.stateFile
     ? openStateFile({ file: input.stateFile, workspaces: () => workspaces.values(), sleep, log })
     : null;
@@ -62,6 +65,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
     fetch: input.fetch,
     log,
     faults,
+    sockets,
     ackTimeoutMs: input.ackTimeoutMs ?? ACK_TIMEOUT_MS,
     retryDelaysMs: input.retryDelaysMs ?? RETRY_DELAYS_MS,
     attempted(delivery) {
@@ -80,6 +84,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
       messageId: event.messageTs,
       label: event.label,
       signingSecret: workspace.seed.signingSecret ?? input.signingSecret,
+      appToken: appTokenOf(workspace),
       ...eventBody(workspace, event, { clock, random }),
     }));
     return sender.send(outgoing, pairGapMs);
@@ -101,6 +106,9 @@ export function createSimulator(input: SimulatorInput): Simulator {
       allowedHosts: input.allowedHosts ?? [],
       webApi: {
         workspaceByToken: (token) => byToken.get(token),
+        isAppToken: (token) =>
+          token === input.appToken || [...workspaces.values()].some((each) => appTokenOf(each) === token),
+        sockets,
         actions,
         faults,
         clock,
@@ -121,6 +129,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
     }),
     workspaces,
     faults,
+    sockets,
 
     addWorkspace(seed) {
       const workspace = createWorkspace(seed);
@@ -196,6 +205,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
       endJourneys?.();
       stopping.abort();
       stream.close();
+      sockets.stop();
       await sender.stop();
       await state?.close();
     },

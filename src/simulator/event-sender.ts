@@ -3,6 +3,7 @@ import type { Clock, Sleep } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { DeliveryAttempt } from './control-api.ts';
 import type { FaultBoard } from './fault-board.ts';
+import type { SocketMode } from './socket-mode.ts';
 
 /** An event on its way to the app: its bytes never change, its signature and timestamp do with every attempt. */
 export interface OutgoingEvent {
@@ -13,6 +14,8 @@ export interface OutgoingEvent {
   readonly label: string;
   readonly body: string;
   readonly signingSecret: string;
+  /** Set where the app uses Socket Mode: the event then goes over one of its sockets and to no address. */
+  readonly appToken: string | null;
 }
 
 export interface EventSender {
@@ -32,6 +35,7 @@ export interface EventSenderInput {
   readonly fetch: typeof globalThis.fetch;
   readonly log: Log;
   readonly faults: FaultBoard;
+  readonly sockets: Pick<SocketMode, 'deliver'>;
   /** Slack waits 3,000 ms for an ack. */
   readonly ackTimeoutMs: number;
   /** Waits before the retries; Slack: nearly none, 1 min, 5 min. */
@@ -56,6 +60,16 @@ export function createEventSender(input: EventSenderInput): EventSender {
     event: OutgoingEvent,
     retry: { readonly number: number; readonly reason: string } | null,
   ): Promise<AttemptResult> => {
+    if (event.appToken !== null) {
+      const envelope = { type: 'events_api', payload: JSON.parse(event.body), retry } as const;
+      const outcome = await input.sockets.deliver(
+        event.appToken,
+        envelope,
+        input.ackTimeoutMs,
+        stopping.signal,
+      );
+      return { outcome, status: outcome === 'ok' ? 200 : null, noRetry: false };
+    }
     const timestamp = Math.floor(input.clock() / 1000);
     const deadline = AbortSignal.timeout(input.ackTimeoutMs);
     try {

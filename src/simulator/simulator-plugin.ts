@@ -20,7 +20,11 @@ export interface SimulatorPluginInput {
 /** Everything the simulator serves: `api/` for the app, `control/` and the page for people, relative to the prefix. */
 export function simulatorPlugin(input: SimulatorPluginInput): FastifyPluginAsync {
   return async (app) => {
-    app.addHook('preClose', async () => input.control.stream.close());
+    input.webApi.sockets.attach(app.server, app.prefix);
+    app.addHook('preClose', async () => {
+      input.control.stream.close();
+      input.webApi.sockets.stop();
+    });
 
     await app.register(async (api) => {
       api.addHook('onRequest', async (request) => guardAgainstBrowsers(request));

@@ -3,6 +3,7 @@ import type { Clock, Random, Sleep } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { ControlEvent, ControlMessage, Journey } from './control-api.ts';
 import type { FaultBoard } from './fault-board.ts';
+import type { SocketMode } from './socket-mode.ts';
 import type { InstallationState, StoredFile, Workspace, WorkspaceSeed } from './workspace.ts';
 
 /**
@@ -44,6 +45,8 @@ export interface Simulator {
   /** Sends any event; resolves with whether it was acked. @throws SimulatorError `not_found` */
   fire(workspaceId: string, event: Readonly<Record<string, unknown>>, channelId?: string): Promise<boolean>;
   readonly faults: FaultBoard;
+  /** The sockets of apps that use Socket Mode. */
+  readonly sockets: SocketMode;
   /** Ends deliveries, streams and held-back calls, and writes the state file. */
   stop(): Promise<void>;
 }
@@ -91,6 +94,8 @@ export interface SimulatorInput {
   /** Where the app takes events: `http://127.0.0.1:8001/slack/events`. */
   readonly eventsUrl: string | (() => string);
   readonly signingSecret: string;
+  /** The app uses Socket Mode with this app-level token: events go over its sockets and to no address. */
+  readonly appToken?: string;
   /** Two companies when absent. */
   readonly workspaces?: readonly WorkspaceSeed[];
   readonly clock: Clock;

@@ -24,6 +24,8 @@ export interface WorkspaceSeed {
   readonly subscriptions?: readonly string[];
   /** Signs this workspace's events, as for a company's own Slack app; the simulator's secret when absent. */
   readonly signingSecret?: string;
+  /** App-level token of the company's own Slack app, which then uses Socket Mode. */
+  readonly appToken?: string;
   /** The organisation in Enterprise Grid: `E…`. */
   readonly enterpriseId?: string;
   /** Installed on the whole organisation: authorizations then name no team. Needs `enterpriseId`. */

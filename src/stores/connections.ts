@@ -1,7 +1,10 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import type pg from 'pg';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
+import type { ResolvedConnection } from '../core/connection-directory.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Connection, Credentials } from '../core/tenant.ts';
+import { queryRows } from '../db/query-rows.ts';
 import type { ConnectionsTable, Database } from '../db/schema.ts';
 
 /** A connection with its credentials as they are stored: encrypted. */
@@ -161,6 +164,16 @@ export async function deleteConnection(
     .execute();
 }
 
+/** Active connections that bring an app of their own. Looks across tenants. */
+export async function listOwnApps(pool: pg.Pool, channel: string): Promise<readonly ResolvedConnection[]> {
+  const rows = await queryRows<{ connection: ResolvedConnection }>(pool, {
+    name: 'list_own_apps',
+    text: 'select connection from list_own_apps($1) as connection',
+    values: [channel],
+  });
+  return rows.map(({ connection }) => connection);
+}
+
 /** The ids of the tenants that own these installations, in the order given; `null`: nobody. Looks across tenants. */
 export async function findConnectionOwners(
   database: Kysely<Database>,
@@ -198,6 +211,7 @@ function sealCredentials(
 ) {
   return {
     credentials: cipher.encrypt(JSON.stringify(credentials), connectionOwner(tenantId, id)),
-    own_signing_secret: credentials.signingSecret !== undefined,
+    // An app token says the same as a signing secret: the app is the tenant's own, and the installation's is not believed.
+    own_signing_secret: credentials.signingSecret !== undefined || credentials.appToken !== undefined,
   };
 }

@@ -194,6 +194,26 @@ describe('konstruct doctor', { timeout: 60_000 }, () => {
     }
   });
 
+  it('prints the manifest of an app of one connection', async () => {
+    await konstruct('apply -f konstruct.yaml', { TOKEN: 'xoxb-secret' });
+    const address = '--public-url https://konstruct.example.com';
+    const { stdout, code } = await konstruct(`manifest slack --json ${address} --connection T0ACME`);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).settings.event_subscriptions.request_url).toMatch(
+      /^https:\/\/konstruct\.example\.com\/slack\/events\/[0-9a-f-]{36}$/,
+    );
+    const withoutAddress = await konstruct('manifest slack --json --socket-mode');
+    expect(JSON.parse(withoutAddress.stdout).settings.socket_mode_enabled).toBe(true);
+    expect(await konstruct('manifest slack')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--socket-mode'),
+    });
+    expect(await konstruct(`manifest slack ${address} --connection T0NOBODY`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('There is no Slack connection T0NOBODY'),
+    });
+  });
+
   it('makes nothing where there is nothing yet', async () => {
     const env = { DATABASE_URL: '', KONSTRUCT_MASTER_KEY: '', SLACK_API_URL: 'http://127.0.0.1:1/api/' };
     const { code, stdout } = await konstruct('doctor', { ...env, KONSTRUCT_DATA_DIR: 'untouched' });
@@ -218,5 +238,47 @@ describe('konstruct doctor', { timeout: 60_000 }, () => {
     expect(gone.stdout).toMatch(/✗ The database was not usable: PostgreSQL cannot be reached/);
     expect(gone.stdout).not.toContain('hunter2');
     expect(gone.code).toBe(1);
+  });
+
+  it('asks Slack whether app tokens open sockets; no address is needed then', async () => {
+    const asked: (string | undefined)[] = [];
+    const slack = createServer((request, response) => {
+      if (request.url === '/api/apps.connections.open') asked.push(request.headers.authorization);
+      const isGood = request.headers.authorization === 'Bearer xapp-good-secret';
+      response.setHeader('content-type', 'application/json');
+      response.end(
+        JSON.stringify(
+          isGood ? { ok: true, url: 'wss://127.0.0.1/link' } : { ok: false, error: 'invalid_auth' },
+        ),
+      );
+    });
+    await once(slack.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const file = company.replace('}" } }', '}", appToken: "xapp-bad-secret" } }');
+      await writeFile(
+        join(folder, 'sockets.yaml'),
+        file.replaceAll('acme', 'sock').replace('T0ACME', 'T0SOCK'),
+      );
+      const env = {
+        TOKEN: 'xoxb-secret',
+        SLACK_APP_TOKEN: 'xapp-good-secret',
+        SLACK_API_URL: `http://127.0.0.1:${(slack.address() as AddressInfo).port}/api/`,
+      };
+      expect(await konstruct('apply -f sockets.yaml', env)).toMatchObject({ code: 0 });
+      const { stdout } = await konstruct('doctor --json', env);
+      const checks: { check: string; findings: { level: string; text: string }[] }[] =
+        JSON.parse(stdout).checks;
+      const found = (name: string) => checks.find(({ check }) => check === name)?.findings;
+      expect(found('Socket Mode')).toMatchObject([
+        { level: 'ok', text: 'SLACK_APP_TOKEN opens sockets.' },
+        { level: 'problem', text: 'appToken of T0SOCK of sock opens no sockets (invalid_auth).' },
+      ]);
+      expect(found('Public URL')).toMatchObject([{ level: 'ok' }]);
+      expect(JSON.stringify(found('Connections'))).not.toContain('signing secret');
+      expect(asked.sort()).toEqual(['Bearer xapp-bad-secret', 'Bearer xapp-good-secret']);
+      expect(stdout).not.toMatch(/xapp-(good|bad)/);
+    } finally {
+      slack.close();
+    }
   });
 });

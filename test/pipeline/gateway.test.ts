@@ -293,9 +293,42 @@ describe('a connection with a signing secret of its own', () => {
     for (const { status } of await Promise.all(strangers)) expect(status).toBe(401);
   });
 
-  it('does not exist under another id', async () => {
-    for (const id of [randomUUID(), 'nonsense', '%00']) {
-      expect((await post(eventBody(), { path: `/slack/events/${id}` })).status, id).toBe(401);
+  it('answers for an id that nobody knows, and for a connection without a secret, as for a wrong signature', async () => {
+    const without = installation.tenants.find(({ workspace }) => workspace.id === acmeSeed.id)?.connectionId;
+    const wrong = await post(globexBody(), { secret: 'guessed', path: `/slack/events/${connectionId}` });
+    const expected = await wrong.text();
+    expect(wrong.status).toBe(401);
+    for (const id of [randomUUID(), 'nonsense', '%00', without]) {
+      for (const secret of ['guessed', SIGNING_SECRET, own]) {
+        const response = await post(eventBody(), { secret, path: `/slack/events/${id}` });
+        expect({ id, status: response.status, body: await response.text() }).toEqual({
+          id,
+          status: 401,
+          body: expected,
+        });
+      }
+    }
+  });
+
+  it('is heard on its own path through a flood of made-up ids', async () => {
+    await post(globexBody(), { secret: own, path: `/slack/events/${connectionId}` });
+    const strangers = Array.from({ length: 60 }, () =>
+      post(eventBody(), { secret: 'guessed', path: `/slack/events/${randomUUID()}` }),
+    );
+    const heard = await post(globexBody(), { secret: own, path: `/slack/events/${connectionId}` });
+    expect(heard.status).toBe(200);
+    for (const { status } of await Promise.all(strangers)) expect(status).toBe(401);
+  });
+
+  it('says nothing about ids either when the signature is missing or too old', async () => {
+    for (const options of [{ secret: null }, { secret: 'guessed', ageSeconds: 360 }]) {
+      const bodies = [];
+      for (const id of [connectionId, randomUUID()]) {
+        const response = await post(globexBody(), { ...options, path: `/slack/events/${id}` });
+        expect(response.status).toBe(401);
+        bodies.push(await response.text());
+      }
+      expect(bodies[0]).toBe(bodies[1]);
     }
   });
 });

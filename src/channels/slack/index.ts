@@ -16,7 +16,7 @@ export const slack: ChannelDefinition = {
     externalIdMeaning:
       'the id of a Slack workspace (T…) or organisation (E…), as in https://app.slack.com/client/T0123ABCD',
     required: ['botToken'],
-    optional: ['signingSecret'],
+    optional: ['signingSecret', 'appToken'],
   },
   defaultApiUrl: 'https://slack.com/api/',
   open: createSlackChannel,
@@ -57,7 +57,10 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     async examine({ credentials, externalId }, identity, { hasSharedSecret }) {
       // What another workspace's token may do does not matter.
       const scopes = identity.externalId === externalId ? identity.scopes : null;
-      return examine(scopes, credentials.signingSecret !== undefined || hasSharedSecret);
+      return examine(
+        scopes,
+        (credentials.signingSecret ?? credentials.appToken) !== undefined || hasSharedSecret,
+      );
     },
     identify: async (...call) => (await outbound.get()).identify(...call),
     post: async (...call) => (await outbound.get()).post(...call),

@@ -9,6 +9,20 @@ describe('slackManifest', () => {
     expect(settings.event_subscriptions.request_url).toBe('https://konstruct.acme.example/slack/events');
   });
 
+  it('points the app of one connection at that connection', () => {
+    const connectionId = '0198f6a2-7a52-7cc0-8000-000000000001';
+    expect(slackManifest({ ...options, connectionId }).settings.event_subscriptions.request_url).toBe(
+      `https://konstruct.acme.example/slack/events/${connectionId}`,
+    );
+  });
+
+  it('names no address where Slack cannot reach us, and switches Socket Mode on', () => {
+    const { settings } = slackManifest({ ...options, publicUrl: null });
+    expect(settings.event_subscriptions).not.toHaveProperty('request_url');
+    expect(settings.socket_mode_enabled).toBe(true);
+    expect(slackManifest(options).settings.socket_mode_enabled).toBe(false);
+  });
+
   it('asks for scopes that cover its events', () => {
     const { oauth_config, settings } = slackManifest(options);
     const { bot } = oauth_config.scopes;

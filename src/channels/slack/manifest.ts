@@ -1,9 +1,11 @@
 /** What a Slack app of this installation has to be, as Slack's app manifest (schema version 1). */
 export interface SlackManifestOptions {
-  /** Where Slack reaches this installation, without a path. */
-  readonly publicUrl: string;
+  /** Where Slack reaches this installation, without a path; `null`: nowhere, the app uses Socket Mode. */
+  readonly publicUrl: string | null;
   /** Name of the app and its bot user; Slack takes 35 characters. */
   readonly name: string;
+  /** The connection that the app is made for, where a tenant has an app of its own; absent: all share the app. */
+  readonly connectionId?: string;
 }
 
 export interface SlackManifest {
@@ -20,7 +22,7 @@ export interface SlackManifest {
     readonly scopes: { readonly bot: readonly string[] };
   };
   readonly settings: {
-    readonly event_subscriptions: { readonly request_url: string; readonly bot_events: readonly string[] };
+    readonly event_subscriptions: { readonly request_url?: string; readonly bot_events: readonly string[] };
     readonly org_deploy_enabled: boolean;
     readonly socket_mode_enabled: boolean;
     readonly token_rotation_enabled: boolean;
@@ -70,9 +72,9 @@ const BOT_EVENTS = [
  *
  * Source: https://docs.slack.dev/reference/app-manifest
  */
-export function slackManifest({ publicUrl, name }: SlackManifestOptions): SlackManifest {
+export function slackManifest({ publicUrl, name, connectionId }: SlackManifestOptions): SlackManifest {
   const shortName = Array.from(name.trim()).slice(0, MAX_NAME_CHARACTERS).join('').trimEnd();
-  const address = (path: string): string => `${publicUrl.replace(/\/+$/, '')}${path}`;
+  const eventsPath = connectionId === undefined ? '/slack/events' : `/slack/events/${connectionId}`;
   return {
     display_information: { name: shortName, description: 'An AI coworker, by Konstruct.' },
     features: {
@@ -89,9 +91,12 @@ export function slackManifest({ publicUrl, name }: SlackManifestOptions): SlackM
       scopes: { bot: [...REQUIRED_SCOPES, ...FURTHER_SCOPES].sort() },
     },
     settings: {
-      event_subscriptions: { request_url: address('/slack/events'), bot_events: BOT_EVENTS },
+      event_subscriptions: {
+        ...(publicUrl === null ? {} : { request_url: `${publicUrl.replace(/\/+$/, '')}${eventsPath}` }),
+        bot_events: BOT_EVENTS,
+      },
       org_deploy_enabled: true,
-      socket_mode_enabled: false,
+      socket_mode_enabled: publicUrl === null,
       token_rotation_enabled: false,
     },
   };

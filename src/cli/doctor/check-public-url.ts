@@ -3,7 +3,10 @@ import { CHECK_TIMEOUT_MS, type Check, ok, problem, warning } from './check.ts';
 /** Whether platforms would reach this installation, as far as that can be told from here. */
 export const checkPublicUrl: Check = {
   name: 'Public URL',
-  async run({ config: { publicUrl }, fetch, signal }) {
+  async run({ config: { publicUrl, slack }, fetch, signal }) {
+    if (publicUrl === null && slack.appToken !== null) {
+      return [ok('There is none, and Socket Mode needs none.')];
+    }
     if (publicUrl === null) {
       return [
         warning(

@@ -9,6 +9,7 @@ import { checkMasterKey } from './check-master-key.ts';
 import { checkModels } from './check-models.ts';
 import { checkPublicUrl } from './check-public-url.ts';
 import { checkRedis } from './check-redis.ts';
+import { checkSocketMode } from './check-socket-mode.ts';
 
 /** All that `konstruct doctor` looks at, in the order in which it is printed. */
 export const checks: readonly Check[] = [
@@ -18,6 +19,7 @@ export const checks: readonly Check[] = [
   checkRedis,
   checkModels,
   checkConnections,
+  checkSocketMode,
   checkDeadLetters,
   checkBudgets,
   checkClock,

@@ -98,7 +98,9 @@ async function withParts<T>(
       databaseUrl,
       cipher,
       channels,
-      hasSharedSecret: (channel) => Boolean(settingsOf(channel).signingSecret),
+      // Socket Mode needs none: the app token vouches for what comes.
+      hasSharedSecret: (channel) =>
+        Boolean(settingsOf(channel).signingSecret) || (channel === 'slack' && config.slack.appToken !== null),
       webhookUrl: (channel, connectionId) => {
         const webhook = findChannel(channel)?.webhook;
         if (webhook === undefined || webhook.shared || config.publicUrl === null) return null;

@@ -3,6 +3,7 @@ import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { ApiCall } from '../control-api.ts';
 import type { FaultBoard } from '../fault-board.ts';
+import type { SocketMode } from '../socket-mode.ts';
 import type { WireObject } from '../wire-message.ts';
 import type { Workspace } from '../workspace.ts';
 import type { WorkspaceActions } from '../workspace-actions.ts';
@@ -27,6 +28,8 @@ import { workspaceMethods } from './workspace-methods.ts';
 
 export interface WebApiInput {
   readonly workspaceByToken: (token: string) => Workspace | undefined;
+  readonly isAppToken: (token: string) => boolean;
+  readonly sockets: SocketMode;
   readonly actions: WorkspaceActions;
   readonly faults: FaultBoard;
   readonly clock: Clock;
@@ -65,7 +68,7 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
     const hang = after.find((fault) => fault.kind === 'api_hang');
     let outcome: ApiOutcome = { kind: 'hang' };
     if (instead) outcome = outcomeOfFault(instead, headers);
-    else if (!hang || hang.workDone) outcome = answer(method, args, token, workspace, headers);
+    else if (!hang || hang.workDone) outcome = answer(request, args, token, workspace, headers);
     if (hang) outcome = { kind: 'hang' };
     else if (after.some((fault) => fault.kind === 'api_cut_after')) outcome = { kind: 'cut' };
     for (const fault of after) {
@@ -86,14 +89,17 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
   };
 
   const answer = (
-    method: string,
+    request: FastifyRequest<{ Params: { method: string } }>,
     args: ApiArguments | SlackApiError,
     token: string | undefined,
     workspace: Workspace | undefined,
     headers: ApiHeaders,
   ): ApiOutcome => {
+    const { method } = request.params;
     try {
       if (args instanceof SlackApiError) throw args;
+      if (method === 'apps.connections.open')
+        return okOrError({ ok: true, url: openSocket(request) }, headers);
       if (method === 'api.test') return okOrError(testAnswer(args), headers);
       const definition = methods[method];
       if (!definition) throw new SlackApiError('unknown_method', { req_method: method });
@@ -114,6 +120,17 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
       input.log.error('simulator.api_failed', { method, error });
       return okOrError({ ok: false, error: 'internal_error' }, headers);
     }
+  };
+
+  /** Takes its token from the header only. @throws SlackApiError */
+  const openSocket = (request: FastifyRequest): string => {
+    const token = bearerToken(request);
+    if (request.method !== 'POST') throw new SlackApiError('insecure_request');
+    if (token === undefined) throw new SlackApiError('not_authed');
+    if (!token.startsWith('xapp-')) throw new SlackApiError('not_allowed_token_type');
+    if (!input.isAppToken(token)) throw new SlackApiError('invalid_auth');
+    const path = request.routeOptions.url?.replace(/\/api\/:method$/, '') ?? '';
+    return `ws://${request.host}${path}/link/?ticket=${input.sockets.openTicket(token)}&app_id=A0KONSTRUCT`;
   };
 
   return async (app) => {
