@@ -2,10 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { type AppOptions, defaultTiming } from './app-options.ts';
-import { channelTable } from './channel-table.ts';
+import { channelTable, webhookUrl } from './channel-table.ts';
 import type { Channel } from './core/channel.ts';
-import type { ChannelDefinition, PlatformSettings } from './core/channel-definition.ts';
-import { KonstructError } from './core/errors.ts';
+import type { PlatformSettings } from './core/channel-definition.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
@@ -22,9 +21,11 @@ import { createAcceptEvent } from './gateway/create-accept-event.ts';
 import { createEventSockets } from './gateway/create-event-sockets.ts';
 import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
-import { createReceiver, type Receiver } from './gateway/create-receiver.ts';
+import { createReceiver } from './gateway/create-receiver.ts';
 import { createSubscriptions } from './gateway/create-subscriptions.ts';
 import { listenOn } from './gateway/listen-on.ts';
+import { receiverOf } from './gateway/receiver-of.ts';
+import { countBudgets } from './llm/budget/count-budgets.ts';
 import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
@@ -41,9 +42,10 @@ import { createConnectionDirectory } from './router/create-connection-directory.
 import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
 import { watchBacklog } from './router/watch-backlog.ts';
+import { createStopSequence } from './stop-sequence.ts';
 import { listChannelConnections, listChannelsInUse } from './stores/channel-connections.ts';
 import { disableConnection } from './stores/connection-status.ts';
-import { findConnection, listOwnApps, openCredentials, recordAgentUser } from './stores/connections.ts';
+import { listOwnApps, openConnection, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
 import { endEngagement } from './stores/engagement.ts';
 import { createModelKeyDirectory } from './stores/model-keys.ts';
@@ -85,23 +87,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { clock, wallClock, random, sleep } = systemTime;
   const metrics = options.metrics ?? createMetrics({ process: false, log });
   let phase: ProcessPhase = 'starting';
-  /** Done first and side by side: taking no more requests, and finishing or handing over turns. */
-  const draining: (() => Promise<void>)[] = [];
-  const closing: (() => Promise<unknown> | unknown)[] = [];
+  const { draining, closing, run } = createStopSequence(log);
   const stop = async (): Promise<void> => {
     phase = 'stopping';
-    const drained = await Promise.allSettled(draining.splice(0).map((drain) => drain()));
-    for (const result of drained) {
-      if (result.status === 'rejected') log.warn('stop.incomplete', { error: result.reason });
-    }
-    // What cannot be closed in order must not keep the rest open, or the process would not end.
-    for (const close of closing.splice(0).reverse()) {
-      try {
-        await close();
-      } catch (error) {
-        log.warn('stop.incomplete', { error });
-      }
-    }
+    await run();
   };
 
   try {
@@ -228,12 +217,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       wallClock,
       sleep,
       log,
-      observe: {
-        onThreshold: ({ scope, period }) =>
-          metrics.counter('konstruct_budget_thresholds_total', { scope, period }).increment(),
-        onRefused: ({ scope, period }) =>
-          metrics.counter('konstruct_budget_refusals_total', { scope, period }).increment(),
-      },
+      observe: countBudgets(metrics),
     });
     listener.on('konstruct_changed', () => budget.invalidate());
     budget.start();
@@ -254,15 +238,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     });
     const personNames = createPersonNames({
       channels,
-      open: async (tenantId, id) => {
-        const connection = await withTenant(database, tenantId, (transaction) =>
-          findConnection(transaction, id),
-        );
-        if (connection === null) return null;
-        const { channel, externalId } = connection;
-        const credentials = openCredentials(cipher, connection);
-        return { channel, access: { connectionId: id, externalId, credentials } };
-      },
+      open: (tenantId, id) => openConnection(database, cipher, tenantId, id),
     });
     const toolsOf = createToolBox(
       [
@@ -425,26 +401,6 @@ export async function startApp(options: AppOptions): Promise<App> {
     await stop();
     throw translateDatabaseError(error);
   }
-}
-
-/** The address of one connection's events; `null`: the platform cannot reach us. */
-function webhookUrl(
-  definitions: readonly ChannelDefinition[],
-  publicUrl: string | null,
-  channel: string,
-  connectionId: string,
-): string | null {
-  const path = definitions.find(({ type }) => type === channel)?.webhook.path;
-  return publicUrl === null || path === undefined ? null : `${publicUrl}${path}/${connectionId}`;
-}
-
-function receiverOf(
-  receivers: readonly { readonly path: string; readonly receive: Receiver }[],
-  path: string,
-): Receiver {
-  const found = receivers.find((each) => each.path === path);
-  if (found === undefined) throw new KonstructError('internal', `Nobody receives ${path}.`);
-  return found.receive;
 }
 
 /** How long envelopes under way may take once the process stops. */

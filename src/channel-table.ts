@@ -9,3 +9,14 @@ export const channelTable: readonly ChannelDefinition[] = [slack, telegram];
 export function findChannel(type: string): ChannelDefinition | null {
   return channelTable.find((channel) => channel.type === type) ?? null;
 }
+
+/** The address of one connection's events; `null`: the platform cannot reach us. */
+export function webhookUrl(
+  definitions: readonly ChannelDefinition[],
+  publicUrl: string | null,
+  channel: string,
+  connectionId: string,
+): string | null {
+  const path = definitions.find(({ type }) => type === channel)?.webhook.path;
+  return publicUrl === null || path === undefined ? null : `${publicUrl}${path}/${connectionId}`;
+}

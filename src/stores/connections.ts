@@ -1,11 +1,13 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type pg from 'pg';
+import type { ConnectionAccess } from '../core/channel.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Connection, Credentials } from '../core/tenant.ts';
 import { queryRows } from '../db/query-rows.ts';
 import type { ConnectionsTable, Database } from '../db/schema.ts';
+import { withTenant } from '../db/with-tenant.ts';
 
 /** A connection with its credentials as they are stored: encrypted. */
 export interface StoredConnection extends Connection {
@@ -31,7 +33,7 @@ export async function listConnections(
 }
 
 /** One connection of the transaction's tenant; `null`: there is none. */
-export async function findConnection(
+async function findConnection(
   transaction: Transaction<Database>,
   id: string,
 ): Promise<StoredConnection | null> {
@@ -213,5 +215,21 @@ function sealCredentials(
     credentials: cipher.encrypt(JSON.stringify(credentials), connectionOwner(tenantId, id)),
     // An app token says the same as a signing secret: the app is the tenant's own, and the installation's is not believed.
     own_signing_secret: credentials.signingSecret !== undefined || credentials.appToken !== undefined,
+  };
+}
+
+/** A connection with what calling its platform needs; `null`: there is none of this id. */
+export async function openConnection(
+  database: Kysely<Database>,
+  cipher: Cipher,
+  tenantId: string,
+  id: string,
+): Promise<{ readonly channel: string; readonly access: ConnectionAccess } | null> {
+  const connection = await withTenant(database, tenantId, (transaction) => findConnection(transaction, id));
+  if (connection === null) return null;
+  const { channel, externalId } = connection;
+  return {
+    channel,
+    access: { connectionId: id, externalId, credentials: openCredentials(cipher, connection) },
   };
 }
