@@ -102,7 +102,10 @@ export function startCall(options: CallOptions): ModelCall {
       const result = await model.doGenerate({ ...settings, maxOutputTokens, abortSignal: controller.signal });
       const text = result.content.map((part) => (part.type === 'text' ? part.text : '')).join('');
       const calls = result.content.filter((part) => part.type === 'tool-call');
-      receivedBytes = Buffer.byteLength(text);
+      for (const part of result.content) {
+        if (part.type === 'text' || part.type === 'reasoning') receivedBytes += Buffer.byteLength(part.text);
+        if (part.type === 'tool-call') receivedBytes += Buffer.byteLength(part.input);
+      }
       finish(readAnswer({ ...result, text, calls }, output));
     };
   }
@@ -112,6 +115,8 @@ export function startCall(options: CallOptions): ModelCall {
     timers.push(silence);
     let reader: ReadableStreamDefaultReader<LanguageModelV4StreamPart> | null = null;
     const texts: string[] = [];
+    /** What has come of the input of tool calls, by call. */
+    const inputBytes = new Map<string, number>();
     const calls: Extract<LanguageModelV4Content, { type: 'tool-call' }>[] = [];
     const read = async (from: NonNullable<typeof reader>): Promise<void> => {
       while (end === null) {
@@ -130,11 +135,17 @@ export function startCall(options: CallOptions): ModelCall {
             return;
           }
           case 'reasoning-delta':
-          case 'tool-input-delta':
             heard(Buffer.byteLength(part.delta));
             break;
+          case 'tool-input-delta': {
+            const bytes = Buffer.byteLength(part.delta);
+            inputBytes.set(part.id, (inputBytes.get(part.id) ?? 0) + bytes);
+            heard(bytes);
+            break;
+          }
           case 'tool-call':
-            heard(0);
+            // Not every provider sends the input piece by piece before.
+            heard(Math.max(0, Buffer.byteLength(part.input) - (inputBytes.get(part.toolCallId) ?? 0)));
             calls.push(part);
             break;
           case 'error':

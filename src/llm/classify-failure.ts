@@ -1,6 +1,6 @@
 import { AISDKError, APICallError } from '@ai-sdk/provider';
 import type { AttemptOutcome } from '../core/model.ts';
-import { CONNECT_TIMEOUT } from './keep-alive-fetch.ts';
+import { CONNECT_TIMEOUT, wasNeverSent } from './keep-alive-fetch.ts';
 import { retryAfterMs } from './retry-delay.ts';
 
 /** What the pool needs to know of a failed call. Holds no text of the provider, and so neither prompt nor key. */
@@ -11,6 +11,8 @@ export interface AttemptFailure {
   /** Whether the same request can succeed later without anybody changing anything. */
   readonly transient: boolean;
   readonly retryAfterMs: number | null;
+  /** It failed before the connection stood. */
+  readonly neverSent?: boolean;
 }
 
 /** 529 is Anthropic's overload: https://platform.claude.com/docs/en/api/errors */
@@ -55,6 +57,11 @@ const INVALID_KEY = 'API_KEY_INVALID';
  * is kept but the status, the headers about waiting and the provider's error type.
  */
 export function classifyFailure(error: unknown, nowMs: number): AttemptFailure {
+  const read = readFailure(error, nowMs);
+  return wasNeverSent(error) ? { ...read, neverSent: true } : read;
+}
+
+function readFailure(error: unknown, nowMs: number): AttemptFailure {
   if (!APICallError.isInstance(error)) {
     const errorType = systemCode(error);
     if (errorType === CONNECT_TIMEOUT) return failure('timeout', { errorType, transient: true });

@@ -129,6 +129,7 @@ function createGate(limits: () => ProviderLimits, clock: Clock) {
   }
 
   function acquire({ tenantId, tokens: wanted, signal, waitMs }: LimitedCall): Promise<Slot | null> | Slot {
+    if (signal.aborted) return Promise.resolve(null); // it would never tell the line
     if (lines.size === 0 && delay(wanted) === 0) return take(wanted);
     return new Promise((resolve) => {
       const leave = (slot: Slot | null) => {

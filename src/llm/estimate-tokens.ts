@@ -43,16 +43,21 @@ export function estimatePrompt(request: ModelRequest): PromptSize {
 }
 
 /**
- * What a call may have generated that was cut or cancelled: what came of it, and where nothing was seen (an answer that
- * comes as a whole) as much as the fastest model writes in the time. In tokens.
+ * What a call may have generated for which no figures came: what was seen of it, and for the time in which nothing was
+ * (before the first token, where a model may have been reasoning; all of it, where the answer comes as a whole) as much
+ * as the fastest model writes. In tokens.
  */
 export function estimateOutput(call: {
   readonly receivedBytes: number;
+  /** Whether the whole answer came. */
+  readonly isComplete: boolean;
   readonly streamed: boolean;
+  readonly firstTokenMs: number | null;
   readonly durationMs: number;
   readonly maxOutputTokens: number;
 }): number {
   const seen = Math.ceil(call.receivedBytes / BYTES_PER_TOKEN) + 1;
-  const unseen = call.streamed ? 0 : Math.ceil((call.durationMs / 1_000) * MAX_TOKENS_PER_SECOND);
-  return Math.min(call.maxOutputTokens, Math.max(seen, unseen));
+  const unseenMs = call.streamed ? (call.firstTokenMs ?? call.durationMs) : call.durationMs;
+  const unseen = call.isComplete ? 0 : Math.ceil((unseenMs / 1_000) * MAX_TOKENS_PER_SECOND);
+  return Math.min(call.maxOutputTokens, seen + unseen);
 }

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createKeepAliveFetch } from './keep-alive-fetch.ts';
+import { createKeepAliveFetch, wasNeverSent } from './keep-alive-fetch.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -60,6 +60,58 @@ describe('createKeepAliveFetch', () => {
     await (await fetch(url)).text();
     expect(await (await fetch(url)).text()).toBe('answer 3');
     expect(connections()).toBe(2);
+  });
+
+  it('does not send a call again that was aborted on a kept connection', async () => {
+    let calls = 0;
+    const arrived = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    const { url, connections } = await listen((_request, response) => {
+      calls += 1;
+      if (calls === 2) {
+        response.on('close', gone.resolve);
+        arrived.resolve();
+      } else response.end('ok');
+    });
+    const fetch = createKeepAliveFetch();
+    await (await fetch(url)).text();
+    const controller = new AbortController();
+    const call = fetch(url, { signal: controller.signal });
+    await arrived.promise;
+    controller.abort();
+    await expect(call).rejects.toThrow();
+    await gone.promise;
+    // A copy would be here before this one, on a connection of its own.
+    await (await fetch(url)).text();
+    expect({ calls, connections: connections() }).toEqual({ calls: 3, connections: 2 });
+  });
+
+  it('does not send a call again for which the server may have worked', async () => {
+    let calls = 0;
+    let nowMs = 0;
+    const { url } = await listen((request, response) => {
+      calls += 1;
+      if (calls === 2) {
+        nowMs += 1_000;
+        request.socket.resetAndDestroy();
+      } else response.end('ok');
+    });
+    const fetch = createKeepAliveFetch({ clock: () => nowMs });
+    await (await fetch(url)).text();
+    const error = await fetch(url).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'ECONNRESET' });
+    expect(wasNeverSent(error)).toBe(false);
+    expect(calls).toBe(2);
+  });
+
+  it('tells of a failure whether the connection stood', async () => {
+    const { url } = await listen((request) => void request.socket.resetAndDestroy());
+    const fetch = createKeepAliveFetch();
+    const failure = (to: string) => fetch(to).catch((reason: unknown) => reason);
+    expect(wasNeverSent(await failure(url))).toBe(false);
+    expect(wasNeverSent(await failure(url.replace('http:', 'https:')))).toBe(true); // no TLS is spoken there
+    expect(wasNeverSent(await failure('http://127.0.0.1:1/'))).toBe(true);
+    expect(wasNeverSent(new Error('over', { cause: await failure('http://127.0.0.1:1/') }))).toBe(true);
   });
 
   it('goes through the proxy that is configured', async () => {

@@ -6,6 +6,7 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Clock } from '../core/clock.ts';
 
 /**
  * A `fetch` for model APIs over Node's own HTTP client: half the CPU per call of the built-in one (figures in
@@ -15,10 +16,12 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
  *
  * Connections are kept open and shared by all tenants; an idle one does not keep the process alive.
  * Aborting the request's signal closes its socket at once.
+ *
+ * An error from before the connection stood is marked: `wasNeverSent` tells that it cost nothing.
  */
 export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof globalThis.fetch {
   const { maxSocketsPerHost = 4_096, idleMs = 30_000, maxAnswerBytes = 16 * 1024 * 1024 } = options;
-  const { proxyEnv } = options;
+  const { proxyEnv, clock = () => performance.now() } = options;
   const agentOptions = {
     keepAlive: true,
     maxSockets: maxSocketsPerHost,
@@ -41,6 +44,11 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
     isRetry: boolean,
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
+      const { signal } = init;
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
       const headers = plainHeaders(init.headers);
       const request = open(url, {
         method: init.method ?? 'GET',
@@ -49,7 +57,6 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
       // Not Node's own `signal`: when the answer is complete, it destroys the socket with an error in the moment in which
       // the socket is handed back and nobody listens to it, and the process ends.
       let answer: IncomingMessage | null = null;
-      const { signal } = init;
       const onAbort = () => {
         reject(signal?.reason);
         if (answer === null) request.destroy();
@@ -57,12 +64,14 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
       };
       signal?.addEventListener('abort', onAbort, { once: true });
       request.on('close', () => signal?.removeEventListener('abort', onAbort));
-      const standing = awaitConnection(request, init.connectTimeoutMs);
+      const connection = watchConnection(request, init.connectTimeoutMs, clock);
       request.on('error', (error) => {
-        standing();
-        // Most often the server closed a kept connection just as we took it. Should it have read the call after all,
-        // a second answer is generated and the first is lost: no harm.
-        if (request.reusedSocket && !isRetry && isReset(error)) {
+        connection.end();
+        if (!connection.stood) neverSent.add(error);
+        // The server closed a kept connection just as we took it. Later than that it may have worked, and charge, for
+        // this call: then whoever counts the cost has to know of the failure and decides on another.
+        const isStale = request.reusedSocket && isReset(error) && answer === null && connection.isFresh();
+        if (isStale && !isRetry && !signal?.aborted) {
           send(url, init, body, true).then(resolve, reject);
         } else {
           reject(error);
@@ -107,6 +116,8 @@ export interface KeepAliveOptions {
   readonly maxAnswerBytes?: number;
   /** `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, as in the environment; needs Node 24.5 or later. */
   readonly proxyEnv?: Readonly<Record<string, string | undefined>>;
+  /** Tells when a kept connection was taken too long ago to have been closed already. */
+  readonly clock?: Clock;
 }
 
 /** What a call may say beside what `fetch` knows; another `fetch` leaves it unread. */
@@ -118,21 +129,62 @@ export interface KeepAliveInit extends RequestInit {
 /** The code of an error for a connection that did not stand in time; a system code in form. */
 export const CONNECT_TIMEOUT = 'CONNECT_TIMEOUT';
 
-/** @returns what ends the watch */
-function awaitConnection(request: ClientRequest, timeoutMs: number | undefined): () => void {
-  if (timeoutMs === undefined) return () => undefined;
-  const timer = setTimeout(() => {
-    request.destroy(
-      Object.assign(new Error('The connection did not stand in time.'), { code: CONNECT_TIMEOUT }),
-    );
-  }, timeoutMs);
-  const done = () => clearTimeout(timer);
+/** A kept connection that the server had closed already says so at once; in ms. */
+const STALE_WITHIN_MS = 1_000;
+
+const neverSent = new WeakSet<object>();
+
+/** Whether a call failed before its connection stood (address, proxy, TLS), and so reached nobody who charges for it. */
+export function wasNeverSent(error: unknown): boolean {
+  for (let current = error, depth = 0; current instanceof Error && depth < 5; depth += 1) {
+    if (neverSent.has(current)) return true;
+    current = current.cause;
+  }
+  return false;
+}
+
+interface Connection {
+  /** Whether anything can have been sent: with TLS, the handshake is over. */
+  readonly stood: boolean;
+  /** Whether it was taken only just now and nothing has been read from it since. */
+  isFresh(): boolean;
+  /** Ends the wait for it. */
+  end(): void;
+}
+
+function watchConnection(request: ClientRequest, timeoutMs: number | undefined, clock: Clock): Connection {
+  let stood = false;
+  let takenAtMs = 0;
+  let readBefore = 0;
+  const timer =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          request.destroy(
+            Object.assign(new Error('The connection did not stand in time.'), { code: CONNECT_TIMEOUT }),
+          );
+        }, timeoutMs);
+  const end = () => clearTimeout(timer);
+  const stand = () => {
+    stood = true;
+    end();
+  };
   request.on('socket', (socket) => {
-    if (!socket.connecting) done();
-    else socket.once('encrypted' in socket ? 'secureConnect' : 'connect', done);
+    takenAtMs = clock();
+    readBefore = socket.bytesRead;
+    // `secureConnecting` is in no type. Behind a proxy the tunnel stands before the handshake begins.
+    const isShakingHands = 'secureConnecting' in socket && socket.secureConnecting === true;
+    if (!socket.connecting && !isShakingHands) stand();
+    else socket.once('encrypted' in socket ? 'secureConnect' : 'connect', stand);
   });
-  request.on('close', done);
-  return done;
+  request.on('close', end);
+  return {
+    get stood() {
+      return stood;
+    },
+    isFresh: () => clock() - takenAtMs < STALE_WITHIN_MS && request.socket?.bytesRead === readBefore,
+    end,
+  };
 }
 
 /** Server-sent events, and the event stream of AWS. */

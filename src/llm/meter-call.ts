@@ -9,16 +9,6 @@ export interface Metered {
   readonly isEstimated: boolean;
 }
 
-/** Where the request never reached a model. */
-const NEVER_SENT: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'CONNECT_TIMEOUT',
-]);
-
 const nothing: Metered = { usage: null, isEstimated: false };
 
 /**
@@ -33,6 +23,9 @@ export function meterCall(
     readonly receivedBytes: number;
     readonly streamed: boolean;
     readonly durationMs: number;
+    readonly firstTokenMs: number | null;
+    /** Whether the provider was told what to cache, and may charge for writing it. */
+    readonly marksCache: boolean;
     readonly maxOutputTokens: number;
   },
 ): Metered {
@@ -42,14 +35,14 @@ export function meterCall(
   if (reported === null && piece.kind === 'failure' && costsNothing(piece.failure)) return nothing;
   const isEstimated = reported === null || reported.inputTokens === null || reported.outputTokens === null;
   if (!isEstimated) return { usage: reported, isEstimated };
+  const inputTokens = reported?.inputTokens ?? call.size.maxTokens;
   return {
     usage: {
-      inputTokens: reported?.inputTokens ?? call.size.likelyTokens,
+      inputTokens,
       outputTokens:
-        reported?.outputTokens ??
-        estimateOutput({ ...call, streamed: call.streamed || piece.kind === 'answer' }),
+        reported?.outputTokens ?? estimateOutput({ ...call, isComplete: piece.kind === 'answer' }),
       cachedInputTokens: reported?.cachedInputTokens ?? null,
-      cacheWriteTokens: reported?.cacheWriteTokens ?? null,
+      cacheWriteTokens: reported?.cacheWriteTokens ?? (call.marksCache ? inputTokens : null),
       reasoningTokens: reported?.reasoningTokens ?? null,
     },
     isEstimated,
@@ -59,9 +52,9 @@ export function meterCall(
 function costsNothing(failure: {
   readonly outcome: AttemptOutcome;
   readonly status: number | null;
-  readonly errorType: string | null;
+  readonly neverSent?: boolean;
 }): boolean {
   if (failure.status !== null) return failure.status >= 300;
-  if (failure.errorType !== null && NEVER_SENT.has(failure.errorType)) return true;
+  if (failure.neverSent === true) return true;
   return failure.outcome === 'rejected'; // our own fault, before anything was sent
 }

@@ -174,6 +174,28 @@ describe('a stream', () => {
   });
 });
 
+describe('a call that never left', () => {
+  it('costs nothing when the provider speaks no TLS', async () => {
+    const baseUrl = server.urls.anthropic.replace('http:', 'https:');
+    const pool = poolOf({ entries: [{ ...claude, baseUrl }, gpt] }, { retries: { maxRetries: 0 } });
+    const { result } = await collect(pool.stream(request()));
+    expect(outcomes(result)).toEqual(['anthropic network', 'openai ok']);
+    expect(budget.calls[0]?.settled).toMatchObject([{ usage: null, isEstimated: false }]);
+  });
+
+  it('is not prepared when it was aborted while the route was looked up', async () => {
+    const controller = new AbortController();
+    const routes = async (name: string) => {
+      controller.abort();
+      return { name, entries: [claude] };
+    };
+    const pool = poolOf({ entries: [claude] }, { routes });
+    const error = await failureOf(pool.generate(request({ signal: controller.signal })));
+    expect(error.code).toBe('aborted');
+    expect(budget.calls).toEqual([]);
+  });
+});
+
 describe('a hedge', () => {
   const route = { entries: [claude, gpt], hedgeAfterMs: 20 };
 

@@ -101,6 +101,7 @@ const nobody: Spender = { agentId: null, personId: null, turnId: null };
 export async function startAttempt(parts: PoolParts, options: AttemptOptions): Promise<StartedAttempt> {
   const { request, candidate, size, signal } = options;
   const { entry } = candidate;
+  if (signal.aborted) return { kind: 'aborted' };
   const resolved = resolveEntry(entry, parts.keys, options.tenantKeys);
   if (resolved.kind === 'problem') return skipped('unconfigured', { problem: resolved.problem });
   const { access } = resolved;
@@ -173,6 +174,7 @@ export async function startAttempt(parts: PoolParts, options: AttemptOptions): P
       key,
       opened,
       settings,
+      marksCache: called.provider.promptStyle?.(called.model).cacheMark !== undefined,
       maxOutputTokens,
       slot,
       passage,
@@ -193,6 +195,7 @@ interface Held {
   readonly key: SortedKey;
   readonly opened: { readonly model: Parameters<typeof startCall>[0]['model'] };
   readonly settings: ReturnType<typeof toCallSettings>;
+  readonly marksCache: boolean;
   readonly maxOutputTokens: number;
   readonly slot: Slot;
   readonly passage: Passage;
@@ -229,10 +232,15 @@ function runAttempt(parts: PoolParts, options: AttemptOptions, held: Held): Atte
       receivedBytes: call.receivedBytes,
       streamed,
       durationMs,
+      firstTokenMs: call.firstTokenMs,
+      marksCache: held.marksCache,
       maxOutputTokens,
     });
     const { usage } = metered;
-    slot.release(usage === null ? 0 : (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0));
+    // The ledger is told the most that it can have been; the rate what it probably was.
+    const inputTokens = usage?.inputTokens ?? 0;
+    const likelyInput = metered.isEstimated ? Math.min(inputTokens, size.likelyTokens) : inputTokens;
+    slot.release(likelyInput + (usage?.outputTokens ?? 0));
     passage.done(verdictOf(outcome));
     if (key.keyId !== null && failure !== null) {
       if (failure.outcome === 'unauthorized' && failure.status !== 403) {

@@ -4,7 +4,7 @@ import { isKonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { ModelCost } from '../../core/model.ts';
 import type { PriceList } from '../prices/create-price-list.ts';
-import { costOf, type ModelPrice, worstCaseOf } from '../prices/model-price.ts';
+import { type CountedUsage, costOf, type ModelPrice, worstCaseOf } from '../prices/model-price.ts';
 import type {
   BudgetLedger,
   BudgetState,
@@ -148,7 +148,7 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
     made: SetAside & { readonly reservedAtMs: number },
   ): Promise<ModelCost> {
     const { usage, isEstimated } = reckon(call, outcome);
-    const nanoUsd = price === null ? (outcome.usage === null ? 0 : null) : costOf(price, usage);
+    const nanoUsd = price === null ? (outcome.usage === null ? 0 : null) : dearest(price, usage, isEstimated);
     const priceVersion = price?.version ?? null;
     if (made.isReserved && (nanoUsd ?? 0) > (worst.nanoUsd ?? 0)) {
       // More than was set aside: the prompt was counted too low, or the provider ignored the limit of the answer.
@@ -278,4 +278,10 @@ function giveBack(worst: ReserveCall, ageMs: number): SettleCall {
     isNear: false,
     ageMs,
   };
+}
+
+/** Tokens that count as written to a cache by estimate cost no less than if they were not: some write for nothing. */
+function dearest(price: ModelPrice, usage: CountedUsage, isEstimated: boolean): number {
+  const cost = costOf(price, usage);
+  return isEstimated ? Math.max(cost, costOf(price, { ...usage, cacheWriteTokens: 0 })) : cost;
 }

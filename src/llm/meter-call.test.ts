@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { meterCall } from './meter-call.ts';
+
+const call = {
+  isFree: false,
+  size: { maxTokens: 900, likelyTokens: 300 },
+  receivedBytes: 0,
+  streamed: true,
+  durationMs: 20_000,
+  firstTokenMs: null,
+  marksCache: false,
+  maxOutputTokens: 32_000,
+};
+
+describe('meterCall', () => {
+  it('counts 1,000 tokens a second where a stream showed nothing, at most what was allowed', () => {
+    expect(meterCall({ kind: 'aborted' }, call).usage).toMatchObject({ outputTokens: 20_001 });
+    const small = { ...call, maxOutputTokens: 500 };
+    expect(meterCall({ kind: 'aborted' }, small).usage).toMatchObject({ outputTokens: 500 });
+  });
+
+  it('adds what was seen to what a model may have reasoned before', () => {
+    const shown = { ...call, firstTokenMs: 5_000, receivedBytes: 300 };
+    expect(meterCall({ kind: 'aborted' }, shown).usage).toMatchObject({ outputTokens: 5_101 });
+  });
+
+  it('counts a prompt that nobody reported as reserved, and as written where a cache was asked for', () => {
+    expect(meterCall({ kind: 'aborted' }, call)).toMatchObject({
+      usage: { inputTokens: 900, cacheWriteTokens: null },
+      isEstimated: true,
+    });
+    const marked = { ...call, marksCache: true };
+    expect(meterCall({ kind: 'aborted' }, marked).usage).toMatchObject({ cacheWriteTokens: 900 });
+  });
+
+  it('charges nothing for what was never sent, whatever its code, and all of what may have been', () => {
+    const failure = {
+      outcome: 'network',
+      status: null,
+      errorType: 'ETIMEDOUT',
+      transient: true,
+      retryAfterMs: null,
+    } as const;
+    const never = { ...failure, neverSent: true };
+    expect(meterCall({ kind: 'failure', failure: never, usage: null }, call).usage).toBeNull();
+    expect(meterCall({ kind: 'failure', failure, usage: null }, call).usage).not.toBeNull();
+  });
+});
