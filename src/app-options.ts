@@ -62,6 +62,7 @@ export interface AppTiming {
   readonly lookEveryMs: number;
   readonly modelRetryDelaysMs: readonly number[];
   readonly deliveryRetryDelaysMs: readonly number[];
+  readonly apologyRetryMs: number;
   readonly modelAttemptMs: number;
   readonly modelTotalMs: number;
   /** How long a gateway that stops goes on taking requests, for load balancers to notice that it is not ready. */
@@ -78,6 +79,7 @@ export const defaultTiming: AppTiming = {
   lookEveryMs: 1_000,
   modelRetryDelaysMs: [2_000, 10_000, 30_000],
   deliveryRetryDelaysMs: [1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000, 300_000, 300_000, 300_000],
+  apologyRetryMs: 300_000,
   modelAttemptMs: 60_000,
   modelTotalMs: 120_000,
   stopGraceMs: 0,

@@ -275,6 +275,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       log,
       modelRetryDelaysMs: timing.modelRetryDelaysMs,
       deliveryRetryDelaysMs: timing.deliveryRetryDelaysMs,
+      apologyRetryMs: timing.apologyRetryMs,
       maxOutputTokens: MAX_OUTPUT_TOKENS,
     });
     const sendNotices = createSendNotices({

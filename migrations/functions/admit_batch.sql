@@ -192,6 +192,7 @@ begin
       update turns t set revision = t.revision + 1
       where t.tenant_id = event.tenant_id and t.id = conversation.turn_id and t.status = 'running'
         and t.cancel is null and t.revises is null
+        and t.revision < 10 -- or a lively thread would keep it from ever answering: what comes then is the next turn
       returning t.id into joined;
       if found then
         perform pg_notify('konstruct_turns', coalesce(known.conversation_id, conversation.id)::text);

@@ -45,6 +45,14 @@ begin
     select 1 from messages o
     where o.tenant_id = tenant and o.turn_id = message.turn_id and o.direction = 'in' and o.deleted_at is null)
   then
+    -- The turn goes on with the rest, but not with what was taken back: an answer to that is refused.
+    if message.direction = 'in' and message.turn_id = message.under_way then
+      update turns t set revision = t.revision + 1
+      where t.tenant_id = tenant and t.id = message.turn_id and t.status = 'running' and t.cancel is null;
+      if found then
+        perform pg_notify('konstruct_turns', message.conversation_id::text);
+      end if;
+    end if;
     return jsonb_build_object('outcome', 'deleted');
   end if;
 

@@ -8,7 +8,7 @@ create or replace function konstruct.claim_notices(p_limit integer)
 as $$
   with due as (
     select d.tenant_id, d.id from deliveries d
-    where d.kind = 'notice' and d.attempts = 0 and d.status = 'pending'
+    where d.kind = 'notice' and d.attempts < 3 and d.status = 'pending'
     order by d.id
     limit p_limit
     for update skip locked

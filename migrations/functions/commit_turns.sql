@@ -33,7 +33,12 @@ begin
         error_details = l."errorDetails", answered_revision = coalesce(l.revision, t.revision)
     from locked l
     where t.tenant_id = l."tenantId" and t.id = l."turnId" and t.status = 'running' and t.cancel is null
-      and (l.strict is not true or t.revision = l.revision)
+      -- An answer to other words than those that stand there now goes out only if a second look waits behind it: how an
+      -- agent treats what comes while it works may have changed since the claim.
+      and (l.revision is null or t.revision = l.revision or l.strict is not true and exists (
+        select 1 from turns w
+        where w.tenant_id = t.tenant_id and w.conversation_id = t.conversation_id and w.revises = t.id
+          and w.status = 'replaying'))
     returning t.id, t.revises
   ), held as materialized (
     select l.*, t.revises from locked l join turn t on t.id = l."turnId"

@@ -39,6 +39,8 @@ begin
     from held h, jsonb_to_recordset(h.steps) as s (position integer, kind text, outcome text, provider text, model text,
       "inputTokens" integer, "outputTokens" integer, "cachedInputTokens" integer, "cacheWriteTokens" integer,
       "reasoningTokens" integer, "nanoUsd" bigint, detail jsonb, "startedAtMs" double precision, "durationMs" integer)
+    -- A commit whose outcome was not known may have written them.
+    on conflict (turn_id, position, tenant_id) do nothing
   ), shown as (
     update deliveries d set status = 'sent', external_id = h."placeholderExternalId", sent_at = clock_timestamp()
     from held h

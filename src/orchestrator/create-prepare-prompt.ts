@@ -81,7 +81,11 @@ async function readThread(
     // What this turn has sent so far, its placeholder, is not part of the conversation.
     const ofThisTurn = new Set([turn.placeholderId, ...turn.deliveries.map(({ id }) => id)].map(String));
     const earlier = messages.filter(({ deliveryId }) => deliveryId === null || !ofThisTurn.has(deliveryId));
-    await options.storeThread(turn, earlier);
+    // What carries a delivery's mark is in our own record, perhaps as the placeholder of another conversation's turn.
+    await options.storeThread(
+      turn,
+      earlier.filter(({ deliveryId }) => deliveryId === null),
+    );
     return earlier;
   } catch (error) {
     if (signal.aborted) throw error;

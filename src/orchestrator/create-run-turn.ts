@@ -187,7 +187,7 @@ export function createRunTurn(
     }
     if (!outcome.ok) {
       const delayMs = options.modelRetryDelaysMs[turn.attempts];
-      const worthRepeating = !isKonstructError(outcome.error) || outcome.error.retryable;
+      const worthRepeating = isWorthRepeating(outcome.error);
       if (worthRepeating && delayMs !== undefined && pauseOf(outcome.error) <= MAX_MODEL_PAUSE_MS) {
         await ending.putBack(
           turn,
@@ -310,4 +310,10 @@ export function createRunTurn(
       log.warn('placeholder.record_failed', { ...turnIds(turn), error }); // the answer's commit records it too
     });
   }
+}
+
+/** A budget that is only set aside for others gets free again. */
+function isWorthRepeating(error: unknown): boolean {
+  if (!isKonstructError(error)) return true;
+  return error.retryable || (error.code === 'budget_exhausted' && error.details.isHeld === true);
 }

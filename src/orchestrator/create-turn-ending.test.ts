@@ -33,6 +33,7 @@ function endingThat(refuses: KonstructError) {
     log: { debug() {}, info() {}, warn() {}, error() {} },
     modelRetryDelaysMs: [],
     deliveryRetryDelaysMs: [],
+    apologyRetryMs: 20,
   });
   return { ending, written };
 }

@@ -21,6 +21,8 @@ export interface TurnEndingOptions {
   readonly modelRetryDelaysMs: readonly number[];
   /** Waits between the attempts to deliver a committed answer, in ms. */
   readonly deliveryRetryDelaysMs: readonly number[];
+  /** How long after an apology that the platform did not take the next one is tried, in ms. */
+  readonly apologyRetryMs: number;
 }
 
 /** How far an attempt has come that is put back. */
@@ -63,6 +65,8 @@ export interface TurnEnding {
 const MAX_DELIVERY_PAUSE_MS = 900_000;
 const WRITE_PATIENCE_MS = 60_000;
 const WRITE_RETRY_MS = 500;
+/** After that nobody waits for a sentence any more. */
+const APOLOGISE_WITHIN_MS = 24 * 3_600_000;
 
 export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
   const { ledger, delivery, log } = options;
@@ -132,14 +136,15 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
 
   /**
    * A placeholder must not stand there for ever: what cannot be answered is said in its place, if that is possible.
-   * `interrupted`: the worker had to stop before it could be said.
+   * `interrupted`: the worker had to stop before it could be said; `refused`: the platform does not take it now, and may
+   * later.
    */
   async function apologise(
     turn: ClaimedTurn,
     placeholder: Placeholder,
     error: unknown,
     signal: AbortSignal,
-  ): Promise<'done' | 'interrupted'> {
+  ): Promise<'done' | 'interrupted' | 'refused'> {
     if (placeholder.state === 'absent' || turn.revises !== null) return 'done'; // an earlier answer stays
     const first = turn.deliveries.find(({ kind, position }) => kind === 'answer' && position === 0);
     const placeholderId =
@@ -154,8 +159,11 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     const { externalIds, error: refused } = await delivery.answer(turn, apology, placeholder, signal);
     if (refused !== null) log.warn('turn.apology_failed', { ...turnIds(turn), code: codeOf(refused) });
     const messageId = externalIds[0] ?? null;
-    if (messageId === null)
-      return signal.aborted && isKonstructError(refused, 'aborted') ? 'interrupted' : 'done';
+    if (messageId === null) {
+      if (signal.aborted && isKonstructError(refused, 'aborted')) return 'interrupted';
+      const isYoung = options.clock() - turn.startedAtMs < APOLOGISE_WITHIN_MS;
+      return isYoung && isKonstructError(refused) && refused.retryable ? 'refused' : 'done';
+    }
     await ledger.recordApology(turnKey(turn), messageId).catch((unrecorded: unknown) => {
       // For operators, and so that a replay finds the message: not worth the end of the turn.
       log.warn('turn.apology_unrecorded', { ...turnIds(turn), code: codeOf(unrecorded) });
@@ -171,7 +179,13 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     externalIds: readonly (string | null)[] = [],
   ): Promise<void> {
     if (isLost(turn, error, signal)) return;
-    if ((await apologise(turn, placeholder, error, signal)) === 'interrupted') {
+    const said = await apologise(turn, placeholder, error, signal);
+    if (said === 'refused' && !signal.aborted) {
+      // Not an attempt that counts: there is none left. An answer that waits is tried once more, too.
+      await retryLater(turn, error, placeholder, externalIds);
+      return;
+    }
+    if (said !== 'done') {
       // Whoever takes it over says it: ended here, "Thinking…" would stand there for ever.
       await putBack(turn, error, signal, { steps: [], placeholder, externalIds });
       return;
@@ -184,6 +198,31 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
       errorCode: codeOf(error),
       externalIds,
       followMs: null,
+    });
+  }
+
+  /** A platform that is away for longer than all attempts: "Thinking…" does not stand there for ever because of it. */
+  async function retryLater(
+    turn: ClaimedTurn,
+    error: unknown,
+    placeholder: Placeholder,
+    externalIds: readonly (string | null)[],
+  ): Promise<void> {
+    await ledger.retry({
+      ...turnKey(turn),
+      delayMs: options.apologyRetryMs,
+      counts: false,
+      steps: [],
+      placeholderExternalId: placeholder.state === 'shown' ? placeholder.messageId : null,
+      errorCode: codeOf(error),
+      errorDetails: error instanceof KonstructError ? error.details : null,
+      externalIds,
+      untriedFrom: untriedFrom(error, externalIds),
+    });
+    log.warn('turn.apology_waits', {
+      ...turnIds(turn),
+      code: codeOf(error),
+      delayMs: options.apologyRetryMs,
     });
   }
 

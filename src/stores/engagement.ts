@@ -10,9 +10,18 @@ export async function endEngagement(
   channelId: string,
 ): Promise<void> {
   await withTenant(database, connection.tenantId, (transaction) =>
+    // In the order in which everybody locks conversations (migrations/functions/README.md). '-infinity' outlives the answer
+    // that is on its way out, which would engage the thread again.
     sql`
-      update konstruct.conversations set engaged_until = null
-      where connection_id = ${connection.id} and engaged_until is not null
-        and (channel_id = ${channelId} or starts_with(channel_id, ${`${channelId}/`}))`.execute(transaction),
+      update konstruct.conversations c
+      set engaged_until = case when c.turn_id is null then null else '-infinity'::timestamptz end
+      from (
+        select h.id from konstruct.conversations h
+        where h.connection_id = ${connection.id} and h.engaged_until is not null
+          and (h.channel_id = ${channelId} or starts_with(h.channel_id, ${`${channelId}/`}))
+        order by h.connection_id, h.channel_id, h.thread_id
+        for no key update
+      ) held
+      where c.id = held.id`.execute(transaction),
   );
 }

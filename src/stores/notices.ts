@@ -4,7 +4,7 @@ import type { Notice, NoticeResult } from '../core/notice.ts';
 import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
 
-/** Takes up to `limit` pending notices of all tenants; each is handed out once. */
+/** Takes up to `limit` pending notices of all tenants; each is handed out once, and again when it was put back. */
 export async function claimNotices(pool: pg.Pool, limit: number): Promise<readonly Notice[]> {
   const { rows } = await pool.query<{ notice: Notice }>('select claim_notices($1) as notice', [limit]);
   return rows.map(({ notice }) => notice);

@@ -184,6 +184,7 @@ describe('a turn', () => {
       log: silentLog,
       modelRetryDelaysMs: [],
       deliveryRetryDelaysMs: [],
+      apologyRetryMs: 20,
     });
     const never = new AbortController().signal;
     await runTurn(turn, never, never);

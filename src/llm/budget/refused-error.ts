@@ -4,6 +4,9 @@ import type { BudgetScope, ReserveCall, ReserveOutcome } from './budget-ledger.t
 type Refused = Extract<ReserveOutcome, { readonly outcome: 'refused' }>;
 type Unpriced = Extract<ReserveOutcome, { readonly outcome: 'unpriced' }>;
 
+/** Three attempts of a turn outlast the lease of a reservation. */
+const HELD_RETRY_MS = 30_000;
+
 const whose: Readonly<Record<BudgetScope, string>> = {
   tenant: 'of the tenant',
   agent: 'of the agent',
@@ -35,6 +38,8 @@ export function refusedError(call: ReserveCall, refused: Refused): KonstructErro
         resetsAt: resetsAtMs === null ? null : new Date(resetsAtMs).toISOString(),
         timeZone,
       },
+      // It would fit if nothing else were under way: what a dead process held comes back when its lease ends.
+      ...(isHeld ? { retryAfterMs: HELD_RETRY_MS } : {}),
     },
   );
 }
