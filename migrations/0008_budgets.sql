@@ -162,11 +162,17 @@ as $$
   ) l (scope, subject, period, usd, tokens)
   cross join lateral (
     -- Midnight by the tenant's clock, also where a day has 23 or 25 hours.
-    select case l.period when 'turn' then '-infinity'::timestamptz
-        else date_trunc(l.period, p_at at time zone t.time_zone) at time zone t.time_zone end as starts_at,
-      case l.period when 'turn' then 'infinity'::timestamptz
-        else (date_trunc(l.period, p_at at time zone t.time_zone) + ('1 ' || l.period)::interval)
-          at time zone t.time_zone end as ends_at
+    select case when l.period <> 'turn' then date_trunc(l.period, p_at at time zone t.time_zone) end as midnight,
+      case when l.period <> 'turn' then ('1 ' || l.period)::interval end as length
+  ) m
+  cross join lateral (
+    -- Where the clocks go back to midnight it comes twice, and the second one counts: the hour before belongs to the
+    -- period that ends with it.
+    select m.midnight - case when m.midnight at time zone t.time_zone > p_at then m.length else interval '0' end as first
+  ) f
+  cross join lateral (
+    select coalesce(f.first at time zone t.time_zone, '-infinity') as starts_at,
+      coalesce((f.first + m.length) at time zone t.time_zone, 'infinity') as ends_at
     where l.usd is not null or l.tokens is not null
   ) p
   where t.id = p_tenant_id and l.subject is not null

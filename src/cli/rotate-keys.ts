@@ -5,7 +5,7 @@ import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
 import { listConnections, reencryptCredentials } from '../stores/connections.ts';
 import { listModelKeys, reencryptModelKeys } from '../stores/model-keys.ts';
-import { listRoutes, openRoute, putRoute, routeEnvelopes } from '../stores/routes.ts';
+import { listRoutes, openRoute, reencryptRoute, routeEnvelopes } from '../stores/routes.ts';
 import { listTenants } from '../stores/tenants.ts';
 
 export interface KeyRotation {
@@ -56,10 +56,7 @@ export async function rotateKeys(database: Kysely<Database>, cipher: Cipher): Pr
     const route = readable(() => openRoute(cipher, stored));
     if (route === null) unreadable.push(`route ${stored.name}`);
     else if (sealed.every((envelope) => cipher.isCurrent(envelope))) current += 1;
-    else {
-      await putRoute(database, cipher, route);
-      reencrypted += 1;
-    }
+    else if (await reencryptRoute(database, cipher, stored)) reencrypted += 1;
   }
   return { reencrypted, current, unreadable };
 }

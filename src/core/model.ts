@@ -57,6 +57,9 @@ interface ProviderKey {
 /** A tenant's own keys per provider: its calls use them instead of the installation's. Never logged. */
 export type TenantModelKeys = Readonly<Partial<Record<ProviderName, readonly string[]>>>;
 
+/** The same as far as they can be decrypted; `null`: the tenant has keys for this provider that cannot be. */
+export type ReadableModelKeys = Readonly<Partial<Record<ProviderName, readonly string[] | null>>>;
+
 /** How much a provider is asked for at a time by this process; what is over waits, tenants taking turns. */
 export interface ProviderLimits {
   readonly concurrency?: number;

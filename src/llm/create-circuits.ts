@@ -7,12 +7,12 @@ import {
 } from 'cockatiel';
 import type { Log } from '../core/log.ts';
 
-/** What became of a call, for its circuit: `neutral` says nothing about the provider. */
+/** What became of a call, for its circuit: `neutral` says nothing about the provider, and a trial is left to the next. */
 type Verdict = 'success' | 'failure' | 'neutral';
 
 /** Leave to make one call. */
 export interface Passage {
-  /** A first sign of life: a half-open circuit closes. */
+  /** A sign of life, be it a refusal: a half-open circuit closes. */
   alive(): void;
   /** Once, when the call is over. */
   done(verdict: Verdict): void;
@@ -79,7 +79,7 @@ export function createCircuits(log: Log, policy: CircuitPolicy = defaultCircuitP
       if (state === CircuitState.Open) log.warn('model.circuit_open', fields);
       else log.info('model.circuit_changed', fields);
     });
-    return { name, breaker };
+    return { name, breaker, vacantTrial: null as Trial | null };
   }
 
   return {
@@ -91,15 +91,28 @@ export function createCircuits(log: Log, policy: CircuitPolicy = defaultCircuitP
         circuits.set(id, circuit);
         if (circuits.size > MAX_CIRCUITS) circuits.delete(circuits.keys().next().value ?? id);
       }
-      return pass(circuit.breaker);
+      return pass(circuit);
     },
     snapshot: () =>
       [...circuits.values()].map(({ name, breaker }) => ({ ...name, state: stateNames[breaker.state] })),
   };
 }
 
-function pass(breaker: CircuitBreakerPolicy): Passage | null {
-  if (stateNames[breaker.state] === 'half_open') return null;
+type Trial = PromiseWithResolvers<void>;
+
+interface Circuit {
+  readonly breaker: CircuitBreakerPolicy;
+  /** The one call of a half-open circuit, begun for the breaker and given up by who had it. */
+  vacantTrial: Trial | null;
+}
+
+function pass(circuit: Circuit): Passage | null {
+  const { breaker } = circuit;
+  if (stateNames[breaker.state] === 'half_open') {
+    const trial = circuit.vacantTrial;
+    circuit.vacantTrial = null;
+    return trial && trialPassage(circuit, trial);
+  }
   const verdict = Promise.withResolvers<void>();
   let entered = false;
   // The breaker calls this at once, or never when it is open.
@@ -110,15 +123,32 @@ function pass(breaker: CircuitBreakerPolicy): Passage | null {
     })
     .catch(() => undefined);
   if (!entered) return null;
-  const isTrial = stateNames[breaker.state] === 'half_open';
+  if (stateNames[breaker.state] === 'half_open') return trialPassage(circuit, verdict);
   return {
-    alive() {
-      if (isTrial) verdict.resolve();
-    },
+    alive: () => undefined,
     done(outcome) {
       if (outcome === 'success') verdict.resolve();
-      // A trial that was cancelled has shown nothing: the circuit opens again rather than let everybody through.
-      else verdict.reject(outcome === 'failure' || isTrial ? new Failed() : new Neutral());
+      else verdict.reject(outcome === 'failure' ? new Failed() : new Neutral());
+    },
+  };
+}
+
+function trialPassage(circuit: Circuit, trial: Trial): Passage {
+  let isOver = false;
+  const decide = (settle: () => void): void => {
+    if (isOver) return;
+    isOver = true;
+    settle();
+  };
+  return {
+    alive: () => decide(trial.resolve),
+    done(outcome) {
+      decide(() => {
+        if (outcome === 'success') trial.resolve();
+        else if (outcome === 'failure') trial.reject(new Failed());
+        // A trial that was cancelled has shown nothing: for the breaker it goes on, with the next caller.
+        else circuit.vacantTrial = trial;
+      });
     },
   };
 }

@@ -7,8 +7,13 @@ export function keyIdOf(apiKey: string): string {
   return createHash('sha256').update(apiKey).digest('hex').slice(0, 8);
 }
 
-export interface KeySnapshot {
+/** Who refused a key. Another address of the provider, a proxy for one, knows other keys. */
+export interface KeyAddress {
   readonly provider: string;
+  readonly host: string;
+}
+
+export interface KeySnapshot extends KeyAddress {
   readonly keyId: string;
   /** `dead`: the provider refused it; `limited`: it is at its rate limit. */
   readonly state: 'dead' | 'limited';
@@ -18,11 +23,11 @@ export interface KeySnapshot {
 
 export interface KeyStates {
   /** The keys in the order in which to try them: usable ones, then those at their limit; dead ones are left out. */
-  sort(provider: string, apiKeys: readonly (string | null)[]): readonly SortedKey[];
+  sort(address: KeyAddress, apiKeys: readonly (string | null)[]): readonly SortedKey[];
   /** The provider refused the key. */
-  markDead(provider: string, keyId: string, status: number | null): void;
+  markDead(address: KeyAddress, keyId: string, status: number | null): void;
   /** The key is at its limit, for as long as the provider says (ms) or a second. */
-  markLimited(provider: string, keyId: string, retryAfterMs: number | null): void;
+  markLimited(address: KeyAddress, keyId: string, retryAfterMs: number | null): void;
   /** Those that are left alone at the moment. */
   snapshot(): readonly KeySnapshot[];
 }
@@ -42,8 +47,8 @@ const LIMITED_MS = 1_000;
 export function createKeyStates(clock: Clock, log: Log): KeyStates {
   const states = new Map<string, KeySnapshot>();
 
-  function stateOf(provider: string, keyId: string): KeySnapshot | null {
-    const id = `${provider}\n${keyId}`;
+  function stateOf(address: KeyAddress, keyId: string): KeySnapshot | null {
+    const id = idOf(address, keyId);
     const found = states.get(id);
     if (found === undefined) return null;
     if (found.untilMs > clock()) return found;
@@ -52,7 +57,7 @@ export function createKeyStates(clock: Clock, log: Log): KeyStates {
   }
 
   return {
-    sort(provider, apiKeys) {
+    sort(address, apiKeys) {
       if (states.size === 0 && apiKeys.length === 1) {
         const apiKey = apiKeys[0] ?? null;
         return [{ apiKey, keyId: apiKey === null ? null : keyIdOf(apiKey), limitedMs: 0 }];
@@ -60,24 +65,28 @@ export function createKeyStates(clock: Clock, log: Log): KeyStates {
       return apiKeys
         .map((apiKey) => {
           const keyId = apiKey === null ? null : keyIdOf(apiKey);
-          const state = keyId === null ? null : stateOf(provider, keyId);
+          const state = keyId === null ? null : stateOf(address, keyId);
           const limitedMs = state?.state === 'limited' ? state.untilMs - clock() : 0;
           return { apiKey, keyId, limitedMs, isDead: state?.state === 'dead' };
         })
         .filter(({ isDead }) => !isDead)
         .sort((a, b) => a.limitedMs - b.limitedMs);
     },
-    markDead(provider, keyId, status) {
-      if (stateOf(provider, keyId)?.state !== 'dead') {
-        log.error('model.key_refused', { provider, keyId, status, setAsideMs: DEAD_MS });
+    markDead(address, keyId, status) {
+      if (stateOf(address, keyId)?.state !== 'dead') {
+        log.error('model.key_refused', { ...address, keyId, status, setAsideMs: DEAD_MS });
       }
-      states.set(`${provider}\n${keyId}`, { provider, keyId, state: 'dead', untilMs: clock() + DEAD_MS });
+      states.set(idOf(address, keyId), { ...address, keyId, state: 'dead', untilMs: clock() + DEAD_MS });
     },
-    markLimited(provider, keyId, retryAfterMs) {
-      if (stateOf(provider, keyId)?.state === 'dead') return;
+    markLimited(address, keyId, retryAfterMs) {
+      if (stateOf(address, keyId)?.state === 'dead') return;
       const untilMs = clock() + (retryAfterMs ?? LIMITED_MS);
-      states.set(`${provider}\n${keyId}`, { provider, keyId, state: 'limited', untilMs });
+      states.set(idOf(address, keyId), { ...address, keyId, state: 'limited', untilMs });
     },
-    snapshot: () => [...states.values()].filter(({ provider, keyId }) => stateOf(provider, keyId) !== null),
+    snapshot: () => [...states.values()].filter((state) => stateOf(state, state.keyId) !== null),
   };
+}
+
+function idOf({ provider, host }: KeyAddress, keyId: string): string {
+  return `${provider}\n${host}\n${keyId}`;
 }

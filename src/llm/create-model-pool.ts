@@ -11,8 +11,8 @@ import type {
   ProviderKeys,
   ProviderLimits,
   ProviderName,
+  ReadableModelKeys,
   Route,
-  TenantModelKeys,
 } from '../core/model.ts';
 import { type CircuitPolicy, type CircuitSnapshot, createCircuits } from './create-circuits.ts';
 import { createKeyStates, type KeySnapshot } from './create-key-states.ts';
@@ -30,7 +30,7 @@ export interface ModelPoolOptions {
   readonly routes: (name: string, tenantId: string) => Promise<Route | null>;
   readonly keys: ProviderKeys;
   /** A tenant's own keys; absent: no tenant has any. */
-  readonly tenantKeys?: (tenantId: string) => Promise<TenantModelKeys>;
+  readonly tenantKeys?: (tenantId: string) => Promise<ReadableModelKeys>;
   /** How much a provider is asked for at a time; absent: as much as comes. */
   readonly limits?: (provider: ProviderName) => ProviderLimits | undefined;
   /** Asked before every call and told after it. */
@@ -77,7 +77,7 @@ const defaultTimeouts: RequestTimeouts = {
   totalMs: 120_000,
 };
 
-const noKeys: TenantModelKeys = {};
+const noKeys: ReadableModelKeys = {};
 
 /**
  * The pool of models: see `runRequest` for the way of a request, docs/decisions/0010-model-pool.md for the reasons.

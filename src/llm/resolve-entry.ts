@@ -18,12 +18,13 @@ export type ResolvedEntry =
  * A tenant's keys go to the provider's usual address only, never to one that stands in the entry. Stored routes may be
  * older than this version, so an unknown provider is a problem here and not a crash.
  *
- * @param tenantKeys of this provider; empty: the tenant brought none
+ * @param tenantKeys of this provider; empty: the tenant brought none; `null`: it did, and they cannot be read. The
+ *   installation's do not take their place: another would pay, and other terms apply
  */
 export function resolveEntry(
   entry: RouteEntry,
   keys: ProviderKeys,
-  tenantKeys: readonly string[] = [],
+  tenantKeys: readonly string[] | null = [],
 ): ResolvedEntry {
   if (!Object.hasOwn(providerTable, entry.provider)) {
     return problem(`provider "${entry.provider}" is not known; use one of ${providerNames.join(', ')}`);
@@ -41,8 +42,12 @@ export function resolveEntry(
 
   const installation = keys[entry.provider];
   const own = [entry.apiKey, ...(entry.apiKeys ?? [])].flatMap(nonEmpty);
-  const takesTenantKeys = own.length === 0 && entry.baseUrl === undefined && tenantKeys.length > 0;
-  const found = takesTenantKeys ? tenantKeys : own.length > 0 ? own : splitKeys(installation?.apiKey);
+  const mayTakeTenantKeys = own.length === 0 && entry.baseUrl === undefined;
+  if (mayTakeTenantKeys && tenantKeys === null) {
+    return problem("the tenant's keys cannot be decrypted; bring back the master key or apply them again");
+  }
+  const brought = mayTakeTenantKeys ? (tenantKeys ?? []) : [];
+  const found = brought.length > 0 ? brought : own.length > 0 ? own : splitKeys(installation?.apiKey);
   if (provider.needsKey && found.length === 0) {
     return problem(`there is no key; set ${provider.keyVariable} or give the entry an apiKey`);
   }

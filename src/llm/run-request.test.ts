@@ -336,6 +336,22 @@ describe('keys', () => {
     expect(inspect([logLines, pool.snapshot()], { depth: 9 })).not.toContain('key-a');
   });
 
+  it('sets a refused key aside at the address that refused it alone', async () => {
+    server.respondNext({ status: 401 });
+    const behindProxy = { ...claude, baseUrl: server.urls.anthropic.replace('127.0.0.1', 'localhost') };
+    const one = { anthropic: { apiKey: 'key-a', baseUrl: server.urls.anthropic } };
+    const pool = poolOf({ entries: [behindProxy, claude] }, { keys: one });
+    expect(outcomes(await pool.generate(request()))).toEqual(['anthropic unauthorized', 'anthropic ok']);
+    expect(outcomes(await pool.generate(request()))).toEqual(['anthropic unauthorized', 'anthropic ok']);
+    expect(server.requests).toHaveLength(3); // the second time the proxy is not asked
+    expect(pool.snapshot().keys).toMatchObject([{ host: new URL(behindProxy.baseUrl).host, state: 'dead' }]);
+  });
+
+  it('does not take the installation’s in place of a tenant’s that cannot be read', async () => {
+    const pool = poolOf({ entries: [claude, gpt] }, { tenantKeys: async () => ({ anthropic: null }) });
+    expect(outcomes(await pool.generate(request()))).toEqual(['anthropic unconfigured', 'openai ok']);
+  });
+
   it('uses a tenant’s own keys for that tenant alone, and never the installation’s for it', async () => {
     const tenantKeys = async (tenantId: string) =>
       tenantId === 'tenant-1' ? { anthropic: ['tenant-1-key'] } : {};
@@ -381,6 +397,32 @@ describe('circuits', () => {
     expect(pool.snapshot().circuits).toContainEqual(
       expect.objectContaining({ provider: 'anthropic', state: 'closed' }),
     );
+  });
+
+  it.each([429, 400, 413, 401])('close for everybody when the call that tries gets a %i', async (status) => {
+    const pool = poolOf(
+      { entries: [{ ...claude, apiKey: 'one' }, gpt] },
+      { circuits: { failures: 1, openMs: 0 }, retries: { maxRetries: 0 } },
+    );
+    server.respondNext({ status: 500 }, 'From the second.', { status }, 'From the second.');
+    await pool.generate(request());
+    await pool.generate(request());
+    expect(server.requests).toHaveLength(4);
+    expect(pool.snapshot().circuits[0]).toMatchObject({ provider: 'anthropic', state: 'closed' });
+  });
+
+  it('are not tried by a tenant whose budget is used up', async () => {
+    budget.refuse(({ tenantId }) => tenantId === 'poor');
+    const pool = poolOf(
+      { entries: [{ ...claude, apiKey: 'one' }, gpt] },
+      { circuits: { failures: 1, openMs: 0 }, retries: { maxRetries: 0 } },
+    );
+    server.respondNext({ status: 500 });
+    await pool.generate(request());
+    const before = logLines.length;
+    expect((await failureOf(pool.generate(request({ tenantId: 'poor' })))).code).toBe('budget_exhausted');
+    expect(logLines.slice(before).filter(({ event }) => event.startsWith('model.circuit'))).toEqual([]);
+    expect(outcomes(await pool.generate(request()))).toEqual(['anthropic ok']);
   });
 
   it('do not open for limits, refusals and cancelled calls', async () => {

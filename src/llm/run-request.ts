@@ -5,8 +5,8 @@ import type {
   ModelEvent,
   ModelRequest,
   ModelResult,
+  ReadableModelKeys,
   Route,
-  TenantModelKeys,
 } from '../core/model.ts';
 import type { CallPiece } from './call-model.ts';
 import type { AttemptFailure } from './classify-failure.ts';
@@ -20,7 +20,7 @@ import { type Attempt, type Candidate, type PoolParts, startAttempt } from './st
 export interface RequestOptions {
   readonly request: ModelRequest;
   readonly route: Route;
-  readonly tenantKeys: TenantModelKeys;
+  readonly tenantKeys: ReadableModelKeys;
   readonly size: PromptSize;
   readonly streamed: boolean;
   readonly timeouts: RequestTimeouts;
@@ -214,11 +214,12 @@ export async function* runRequest(
     if (candidate === undefined || leftMs <= 0) return null;
     const { entry } = candidate;
     if (tooLongFor > 0 && (entry.contextTokens ?? Number.POSITIVE_INFINITY) <= tooLongFor) return null;
+    const ownKeys = options.tenantKeys[entry.provider];
     const started = await startAttempt(parts, {
       request,
       candidate,
       size: options.size,
-      tenantKeys: options.tenantKeys[entry.provider] ?? [],
+      tenantKeys: ownKeys === undefined ? [] : ownKeys,
       triedKeys: triedKeys.get(candidate.place) ?? new Set(),
       // A key at its limit whose pause is over is no reason to leave.
       isLast: candidate.place + 1 >= course.length || (candidate.place === place && retry > 0),

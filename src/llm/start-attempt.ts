@@ -49,8 +49,8 @@ export interface AttemptOptions {
   readonly request: ModelRequest;
   readonly candidate: Candidate;
   readonly size: PromptSize;
-  /** The tenant's own keys for this provider. */
-  readonly tenantKeys: readonly string[];
+  /** The tenant's own keys for this provider; `null`: they cannot be read. */
+  readonly tenantKeys: readonly string[] | null;
   /** Keys that failed in this request already, by id. */
   readonly triedKeys: ReadonlySet<string>;
   /** Whether a key at its limit is used rather than the next model. */
@@ -93,7 +93,7 @@ export type StartedAttempt =
 const nobody: Spender = { agentId: null, personId: null, turnId: null };
 
 /**
- * Prepares one call: key, room at the provider, circuit, budget; then starts it. Whatever was taken is given back exactly
+ * Prepares one call: key, room at the provider, budget, circuit; then starts it. Whatever was taken is given back exactly
  * once, however it ends.
  *
  * @throws what the budget gate throws, unless it is `budget_exhausted`
@@ -105,12 +105,13 @@ export async function startAttempt(parts: PoolParts, options: AttemptOptions): P
   const resolved = resolveEntry(entry, parts.keys, options.tenantKeys);
   if (resolved.kind === 'problem') return skipped('unconfigured', { problem: resolved.problem });
   const { access } = resolved;
+  const host = URL.parse(access.baseUrl)?.host ?? '';
   const maxOutputTokens = Math.min(request.maxOutputTokens, entry.maxOutputTokens ?? request.maxOutputTokens);
   if (entry.contextTokens !== undefined && size.likelyTokens + maxOutputTokens > entry.contextTokens) {
     return skipped('too_long', { errorType: 'window_too_small' });
   }
   const keys = parts.keyStates
-    .sort(entry.provider, access.apiKeys)
+    .sort({ provider: entry.provider, host }, access.apiKeys)
     .filter(({ keyId }) => keyId === null || !options.triedKeys.has(keyId));
   const [first] = keys;
   if (first === undefined) return skipped('unauthorized', { errorType: 'key_set_aside' });
@@ -139,23 +140,7 @@ export async function startAttempt(parts: PoolParts, options: AttemptOptions): P
   let passage: Passage | null = null;
   let reservation: Reservation | null = null;
   try {
-    // Where the route has no other model, an open circuit would only keep people from one that may be back.
-    const entered =
-      enterCircuit(parts.circuits, access, keys) ??
-      (options.isOnly ? { passage: freePassage, key: first } : null);
-    if (entered === null) {
-      slot.release(0);
-      return skipped('circuit_open', { transient: true });
-    }
-    passage = entered.passage;
-    const { key } = entered;
-    const called: ModelAccess = { ...access, apiKey: key.apiKey };
-    const settings = toCallSettings(request, called);
-    const opened = await parts.openModel(called, options.connectMs);
-    if (opened.kind === 'problem') {
-      giveBack(slot, passage);
-      return skipped('unconfigured', { problem: opened.problem });
-    }
+    // Before the circuit: a tenant whose budget is used up takes nobody the one call that tries a model again.
     reservation = await parts.budget.reserve({
       tenantId: request.tenantId,
       spender: request.spender ?? nobody,
@@ -165,13 +150,38 @@ export async function startAttempt(parts: PoolParts, options: AttemptOptions): P
       maxInputTokens: size.maxTokens,
       maxOutputTokens,
     });
-    if (signal.aborted) {
-      await settle(parts, reservation, { usage: null, isEstimated: false, outcome: 'aborted' });
+    const notMade = async (outcome: AttemptOutcome, held: Reservation): Promise<void> => {
       giveBack(slot, passage);
+      await settle(parts, held, { usage: null, isEstimated: false, outcome });
+    };
+    if (signal.aborted) {
+      await notMade('aborted', reservation);
+      return { kind: 'aborted' };
+    }
+    // Where the route has no other model, an open circuit would only keep people from one that may be back.
+    const entered =
+      enterCircuit(parts.circuits, access, host, keys) ??
+      (options.isOnly ? { passage: freePassage, key: first } : null);
+    if (entered === null) {
+      await notMade('circuit_open', reservation);
+      return skipped('circuit_open', { transient: true });
+    }
+    passage = entered.passage;
+    const { key } = entered;
+    const called: ModelAccess = { ...access, apiKey: key.apiKey };
+    const settings = toCallSettings(request, called);
+    const opened = await parts.openModel(called, options.connectMs);
+    if (opened.kind === 'problem') {
+      await notMade('unconfigured', reservation);
+      return skipped('unconfigured', { problem: opened.problem });
+    }
+    if (signal.aborted) {
+      await notMade('aborted', reservation);
       return { kind: 'aborted' };
     }
     const attempt = runAttempt(parts, options, {
       key,
+      host,
       opened,
       settings,
       marksCache: called.provider.promptStyle?.(called.model).cacheMark !== undefined,
@@ -193,6 +203,7 @@ export async function startAttempt(parts: PoolParts, options: AttemptOptions): P
 
 interface Held {
   readonly key: SortedKey;
+  readonly host: string;
   readonly opened: { readonly model: Parameters<typeof startCall>[0]['model'] };
   readonly settings: ReturnType<typeof toCallSettings>;
   readonly marksCache: boolean;
@@ -241,12 +252,14 @@ function runAttempt(parts: PoolParts, options: AttemptOptions, held: Held): Atte
     const inputTokens = usage?.inputTokens ?? 0;
     const likelyInput = metered.isEstimated ? Math.min(inputTokens, size.likelyTokens) : inputTokens;
     slot.release(likelyInput + (usage?.outputTokens ?? 0));
+    if (failure !== null && isAnswer(failure)) passage.alive();
     passage.done(verdictOf(outcome));
     if (key.keyId !== null && failure !== null) {
+      const address = { provider: entry.provider, host: held.host };
       if (failure.outcome === 'unauthorized' && failure.status !== 403) {
-        parts.keyStates.markDead(entry.provider, key.keyId, failure.status);
+        parts.keyStates.markDead(address, key.keyId, failure.status);
       } else if (failure.outcome === 'rate_limited') {
-        parts.keyStates.markLimited(entry.provider, key.keyId, failure.retryAfterMs);
+        parts.keyStates.markLimited(address, key.keyId, failure.retryAfterMs);
       }
     }
     const cost = await settle(parts, held.reservation, { ...metered, outcome });
@@ -307,9 +320,9 @@ const freePassage: Passage = { alive: () => undefined, done: () => undefined };
 function enterCircuit(
   circuits: Circuits,
   access: ResolvedAccess,
+  host: string,
   keys: readonly SortedKey[],
 ): { readonly passage: Passage; readonly key: SortedKey } | null {
-  const host = URL.parse(access.baseUrl)?.host ?? '';
   for (const key of keys) {
     const passage = circuits.enter({
       provider: access.provider.name,
@@ -355,6 +368,12 @@ function verdictOf(outcome: AttemptOutcome): 'success' | 'failure' | 'neutral' {
     default:
       return 'neutral';
   }
+}
+
+/** Whether a working provider said no: it does for a trial, and does not make up for failures before it. */
+function isAnswer({ outcome, status }: AttemptFailure): boolean {
+  if (verdictOf(outcome) === 'failure') return false;
+  return outcome === 'malformed' || (status !== null && status < 500);
 }
 
 function skipped(

@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { type Cipher, modelKeysOwner } from '../core/cipher.ts';
-import { KonstructError } from '../core/errors.ts';
-import type { TenantModelKeys } from '../core/model.ts';
+import { isKonstructError, KonstructError } from '../core/errors.ts';
+import type { ReadableModelKeys, TenantModelKeys } from '../core/model.ts';
 import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
 
@@ -55,27 +55,42 @@ export async function reencryptModelKeys(
  * @throws KonstructError `credentials_unreadable`
  */
 export function openModelKeys(cipher: Cipher, stored: readonly StoredModelKeys[]): TenantModelKeys {
+  return Object.fromEntries(stored.map((keys) => [keys.provider, openProviderKeys(cipher, keys)]));
+}
+
+/** The same where keys that cannot be read must not stand in the way of the others. */
+function openReadableKeys(cipher: Cipher, stored: readonly StoredModelKeys[]): ReadableModelKeys {
   return Object.fromEntries(
-    stored.map(({ tenantId, provider, encryptedKeys }) => {
-      const value: unknown = JSON.parse(cipher.decrypt(encryptedKeys, modelKeysOwner(tenantId, provider)));
-      if (!Array.isArray(value)) throw new KonstructError('credentials_unreadable');
-      return [provider, value.map(String)];
+    stored.map((keys) => {
+      try {
+        return [keys.provider, openProviderKeys(cipher, keys)];
+      } catch (error) {
+        if (isKonstructError(error, 'credentials_unreadable')) return [keys.provider, null];
+        throw error;
+      }
     }),
   );
 }
 
+function openProviderKeys(cipher: Cipher, stored: StoredModelKeys): readonly string[] {
+  const { tenantId, provider, encryptedKeys } = stored;
+  const value: unknown = JSON.parse(cipher.decrypt(encryptedKeys, modelKeysOwner(tenantId, provider)));
+  if (!Array.isArray(value)) throw new KonstructError('credentials_unreadable');
+  return value.map(String);
+}
+
 /** Tenants' keys, read once each and again when something changed. A tenant without any costs no question. */
 export interface ModelKeyDirectory {
-  find(tenantId: string): Promise<TenantModelKeys>;
+  find(tenantId: string): Promise<ReadableModelKeys>;
   /** Asks which tenants have keys, so that the first turn need not. */
   load(): Promise<unknown>;
   invalidate(): void;
 }
 
-const none: TenantModelKeys = {};
+const none: ReadableModelKeys = {};
 
 export function createModelKeyDirectory(database: Kysely<Database>, cipher: Cipher): ModelKeyDirectory {
-  let owners: Promise<ReadonlyMap<string, { keys: Promise<TenantModelKeys> | null }>> | null = null;
+  let owners: Promise<ReadonlyMap<string, { keys: Promise<ReadableModelKeys> | null }>> | null = null;
 
   function load() {
     if (owners !== null) return owners;
@@ -96,7 +111,7 @@ export function createModelKeyDirectory(database: Kysely<Database>, cipher: Ciph
       if (owner === undefined) return none;
       if (owner.keys !== null) return owner.keys;
       const reading = withTenant(database, tenantId, async (transaction) =>
-        openModelKeys(cipher, await listModelKeys(transaction)),
+        openReadableKeys(cipher, await listModelKeys(transaction)),
       );
       owner.keys = reading;
       reading.catch(() => {

@@ -2,11 +2,17 @@ import type { Kysely } from 'kysely';
 import type { Cipher } from '../core/cipher.ts';
 import type { Route } from '../core/model.ts';
 import type { Database } from '../db/schema.ts';
-import { listRoutes, openRoute } from './routes.ts';
+import { listRoutes, openRoute, type StoredRoute } from './routes.ts';
 
-/** The installation's model routes, read once and again when they changed. */
+/**
+ * The installation's model routes, read once and again when they changed. Each is opened when it is asked for: one whose
+ * keys cannot be read fails alone.
+ */
 export interface RouteDirectory {
-  /** `null`: there is no such route. */
+  /**
+   * `null`: there is no such route.
+   * @throws KonstructError `credentials_unreadable`
+   */
   find(name: string): Promise<Route | null>;
   invalidate(): void;
 }
@@ -17,15 +23,14 @@ export function createRouteDirectory(options: {
   cipher: Cipher;
   fallback: Route;
 }): RouteDirectory {
-  let routes: Promise<ReadonlyMap<string, Route>> | null = null;
-  const load = async (): Promise<ReadonlyMap<string, Route>> => {
-    const stored = await listRoutes(options.database);
-    return new Map(
-      [options.fallback, ...stored.map((route) => openRoute(options.cipher, route))].map((route) => [
-        route.name,
-        route,
-      ]),
-    );
+  const { database, cipher, fallback } = options;
+  let routes: Promise<ReadonlyMap<string, () => Route>> | null = null;
+  const load = async (): Promise<ReadonlyMap<string, () => Route>> => {
+    const stored = await listRoutes(database);
+    return new Map([
+      [fallback.name, () => fallback],
+      ...stored.map((route) => [route.name, openOnce(cipher, route)] as const),
+    ]);
   };
   return {
     async find(name) {
@@ -36,10 +41,18 @@ export function createRouteDirectory(options: {
           if (routes === loading) routes = null; // a failure is not an answer
         });
       }
-      return (await routes).get(name) ?? null;
+      return (await routes).get(name)?.() ?? null;
     },
     invalidate() {
       routes = null;
     },
+  };
+}
+
+function openOnce(cipher: Cipher, stored: StoredRoute): () => Route {
+  let route: Route | null = null;
+  return () => {
+    route ??= openRoute(cipher, stored);
+    return route;
   };
 }

@@ -28,6 +28,22 @@ export async function putRoute(database: Kysely<Database>, cipher: Cipher, route
     .execute();
 }
 
+/** Stores the same keys under another master key, unless the route was replaced meanwhile. Returns whether it did. */
+export async function reencryptRoute(
+  database: Kysely<Database>,
+  cipher: Cipher,
+  stored: StoredRoute,
+): Promise<boolean> {
+  const { entries } = sealRoute(cipher, openRoute(cipher, stored));
+  const result = await database
+    .updateTable('routes')
+    .set({ entries: JSON.stringify(entries), updated_at: sql`now()` })
+    .where('name', '=', stored.name)
+    .where('entries', '=', sql<never>`${JSON.stringify(stored.entries)}::jsonb`)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
 export async function deleteRoute(database: Kysely<Database>, name: string): Promise<void> {
   await database.deleteFrom('routes').where('name', '=', name).execute();
 }

@@ -63,6 +63,16 @@ async function expectCountersToAddUp(): Promise<void> {
   expect(wrong).toEqual([]);
 }
 
+/** Makes the function that reserves take this for the time of the call. */
+async function setReserveClock(now: string): Promise<void> {
+  const [row] = await database.query<{ definition: string }>(
+    `select pg_get_functiondef('konstruct.reserve_budgets'::regproc) as definition`,
+  );
+  const clock = /(v_at constant timestamptz := )[^;]+;/;
+  expect(row?.definition).toMatch(clock);
+  await database.query(row?.definition.replace(clock, `$1'${now}';`) ?? '');
+}
+
 async function count(table: string): Promise<number> {
   const [row] = await database.query<{ n: number }>(`select count(*)::int as n from konstruct.${table}`);
   return row?.n ?? 0;
@@ -188,7 +198,8 @@ describe('a limit', () => {
 
   it('in USD refuses a model whose price nobody knows; one in tokens does not', async () => {
     const [tenant] = database.tenants;
-    const { price: _, ...unpriced } = dollarModel;
+    const { price: _, ...model } = dollarModel;
+    const unpriced = { ...model, baseUrl: 'https://llm.example.com/v1' };
     await setTenant({ budget_daily_tokens: 5_000 });
     const gate = budgetProcess(database);
     const cost = await (await gate.reserve(plannedCall(tenant, { entry: unpriced }))).settle(used(5, 5));
@@ -215,6 +226,57 @@ describe('a limit', () => {
       ['2026-10-24T22:00:00.000Z', 25],
     ]);
   });
+
+  it.each([
+    [
+      'day',
+      { budget_daily_usd: 0.002 },
+      '2026-10-31T04:00:00.000Z',
+      'America/Havana',
+      '2026-11-01T05:00:00.000Z',
+    ],
+    [
+      'month',
+      { budget_monthly_usd: 0.002 },
+      '2026-10-01T04:00:00.000Z',
+      'America/Havana',
+      '2026-11-01T05:00:00.000Z',
+    ],
+    [
+      'day',
+      { budget_daily_usd: 0.002 },
+      '2026-10-24T00:00:00.000Z',
+      'Atlantic/Azores',
+      '2026-10-25T01:00:00.000Z',
+    ],
+  ])(
+    'of a %s holds before, in and after a midnight that comes twice: %j',
+    async (_, limits, startsAt, zone, endsAt) => {
+      const [tenant] = database.tenants;
+      await setTenant({ ...limits, time_zone: zone });
+      const gate = budgetProcess(database);
+      const endsAtMs = Date.parse(endsAt);
+      const at = async (minutes: number) => {
+        const now = new Date(endsAtMs + minutes * 60_000).toISOString();
+        await setReserveClock(now);
+        const [row] = await database.query(
+          'select starts_at, ends_at from konstruct.budget_limits($1, null, null, null, $2)',
+          [tenant.tenantId, now],
+        );
+        return [row?.starts_at.toISOString(), row?.ends_at.toISOString()];
+      };
+      expect(await at(-90)).toEqual([startsAt, endsAt]);
+      await gate.reserve(plannedCall(tenant));
+      expect(await at(-30)).toEqual([startsAt, endsAt]);
+      await gate.reserve(plannedCall(tenant));
+      await refusal(gate.reserve(plannedCall(tenant)));
+      expect((await at(30))[0]).toBe(endsAt);
+      await gate.reserve(plannedCall(tenant));
+      await gate.reserve(plannedCall(tenant));
+      await refusal(gate.reserve(plannedCall(tenant)));
+      await expectCountersToAddUp();
+    },
+  );
 
   it('counts for the period in which a call began, and the next one begins with nothing', async () => {
     const [tenant] = database.tenants;

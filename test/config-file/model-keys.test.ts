@@ -10,6 +10,7 @@ import { createDatabase } from '../../src/db/create-database.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import type { Database } from '../../src/db/schema.ts';
 import { createModelKeyDirectory } from '../../src/stores/model-keys.ts';
+import { createRouteDirectory } from '../../src/stores/route-directory.ts';
 import { listRoutes, openRoute } from '../../src/stores/routes.ts';
 import { createMigratedDatabase } from '../support/migrated-database.ts';
 import type { TestDatabase } from '../support/postgres.ts';
@@ -86,8 +87,29 @@ describe('model keys and routes', () => {
     await apply(file);
     await admin.query('update konstruct.model_keys set tenant_id = $1', [await tenantId('globex')]);
     const directory = createModelKeyDirectory(database, cipher);
-    await expect(directory.find(await tenantId('globex'))).rejects.toMatchObject({
-      code: 'credentials_unreadable',
+    expect(await directory.find(await tenantId('globex'))).toEqual({ anthropic: null, openai: null });
+  });
+
+  it('fail alone when they cannot be decrypted', async () => {
+    await apply(file);
+    await apply(
+      file.replace(
+        '  short:\n    - { provider: groq,',
+        `  short:\n    - { provider: groq, apiKey: "\${TWO}",`,
+      ),
+    );
+    await admin.query(`update konstruct.model_keys set keys = '\\x00' where provider = 'openai'`);
+    await admin.query(
+      `update konstruct.routes set entries = jsonb_set(entries, '{0,encryptedApiKeys,0}', '"AAAA"') where name = 'default'`,
+    );
+    const fallback = { name: 'default', entries: [] };
+    const routes = createRouteDirectory({ database, cipher, fallback });
+    expect(await routes.find('short')).toMatchObject({ entries: [{ apiKey: 'sk-two' }] });
+    await expect(routes.find('default')).rejects.toMatchObject({ code: 'credentials_unreadable' });
+    expect(await routes.find('short')).toMatchObject({ entries: [{ apiKey: 'sk-two' }] });
+    expect(await createModelKeyDirectory(database, cipher).find(await tenantId('acme'))).toEqual({
+      anthropic: ['sk-one'],
+      openai: null,
     });
   });
 
@@ -135,6 +157,27 @@ describe('model keys and routes', () => {
     const directory = createModelKeyDirectory(database, createCipher([newKey]));
     expect(await directory.find(await tenantId('acme'))).toMatchObject({ anthropic: ['sk-one'] });
     expect((await rotateKeys(database, createCipher([newKey, oldKey]))).current).toBe(3);
+  });
+
+  it('do not undo what was applied while the master key changes', async () => {
+    await apply(file);
+    const changed = '[{"provider": "openai", "model": "gpt-5.4"}]';
+    await admin.query('begin');
+    await admin.query(`update konstruct.routes set entries = $1 where name = 'default'`, [changed]);
+    const rotation = rotateKeys(database, createCipher([randomBytes(32), oldKey]));
+    // It has read the route as it was, and waits for the row.
+    const isWaiting = async () => {
+      const { rows } = await admin.query<{ waiting: number }>(
+        `select count(*)::int as waiting from pg_locks where not granted and locktype = 'transactionid'
+           and pg_blocking_pids(pid) @> array[pg_backend_pid()]`,
+      );
+      return rows[0]?.waiting;
+    };
+    await expect.poll(isWaiting, { timeout: 10_000 }).toBe(1);
+    await admin.query('commit');
+    expect(await rotation).toMatchObject({ reencrypted: 2 });
+    const [stored] = await listRoutes(database);
+    expect(stored?.entries).toEqual(JSON.parse(changed));
   });
 
   it('stay when the file says nothing of them, and go when it says that there are none', async () => {

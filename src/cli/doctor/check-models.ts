@@ -73,11 +73,9 @@ async function ownKeys(
   const directory = createModelKeyDirectory(database, cipher);
   const found: OwnKeys[] = [];
   for (const { id, slug } of await listTenants(database)) {
-    const keys = await directory.find(id).catch((error: unknown) => {
-      if (isKonstructError(error, 'credentials_unreadable')) return {};
-      throw error;
-    });
+    const keys = await directory.find(id);
     for (const [provider, tenantKeys] of Object.entries(keys)) {
+      if (tenantKeys === null) continue;
       const entry = routes
         .flatMap(({ entries }) => entries)
         .find((each) => each.provider === provider && !each.baseUrl && !each.apiKey && !each.apiKeys);

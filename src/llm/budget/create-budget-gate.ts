@@ -29,6 +29,8 @@ export interface BudgetGateOptions {
   readonly log: Log;
   /** Well below the lease of a reservation. */
   readonly renewEveryMs: number;
+  /** Calls that wait to be written while the database is away; more of them are left to their lease. Default: 10,000. */
+  readonly maxUnwritten?: number;
   readonly observe?: BudgetObserver;
 }
 
@@ -54,7 +56,6 @@ export interface RunningBudgetGate extends BudgetGate {
 /** Tenants whose budgets are known; the rest is looked up again. */
 const MAX_KNOWN = 10_000;
 const RETRY_DELAYS_MS = [250, 1_000, 5_000, 15_000];
-/** Calls that wait to be written while the database is away; more of them are left to their lease. */
 const MAX_UNWRITTEN = 10_000;
 const STOP_DEADLINE_MS = 5_000;
 
@@ -63,7 +64,7 @@ const STOP_DEADLINE_MS = 5_000;
  * row in the ledger, after the call; all others also wait for their reservation.
  */
 export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate {
-  const { prices, clock, wallClock, newId, sleep, log, observe = {} } = options;
+  const { prices, clock, wallClock, newId, sleep, log, maxUnwritten = MAX_UNWRITTEN, observe = {} } = options;
   const ledger = options.openLedger((reached) => {
     log.warn('budget.threshold', { ...reached, percent: 80 });
     observe.onThreshold?.(reached);
@@ -189,7 +190,8 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
       await first;
     } catch (error) {
       log.warn('budget.settle_delayed', { tenantId: call.tenantId, callId: call.id, error });
-      if (unwritten.size < MAX_UNWRITTEN) track(writeLater(call, attempt));
+      if (unwritten.size < maxUnwritten) track(writeLater(call, attempt));
+      else giveUp(call, error);
     }
   }
 
@@ -201,12 +203,16 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
         return;
       } catch (error) {
         if (!stopped.signal.aborted && isKonstructError(error) && error.retryable) continue;
-        // Its lease runs out then, and the worst case counts.
-        held.delete(call.id);
-        log.error('budget.settle_failed', { tenantId: call.tenantId, callId: call.id, error });
+        giveUp(call, error);
         return;
       }
     }
+  }
+
+  /** Its lease runs out then, and the worst case counts. */
+  function giveUp(call: SettleCall, error: unknown): void {
+    held.delete(call.id);
+    log.error('budget.settle_failed', { tenantId: call.tenantId, callId: call.id, error });
   }
 
   function track(work: Promise<void>): void {
