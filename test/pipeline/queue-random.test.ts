@@ -119,7 +119,7 @@ it('answers every message in exactly one turn, whatever happens at the same time
         reply: 'answer',
         parts: ['answer'],
         agentUserId: 'U0',
-        revision: 0,
+        revision: turn.revision,
         strict: false,
         errorCode: null,
         errorDetails: null,
