@@ -9,6 +9,7 @@ import { createModelPool } from '../src/llm/create-model-pool.ts';
 import { createKeepAliveFetch } from '../src/llm/keep-alive-fetch.ts';
 
 import { startModelServer } from '../test/support/model-server.ts';
+import { readPromptCache } from '../test/support/prompt-cache.ts';
 import { unmeteredBudget } from './support/unmetered-budget.ts';
 
 /** What the pool adds to a direct call of the AI SDK, over the same HTTP client, on a stand-in in another process. */
@@ -153,7 +154,7 @@ async function serve(): Promise<void> {
     const last = messages.at(-1)?.content;
     if (last === 'hang') return { pieces: ['Some ', 'text '], after: 'hang' };
     if (last === 'chunks') return { pieces: Array.from({ length: CHUNKS }, () => 'word ') };
-    const { read, all } = readCache(body, kept);
+    const { read, all } = readPromptCache(body, kept);
     return {
       text: 'The answer is forty-two, for all we know. '.repeat(5),
       usage: { inputTokens: all, outputTokens: 50, cachedInputTokens: read },
@@ -161,31 +162,6 @@ async function serve(): Promise<void> {
   });
   process.send?.(server.urls.anthropic);
   process.once('disconnect', () => process.exit());
-}
-
-/** As Anthropic does it: what stands above a mark is kept, and the longest beginning that was kept is read. In tokens. */
-function readCache(
-  body: Readonly<Record<string, unknown>>,
-  kept: Set<string>,
-): { read: number; all: number } {
-  const system = (body.system ?? []) as readonly Part[];
-  const turns = body.messages as readonly { readonly content: readonly Part[] }[];
-  const parts = [...system, ...turns.flatMap(({ content }) => content)];
-  let above = '';
-  let read = 0;
-  const marked: string[] = [];
-  for (const { text = '', cache_control: mark } of parts) {
-    above += text;
-    if (kept.has(above)) read = above.length;
-    if (mark !== undefined) marked.push(above);
-  }
-  for (const beginning of marked) kept.add(beginning);
-  return { read: Math.floor(read / 4), all: Math.ceil(above.length / 4) };
-}
-
-interface Part {
-  readonly text?: string;
-  readonly cache_control?: unknown;
 }
 
 if (import.meta.main ?? argv[1] === fileURLToPath(import.meta.url)) {

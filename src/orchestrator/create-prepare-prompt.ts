@@ -6,10 +6,13 @@ import type { Log } from '../core/log.ts';
 import type { ModelMessage } from '../core/model.ts';
 import type { ClaimedTurn, TurnMessage } from '../core/turn.ts';
 import { buildHistory, type HistoryMessage } from './build-history.ts';
-import { buildSystemPrompt } from './build-system-prompt.ts';
+import { buildPromptContext, buildSystemPrompt } from './build-system-prompt.ts';
 
 export interface Prompt {
+  /** The same in every turn of a conversation. */
   readonly system: string;
+  /** What changes; follows `system`. */
+  readonly context: string;
   readonly messages: readonly ModelMessage[];
 }
 
@@ -49,8 +52,8 @@ export function createPreparePrompt(options: PreparePromptOptions): PreparePromp
         tenantName: turn.tenantName,
         channelName: options.channelNames.get(turn.connection.channel) ?? turn.connection.channel,
         scope: turn.scope,
-        now: new Date(options.clock()),
       }),
+      context: buildPromptContext(new Date(options.clock())),
       messages: buildHistory(history, options.historyTokens),
     };
   };

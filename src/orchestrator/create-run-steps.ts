@@ -119,6 +119,7 @@ export function createRunSteps(
             spender: spenderOf(turn),
             cacheKey: `${turn.tenantId}:${turn.conversationId}`,
             system: prompt.system,
+            context: prompt.context,
             messages: [...prompt.messages, ...withNote(transcript.messages, limit)],
             // Named in the last call too: some providers refuse results of tools that they are not told of.
             ...(tools.size > 0 ? { tools: [...tools.values()].map(toSpec) } : {}),

@@ -174,7 +174,7 @@ describe('a turn', () => {
         readThread: async () => null,
         personName: async () => null,
       },
-      preparePrompt: async () => ({ system: '', messages: [] }),
+      preparePrompt: async () => ({ system: '', context: '', messages: [] }),
       toolsOf: () => tools,
       isHeld: queue.isHeld,
       toolDeadlineMs: 1_000,
