@@ -49,10 +49,25 @@ export function resolveEntry(
   const brought = mayTakeTenantKeys ? (tenantKeys ?? []) : [];
   const found = brought.length > 0 ? brought : own.length > 0 ? own : splitKeys(installation?.apiKey);
   if (provider.needsKey && found.length === 0) {
-    return problem(`there is no key; set ${provider.keyVariable} or give the entry an apiKey`);
+    const more = provider.moreKeyVariables?.join(' and ');
+    const variables = `${provider.keyVariable}${more === undefined ? '' : `, or ${more},`}`;
+    return problem(`there is no key; set ${variables} or give the entry an apiKey`);
   }
-  const written = nonEmpty(entry.baseUrl)[0] ?? nonEmpty(installation?.baseUrl)[0];
-  const baseUrl = written === undefined ? provider.defaultBaseUrl : completedUrl(provider, written);
+  const wrongKey = found.map((apiKey) => provider.keyProblem?.(apiKey) ?? null).find((text) => text !== null);
+  if (wrongKey !== undefined && wrongKey !== null) return problem(wrongKey);
+  if (entry.region !== undefined && provider.regionalBaseUrl === undefined) {
+    return problem(`${entry.provider} has no regions; remove the region`);
+  }
+  const region = entry.region ?? installation?.region ?? null;
+  // An entry that names a region and no address means the provider's own there, whatever the installation's is.
+  const written =
+    nonEmpty(entry.baseUrl)[0] ??
+    (entry.region === undefined ? nonEmpty(installation?.baseUrl)[0] : undefined);
+  const usual =
+    region === null
+      ? provider.defaultBaseUrl
+      : (provider.regionalBaseUrl?.(region) ?? provider.defaultBaseUrl);
+  const baseUrl = written === undefined ? usual : completedUrl(provider, written);
   if (baseUrl === null) {
     return problem(
       written === undefined
@@ -61,7 +76,10 @@ export function resolveEntry(
     );
   }
   const apiKeys = found.length > 0 ? [...new Set(found)] : [null];
-  return { kind: 'access', access: { provider, model, api: entry.api ?? 'responses', baseUrl, apiKeys } };
+  return {
+    kind: 'access',
+    access: { provider, model, api: entry.api ?? 'responses', baseUrl, apiKeys, region },
+  };
 }
 
 /** A variable of the environment may hold several keys, separated by commas. */
