@@ -31,6 +31,7 @@ routes:
     timeouts: { connectMs: 2000, firstTokenMs: 8000, idleMs: 5000, totalMs: 60000 }
   short:
     - { provider: groq, model: llama-3.3-70b-versatile }
+    - { provider: bedrock, model: amazon.nova-pro-v1:0, region: eu-central-1 }
 tenants:
   - slug: acme
     name: Acme
