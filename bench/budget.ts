@@ -104,7 +104,7 @@ interface Agent {
   readonly agentId: string;
 }
 
-async function prepare(admin: pg.Client): Promise<readonly [Agent, Agent]> {
+export async function prepare(admin: pg.Client): Promise<readonly [Agent, Agent]> {
   const { rows } = await admin.query<Agent>(
     `select tenant_id as "tenantId", id as "agentId" from konstruct.agents order by tenant_id limit 2`,
   );
