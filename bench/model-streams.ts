@@ -4,12 +4,19 @@ import { argv } from 'node:process';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createAnthropic } from '@ai-sdk/anthropic';
+import pg from 'pg';
+import type { BudgetGate } from '../src/core/budget.ts';
 import type { ModelMessage, ModelRequest } from '../src/core/model.ts';
+import { createDatabasePool } from '../src/db/pool.ts';
+import { openBudgetGate } from '../src/llm/budget/open-budget-gate.ts';
 import { createModelPool } from '../src/llm/create-model-pool.ts';
 import { createKeepAliveFetch } from '../src/llm/keep-alive-fetch.ts';
-
+import { systemTime } from '../src/system-time.ts';
 import { startModelServer } from '../test/support/model-server.ts';
 import { readPromptCache } from '../test/support/prompt-cache.ts';
+import { silentLog } from '../test/support/silent-log.ts';
+import { type Agent, prepareBudgets } from './budget.ts';
+import { startDatabaseServer } from './support/bench-database.ts';
 import { unmeteredBudget } from './support/unmetered-budget.ts';
 
 /** What the pool adds to a direct call of the AI SDK, over the same HTTP client, on a stand-in in another process. */
@@ -23,27 +30,29 @@ export interface StreamCost {
 const MODEL = 'claude-sonnet-4-5';
 const CHUNKS = 500;
 const STREAMS = 1_000;
+/** Model calls of one turn: the first one makes the counter of the turn. */
+const CALLS_PER_TURN = 3;
 const silent = () => undefined;
 
 export async function benchModelStreams(): Promise<readonly StreamCost[]> {
   const server = fork(fileURLToPath(import.meta.url), ['--server']);
+  const database = await openBudget();
   try {
     const [baseUrl] = (await once(server, 'message')) as [string];
     const fetch = createKeepAliveFetch();
     const direct = createAnthropic({ apiKey: 'key', baseURL: baseUrl, fetch })(MODEL);
-    const pool = createModelPool({
-      routes: async (name) => ({ name, entries: [{ provider: 'anthropic', model: MODEL }] }),
-      keys: { anthropic: { apiKey: 'key', baseUrl } },
-      budget: unmeteredBudget,
-      clock: Date.now,
-      random: Math.random,
-      sleep: (ms, signal) => wait(ms, undefined, signal ? { signal } : {}),
-      log: { debug: silent, info: silent, warn: silent, error: silent },
-      fetch,
-    });
+    const pool = openPool(baseUrl, unmeteredBudget, fetch);
+    const paid = openPool(baseUrl, database.gate, fetch);
     const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Hello' }] }];
     const callDirect = async () => direct.doGenerate({ prompt, maxOutputTokens: 1_000 });
     const callPool = () => pool.generate(requestOf([{ role: 'user', content: 'Hello' }]));
+    const callPaid = (who: Agent) => () => {
+      const { tenantId, agentId } = who;
+      calls += 1;
+      const turnId = Math.floor(calls / CALLS_PER_TURN);
+      const spender = { agentId, personId: `k:U${calls % 40}`, turnId };
+      return paid.generate(requestOf([{ role: 'user', content: 'Hello' }], { tenantId, spender }));
+    };
     const streamDirect = async () => {
       const { stream } = await direct.doStream({
         prompt: [{ role: 'user', content: [{ type: 'text', text: 'chunks' }] }],
@@ -54,17 +63,28 @@ export async function benchModelStreams(): Promise<readonly StreamCost[]> {
     const streamPool = async () => {
       for await (const event of pool.stream(requestOf([{ role: 'user', content: 'chunks' }]))) void event;
     };
-    const calls = await compare(callDirect, callPool, 1_500);
+    let calls = 0;
+    for (const who of [database.free, database.limited]) {
+      for (let index = 0; index < 200; index += 1) await callPaid(who)();
+    }
+    await database.analyze();
+    const plain = await compare(callDirect, callPool, 1_500);
+    const free = await compare(callDirect, callPaid(database.free), 1_500);
+    const limited = await compare(callDirect, callPaid(database.limited), 1_500);
     const streams = await compare(streamDirect, streamPool, 60);
     const perChunk = (ms: number) => ms / CHUNKS;
     return [
-      row('a call, p50, ms', calls.direct.p50, calls.pool.p50),
-      row('a call, p99, ms', calls.direct.p99, calls.pool.p99),
+      row('a call, nothing metered, p50, ms', plain.direct.p50, plain.pool.p50),
+      row('a call, nothing metered, p99, ms', plain.direct.p99, plain.pool.p99),
+      row('a call, no limit, p50, ms', free.direct.p50, free.pool.p50),
+      row('a call, no limit, p99, ms', free.direct.p99, free.pool.p99),
+      row('a call, 7 limits, p50, ms', limited.direct.p50, limited.pool.p50),
+      row('a call, 7 limits, p99, ms', limited.direct.p99, limited.pool.p99),
       row('a streamed chunk, p50, ms', perChunk(streams.direct.p50), perChunk(streams.pool.p50)),
       {
         measure: `resident memory with ${STREAMS} open streams, MB`,
         direct: null,
-        pool: await memory(pool.stream),
+        pool: await memoryOf(baseUrl),
         added: null,
       },
       {
@@ -76,7 +96,47 @@ export async function benchModelStreams(): Promise<readonly StreamCost[]> {
     ];
   } finally {
     server.disconnect();
+    await database.stop();
   }
+}
+
+function openPool(baseUrl: string, budget: BudgetGate, fetch = createKeepAliveFetch()) {
+  return createModelPool({
+    routes: async (name) => ({ name, entries: [{ provider: 'anthropic', model: MODEL }] }),
+    keys: { anthropic: { apiKey: 'key', baseUrl } },
+    budget,
+    clock: Date.now,
+    random: Math.random,
+    sleep: (ms, signal) => wait(ms, undefined, signal ? { signal } : {}),
+    log: { debug: silent, info: silent, warn: silent, error: silent },
+    fetch,
+  });
+}
+
+/** The budget gate on an embedded database, with a ledger and two agents: one without limits, one with limits on every level. */
+async function openBudget() {
+  const server = await startDatabaseServer();
+  const database = await server.createDatabase('http://127.0.0.1:9');
+  const admin = new pg.Client({ connectionString: database.url });
+  await admin.connect();
+  const [free, limited] = await prepareBudgets(admin);
+  const pool = createDatabasePool({ url: database.url, name: 'work', size: 8, log: silentLog });
+  const { clock, wallClock, sleep } = systemTime;
+  const gate = openBudgetGate({ pool, owner: 'bench', clock, wallClock, sleep, log: silentLog });
+  return {
+    gate,
+    free,
+    limited,
+    /** As autovacuum does before long: plans for empty tables are others. */
+    analyze: () => admin.query('analyze'),
+    async stop() {
+      await admin.end();
+      await gate.stop();
+      await pool.end();
+      await database.drop();
+      await server.stop();
+    },
+  };
 }
 
 function requestOf(messages: readonly ModelMessage[], more: Partial<ModelRequest> = {}): ModelRequest {
@@ -114,6 +174,14 @@ function percentiles(times: readonly number[]) {
 function row(measure: string, direct: number, pool: number): StreamCost {
   const round = (value: number) => Math.round(value * 10_000) / 10_000;
   return { measure, direct: round(direct), pool: round(pool), added: round(pool - direct) };
+}
+
+/** Of a process that has done nothing else. */
+async function memoryOf(baseUrl: string): Promise<number> {
+  const child = fork(fileURLToPath(import.meta.url), ['--memory', baseUrl]);
+  const [megabytes] = (await once(child, 'message')) as [number];
+  child.disconnect();
+  return megabytes;
 }
 
 /** Opens all streams, reads their first token and looks while none has ended. */
@@ -165,6 +233,9 @@ async function serve(): Promise<void> {
 }
 
 if (import.meta.main ?? argv[1] === fileURLToPath(import.meta.url)) {
+  const memoryAt = argv.indexOf('--memory');
   if (argv.includes('--server')) await serve();
+  else if (memoryAt > 0)
+    process.send?.(await memory(openPool(argv[memoryAt + 1] ?? '', unmeteredBudget).stream));
   else console.table(await benchModelStreams());
 }

@@ -33,8 +33,13 @@ begin
         'period', l.period, 'starts_at', l.starts_at, 'ends_at', l.ends_at)) filter (where c.tenant_id is null) as missing
     from jsonb_to_recordset(p_calls) as i ("tenantId" uuid, "agentId" uuid, "personId" text, "turnId" bigint)
     cross join lateral budget_limits(i."tenantId", i."agentId", i."personId", i."turnId", v_at) l
-    left join budget_counters c on c.tenant_id = i."tenantId" and c.scope = l.scope and c.subject = l.subject
-      and c.period = l.period and c.starts_at = l.starts_at
+    -- `offset 0`: looked up by the whole key, also where the table was small when this was planned.
+    left join lateral (
+      select b.tenant_id from budget_counters b
+      where b.tenant_id = i."tenantId" and b.scope = l.scope and b.subject = l.subject and b.period = l.period
+        and b.starts_at = l.starts_at
+      offset 0
+    ) c on true
     group by i."tenantId"
     order by i."tenantId"
   loop

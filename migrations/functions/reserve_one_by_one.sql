@@ -38,8 +38,13 @@ begin
           >= l.tokens_limit - l.tokens_limit / 5)) over () as is_near
     into verdict
     from budget_limits(call.tenant_id, call.agent_id, call.person_id, call.turn_id, p_at) l
-    join budget_counters c on c.tenant_id = call.tenant_id and c.scope = l.scope and c.subject = l.subject
-      and c.period = l.period and c.starts_at = l.starts_at
+    -- `offset 0`: looked up by the whole key, also where the table was small when this was planned.
+    cross join lateral (
+      select * from budget_counters b
+      where b.tenant_id = call.tenant_id and b.scope = l.scope and b.subject = l.subject and b.period = l.period
+        and b.starts_at = l.starts_at
+      offset 0
+    ) c
     cross join lateral (
       select u.unit, case u.unit
           when 'usd' then c.spent_nano_usd + call.nano_usd <= l.nano_usd_limit
@@ -60,9 +65,10 @@ begin
       update budget_counters c
       set reserved_nano_usd = c.reserved_nano_usd + coalesce(call.nano_usd, 0),
           reserved_tokens = c.reserved_tokens + call.tokens
-      from (values ('tenant', ''), ('agent', call.agent_id::text), ('person', call.person_id),
-        ('turn', call.turn_id::text)) s (scope, subject)
-      where c.tenant_id = call.tenant_id and c.scope = s.scope and c.subject = s.subject
+      where c.tenant_id = call.tenant_id and c.scope = any ('{agent,person,tenant,turn}')
+        and c.subject = any (array[call.agent_id::text, call.person_id, '', call.turn_id::text])
+        and c.subject = case c.scope when 'agent' then call.agent_id::text when 'person' then call.person_id
+          when 'turn' then call.turn_id::text else '' end
         and c.starts_at <= p_at and c.ends_at > p_at;
       insert into budget_reservations (tenant_id, id, owner, agent_id, person_id, turn_id, provider, model, nano_usd,
         price_version, input_tokens, output_tokens, at, lease_until)
