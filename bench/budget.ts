@@ -9,7 +9,7 @@ import { silentLog } from '../test/support/silent-log.ts';
 import { startDatabaseServer } from './support/bench-database.ts';
 import { percentile } from './support/statistics.ts';
 
-/** What a call to a model waits for its budget: reservation and settling together, in ms. */
+/** What a call to a model waits for its budget, in ms: until it is set aside. It is settled beside what follows. */
 export interface BudgetCost {
   readonly name: string;
   readonly p50Ms: number;
@@ -81,6 +81,7 @@ export async function benchBudget(): Promise<readonly BudgetCost[]> {
           while (times.length < calls) times.push(await one(who));
         }),
       );
+      await gate.flush();
       const tookMs = performance.now() - startedAtMs;
       return {
         name,

@@ -179,6 +179,19 @@ describe('a limit', () => {
     await expectCountersToAddUp();
   });
 
+  it('with room for one call at a time lets a turn make one after the other, although nobody waits for settling', async () => {
+    const [tenant] = database.tenants;
+    await setTenant({ budget_daily_usd: 0.0019 });
+    const gate = budgetProcess(database);
+    for (let step = 0; step < 20; step += 1) {
+      const reservation = await gate.reserveOnly(plannedCall(tenant, { turnId: 1 }));
+      await reservation.settle(used(10, 10));
+    }
+    await gate.flush();
+    expect(await count('model_calls')).toBe(20);
+    await expectCountersToAddUp();
+  });
+
   it('gives back what a call did not need, and names the limit that lasts longest', async () => {
     const [tenant] = database.tenants;
     await setTenant({ budget_daily_usd: 0.001, budget_monthly_usd: 0.001, time_zone: 'Asia/Kolkata' });
@@ -537,9 +550,9 @@ it.each([
     const one = async (gate: (typeof processes)[number]): Promise<void> => {
       const tenant = pick(3) === 0 ? second : first;
       const call = plannedCall(tenant, {
-        agentId: pick(4) === 0 ? null : tenant.agentId,
+        // Nobody's turn has no limit of its own.
+        ...(pick(4) === 0 ? { agentId: null } : { turnId: pick(20) }),
         personId: `k:U${pick(5)}`,
-        turnId: pick(20),
         maxInputTokens: 100 + pick(900),
         maxOutputTokens: pick(300),
       });

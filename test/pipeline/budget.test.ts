@@ -133,7 +133,7 @@ describe('a budget that is used up', () => {
     expect(textOf(answer)).toMatch(/^My budget for this month is used up, so I stopped;/);
     expect(model.requests).toHaveLength(before + 1);
     await idle(installation);
-    expect(await nanoUsd('model_calls')).toBe(spent + 43_000_000);
+    await expect.poll(() => nanoUsd('model_calls')).toBe(spent + 43_000_000);
     expect(await nanoUsd('steps')).toBe(spent + 43_000_000);
     await limit('budget_monthly_usd', null);
   });
