@@ -4,19 +4,13 @@ import { argv } from 'node:process';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createAnthropic } from '@ai-sdk/anthropic';
-import pg from 'pg';
 import type { BudgetGate } from '../src/core/budget.ts';
 import type { ModelMessage, ModelRequest } from '../src/core/model.ts';
-import { createDatabasePool } from '../src/db/pool.ts';
-import { openBudgetGate } from '../src/llm/budget/open-budget-gate.ts';
 import { createModelPool } from '../src/llm/create-model-pool.ts';
 import { createKeepAliveFetch } from '../src/llm/keep-alive-fetch.ts';
-import { systemTime } from '../src/system-time.ts';
 import { startModelServer } from '../test/support/model-server.ts';
 import { readPromptCache } from '../test/support/prompt-cache.ts';
-import { silentLog } from '../test/support/silent-log.ts';
-import { type Agent, prepareBudgets } from './budget.ts';
-import { startDatabaseServer } from './support/bench-database.ts';
+import type { Agent } from './budget.ts';
 import { unmeteredBudget } from './support/unmetered-budget.ts';
 
 /** What the pool adds to a direct call of the AI SDK, over the same HTTP client, on a stand-in in another process. */
@@ -36,7 +30,9 @@ const silent = () => undefined;
 
 export async function benchModelStreams(): Promise<readonly StreamCost[]> {
   const server = fork(fileURLToPath(import.meta.url), ['--server']);
-  const database = await openBudget();
+  // Loaded here: the process whose memory is measured needs none of it.
+  const { openMeasuredBudget } = await import('./support/measured-budget.ts');
+  const database = await openMeasuredBudget();
   try {
     const [baseUrl] = (await once(server, 'message')) as [string];
     const fetch = createKeepAliveFetch();
@@ -111,32 +107,6 @@ function openPool(baseUrl: string, budget: BudgetGate, fetch = createKeepAliveFe
     log: { debug: silent, info: silent, warn: silent, error: silent },
     fetch,
   });
-}
-
-/** The budget gate on an embedded database, with a ledger and two agents: one without limits, one with limits on every level. */
-async function openBudget() {
-  const server = await startDatabaseServer();
-  const database = await server.createDatabase('http://127.0.0.1:9');
-  const admin = new pg.Client({ connectionString: database.url });
-  await admin.connect();
-  const [free, limited] = await prepareBudgets(admin);
-  const pool = createDatabasePool({ url: database.url, name: 'work', size: 8, log: silentLog });
-  const { clock, wallClock, sleep } = systemTime;
-  const gate = openBudgetGate({ pool, owner: 'bench', clock, wallClock, sleep, log: silentLog });
-  return {
-    gate,
-    free,
-    limited,
-    /** As autovacuum does before long: plans for empty tables are others. */
-    analyze: () => admin.query('analyze'),
-    async stop() {
-      await admin.end();
-      await gate.stop();
-      await pool.end();
-      await database.drop();
-      await server.stop();
-    },
-  };
 }
 
 function requestOf(messages: readonly ModelMessage[], more: Partial<ModelRequest> = {}): ModelRequest {
