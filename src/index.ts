@@ -8,29 +8,23 @@ export type { App } from './app.ts';
 export { startApp } from './app.ts';
 export type { AppOptions, AppTiming } from './app-options.ts';
 export type {
-  AccountRef,
-  Attachment,
   Channel,
   ChannelCapabilities,
-  ChannelEvent,
   ChannelIdentity,
   ChannelRequest,
-  ConnectionAccess,
+  ParsedRequest,
+} from './core/channel.ts';
+export type {
+  AccountRef,
+  Attachment,
+  ChannelEvent,
   DeletionEvent,
-  DeliveryMarker,
   EditEvent,
   IgnoredEvent,
   Mention,
   MessageEvent,
-  OutboundEdit,
-  OutboundMessage,
-  ParsedRequest,
-  PostedMessage,
-  PrivateMessage,
-  ThreadMessage,
-  ThreadTarget,
   UninstallEvent,
-} from './core/channel.ts';
+} from './core/channel-event.ts';
 export type { Cipher } from './core/cipher.ts';
 export { createCipher } from './core/cipher.ts';
 export type { ErrorCode, KonstructErrorOptions } from './core/errors.ts';
@@ -38,6 +32,16 @@ export { errorTable, isKonstructError, KonstructError } from './core/errors.ts';
 export type { JourneyKey, JourneyRecorder, JourneyStage } from './core/journey.ts';
 export type { Log, LogFields } from './core/log.ts';
 export type { JsonSchema, ProviderKeys } from './core/model.ts';
+export type {
+  ConnectionAccess,
+  DeliveryMarker,
+  OutboundEdit,
+  OutboundMessage,
+  PostedMessage,
+  PrivateMessage,
+  ThreadMessage,
+  ThreadTarget,
+} from './core/outbound.ts';
 export type { ParsedRedisAddress, RedisAddress, RedisNode } from './core/redis-address.ts';
 export { parseRedisAddress } from './core/redis-address.ts';
 export type { Credentials } from './core/tenant.ts';

@@ -1,4 +1,4 @@
-import type { ThreadMessage } from './channel.ts';
+import type { ThreadMessage } from './outbound.ts';
 import type { ClaimedTurn } from './turn.ts';
 
 /** What is known of the message that stands in the thread while the agent works. */

@@ -1,9 +1,10 @@
-import type { Channel, ConnectionAccess, DeliveryMarker } from '../core/channel.ts';
+import type { Channel } from '../core/channel.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Answer, AnswerPart, Delivery, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
+import type { ConnectionAccess, DeliveryMarker } from '../core/outbound.ts';
 import type { Credentials } from '../core/tenant.ts';
 import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
 

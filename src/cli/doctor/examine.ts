@@ -84,6 +84,7 @@ async function withParts<T>(
       definition.type,
       definition.open({
         apiUrl: settingsOf(definition.type).apiUrl ?? definition.defaultApiUrl,
+        values: settingsOf(definition.type).values ?? {},
         clock: Date.now,
         random: Math.random,
         sleep: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}),
