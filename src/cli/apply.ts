@@ -40,9 +40,9 @@ export function applyCommand(): Command {
       const source = await readSource(options.file);
       // Before a database is started: most mistakes need none.
       const { parseConfigFile } = await import('../config-file/parse-config-file.ts');
-      const { loadTools } = await import('./load-tools.ts');
-      const toolNames = (await loadTools(context.config.toolFiles)).map(({ name }) => name);
-      parseConfigFile(source, context.env, toolNames);
+      const { loadExtensions, offeredBy } = await import('./load-extensions.ts');
+      const offered = offeredBy(await loadExtensions(context.config));
+      parseConfigFile(source, context.env, offered);
       const [
         { applyConfigFile },
         { formatPlan },
@@ -71,7 +71,7 @@ export function applyCommand(): Command {
           env: context.env,
           prune,
           dryRun,
-          toolNames,
+          offered,
           checkEntry: async (entry) =>
             offline ? checkEntry(entry, keys) : askForEntry(entry, { keys, signal, timeoutMs: ASK_MS }),
           unset,

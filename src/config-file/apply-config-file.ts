@@ -6,6 +6,7 @@ import { withAdvisoryLock } from '../db/with-advisory-lock.ts';
 import { findConnectionOwners } from '../stores/connections.ts';
 import { type CheckEntry, findEntryProblems } from './check-models.ts';
 import { type HasPrice, hasUnpricedModels } from './check-prices.ts';
+import type { Offered } from './check-references.ts';
 import { executePlan } from './execute-plan.ts';
 import { type ConfigText, fileInvalid, parseConfigFile } from './parse-config-file.ts';
 import type { Plan } from './plan.ts';
@@ -29,8 +30,8 @@ export interface ApplyOptions {
   /** How long to wait for another process that applies a file. */
   readonly lockDeadlineMs?: number;
   readonly newId?: () => string;
-  /** Names of the tools that the program adds to those that are built in (`AppOptions.tools`). */
-  readonly toolNames?: readonly string[];
+  /** What the installation has beside what is built in (`AppOptions.tools`, `AppOptions.channels`). */
+  readonly offered?: Offered;
   /** What is wrong with an entry of a route. Without it nothing is said about keys and models. */
   readonly checkEntry?: CheckEntry | undefined;
   /** What becomes of entries without a key or an address, which other processes may have. Default: told. */
@@ -50,7 +51,7 @@ export interface ApplyOptions {
  */
 export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
   const { database, cipher, source, env, prune = false, dryRun = false } = options;
-  const parsed = parseConfigFile(source, env, options.toolNames);
+  const parsed = parseConfigFile(source, env, options.offered);
   const entryProblems = await findEntryProblems(parsed.file, options.checkEntry);
   // Tenants that the file does not name may spend money on its models, and bring keys for them.
   const isWide =
