@@ -273,6 +273,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         clock: wallClock,
         log,
         historyTokens: HISTORY_TOKENS,
+        historyMessages: HISTORY_MESSAGES,
         threadMessages: THREAD_MESSAGES,
       }),
       toolsOf: ({ agent }) => toolsOf(agent),

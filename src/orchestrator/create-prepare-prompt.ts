@@ -28,6 +28,8 @@ export interface PreparePromptOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly historyTokens: number;
+  /** How many of the newest messages a turn comes with, beside the first of its conversation. */
+  readonly historyMessages: number;
   readonly threadMessages: number;
 }
 
@@ -55,7 +57,7 @@ export function createPreparePrompt(options: PreparePromptOptions): PreparePromp
         scope: turn.scope,
       }),
       context: buildPromptContext(new Date(options.clock())),
-      messages: buildHistory(history, options.historyTokens),
+      messages: buildHistory(history, options.historyTokens, turn.messages.length > options.historyMessages),
     };
   };
 }
@@ -242,5 +244,6 @@ function toHistoryMessage(turn: ClaimedTurn, line: Line, names: ReadonlyMap<stri
     author: line.own || turn.scope === 'direct' ? null : (names.get(line.senderId) ?? line.senderId),
     text: text.trim() || '(mentions you without further words)',
     isPending: line.isPending,
+    id: line.externalId,
   };
 }
