@@ -42,7 +42,7 @@ export async function benchBudget(): Promise<readonly BudgetCost[]> {
   const pool = createDatabasePool({ url: database.url, name: 'work', size: 8, log: silentLog });
   try {
     await admin.connect();
-    const [free, limited] = await prepareBudgets(admin);
+    const [free, limited, plain] = await prepareBudgets(admin);
     const gate = openBudgetGate({
       pool,
       owner: 'bench',
@@ -91,12 +91,13 @@ export async function benchBudget(): Promise<readonly BudgetCost[]> {
         databaseMicros: ((server.cpuMs() - cpuBeforeMs) * 1000) / times.length,
       };
     };
-    for (const who of [free, limited]) await measure('warm-up', who, 8, 400);
+    for (const who of [free, limited, plain]) await measure('warm-up', who, 8, 400);
     // As autovacuum does before long: plans for empty tables are others.
     await admin.query('analyze');
     return [
       await measure('no limit, one by one', free, 1, 2_000),
       await measure('no limit, 50 at once', free, 50, 10_000),
+      await measure('2 limits, one by one', plain, 1, 2_000),
       await measure('7 limits, one by one', limited, 1, 2_000),
       await measure('7 limits, 50 at once', limited, 50, 5_000),
     ];
@@ -114,13 +115,17 @@ export interface Agent {
   readonly agentId: string;
 }
 
-/** Fills the ledger; gives an agent of a tenant without a limit, and one with limits on every level. */
-export async function prepareBudgets(admin: pg.Client): Promise<readonly [Agent, Agent]> {
+/** Fills the ledger; gives agents of a tenant without a limit, of one with limits on every level, and of one with a budget. */
+export async function prepareBudgets(admin: pg.Client): Promise<readonly [Agent, Agent, Agent]> {
   const { rows } = await admin.query<Agent>(
-    `select tenant_id as "tenantId", id as "agentId" from konstruct.agents order by tenant_id limit 2`,
+    `select tenant_id as "tenantId", id as "agentId" from konstruct.agents order by tenant_id limit 3`,
   );
-  const [free, limited] = rows;
-  if (!free || !limited) throw new Error('The database of the bench has fewer than two tenants.');
+  const [free, limited, plain] = rows;
+  if (!free || !limited || !plain) throw new Error('The database of the bench has fewer than three tenants.');
+  await admin.query(
+    'update konstruct.tenants set budget_daily_usd = 100000, budget_monthly_usd = 1000000 where id = $1',
+    [plain.tenantId],
+  );
   await admin.query(
     `update konstruct.tenants set time_zone = 'Europe/Berlin', budget_daily_usd = 100000, budget_monthly_usd = 1000000,
        person_budget_daily_usd = 100000, person_budget_monthly_tokens = 100000000000 where id = $1`,
@@ -140,7 +145,7 @@ export async function prepareBudgets(admin: pg.Client): Promise<readonly [Agent,
     [LEDGER_ROWS, free.agentId, limited.agentId],
   );
   await admin.query('analyze');
-  return [free, limited];
+  return [free, limited, plain];
 }
 
 if (fileURLToPath(import.meta.url) === argv[1]) {

@@ -60,12 +60,13 @@ export async function benchModelStreams(): Promise<readonly StreamCost[]> {
       for await (const event of pool.stream(requestOf([{ role: 'user', content: 'chunks' }]))) void event;
     };
     let calls = 0;
-    for (const who of [database.free, database.limited]) {
+    for (const who of [database.free, database.plain, database.limited]) {
       for (let index = 0; index < 200; index += 1) await callPaid(who)();
     }
     await database.analyze();
     const plain = await compare(callDirect, callPool, 1_500);
     const free = await compare(callDirect, callPaid(database.free), 1_500);
+    const budgeted = await compare(callDirect, callPaid(database.plain), 1_500);
     const limited = await compare(callDirect, callPaid(database.limited), 1_500);
     const streams = await compare(streamDirect, streamPool, 60);
     const perChunk = (ms: number) => ms / CHUNKS;
@@ -74,6 +75,8 @@ export async function benchModelStreams(): Promise<readonly StreamCost[]> {
       row('a call, nothing metered, p99, ms', plain.direct.p99, plain.pool.p99),
       row('a call, no limit, p50, ms', free.direct.p50, free.pool.p50),
       row('a call, no limit, p99, ms', free.direct.p99, free.pool.p99),
+      row('a call, 2 limits, p50, ms', budgeted.direct.p50, budgeted.pool.p50),
+      row('a call, 2 limits, p99, ms', budgeted.direct.p99, budgeted.pool.p99),
       row('a call, 7 limits, p50, ms', limited.direct.p50, limited.pool.p50),
       row('a call, 7 limits, p99, ms', limited.direct.p99, limited.pool.p99),
       row('a streamed chunk, p50, ms', perChunk(streams.direct.p50), perChunk(streams.pool.p50)),

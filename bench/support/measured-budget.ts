@@ -6,13 +6,13 @@ import { silentLog } from '../../test/support/silent-log.ts';
 import { prepareBudgets } from '../budget.ts';
 import { startDatabaseServer } from './bench-database.ts';
 
-/** The budget gate on an embedded database, with a ledger and two agents: one without limits, one with limits on every level. */
+/** The budget gate on an embedded database, with a ledger and agents with and without limits. */
 export async function openMeasuredBudget() {
   const server = await startDatabaseServer();
   const database = await server.createDatabase('http://127.0.0.1:9');
   const admin = new pg.Client({ connectionString: database.url });
   await admin.connect();
-  const [free, limited] = await prepareBudgets(admin);
+  const [free, limited, plain] = await prepareBudgets(admin);
   const pool = createDatabasePool({ url: database.url, name: 'work', size: 8, log: silentLog });
   const { clock, wallClock, sleep } = systemTime;
   const gate = openBudgetGate({ pool, owner: 'bench', clock, wallClock, sleep, log: silentLog });
@@ -20,6 +20,7 @@ export async function openMeasuredBudget() {
     gate,
     free,
     limited,
+    plain,
     /** As autovacuum does before long: plans for empty tables are others. */
     analyze: () => admin.query('analyze'),
     async stop() {
