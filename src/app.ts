@@ -278,6 +278,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       }),
       toolsOf: ({ agent }) => toolsOf(agent),
       isHeld: queue.isHeld,
+      chooseModel: options.chooseModel,
       toolDeadlineMs: timing.toolDeadlineMs,
       clock,
       sleep,

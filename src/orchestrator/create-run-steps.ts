@@ -3,6 +3,7 @@ import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelMessage, ModelPool, ModelRequest, ModelResult, Spender } from '../core/model.ts';
+import type { ChooseModel, ModelChoice } from '../core/model-choice.ts';
 import type { Tool } from '../core/tool.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import type { TurnControl } from '../core/turn-control.ts';
@@ -25,6 +26,8 @@ export interface RunStepsOptions {
    * a tool nor a model for what another does meanwhile.
    */
   readonly isHeld: (turn: ClaimedTurn) => boolean;
+  /** Absent: every turn asks the route of its agent. */
+  readonly chooseModel?: ChooseModel | undefined;
   readonly maxOutputTokens: number;
   /** How long one tool call may take, in ms. */
   readonly toolDeadlineMs: number;
@@ -102,6 +105,7 @@ export function createRunSteps(
     const { stepLog, control, signal } = surroundings;
     const tools = options.toolsOf(turn);
     const limits = createTurnLimits(turn.agent, transcript, clock);
+    const { route = turn.agent.route, preferred } = choiceFor(turn, options);
     const prompt = await noted(() => options.preparePrompt(turn, signal));
     for (;;) {
       const callSignal = control.callSignal();
@@ -129,11 +133,12 @@ export function createRunSteps(
         checkLease(turn);
         const limit = limits.reached();
         const startedAtMs = clock();
-        const watched = surroundings.write !== null && pace.isSlow(turn.agent.route);
+        const watched = surroundings.write !== null && pace.isSlow(route);
         const result = await noted(() =>
           ask(watched ? surroundings.write : null, {
             tenantId: turn.tenantId,
-            route: turn.agent.route,
+            route,
+            ...(preferred === undefined ? {} : { preferred }),
             spender: spenderOf(turn),
             cacheKey: `${turn.tenantId}:${turn.conversationId}`,
             system: prompt.system,
@@ -146,7 +151,7 @@ export function createRunSteps(
             signal: turnSignal,
           }),
         );
-        pace.note(turn.agent.route, clock() - startedAtMs);
+        pace.note(route, clock() - startedAtMs);
         const position = transcript.nextPosition;
         if (result.toolCalls.length === 0 || limit !== null) {
           // What it wants after all is not done: whatever it said is the answer.
@@ -178,6 +183,26 @@ export function createRunSteps(
         throw error;
       }
     }
+  }
+}
+
+function choiceFor(
+  { tenantId, turnId, agent, connection, scope, attempts, messages }: ClaimedTurn,
+  { chooseModel, log }: Pick<RunStepsOptions, 'chooseModel' | 'log'>,
+): ModelChoice {
+  if (chooseModel === undefined) return {};
+  const asked = messages.filter(({ ofTurn, direction }) => ofTurn && direction === 'in');
+  const characters = asked.reduce((sum, { content }) => sum + content.length, 0);
+  const { id, slug, route } = agent;
+  try {
+    const { channel } = connection;
+    return (
+      chooseModel({ tenantId, turnId, agent: { id, slug, route }, channel, scope, attempts, characters }) ??
+      {}
+    );
+  } catch (error) {
+    log.error('turn.model_choice_failed', { tenantId, turnId, error });
+    return {};
   }
 }
 
