@@ -121,11 +121,18 @@ describe('askForEntry', () => {
     });
   });
 
-  it.each([
+  it.each<[string, Partial<RouteEntry>, string, RegExp]>([
     ['a refused key', { apiKey: 'wrong' }, 'apiKey', /refuses the key/],
+    [
+      'a model that a server of one’s own does not have yet',
+      { provider: 'ollama', model: 'llama3.2' },
+      'model',
+      /does not have the model/,
+    ],
     ['an address where nobody is', { baseUrl: 'http://127.0.0.1:1' }, 'baseUrl', /cannot be reached/],
   ])('doubts %s, which may be otherwise elsewhere or later', async (_name, entry, field, problem) => {
-    expect(await ask(entry)).toMatchObject({
+    const own = entry.provider === 'ollama' ? { baseUrl: server.urls.ollama } : {};
+    expect(await ask({ ...entry, ...own })).toMatchObject({
       field,
       certainty: 'doubtful',
       problem: expect.stringMatching(problem),

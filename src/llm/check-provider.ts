@@ -109,7 +109,8 @@ async function checkList(
     access.provider.name === 'ollama'
       ? `Run \`ollama pull ${access.model}\` or name another model in the route.`
       : 'Name another model in the route, or ask the provider for access to this one.',
-    true,
+    // A server of somebody's own may load a model later, or pass on what it does not list.
+    access.provider.needsKey && names.length > 0,
   );
 }
 
