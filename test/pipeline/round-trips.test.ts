@@ -10,6 +10,7 @@ import { createReceiver, type Receiver } from '../../src/gateway/create-receiver
 import { createRunTurn } from '../../src/orchestrator/create-run-turn.ts';
 import { createTurnQueue } from '../../src/queue/create-turn-queue.ts';
 import { createAdmit, createAdmitWish } from '../../src/router/admit.ts';
+import { createFeedbackAdmission } from '../../src/router/admit-feedback.ts';
 import { createBlockedBuckets } from '../../src/router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from '../../src/router/create-connection-directory.ts';
 import { createRouter } from '../../src/router/create-router.ts';
@@ -48,6 +49,7 @@ beforeAll(async () => {
     route: createRouter({
       admit: createAdmit(pool),
       admitWish: createAdmitWish(pool),
+      feedback: createFeedbackAdmission(pool),
       isPerson: async () => true,
       blocked: createBlockedBuckets(clock),
       disableConnection: async () => false,

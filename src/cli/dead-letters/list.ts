@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import { KonstructError } from '../../core/errors.ts';
 import type { Database } from '../../db/schema.ts';
 import type { DeadLetter } from '../../stores/dead-letters.ts';
+import { alignTable } from '../align-table.ts';
 import { createCommandContext, withCommandDatabase } from '../command-context.ts';
 
 interface ListOptions {
@@ -64,17 +65,7 @@ function format(letters: readonly DeadLetter[]): string {
     String(letter.modelCalls),
     letter.told === null ? '?' : letter.told ? 'yes' : 'no',
   ]);
-  const table = [['ID', 'DIED', 'TENANT', 'AGENT', 'CHANNEL', 'REASON', 'MODEL CALLS', 'TOLD'], ...rows];
-  const widths =
-    table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
-  return table
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return alignTable([['ID', 'DIED', 'TENANT', 'AGENT', 'CHANNEL', 'REASON', 'MODEL CALLS', 'TOLD'], ...rows]);
 }
 
 function parseLimit(text: string): number {
