@@ -61,8 +61,11 @@ import { createMetrics } from './telemetry/create-metrics.ts';
 import { watchModels } from './telemetry/watch-models.ts';
 import { watchProcess } from './telemetry/watch-process.ts';
 import { watchRedis } from './telemetry/watch-redis.ts';
+import { createAttachFile } from './tools/attach-file.ts';
 import { createToolBox } from './tools/create-tool-box.ts';
 import { createCurrentTime } from './tools/current-time.ts';
+import { createOfferChoices } from './tools/offer-choices.ts';
+import { createReact } from './tools/react.ts';
 import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface App {
@@ -260,6 +263,9 @@ export async function startApp(options: AppOptions): Promise<App> {
           personNames,
           historyMessages: HISTORY_MESSAGES,
         }),
+        createOfferChoices(),
+        createAttachFile(),
+        createReact({ hasReactions: (turn) => delivery.abilities(turn).reactions, react: delivery.react }),
         ...(options.tools ?? []),
       ],
       log,
@@ -277,7 +283,8 @@ export async function startApp(options: AppOptions): Promise<App> {
         historyTokens: HISTORY_TOKENS,
         threadMessages: THREAD_MESSAGES,
       }),
-      toolsOf: ({ agent }) => toolsOf(agent),
+      toolsOf,
+      abilitiesOf: delivery.abilities,
       isHeld: queue.isHeld,
       toolDeadlineMs: timing.toolDeadlineMs,
       clock,

@@ -47,7 +47,9 @@ begin
     update deliveries d
     set status = case when p.external_id is null then 'failed' else 'sent' end,
         external_id = coalesce(p.external_id, d.external_id), error_code = p.error_code,
-        sent_at = case when p.external_id is null then null else clock_timestamp() end
+        sent_at = case when p.external_id is null then null else clock_timestamp() end,
+        -- Nobody needs the bytes of a file any more.
+        detail = d.detail #- '{file,content}'
     from part p
     where d.id = p.id and d.tenant_id = p.tenant_id
   ), further as (

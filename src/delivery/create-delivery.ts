@@ -4,9 +4,11 @@ import type { Answer, AnswerPart, Delivery, Placeholder } from '../core/delivery
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
-import type { ConnectionAccess, DeliveryMarker } from '../core/outbound.ts';
+import type { ConnectionAccess, MessageAuthor } from '../core/outbound.ts';
 import type { Credentials } from '../core/tenant.ts';
 import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
+import { createSendFile } from './create-send-file.ts';
+import { markerOf } from './delivery-marker.ts';
 
 export interface DeliveryOptions {
   readonly channels: ReadonlyMap<string, Channel>;
@@ -17,7 +19,6 @@ export interface DeliveryOptions {
   readonly metrics?: Metrics;
 }
 
-const CLOCK_MARGIN_MS = 60_000;
 /** Where a platform cannot take a message away. */
 const REMOVED = '(removed)';
 
@@ -29,7 +30,11 @@ const REMOVED = '(removed)';
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { metrics = noMetrics } = options;
   const channelOf = (turn: ClaimedTurn): Channel => requireChannel(options.channels, turn.connection.channel);
-  const count = ({ connection }: ClaimedTurn, kind: 'placeholder' | 'answer', outcome: string): void =>
+  const count = (
+    { connection }: ClaimedTurn,
+    kind: 'placeholder' | 'answer' | 'file',
+    outcome: string,
+  ): void =>
     metrics.counter('konstruct_deliveries_total', { channel: connection.channel, kind, outcome }).increment();
   // Decrypted once for all that a turn sends, and forgotten with it.
   const accesses = new WeakMap<ClaimedTurn, ConnectionAccess>();
@@ -38,6 +43,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     accesses.set(turn, access);
     return access;
   };
+
+  const sendFile = createSendFile({ ...options, channelOf, accessOf });
 
   async function placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder> {
     const channel = channelOf(turn);
@@ -60,6 +67,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           target,
           markdown: turn.agent.placeholder,
           marker: markerOf(turn, deliveryId),
+          author: authorOf(turn),
           mayStillSend: () => options.isHeld(turn),
         },
         signal,
@@ -99,7 +107,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         const mayStillSend = () => options.isHeld(turn);
         await channel.edit(
           access,
-          { target, messageId, markdown: part.content, marker, mayStillSend },
+          { target, messageId, markdown: part.content, marker, mayStillSend, ...around(turn, part) },
           signal,
         );
         return messageId;
@@ -151,6 +159,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           messageId,
           markdown: sentence,
           marker: markerOf(turn, deliveryId),
+          author: authorOf(turn),
           mayStillSend: () => options.isHeld(turn),
         },
         signal,
@@ -173,8 +182,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
     try {
       const mayStillSend = () => options.isHeld(turn);
-      return (await channel.post(access, { target, markdown: part.content, marker, mayStillSend }, signal))
-        .messageId;
+      const message = { target, markdown: part.content, marker, mayStillSend, ...around(turn, part) };
+      return (await channel.post(access, message, signal)).messageId;
     } catch (error) {
       if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
       if (!findByMarker) throw new KonstructError('delivery_uncertain', undefined, { cause: error });
@@ -194,6 +203,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         messageId,
         markdown: text,
         marker: markerOf(turn, deliveryId), // an edit replaces it: it is still this delivery's message
+        author: authorOf(turn),
         mayStillSend: () => options.isHeld(turn),
       };
       await channelOf(turn).edit(accessOf(turn), edit, signal);
@@ -202,21 +212,28 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const externalIds: (string | null)[] = answer.parts.map(({ externalId }) => externalId);
       for (const [index, part] of answer.parts.entries()) {
         if (part.state === 'sent') continue;
+        const kind = part.detail?.file === undefined ? 'answer' : 'file';
         try {
+          if (part.detail?.file !== undefined) {
+            externalIds[index] = await sendFile(turn, part, part.detail.file, signal);
+            count(turn, kind, externalIds[index] === null ? 'failed' : 'sent');
+            continue;
+          }
           const earlier = index === 0 ? shown : furtherParts(turn)[index - 1];
           externalIds[index] =
             earlier === undefined
               ? await post(turn, part, signal)
               : await deliverInPlace(turn, part, earlier, signal);
-          count(turn, 'answer', 'sent');
+          count(turn, kind, 'sent');
         } catch (error) {
-          count(turn, 'answer', outcomeOf(error));
-          return { externalIds, error };
+          count(turn, kind, outcomeOf(error));
+          return { externalIds, error, stoppedAt: index };
         }
       }
       try {
-        // An answer that replaces a longer one: the rest of that goes.
-        for (const { messageId } of furtherParts(turn).slice(answer.parts.length - 1))
+        // An answer that replaces a longer one: the rest of that goes, and so do its files.
+        const texts = answer.parts.filter(({ detail }) => detail?.file === undefined).length;
+        for (const { messageId } of [...furtherParts(turn).slice(texts - 1), ...earlierFiles(turn)])
           await take(turn, messageId, signal);
       } catch (error) {
         const { tenantId, turnId } = turn;
@@ -232,11 +249,38 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         const messageId = await standing(turn, shown, signal);
         if (messageId !== null && sentence === null) await take(turn, messageId, signal);
         if (messageId !== null && sentence !== null) await replace(turn, messageId, sentence, signal);
-        for (const part of furtherParts(turn)) await take(turn, part.messageId, signal);
+        for (const { messageId } of [...furtherParts(turn), ...earlierFiles(turn)])
+          await take(turn, messageId, signal);
         return null;
       } catch (error) {
         return error;
       }
+    },
+    abilities(turn) {
+      const { capabilities, react, upload, fetchFile } = channelOf(turn);
+      return {
+        buttons: capabilities.buttons,
+        reactions: capabilities.reactions && react !== undefined,
+        incomingBytes: fetchFile === undefined ? null : capabilities.files.incoming,
+        outgoingBytes: upload === undefined ? null : capabilities.files.outgoing,
+      };
+    },
+    async typing(turn, signal) {
+      const channel = channelOf(turn);
+      const { edit, typing } = channel.capabilities;
+      if (edit || !typing || channel.typing === undefined || !options.isHeld(turn)) return false;
+      const sign = { target: targetOf(turn), messageId: newestMessage(turn) };
+      await channel.typing(accessOf(turn), sign, signal);
+      return true;
+    },
+    async react(turn, emoji, signal) {
+      const channel = channelOf(turn);
+      const messageId = newestMessage(turn);
+      if (channel.react === undefined || messageId === null)
+        throw new KonstructError('not_found', 'There is no message that can carry a reaction.');
+      const reaction = { target: targetOf(turn), messageId, emoji, present: true };
+      const mayStillSend = () => options.isHeld(turn);
+      await channel.react(accessOf(turn), { ...reaction, mayStillSend }, signal);
     },
     split: (turn, reply) => channelOf(turn).split(reply),
     readThread: (turn, limit, signal) =>
@@ -250,11 +294,48 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   };
 }
 
-/** What stands of a longer answer that this turn replaces or takes back, beside its first message. */
-function furtherParts({ deliveries }: ClaimedTurn): readonly { state: 'shown'; messageId: string }[] {
+interface Standing {
+  readonly state: 'shown';
+  readonly messageId: string;
+}
+
+/** What stands of a longer answer that this turn replaces or takes back, beside its first message and its files. */
+function furtherParts(turn: ClaimedTurn): readonly Standing[] {
+  return standingParts(turn, (isFile) => !isFile);
+}
+
+/** The files of an answer that this turn replaces or takes back. */
+function earlierFiles(turn: ClaimedTurn): readonly Standing[] {
+  return standingParts(turn, (isFile) => isFile);
+}
+
+function standingParts({ deliveries }: ClaimedTurn, wanted: (isFile: boolean) => boolean) {
   return deliveries
     .filter(({ kind, position, externalId }) => kind === 'placeholder' && position > 0 && externalId !== null)
-    .map(({ externalId }) => ({ state: 'shown', messageId: externalId ?? '' }));
+    .filter(({ detail }) => wanted(detail?.file !== undefined))
+    .map(({ externalId }): Standing => ({ state: 'shown', messageId: externalId ?? '' }));
+}
+
+/** What goes with a part beside its text. */
+function around(turn: ClaimedTurn, { detail }: AnswerPart) {
+  return { author: authorOf(turn), ...(detail?.choices === undefined ? {} : { choices: detail.choices }) };
+}
+
+function authorOf({ agent }: ClaimedTurn): MessageAuthor {
+  return { name: agent.name, icon: agent.icon ?? null };
+}
+
+function targetOf({ channelId, replyThreadId }: ClaimedTurn) {
+  return { channelId, threadId: replyThreadId };
+}
+
+/** The platform's id of the newest message that the turn answers; a press of a button is none. */
+function newestMessage({ messages }: ClaimedTurn): string | null {
+  const newest = messages.findLast(
+    ({ ofTurn, direction, externalId }) =>
+      ofTurn && direction === 'in' && externalId !== null && !externalId.startsWith('action:'),
+  );
+  return newest?.externalId ?? null;
 }
 
 /** `unknown`: it may stand there; `withheld`: not even tried, because somebody else has the turn or the worker stops. */
@@ -262,11 +343,6 @@ function outcomeOf(error: unknown): string {
   if (!isKonstructError(error)) return 'failed';
   if (error.code === 'lease_lost' || error.code === 'aborted') return 'withheld';
   return error.details.outcomeUnknown === true ? 'unknown' : 'failed';
-}
-
-/** Nothing of a turn was sent before it began; the margin is for clocks that differ. */
-function markerOf(turn: ClaimedTurn, deliveryId: number): DeliveryMarker {
-  return { deliveryId: String(deliveryId), firstTriedAtMs: turn.startedAtMs - CLOCK_MARGIN_MS };
 }
 
 /** @throws KonstructError `not_found` for a channel this installation does not have */

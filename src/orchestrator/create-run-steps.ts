@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import type { DeliveryAbilities } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
@@ -6,6 +7,7 @@ import type { ModelMessage, ModelPool, Spender } from '../core/model.ts';
 import type { Tool } from '../core/tool.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import type { TurnControl } from '../core/turn-control.ts';
+import { extrasOf, noExtras } from './compose-answer.ts';
 import type { PreparePrompt } from './create-prepare-prompt.ts';
 import { markTurn } from './mark-turn.ts';
 import { runToolRound } from './run-tool-round.ts';
@@ -19,6 +21,8 @@ export interface RunStepsOptions {
   readonly preparePrompt: PreparePrompt;
   /** What an agent may use, by name. */
   readonly toolsOf: (turn: ClaimedTurn) => ReadonlyMap<string, Tool>;
+  /** What can be sent where the turn takes place. */
+  readonly abilitiesOf: (turn: ClaimedTurn) => Pick<DeliveryAbilities, 'outgoingBytes'>;
   /**
    * Whether this process may still act for the turn, by its own clock: a process that was stopped and goes on asks neither
    * a tool nor a model for what another does meanwhile.
@@ -101,6 +105,8 @@ export function createRunSteps(
             tools,
             refusal: (position) => limits.refusesCall(before + position - first),
             deadlineMs: () => Math.min(options.toolDeadlineMs, limits.leftMs()),
+            filesSoFar: () => transcript.finishedCalls.flatMap(({ files }) => files),
+            outgoingBytes: options.abilitiesOf(turn).outgoingBytes,
             show: surroundings.show,
             stepLog,
             signal: turnSignal,
@@ -135,6 +141,7 @@ export function createRunSteps(
             ok: true,
             result,
             limit,
+            extras: finish === 'refused' ? noExtras : extrasOf(transcript.finishedCalls),
             steps: [modelStep(position, startedAtMs, clock(), { ...result, finish })],
           };
         }

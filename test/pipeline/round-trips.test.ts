@@ -163,6 +163,7 @@ describe('a turn', () => {
       };
     };
     const tools = new Map(rounds.flat().map((tool) => [tool.name, tool]));
+    const abilities = { buttons: null, reactions: false, incomingBytes: null, outgoingBytes: null };
     const runTurn = createRunTurn({
       ledger: queue,
       models: { generate } as unknown as ModelPool,
@@ -172,12 +173,16 @@ describe('a turn', () => {
         answer: async () => ({ externalIds: [`p${turn.turnId}`], error: null }),
         findsAgain: () => true,
         withdraw: async () => null,
+        abilities: () => abilities,
+        typing: async () => false,
+        react: async () => {},
         split: (_turn, reply) => [reply],
         readThread: async () => null,
         personName: async () => null,
       },
       preparePrompt: async () => ({ system: '', messages: [] }),
       toolsOf: () => tools,
+      abilitiesOf: () => abilities,
       isHeld: queue.isHeld,
       toolDeadlineMs: 1_000,
       maxOutputTokens: 100,
