@@ -6,6 +6,7 @@ import type { ChannelCapabilities } from '../../../src/core/channel.ts';
 import type { Attachment, ChannelEvent, MessageEvent } from '../../../src/core/channel-event.ts';
 import { connectionOwner } from '../../../src/core/cipher.ts';
 import { idle, until } from '../conversation.ts';
+import type { RecordedRequest } from '../model-server.ts';
 import { type Installation, type InstallationOptions, startInstallation } from '../start-installation.ts';
 import { createParley, PARLEY_AGENT, PARLEY_SECRET, type Parley, type ParleyMessage } from './parley.ts';
 
@@ -13,6 +14,12 @@ export interface ParleyInstallation {
   readonly installation: Installation;
   readonly parley: Parley;
   readonly connectionId: string;
+  /** Where the app listens. */
+  readonly url: string;
+  /** What the model was asked since the last `begin`. */
+  readonly requests: readonly RecordedRequest[];
+  /** A new test begins on an installation that others used: scripted answers and what was asked are forgotten. */
+  begin(): void;
   startApp(options?: Partial<AppOptions>): Promise<App>;
   /** What the platform sends; resolves when it is acked. */
   send(...events: readonly ChannelEvent[]): Promise<void>;
@@ -71,6 +78,7 @@ export async function startParleyInstallation(
     });
     if (answer.status !== 200) throw new Error(`Parley got ${answer.status}.`);
   };
+  let from = 0;
   const answers = ({ messageId }: Pick<MessageEvent, 'messageId'>) =>
     [...parley.messages.values()].filter(
       ({ target, markdown }) => target.threadId === messageId && !markdown.startsWith('Thinking…'),
@@ -80,6 +88,16 @@ export async function startParleyInstallation(
     installation,
     parley,
     connectionId,
+    get url() {
+      return url;
+    },
+    get requests() {
+      return installation.model.requests.slice(from);
+    },
+    begin() {
+      from = installation.model.requests.length;
+      installation.model.respond(() => 'Hello.');
+    },
     startApp,
     send,
     async say(text, overrides = {}) {
@@ -138,5 +156,27 @@ export function attachment(externalId: string, overrides: Partial<Attachment> = 
     mediaType: 'application/octet-stream',
     sizeBytes: null,
     ...overrides,
+  };
+}
+
+export type ParleyOptions = NonNullable<Parameters<typeof startParleyInstallation>[0]>;
+
+/** One installation for tests that want the same and follow each other: starting one takes a second. */
+export function shareParleyInstallations() {
+  let current: { readonly name: string; readonly installation: ParleyInstallation } | null = null;
+  const stop = async (): Promise<void> => {
+    await current?.installation.stop();
+    current = null;
+  };
+  return {
+    async get(name: string, options: ParleyOptions = {}): Promise<ParleyInstallation> {
+      if (current?.name !== name) {
+        await stop(); // two at a time take too many of the database's connections
+        current = { name, installation: await startParleyInstallation(options) };
+      }
+      current.installation.begin();
+      return current.installation;
+    },
+    stop,
   };
 }
