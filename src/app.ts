@@ -33,6 +33,7 @@ import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
+import { createFetchAttachments } from './orchestrator/fetch-attachments.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker, type Worker } from './queue/create-worker.ts';
 import { readQueueStatus } from './queue/read-queue-status.ts';
@@ -276,6 +277,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       delivery,
       preparePrompt: createPreparePrompt({
         delivery,
+        fetchAttachments: createFetchAttachments({ delivery, log }),
         storeThread: (turn, messages) => storeThread(database, turn, messages),
         channelNames: new Map(definitions.map(({ type, displayName }) => [type, displayName])),
         clock: wallClock,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
+import { fileKinds, providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
 import {
   type Budget,
   type BusyMode,
@@ -210,6 +210,7 @@ const routeEntryShape = {
   apiKey: z.string().min(1).exactOptional(),
   apiKeys: z.array(key).min(1).max(50).exactOptional(),
   api: z.enum(['responses', 'chat']).exactOptional(),
+  accepts: z.array(z.enum(fileKinds)).exactOptional(),
   weight: number(z.number().min(0).max(1_000_000)).exactOptional(),
   contextTokens: number(z.number().int().min(1).max(100_000_000)).exactOptional(),
   maxOutputTokens: number(z.number().int().min(1).max(10_000_000)).exactOptional(),

@@ -1,5 +1,6 @@
 import type { ChannelCapabilities } from './channel.ts';
-import type { ThreadMessage } from './outbound.ts';
+import type { Attachment } from './channel-event.ts';
+import type { FetchedFile, ThreadMessage } from './outbound.ts';
 import type { AnswerDetail, ClaimedTurn } from './turn.ts';
 
 /** What is known of the message that stands in the thread while the agent works. */
@@ -62,6 +63,11 @@ export interface Delivery {
   typing(turn: ClaimedTurn, signal: AbortSignal): Promise<boolean>;
   /** Puts an emoji on the newest message that the turn answers. */
   react(turn: ClaimedTurn, emoji: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Fetches what was attached to a message.
+   * @throws KonstructError `attachment_too_large`, and what the platform refuses or does not answer
+   */
+  fetchFile(turn: ClaimedTurn, file: Attachment, maxBytes: number, signal: AbortSignal): Promise<FetchedFile>;
   /** Cuts a reply into parts that the platform takes. */
   split(turn: ClaimedTurn, reply: string): readonly string[];
   /** Reads the thread; `null` when the platform does not let us. */

@@ -1,4 +1,4 @@
-import type { Mention } from './channel-event.ts';
+import type { Attachment, Mention } from './channel-event.ts';
 import type { Agent, ConnectionSettings } from './tenant.ts';
 
 /**
@@ -91,7 +91,7 @@ export interface TurnMessage {
   readonly senderName: string | null;
   readonly content: string;
   readonly mentions: readonly Mention[];
-  readonly attachments: readonly { readonly name: string; readonly mediaType: string }[];
+  readonly attachments: readonly Attachment[];
   readonly addressed: boolean;
   readonly sentAtMs: number;
   readonly receivedAtMs: number;

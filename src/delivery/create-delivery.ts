@@ -282,6 +282,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const mayStillSend = () => options.isHeld(turn);
       await channel.react(accessOf(turn), { ...reaction, mayStillSend }, signal);
     },
+    async fetchFile(turn, file, maxBytes, signal) {
+      const channel = channelOf(turn);
+      if (channel.fetchFile === undefined)
+        throw new KonstructError('not_found', `The channel "${channel.type}" fetches no files.`);
+      return channel.fetchFile(accessOf(turn), file, { maxBytes }, signal);
+    },
     split: (turn, reply) => channelOf(turn).split(reply),
     readThread: (turn, limit, signal) =>
       channelOf(turn).fetchThread(

@@ -1,9 +1,10 @@
 import type { BudgetGate } from '../core/budget.ts';
 import type { Clock, Random, Sleep } from '../core/clock.ts';
-import { KonstructError } from '../core/errors.ts';
+import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type {
+  ModelAttempt,
   ModelEvent,
   ModelPool,
   ModelRequest,
@@ -24,6 +25,7 @@ import { resolveEntry } from './resolve-entry.ts';
 import { defaultRetryPolicy, type RetryPolicy } from './retry-delay.ts';
 import { type RequestTimeouts, runRequest } from './run-request.ts';
 import type { PoolParts } from './start-attempt.ts';
+import { withoutFiles } from './without-files.ts';
 
 export interface ModelPoolOptions {
   /** Finds a route for a tenant; `null`: there is none of this name. */
@@ -132,14 +134,46 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
     });
   }
 
+  /**
+   * A picture that no model of the route takes (too many of them, a kind of its own) is no reason for no answer: the models
+   * are asked again with the names of the files, and say that they could not look.
+   */
+  async function* withOrWithoutFiles(
+    request: ModelRequest,
+    wanted: 'whole' | 'streamed',
+  ): AsyncGenerator<ModelEvent, void> {
+    let refused: readonly ModelAttempt[];
+    let rest: ModelRequest;
+    let isShown = false;
+    try {
+      for await (const event of run(request, wanted)) {
+        isShown = true;
+        yield event;
+      }
+      return;
+    } catch (error) {
+      const bare = isShown ? null : withoutFiles(request);
+      if (bare === null || !isKonstructError(error, 'model_rejected')) throw error;
+      refused = error.details.attempts as readonly ModelAttempt[];
+      if (!refused.some(({ outcome }) => outcome === 'rejected' || outcome === 'too_long')) throw error;
+      rest = bare;
+    }
+    log.warn('model.files_left_out', { tenantId: request.tenantId, route: request.route });
+    for await (const event of run(rest, wanted)) {
+      const { type } = event;
+      if (type !== 'end') yield event;
+      else yield { type, result: { ...event.result, attempts: [...refused, ...event.result.attempts] } };
+    }
+  }
+
   return {
     async generate(request): Promise<ModelResult> {
-      for await (const event of run(request, 'whole')) {
+      for await (const event of withOrWithoutFiles(request, 'whole')) {
         if (event.type === 'end') return event.result;
       }
       throw new KonstructError('internal', 'A model request ended without an end.');
     },
-    stream: (request) => run(request, 'streamed'),
+    stream: (request) => withOrWithoutFiles(request, 'streamed'),
     async prepare(route) {
       for (const entry of route.entries) {
         const resolved = resolveEntry(entry, keys);

@@ -176,6 +176,7 @@ describe('a turn', () => {
         abilities: () => abilities,
         typing: async () => false,
         react: async () => {},
+        fetchFile: async () => ({ mediaType: '', content: Buffer.alloc(0) }),
         split: (_turn, reply) => [reply],
         readThread: async () => null,
         personName: async () => null,

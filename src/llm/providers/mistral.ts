@@ -12,6 +12,9 @@ export const mistral: Provider = {
   needsKey: true,
   completeBaseUrl: (baseUrl) => completeBaseUrl(baseUrl, '/v1'),
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey ?? ''}` }),
+  // https://docs.mistral.ai/capabilities/vision/
+  accepts: (model) =>
+    /pixtral|(small|medium|large|ministral|magistral).*-(latest|2[5-9]\d\d)$/.test(model) ? ['image'] : [],
   promptStyle: () => ({ oneSystemMessage: true, toolCallId: shortCallId }),
   async openModel({ model, baseUrl, apiKey }, { fetch }) {
     const { createMistral } = await import('@ai-sdk/mistral');
