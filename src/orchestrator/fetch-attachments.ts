@@ -26,7 +26,7 @@ export type FetchAttachments = (
 
 const MAX_FILES = 8;
 const MAX_AT_A_TIME = 3;
-const MAX_TOTAL_BYTES = 20_000_000;
+const MAX_TOTAL_BYTES = 12_000_000;
 const DEADLINE_MS = 15_000;
 /**
  * The largest that every provider takes: 5 MB in base64, 8,000 pixels a side, 100 pages.
