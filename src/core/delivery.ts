@@ -1,6 +1,6 @@
 import type { ChannelCapabilities } from './channel.ts';
 import type { Attachment } from './channel-event.ts';
-import type { FetchedFile, ThreadMessage } from './outbound.ts';
+import type { AnswerStream, FetchedFile, ThreadMessage } from './outbound.ts';
 import type { AnswerDetail, ClaimedTurn } from './turn.ts';
 
 /** What is known of the message that stands in the thread while the agent works. */
@@ -36,6 +36,14 @@ export interface Delivery {
   placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder>;
   /** Replaces the placeholder's text while the agent works, within the platform's limits. */
   progress(turn: ClaimedTurn, messageId: string, text: string, signal: AbortSignal): Promise<void>;
+  /** How people can watch an answer while it is written: by the platform's own stream, by `progress`, or not at all. */
+  showsWriting(turn: ClaimedTurn): 'native' | 'edits' | 'none';
+  /** Begins the platform's own stream where the placeholder stands; only where `showsWriting` is `native`. */
+  openStream(
+    turn: ClaimedTurn,
+    messageId: string,
+    onMessage: (messageId: string) => Promise<void>,
+  ): AnswerStream;
   /** Turns the placeholder into the answer and posts the further parts. Never throws: says how far it came. */
   answer(
     turn: ClaimedTurn,

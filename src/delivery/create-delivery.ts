@@ -4,11 +4,19 @@ import type { Answer, AnswerPart, Delivery, Placeholder } from '../core/delivery
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
-import type { ConnectionAccess, MessageAuthor } from '../core/outbound.ts';
+import type { ConnectionAccess } from '../core/outbound.ts';
 import type { Credentials } from '../core/tenant.ts';
 import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
 import { createSendFile } from './create-send-file.ts';
 import { markerOf } from './delivery-marker.ts';
+import {
+  authorOf,
+  earlierFiles,
+  furtherParts,
+  newestMessage,
+  placeholderDelivery,
+  targetOf,
+} from './turn-messages.ts';
 
 export interface DeliveryOptions {
   readonly channels: ReadonlyMap<string, Channel>;
@@ -49,7 +57,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   async function placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder> {
     const channel = channelOf(turn);
     const access = accessOf(turn);
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     const earlier = turn.deliveries.find(({ kind }) => kind === 'placeholder');
     if (earlier?.externalId) return { state: 'shown', messageId: earlier.externalId };
     const deliveryId = earlier?.id ?? turn.placeholderId;
@@ -98,7 +106,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   ): Promise<string> {
     const channel = channelOf(turn);
     const access = accessOf(turn);
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     const messageId = await standing(turn, shown, signal);
     if (messageId !== null) {
       try {
@@ -126,7 +134,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   ): Promise<string | null> {
     if (shown.state !== 'unknown') return shown.state === 'shown' ? shown.messageId : null;
     if (!channelOf(turn).capabilities.findByMarker) return null;
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     const marker = markerOf(turn, shown.deliveryId);
     return (await channelOf(turn).findByMarker(accessOf(turn), target, marker, signal))?.messageId ?? null;
   }
@@ -134,7 +142,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   async function take(turn: ClaimedTurn, messageId: string, signal: AbortSignal): Promise<void> {
     const channel = channelOf(turn);
     if (!channel.capabilities.remove) return replace(turn, messageId, REMOVED, signal);
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     await channel.remove(
       accessOf(turn),
       { target, messageId, mayStillSend: () => options.isHeld(turn) },
@@ -149,7 +157,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     sentence: string,
     signal: AbortSignal,
   ): Promise<void> {
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     const deliveryId = turn.placeholderId ?? turn.deliveries[0]?.id ?? 0;
     try {
       await channelOf(turn).edit(
@@ -172,7 +180,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   async function post(turn: ClaimedTurn, part: AnswerPart, signal: AbortSignal): Promise<string> {
     const channel = channelOf(turn);
     const access = accessOf(turn);
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     const marker = markerOf(turn, part.deliveryId);
     const { findByMarker } = channel.capabilities;
     if (part.state === 'unknown') {
@@ -196,10 +204,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   return {
     placeholder,
     async progress(turn, messageId, text, signal) {
-      const deliveryId = turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
-      if (deliveryId === undefined) return;
+      const deliveryId = placeholderDelivery(turn);
+      if (deliveryId === null) return;
       const edit = {
-        target: { channelId: turn.channelId, threadId: turn.replyThreadId },
+        target: targetOf(turn),
         messageId,
         markdown: text,
         marker: markerOf(turn, deliveryId), // an edit replaces it: it is still this delivery's message
@@ -207,6 +215,27 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         mayStillSend: () => options.isHeld(turn),
       };
       await channelOf(turn).edit(accessOf(turn), edit, signal);
+    },
+    showsWriting(turn) {
+      const { stream, edit } = channelOf(turn).capabilities;
+      if (turn.connection.settings.streaming === false) return 'none';
+      return stream === 'edits' && !edit ? 'none' : stream;
+    },
+    openStream(turn, messageId, onMessage) {
+      const channel = channelOf(turn);
+      const deliveryId = placeholderDelivery(turn);
+      if (channel.openStream === undefined || deliveryId === null)
+        throw new KonstructError('internal', `The channel "${channel.type}" has no stream of its own.`);
+      return channel.openStream(accessOf(turn), {
+        target: targetOf(turn),
+        messageId,
+        marker: markerOf(turn, deliveryId),
+        author: authorOf(turn),
+        recipientId:
+          turn.messages.findLast(({ ofTurn, direction }) => ofTurn && direction === 'in')?.senderId ?? '',
+        mayStillSend: () => options.isHeld(turn),
+        onMessage,
+      });
     },
     async answer(turn: ClaimedTurn, answer: Answer, shown: Placeholder, signal: AbortSignal) {
       const externalIds: (string | null)[] = answer.parts.map(({ externalId }) => externalId);
@@ -290,58 +319,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     split: (turn, reply) => channelOf(turn).split(reply),
     readThread: (turn, limit, signal) =>
-      channelOf(turn).fetchThread(
-        accessOf(turn),
-        { channelId: turn.channelId, threadId: turn.replyThreadId },
-        limit,
-        signal,
-      ),
+      channelOf(turn).fetchThread(accessOf(turn), targetOf(turn), limit, signal),
     personName: (turn, personId, signal) => channelOf(turn).personName(accessOf(turn), personId, signal),
   };
-}
-
-interface Standing {
-  readonly state: 'shown';
-  readonly messageId: string;
-}
-
-/** What stands of a longer answer that this turn replaces or takes back, beside its first message and its files. */
-function furtherParts(turn: ClaimedTurn): readonly Standing[] {
-  return standingParts(turn, (isFile) => !isFile);
-}
-
-/** The files of an answer that this turn replaces or takes back. */
-function earlierFiles(turn: ClaimedTurn): readonly Standing[] {
-  return standingParts(turn, (isFile) => isFile);
-}
-
-function standingParts({ deliveries }: ClaimedTurn, wanted: (isFile: boolean) => boolean) {
-  return deliveries
-    .filter(({ kind, position, externalId }) => kind === 'placeholder' && position > 0 && externalId !== null)
-    .filter(({ detail }) => wanted(detail?.file !== undefined))
-    .map(({ externalId }): Standing => ({ state: 'shown', messageId: externalId ?? '' }));
 }
 
 /** What goes with a part beside its text. */
 function around(turn: ClaimedTurn, { detail }: AnswerPart) {
   return { author: authorOf(turn), ...(detail?.choices === undefined ? {} : { choices: detail.choices }) };
-}
-
-function authorOf({ agent }: ClaimedTurn): MessageAuthor {
-  return { name: agent.name, icon: agent.icon ?? null };
-}
-
-function targetOf({ channelId, replyThreadId }: ClaimedTurn) {
-  return { channelId, threadId: replyThreadId };
-}
-
-/** The platform's id of the newest message that the turn answers; a press of a button is none. */
-function newestMessage({ messages }: ClaimedTurn): string | null {
-  const newest = messages.findLast(
-    ({ ofTurn, direction, externalId }) =>
-      ofTurn && direction === 'in' && externalId !== null && !externalId.startsWith('action:'),
-  );
-  return newest?.externalId ?? null;
 }
 
 /** `unknown`: it may stand there; `withheld`: not even tried, because somebody else has the turn or the worker stops. */

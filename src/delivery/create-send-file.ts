@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { ConnectionAccess } from '../core/outbound.ts';
 import type { AnswerDetail, ClaimedTurn } from '../core/turn.ts';
 import { markerOf } from './delivery-marker.ts';
+import { targetOf } from './turn-messages.ts';
 
 /**
  * Sends a file of an answer. As with text, what may have arrived is looked for before it is sent again. Where the platform
@@ -29,7 +30,7 @@ export function createSendFile(options: {
   return async (turn, part, { name, mediaType, content }, signal) => {
     const channel = options.channelOf(turn);
     const access = options.accessOf(turn);
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     const marker = markerOf(turn, part.deliveryId);
     const { findByMarker } = channel.capabilities;
     const lookUp = async () =>
