@@ -337,7 +337,8 @@ begin
     'placeholderId', (select d.id from placeholder d where d.tenant_id = w.tenant_id and d.turn_id = w.id),
     'deliveries', case when w.fresh then '[]' else coalesce((
       select jsonb_agg(jsonb_build_object('id', d.id, 'kind', d.kind, 'position', d.position, 'status', d.status,
-        'content', d.content, 'detail', d.detail, 'externalId', d.external_id, 'attempts', d.attempts) order by d.kind desc, d.position)
+        'content', d.content, 'detail', d.detail, 'externalId', d.external_id, 'attempts', d.attempts)
+        order by d.kind desc, d.position)
       from deliveries d where d.tenant_id = w.tenant_id and d.turn_id = w.id), '[]') end,
     -- Where the log goes on. A worker that died may have left out a position: a tool call that did not come to its end.
     'steps', case when w.fresh then 0 else coalesce((

@@ -101,7 +101,7 @@ export type PromptFile = {
   readonly content: Uint8Array;
 } & (
   | { readonly kind: 'image' }
-  /** `textBytes`: no text in it is longer. */
+  /** `textBytes`: its text is no longer, as far as any model reads. */
   | { readonly kind: 'pdf'; readonly pages: number; readonly textBytes: number }
 );
 

@@ -135,8 +135,8 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
   }
 
   /**
-   * A picture that no model of the route takes (too many of them, a kind of its own) is no reason for no answer: the models
-   * are asked again with the names of the files, and say that they could not look.
+   * Files that no model of the route takes (a strange picture, too many of them) or the budget does not allow are no reason
+   * for no answer: the models are asked again with the names of the files, and say that they could not look.
    */
   async function* withOrWithoutFiles(
     request: ModelRequest,
@@ -153,9 +153,9 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
       return;
     } catch (error) {
       const bare = isShown ? null : withoutFiles(request);
-      if (bare === null || !isKonstructError(error, 'model_rejected')) throw error;
-      refused = error.details.attempts as readonly ModelAttempt[];
-      if (!refused.some(({ outcome }) => outcome === 'rejected' || outcome === 'too_long')) throw error;
+      if (bare === null || !isKonstructError(error)) throw error;
+      refused = (error.details.attempts as readonly ModelAttempt[] | undefined) ?? [];
+      if (!mayLieInFiles(error, refused)) throw error;
       rest = bare;
     }
     log.warn('model.files_left_out', { tenantId: request.tenantId, route: request.route });
@@ -191,4 +191,11 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
       limits: parts.limiter.snapshot(),
     }),
   };
+}
+
+/** Whether the models might take the request without its files. */
+function mayLieInFiles({ code }: KonstructError, attempts: readonly ModelAttempt[]): boolean {
+  if (code === 'budget_exhausted') return true;
+  const isRefused = attempts.some(({ outcome }) => outcome === 'rejected' || outcome === 'too_long');
+  return code === 'model_rejected' && isRefused;
 }

@@ -8,6 +8,8 @@ const LIKELY_IMAGE_TOKENS = 1_600;
 const LIKELY_PAGE_TOKENS = 2_500;
 /** No provider that we know makes more of one picture; those that make fewer say so (`Provider.maxImageTokens`). */
 const MAX_IMAGE_TOKENS = 50_000;
+/** No model reads more: a longer prompt is refused, and a refusal costs nothing. */
+const LONGEST_PROMPT = 2_000_000;
 /** Around a file: its name, and what providers put about it. */
 const TOKENS_AROUND = 300;
 
@@ -30,15 +32,17 @@ export function sizeWithFiles(size: PromptSize, request: ModelRequest, entry: Ro
   const provider = providerTable[entry.provider];
   const accepted = acceptedFiles(entry, provider, entry.model);
   const imageTokens = provider.maxImageTokens?.(entry.model) ?? MAX_IMAGE_TOKENS;
-  let { maxTokens, likelyTokens } = size;
-  for (const file of files) {
-    maxTokens += TOKENS_AROUND;
-    likelyTokens += TOKENS_AROUND;
-    if (!accepted.includes(file.kind)) continue;
-    maxTokens += maxTokensOf(file, imageTokens);
-    likelyTokens += file.kind === 'image' ? LIKELY_IMAGE_TOKENS : file.pages * LIKELY_PAGE_TOKENS;
-  }
-  return { maxTokens, likelyTokens };
+  const shown = files.filter(({ kind }) => accepted.includes(kind));
+  const around = files.length * TOKENS_AROUND;
+  const most = shown.reduce((sum, file) => sum + maxTokensOf(file, imageTokens), 0);
+  return {
+    maxTokens: size.maxTokens + around + Math.min(most, LONGEST_PROMPT),
+    likelyTokens: size.likelyTokens + around + shown.reduce((sum, file) => sum + likelyTokensOf(file), 0),
+  };
+}
+
+function likelyTokensOf(file: PromptFile): number {
+  return file.kind === 'image' ? LIKELY_IMAGE_TOKENS : file.pages * LIKELY_PAGE_TOKENS;
 }
 
 function maxTokensOf(file: PromptFile, imageTokens: number): number {

@@ -42,6 +42,22 @@ it('finds pages that stand in packed object streams', () => {
   expect(measurePdf(document)).toEqual({ pages: 2, textBytes: 0 });
 });
 
+it('counts what is drawn again as often as it is drawn', () => {
+  const shared = pdf(
+    catalogue,
+    '<</Type/Page/Contents 4 0 R>>',
+    '<</Type/Page/Contents 4 0 R>>',
+    packed('x'.repeat(100)),
+  );
+  expect(measurePdf(shared)).toEqual({ pages: 2, textBytes: 200 });
+  const form = (content: string) => stream('/Subtype /Form /Filter /FlateDecode', deflateSync(content));
+  const stamped = pdf(page, packed('/Fm Do '.repeat(50)), form('y'.repeat(100)));
+  expect(measurePdf(stamped)).toEqual({ pages: 1, textBytes: 350 + 50 * 100 + 100 });
+  // Forms that draw forms may come to anything, but no model reads more than this.
+  const nested = pdf(page, packed('/Fm Do'), form('/Fm1 Do /Fm1 Do'), form('z'));
+  expect(measurePdf(nested)).toEqual({ pages: 1, textBytes: 2_000_000 });
+});
+
 it('does not count pictures and fonts as text', () => {
   const bytes = Buffer.alloc(5_000, 7);
   const document = pdf(

@@ -149,9 +149,29 @@ it('files count as the most that a provider makes of them, whatever their bytes 
   expect(size([big], claude) - text).toBe(around + 5_000);
   expect(size([big, png], claude) - text).toBe(2 * (around + 5_000));
   expect(size([pdf], claude) - text).toBe(around + 3 * 5_000 + 700);
+  expect(size([{ ...pdf, pages: 100, textBytes: 9_000_000 }], claude) - text).toBe(around + 2_000_000);
   expect(size([png], { provider: 'openai', model: 'gpt-4o-mini' }) - text).toBe(around + 48_200);
   expect(size([png], { provider: 'openai', model: 'gpt-5.4' }) - text).toBe(around + 24_600);
   expect(size([png], { provider: 'groq', model: 'llama-3.3-70b-versatile' }) - text).toBe(around);
+});
+
+it('what the budget does not allow with files is asked without them', async () => {
+  const budget = createRecordingBudget();
+  budget.refuse(({ maxInputTokens }) => maxInputTokens > 5_000);
+  const pool = createModelPool({
+    routes: async (name) => ({ name, entries: [entryOf('anthropic', 'claude-sonnet-4-5')] }),
+    keys: {},
+    budget,
+    clock: Date.now,
+    random: () => 0,
+    sleep: async () => undefined,
+    log: recordingLog(),
+  });
+  server.respond((request) => `Seen: ${request.messages.at(-1)?.content}`);
+  const { text } = await pool.generate(requestWith(png));
+  expect(text).toContain('You cannot look at chart.png');
+  budget.refuse(() => true);
+  await expect(pool.generate(requestWith(png))).rejects.toMatchObject({ code: 'budget_exhausted' });
 });
 
 it('a budget sets the worst case of the pictures aside', async () => {
