@@ -4,6 +4,7 @@ import type { DislikedAnswer, FeedbackSum } from '../stores/feedback.ts';
 import { alignTable } from './align-table.ts';
 import { checkDay } from './check-day.ts';
 import { createCommandContext, withCommandDatabase } from './command-context.ts';
+import { parseLimit } from './parse-limit.ts';
 
 interface FeedbackOptions {
   readonly tenant: string;
@@ -12,8 +13,6 @@ interface FeedbackOptions {
   readonly withText?: boolean;
   readonly json?: boolean;
 }
-
-const MAX_LIMIT = 10_000;
 
 /** `konstruct feedback` */
 export function feedbackCommand(): Command {
@@ -81,10 +80,4 @@ function format({ up, down }: FeedbackSum, disliked: readonly DislikedAnswer[]):
       : [`\n#${turn} asked:\n${question ?? '(removed)'}\n#${turn} answered:\n${answer ?? '(removed)'}`],
   );
   return [sum, table, ...texts].join('\n');
-}
-
-function parseLimit(text: string): number {
-  const limit = /^\d+$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new KonstructError('usage_invalid', `--limit is a number from 1 to ${MAX_LIMIT}, not "${text}".`);
 }

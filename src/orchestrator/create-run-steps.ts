@@ -106,7 +106,9 @@ export function createRunSteps(
     const { stepLog, control, signal } = surroundings;
     const tools = options.toolsOf(turn);
     const limits = createTurnLimits(turn.agent, transcript, clock);
-    const prompt = await noted(() => options.preparePrompt(turn, signal));
+    // Files may take a while to come: who says stop need not wait for them.
+    const preparing = AbortSignal.any([signal, control.callSignal()]);
+    const prompt = await noted(() => options.preparePrompt(turn, preparing));
     for (;;) {
       const callSignal = control.callSignal();
       const turnSignal = AbortSignal.any([signal, callSignal]);

@@ -186,6 +186,30 @@ describe('what is attached to a message', () => {
     );
   });
 
+  it('keeps nobody waiting who says stop while it is fetched', async () => {
+    await start();
+    hold('slow', png, 'image/png', 10_000);
+    const before = started.requests.length;
+    const attachments = [attachment('slow', { name: 'chart.png', mediaType: 'image/png' })];
+    const said = await started.say('look', { attachments });
+    await until('it is being fetched', () => started.parley.calls.at(-1)?.operation === 'fetchFile');
+    const stoppedAtMs = Date.now();
+    await started.send({
+      type: 'reaction',
+      account: said.account,
+      eventId: null,
+      channelId: said.channelId,
+      messageId: said.messageId,
+      senderId: 'MARA',
+      emoji: '🛑',
+      present: true,
+      reactedAtMs: stoppedAtMs,
+    });
+    expect((await started.answersTo(said)).map(({ markdown }) => markdown)).toEqual(['Stopped.']);
+    expect(Date.now() - stoppedAtMs).toBeLessThan(5_000);
+    expect(started.requests.length).toBe(before);
+  });
+
   it('is named only where nothing can be fetched', async () => {
     started = await installations.get('no files', {
       ...looking,
