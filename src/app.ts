@@ -34,6 +34,7 @@ import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createFetchAttachments } from './orchestrator/fetch-attachments.ts';
+import { createLookAgain } from './orchestrator/look-again.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker, type Worker } from './queue/create-worker.ts';
 import { readQueueStatus } from './queue/read-queue-status.ts';
@@ -67,6 +68,7 @@ import { createToolBox } from './tools/create-tool-box.ts';
 import { createCurrentTime } from './tools/current-time.ts';
 import { createOfferChoices } from './tools/offer-choices.ts';
 import { createReact } from './tools/react.ts';
+import { createReadAttachment } from './tools/read-attachment.ts';
 import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface App {
@@ -256,6 +258,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       channels,
       open: (tenantId, id) => openConnection(database, cipher, tenantId, id),
     });
+    const fetchAttachments = createFetchAttachments({ delivery, log });
     const toolsOf = createToolBox(
       [
         createCurrentTime(wallClock),
@@ -263,6 +266,10 @@ export async function startApp(options: AppOptions): Promise<App> {
           readMessages: (page) => readConversationMessages(database, page),
           personNames,
           historyMessages: HISTORY_MESSAGES,
+        }),
+        createReadAttachment({
+          canFetch: (turn) => delivery.abilities(turn).incomingBytes !== null,
+          look: createLookAgain(fetchAttachments),
         }),
         createOfferChoices(),
         createAttachFile(),
@@ -277,7 +284,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       delivery,
       preparePrompt: createPreparePrompt({
         delivery,
-        fetchAttachments: createFetchAttachments({ delivery, log }),
+        fetchAttachments,
         storeThread: (turn, messages) => storeThread(database, turn, messages),
         channelNames: new Map(definitions.map(({ type, displayName }) => [type, displayName])),
         clock: wallClock,

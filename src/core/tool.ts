@@ -1,11 +1,12 @@
 import type { Log } from './log.ts';
-import type { JsonSchema } from './model.ts';
+import type { JsonSchema, PromptFile } from './model.ts';
 import type { ClaimedTurn } from './turn.ts';
 
 /** The tools that every installation has (`src/tools/`); an agent that names none may use all of them. */
 export const builtInToolNames = [
   'current_time',
   'read_conversation',
+  'read_attachment',
   'offer_choices',
   'attach_file',
   'react',
@@ -37,6 +38,8 @@ export interface ToolOutput {
   readonly text: string;
   /** Sent behind the answer, where the platform takes files; the model is told what became of them. */
   readonly files?: readonly ToolFile[];
+  /** For the model to look at, if it can. Not kept: a worker that takes the turn over does not have them. */
+  readonly shows?: readonly PromptFile[];
 }
 
 export interface ToolFile {

@@ -75,6 +75,7 @@ async function runCall(options: ToolRoundOptions, roundCall: RoundCall): Promise
   const said = [output, ...notes].join('\n');
   roundCall.result = { callId, name, output: said, isError };
   roundCall.files = files;
+  roundCall.shows = made.shows;
   roundCall.state = 'done';
   const endedAtMs = clock();
   const kept = files.length === 0 ? {} : { files };

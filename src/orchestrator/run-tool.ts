@@ -1,5 +1,6 @@
 import { isKonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { PromptFile } from '../core/model.ts';
 import { storable } from '../core/storable.ts';
 import type { Tool, ToolContext, ToolFile } from '../core/tool.ts';
 
@@ -9,6 +10,7 @@ export interface ToolOutcome {
   readonly output: string;
   readonly isError: boolean;
   readonly files: readonly ToolFile[];
+  readonly shows: readonly PromptFile[];
 }
 
 /** What a model reads of one call, in characters. */
@@ -39,8 +41,8 @@ export async function runTool(
       const given = await tool.run(input, { ...context, signal });
       return typeof given === 'string' ? { text: given } : given;
     })();
-    const { text, files = [] } = await Promise.race([work, stopped.promise]);
-    return { outcome: 'ok', output: bounded(text), isError: false, files };
+    const { text, files = [], shows = [] } = await Promise.race([work, stopped.promise]);
+    return { outcome: 'ok', output: bounded(text), isError: false, files, shows };
   } catch (error) {
     context.signal.throwIfAborted();
     if (deadline.signal.aborted) {
@@ -55,7 +57,7 @@ export async function runTool(
 }
 
 export function failed(outcome: ToolOutcome['outcome'], output: string): ToolOutcome {
-  return { outcome, output: bounded(output), isError: true, files: [] };
+  return { outcome, output: bounded(output), isError: true, files: [], shows: [] };
 }
 
 function timedOut(deadlineMs: number): string {

@@ -1,4 +1,4 @@
-import type { ModelMessage, ModelResult, ToolCall, ToolResult } from '../core/model.ts';
+import type { ModelMessage, ModelResult, PromptFile, ToolCall, ToolResult } from '../core/model.ts';
 import { storable } from '../core/storable.ts';
 import type { AnswerFile, ClaimedTurn, LoggedStep } from '../core/turn.ts';
 
@@ -17,6 +17,8 @@ export interface RoundCall {
   result: ToolResult | null;
   /** What it made for the answer. */
   files: readonly AnswerFile[];
+  /** What it gave the model to look at, in this attempt. */
+  shows: readonly PromptFile[];
 }
 
 /** The work of a turn so far: all that was asked of models and tools, by this worker or by those before it. */
@@ -65,7 +67,7 @@ export function readTranscript(turn: Pick<ClaimedTurn, 'steps' | 'loggedSteps'>)
       text: String(step.detail.text ?? ''),
       calls: calls.map((call, index) => {
         const position = step.position + 1 + index;
-        return { call, position, ...stateOf(call, byPosition.get(position)) };
+        return { call, position, shows: [], ...stateOf(call, byPosition.get(position)) };
       }),
     });
   }
@@ -107,6 +109,7 @@ export function readTranscript(turn: Pick<ClaimedTurn, 'steps' | 'loggedSteps'>)
           state: 'open',
           result: null,
           files: [],
+          shows: [],
         })),
       };
       keep(round);
@@ -154,9 +157,11 @@ function storableJson(value: unknown): string {
 
 function toMessages({ text, calls }: ToolRound): readonly ModelMessage[] {
   const results = calls.flatMap(({ result }) => (result === null ? [] : [result]));
+  const files = calls.flatMap(({ shows }) => shows);
   return [
     { role: 'assistant', content: text, toolCalls: calls.map(({ call }) => call) },
     { role: 'tool', results },
+    ...(files.length === 0 ? [] : [{ role: 'user' as const, content: '[What you wanted to see:]', files }]),
   ];
 }
 

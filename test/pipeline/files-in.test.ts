@@ -8,6 +8,7 @@ import {
   shareParleyInstallations,
 } from '../support/parley/start-parley-installation.ts';
 import { recordingLog } from '../support/recording-log.ts';
+import { callTools } from '../support/tool-calls.ts';
 
 const installations = shareParleyInstallations();
 afterAll(() => installations.stop());
@@ -90,6 +91,46 @@ describe('what is attached to a message', () => {
     expect(earlier).not.toMatch(/‹|1,2/);
     const logged = JSON.stringify(started.installation.log.lines);
     expect(logged).not.toMatch(/chart\.png|table\.csv|answer = 42/);
+  });
+
+  it('can be looked at again in a later turn, with a tool that is there only then', async () => {
+    await start();
+    hold('F1', png, 'image/png');
+    hold('F2', 'a,b\n', 'text/csv');
+    const { model } = started.installation;
+    const toolNames = () =>
+      ((started.requests.at(-1)?.body.tools ?? []) as readonly { function: { name: string } }[]).map(
+        (tool) => tool.function.name,
+      );
+    const said = await started.say('look', {
+      attachments: [
+        attachment('F1', { name: 'chart.png', mediaType: 'image/png' }),
+        attachment('F2', { name: 'table.csv', mediaType: 'text/csv' }),
+      ],
+    });
+    await started.answersTo(said);
+    expect(toolNames()).not.toContain('read_attachment');
+    model.respondNext(
+      callTools(['read_attachment', { name: 'chart.png' }], ['read_attachment', { name: 'table.csv' }]),
+      callTools(['read_attachment', { name: 'gone.png' }]),
+      'Blue.',
+    );
+    await started.say('which colour is it?', { threadId: said.messageId });
+    await until('the answer', () => started.answers(said).length === 2);
+    expect(toolNames()).toContain('read_attachment');
+    const [, second, third] = started.requests.slice(-3);
+    const afterCalls = second?.messages.slice(-3).map(({ role, content }) => `${role}: ${content}`);
+    expect(afterCalls).toEqual([
+      'tool: It follows. If you do not see it any more, call again.',
+      'tool: a,b\n',
+      `user: [What you wanted to see:]\n[chart.png:]\n‹image/png ${png.length} bytes›`,
+    ]);
+    expect(third?.messages.at(-1)?.content).toContain('There are: chart.png, table.csv.');
+    const steps = await started.installation.query(
+      `select detail::text from konstruct.steps where kind = 'tool' and detail->>'name' = 'read_attachment'`,
+    );
+    expect(steps).toHaveLength(3);
+    expect(JSON.stringify(steps)).not.toContain(png.toString('base64').slice(0, 20));
   });
 
   it('is fetched again by the next attempt, and by whoever takes the turn over', async () => {
