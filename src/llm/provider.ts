@@ -41,6 +41,8 @@ export interface Provider {
 export interface PromptStyle {
   /** Only one system message is taken, or only one is certain to be. */
   readonly oneSystemMessage?: boolean;
+  /** Behind the results of tools only the model may speak: what a person says there (`user`) is refused. */
+  readonly bridgesTools?: boolean;
   /** Put on a message up to which the provider should cache. */
   readonly cacheMark?: SharedV4ProviderOptions;
   /** Makes an id of a tool call that the provider accepts of one that another provider made. */

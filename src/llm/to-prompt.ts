@@ -66,11 +66,16 @@ function toPrompt(
   const last = request.cacheKey === undefined ? -1 : request.messages.length - 1;
   return [
     ...instructions,
-    ...request.messages.map((message, index) =>
-      toMessage(message, style, accepts, index === last ? mark : {}),
-    ),
+    ...request.messages.flatMap((message, index) => {
+      const isBridged =
+        style.bridgesTools && message.role === 'user' && request.messages[index - 1]?.role === 'tool';
+      return [...(isBridged ? [bridge] : []), toMessage(message, style, accepts, index === last ? mark : {})];
+    }),
   ];
 }
+
+/** What the model is made to say between the results of tools and what a person says. */
+const bridge: LanguageModelV4Message = { role: 'assistant', content: [{ type: 'text', text: 'I see.' }] };
 
 function toMessage(
   message: ModelMessage,

@@ -191,3 +191,31 @@ it('a budget sets the worst case of the pictures aside', async () => {
   const [without, withPicture] = budget.calls.map(({ planned }) => planned.maxInputTokens);
   expect((withPicture ?? 0) - (without ?? 0)).toBe(5_300);
 });
+
+it.each([
+  ['anthropic', 'claude-sonnet-4-5', false],
+  ['openai', 'gpt-5.4', false],
+  ['openai-chat', 'gpt-4.1', false],
+  ['google', 'gemini-3.5-flash', false],
+  ['bedrock', 'eu.anthropic.claude-sonnet-4-5-20250929-v1:0', false],
+  ['mistral', 'mistral-medium-latest', true],
+  ['openrouter', 'mistralai/devstral-small', true],
+  ['openai-compatible', 'llama-3.3-70b', false],
+] as const)('%s %s takes a picture behind the results of tools', async (protocol, model, isBridged) => {
+  const { pool } = poolOf([entryOf(protocol, model, { accepts: ['image'] })]);
+  const call = { id: 'call_1', name: 'look', input: {}, rawInput: '{}', signature: 'c2lnbmF0dXJl' };
+  server.respond(() => 'Seen.');
+  await pool.generate({
+    ...requestWith(),
+    tools: [{ name: 'look', description: 'Looks.', inputSchema: { type: 'object', properties: {} } }],
+    messages: [
+      { role: 'user', content: 'Look.' },
+      { role: 'assistant', content: '', toolCalls: [call] },
+      { role: 'tool', results: [{ callId: 'call_1', name: 'look', output: 'It follows.', isError: false }] },
+      { role: 'user', content: '[What you wanted to see:]', files: [png] },
+    ],
+  });
+  const said = server.requests.at(-1)?.messages ?? [];
+  expect(said.at(-1)).toMatchObject({ role: 'user', content: expect.stringContaining(IMAGE) });
+  expect(said.at(-2)).toMatchObject(isBridged ? { role: 'assistant', content: 'I see.' } : { role: 'tool' });
+});
