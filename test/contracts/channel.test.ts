@@ -4,6 +4,7 @@ import { isKonstructError } from '../../src/core/errors.ts';
 import { seededRandom } from '../support/slack-request.ts';
 import type { ChannelHarness, Operation } from './channel-harness.ts';
 import { startSlackHarness } from './slack-harness.ts';
+import { startTeamsHarness } from './teams-harness.ts';
 import { startTelegramHarness } from './telegram-harness.ts';
 
 const MUTATIONS = 1_000;
@@ -14,6 +15,7 @@ const marker = (deliveryId: string) => ({ deliveryId });
 
 describe.each([
   ['slack', startSlackHarness],
+  ['teams', startTeamsHarness],
   ['telegram', startTelegramHarness],
 ])('the channel %s', (type, start) => {
   let harness: ChannelHarness;
