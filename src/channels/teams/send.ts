@@ -51,7 +51,7 @@ export async function editMessage(
   signal: AbortSignal,
 ): Promise<void> {
   const { target: place, messageId: activityId, mayStillSend } = message;
-  const activity = { ...activityOf(message), id: activityId };
+  const activity = activityOf(message);
   const call = { name: 'updateActivity', method: 'PUT', place, activityId, activity } as const;
   await client.call(access, { ...call, idempotent: true, mayStillSend }, signal);
 }

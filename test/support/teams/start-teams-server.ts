@@ -221,7 +221,11 @@ export async function startTeamsServer(): Promise<TeamsServer> {
       conversation.messages.delete(message.id);
       return [200, {}];
     }
-    if (method !== 'PUT' || activity.type !== 'message' || activity.id !== message.id)
+    if (
+      method !== 'PUT' ||
+      activity.type !== 'message' ||
+      ![undefined, message.id].includes(activity.id as string)
+    )
       throw new ConnectorRefusal(400, 'BadArgument', 'Nothing to update.');
     Object.assign(message, checkMessage(activity), { edits: message.edits + 1 });
     return [200, { id: message.id }];
