@@ -2,6 +2,7 @@ import type { AcksSample } from './measures/acks.ts';
 import type { AddedTimeSample } from './measures/added-time.ts';
 import type { FaultsResult } from './measures/faults.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
+import type { TokenIngestFigures } from './measures/teams-ingest.ts';
 import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
 import type { TurnsSample } from './measures/turns.ts';
 import type { ContenderName } from './support/contenders.ts';
@@ -13,6 +14,7 @@ type PerContender<Result> = ReadonlyMap<ContenderName, Result>;
 export interface BenchResults {
   readonly ingest?: SlackIngestFigures;
   readonly telegramIngest?: TelegramIngestFigures;
+  readonly teamsIngest?: TokenIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
   readonly turns?: PerContender<readonly TurnsSample[]>;
   readonly addedTime?: PerContender<readonly AddedTimeSample[]>;
@@ -62,6 +64,13 @@ export function formatReport(results: BenchResults): string {
     lines.push(
       '',
       `One update of Telegram's of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`,
+    );
+  }
+  if (results.teamsIngest) {
+    const { bodyBytes, perSecond } = results.teamsIngest;
+    lines.push(
+      '',
+      `One activity of Teams' of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`,
     );
   }
   const targets = targetsOf(results);

@@ -36,6 +36,8 @@ const MAX_AGE_MS = 24 * 3_600_000;
 const LOOK_AGAIN_MS = 30_000;
 /** The same for keys that could not be had. */
 const RETRY_MS = 1_000;
+/** RS256 takes no key that is shorter. */
+const MIN_MODULUS_BYTES = 256;
 
 export function createJwtKeySet({ load, clock }: JwtKeySetOptions): JwtKeySet {
   let published = new Map<string, JsonRecord>();
@@ -99,6 +101,7 @@ export function createJwtKeySet({ load, clock }: JwtKeySetOptions): JwtKeySet {
 async function importKey(published: JsonRecord): Promise<JwtKey | null> {
   const { kty, n, e } = published;
   if (kty !== 'RSA' || typeof n !== 'string' || typeof e !== 'string') return null;
+  if (Buffer.from(n, 'base64url').length < MIN_MODULUS_BYTES) return null;
   const { importJWK } = await import('jose');
   try {
     const key = await importJWK({ kty, n, e }, 'RS256');
