@@ -1,49 +1,14 @@
 import type { FormattedText, TextEntity } from '../formatted-text.ts';
-
-const BREAK = '<br>';
+import { writeEntities } from '../write-entities.ts';
 
 /**
  * A text with entities as the few HTML tags that Teams shows on every device. Everything that is text is escaped: it can
  * be no tag.
  */
-export function htmlOf({ text, entities }: FormattedText): string {
-  return write(text, entities, 0, text.length, false);
-}
-
-/** Entities come outermost first: those that begin within another end within it. */
-function write(
-  text: string,
-  entities: readonly TextEntity[],
-  from: number,
-  to: number,
-  isCode: boolean,
-): string {
-  let html = '';
-  let at = from;
-  for (let index = 0; index < entities.length; ) {
-    const entity = entities[index] as TextEntity;
-    const end = entity.offset + entity.length;
-    let next = index + 1;
-    while (next < entities.length && (entities[next] as TextEntity).offset < end) next += 1;
-    const inner = write(
-      text,
-      entities.slice(index + 1, next),
-      entity.offset,
-      end,
-      isCode || isBlockOfCode(entity),
-    );
-    const isBlock = isBlockOfCode(entity) || entity.type === 'blockquote';
-    let before = plain(text.slice(at, entity.offset), isCode);
-    at = end;
-    if (isBlock) {
-      // A block stands on lines of its own anyway.
-      if (before.endsWith(BREAK)) before = before.slice(0, -BREAK.length);
-      if (text[at] === '\n' && at < to) at += 1;
-    }
-    html += before + enclose(entity, inner);
-    index = next;
-  }
-  return html + plain(text.slice(at, to), isCode);
+export function htmlOf(formatted: FormattedText): string {
+  const html = writeEntities(formatted, { plain, enclose });
+  // A block stands on lines of its own anyway.
+  return html.replaceAll(/<br>(?=<(?:pre|blockquote)>)|(?<=<\/(?:pre|blockquote)>)<br>/g, '');
 }
 
 function enclose(entity: TextEntity, inner: string): string {
@@ -67,14 +32,10 @@ function enclose(entity: TextEntity, inner: string): string {
   }
 }
 
-function isBlockOfCode({ type }: TextEntity): boolean {
-  return type === 'pre';
-}
-
-/** Blanks that indent are kept; in a block of code HTML keeps them, and line breaks, by itself. */
+/** Blanks that indent are kept; in code HTML keeps them, and line breaks, by itself. */
 function plain(text: string, isCode: boolean): string {
   const escaped = escapeHtml(text);
-  return isCode ? escaped : escaped.replaceAll('\n', BREAK).replaceAll('  ', '&nbsp; ');
+  return isCode ? escaped : escaped.replaceAll('\n', '<br>').replaceAll('  ', '&nbsp; ');
 }
 
 function escapeHtml(text: string): string {
