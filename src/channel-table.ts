@@ -1,10 +1,11 @@
+import { googleChat } from './channels/google-chat/index.ts';
 import { slack } from './channels/slack/index.ts';
 import { teams } from './channels/teams/index.ts';
 import { telegram } from './channels/telegram/index.ts';
 import type { ChannelDefinition } from './core/channel-definition.ts';
 
 /** The platforms of this version. A new one is its folder under `channels/` and a line here. */
-export const channelTable: readonly ChannelDefinition[] = [slack, teams, telegram];
+export const channelTable: readonly ChannelDefinition[] = [slack, teams, googleChat, telegram];
 
 /** `null`: this version does not have it. */
 export function findChannel(type: string): ChannelDefinition | null {

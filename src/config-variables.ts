@@ -171,6 +171,22 @@ export const configVariables = {
     'The document that says with which keys Teams signs.',
     '`https://login.botframework.com/v1/.well-known/openidconfiguration`',
   ),
+  GOOGLE_CHAT_AUDIENCE: variable(
+    z.string().regex(/^(?:\d{6,20}|https:\/\/\S+)$/, 'is neither a project number nor an https address'),
+    'For whom Chat’s requests to `/google-chat` have to be: the project number of the Chat app. A connection may have its own.',
+    'none',
+  ),
+  GOOGLE_CHAT_API_URL: variable(httpUrl(), 'Base of the Chat API.', '`https://chat.googleapis.com`'),
+  GOOGLE_CHAT_CERTS_URL: variable(
+    httpUrl(),
+    'Where Google publishes the keys that it signs with.',
+    '`https://www.googleapis.com`',
+  ),
+  GOOGLE_CHAT_TOKEN_URL: variable(
+    httpUrl(),
+    'Where service accounts get their tokens.',
+    '`https://oauth2.googleapis.com/token`',
+  ),
   ANTHROPIC_API_KEY: variable(
     modelKeys(),
     'Keys of the provider `anthropic`, separated by commas.',

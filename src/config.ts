@@ -87,6 +87,11 @@ const platformVariables = {
       openIdUrl: 'TEAMS_OPENID_URL',
     },
   },
+  'google-chat': {
+    apiUrl: 'GOOGLE_CHAT_API_URL',
+    signingSecret: 'GOOGLE_CHAT_AUDIENCE',
+    values: { certsUrl: 'GOOGLE_CHAT_CERTS_URL', tokenUrl: 'GOOGLE_CHAT_TOKEN_URL' },
+  },
 } as const satisfies Readonly<Record<string, PlatformVariables>>;
 
 type PlatformName = keyof typeof platformVariables;

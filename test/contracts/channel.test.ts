@@ -3,6 +3,7 @@ import type { ChannelRequest } from '../../src/core/channel.ts';
 import { isKonstructError } from '../../src/core/errors.ts';
 import { seededRandom } from '../support/slack-request.ts';
 import type { ChannelHarness, Operation } from './channel-harness.ts';
+import { startGoogleChatHarness } from './google-chat-harness.ts';
 import { startSlackHarness } from './slack-harness.ts';
 import { startTeamsHarness } from './teams-harness.ts';
 import { startTelegramHarness } from './telegram-harness.ts';
@@ -16,6 +17,7 @@ const marker = (deliveryId: string) => ({ deliveryId });
 describe.each([
   ['slack', startSlackHarness],
   ['teams', startTeamsHarness],
+  ['google-chat', startGoogleChatHarness],
   ['telegram', startTelegramHarness],
 ])('the channel %s', (type, start) => {
   let harness: ChannelHarness;
@@ -264,10 +266,10 @@ describe.each([
     try {
       const { channel, access, target, otherAccess, otherTarget } = fresh;
       const both = Array.from({ length: 3 }, (_, index) => [
-        channel.post(access, { target, markdown: `own ${index}`, marker: marker('o') }, signal),
+        channel.post(access, { target, markdown: `own ${index}`, marker: marker(`o${index}`) }, signal),
         channel.post(
           otherAccess,
-          { target: otherTarget, markdown: `other ${index}`, marker: marker('t') },
+          { target: otherTarget, markdown: `other ${index}`, marker: marker(`t${index}`) },
           signal,
         ),
       ]);

@@ -5,6 +5,8 @@ export interface RsaSigner {
   readonly keyId: string;
   /** As in a JWK set. */
   readonly jwk: Readonly<Record<string, unknown>>;
+  /** PKCS #8, as key files have it. */
+  readonly privatePem: string;
   token(claims: Readonly<Record<string, unknown>>, header?: Readonly<Record<string, unknown>>): string;
 }
 
@@ -14,6 +16,7 @@ export function createRsaSigner(keyId: string): RsaSigner {
   return {
     keyId,
     jwk: { ...publicKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: keyId },
+    privatePem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     token(claims, header = {}) {
       const signed = `${part({ typ: 'JWT', alg: 'RS256', kid: keyId, ...header })}.${part(claims)}`;
       return `${signed}.${sign('RSA-SHA256', Buffer.from(signed), privateKey).toString('base64url')}`;
