@@ -2,8 +2,8 @@ import type { AcksSample } from './measures/acks.ts';
 import type { AddedTimeSample } from './measures/added-time.ts';
 import type { FaultsResult } from './measures/faults.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
-import type { TokenIngestFigures } from './measures/teams-ingest.ts';
 import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
+import type { TokenIngestFigures } from './measures/token-ingest.ts';
 import type { TurnsSample } from './measures/turns.ts';
 import type { ContenderName } from './support/contenders.ts';
 import { summarise } from './support/statistics.ts';
@@ -15,6 +15,7 @@ export interface BenchResults {
   readonly ingest?: SlackIngestFigures;
   readonly telegramIngest?: TelegramIngestFigures;
   readonly teamsIngest?: TokenIngestFigures;
+  readonly googleChatIngest?: TokenIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
   readonly turns?: PerContender<readonly TurnsSample[]>;
   readonly addedTime?: PerContender<readonly AddedTimeSample[]>;
@@ -66,12 +67,13 @@ export function formatReport(results: BenchResults): string {
       `One update of Telegram's of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`,
     );
   }
-  if (results.teamsIngest) {
-    const { bodyBytes, perSecond } = results.teamsIngest;
-    lines.push(
-      '',
-      `One activity of Teams' of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`,
-    );
+  for (const [name, ingest] of [
+    ["activity of Teams'", results.teamsIngest],
+    ["event of Google Chat's", results.googleChatIngest],
+  ] as const) {
+    if (ingest === undefined) continue;
+    const { bodyBytes, perSecond } = ingest;
+    lines.push('', `One ${name} of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`);
   }
   const targets = targetsOf(results);
   if (targets.length > 0) {
