@@ -3,6 +3,7 @@ import type { ChannelRequest } from '../../src/core/channel.ts';
 import { isKonstructError } from '../../src/core/errors.ts';
 import { seededRandom } from '../support/slack-request.ts';
 import type { ChannelHarness, Operation } from './channel-harness.ts';
+import { startCompanyChatHarness } from './company-chat-harness.ts';
 import { startGoogleChatHarness } from './google-chat-harness.ts';
 import { startSlackHarness } from './slack-harness.ts';
 import { startTeamsHarness } from './teams-harness.ts';
@@ -19,6 +20,7 @@ describe.each([
   ['teams', startTeamsHarness],
   ['google-chat', startGoogleChatHarness],
   ['telegram', startTelegramHarness],
+  ['company-chat', startCompanyChatHarness],
 ])('the channel %s', (type, start) => {
   let harness: ChannelHarness;
   beforeAll(async () => {
