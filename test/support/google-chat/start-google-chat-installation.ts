@@ -5,9 +5,9 @@ import type { ChatApp, Message, Space, User } from './google-chat-world.ts';
 import { type GoogleChatServer, startGoogleChatServer } from './start-google-chat-server.ts';
 
 /** The projects of three companies' Chat apps. Initech's is a Workspace add-on. */
-export const ACME = '111111111111';
+const ACME = '111111111111';
 export const GLOBEX = '222222222222';
-export const INITECH = '333333333333';
+const INITECH = '333333333333';
 export const mara: User = { name: 'users/31', displayName: 'Mara K', type: 'HUMAN' };
 export const tomas: User = { name: 'users/32', displayName: 'Tomas', type: 'HUMAN' };
 const INITECHS_ADDRESS = 'https://konstruct.example.com/google-chat/initech';
