@@ -1,7 +1,7 @@
 import type { CryptoKey } from 'jose';
 import type { Clock } from '../core/clock.ts';
 import { KonstructError } from '../core/errors.ts';
-import { asRecord, asRecords, type JsonRecord } from './read-json.ts';
+import { asRecords, type JsonRecord, readRecord } from './read-json.ts';
 
 /** A public key that a platform signs with. */
 export interface JwtKey {
@@ -120,10 +120,6 @@ function keysUnavailable(cause?: unknown): KonstructError {
 
 /** The keys of a JWK set document; `null`: it is none. */
 export function keysOfDocument(text: string): readonly JsonRecord[] | null {
-  try {
-    const keys = asRecord(JSON.parse(text))?.keys;
-    return Array.isArray(keys) ? asRecords(keys) : null;
-  } catch {
-    return null;
-  }
+  const keys = readRecord(text)?.keys;
+  return Array.isArray(keys) ? asRecords(keys) : null;
 }

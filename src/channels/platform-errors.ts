@@ -58,3 +58,10 @@ export function platformErrors(name: string): PlatformErrors {
 export function retryAfterMsOf(header: string | undefined): number | null {
   return header !== undefined && /^\d{1,7}$/.test(header) ? Number(header) * 1_000 : null;
 }
+
+const WORD = /^[A-Za-z][A-Za-z0-9_.]{0,79}$/;
+
+/** A platform's own word for an error, if it is one: sentences may quote what was sent. */
+export function wordOf(word: unknown, status: number): string {
+  return typeof word === 'string' && WORD.test(word) ? word : `http_${status}`;
+}

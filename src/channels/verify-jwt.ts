@@ -1,7 +1,7 @@
 import type { ChannelRequest } from '../core/channel.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { JwtKey, JwtKeySet } from './create-jwt-key-set.ts';
-import { asRecord, type JsonRecord } from './read-json.ts';
+import { type JsonRecord, readRecord } from './read-json.ts';
 
 /** What a token must say to be believed. */
 export interface ExpectedToken {
@@ -70,15 +70,7 @@ function bearerToken(request: ChannelRequest): { readonly token: string; readonl
   // The last character of base64 has bits that mean nothing: only one way of writing a signature is accepted.
   if (head === '' || Buffer.from(signature, 'base64url').toString('base64url') !== signature)
     throw new KonstructError('signature_invalid');
-  const keyId = readHead(head)?.kid;
+  const keyId = readRecord(Buffer.from(head, 'base64url').toString('utf8'))?.kid;
   if (typeof keyId !== 'string') throw new KonstructError('signature_invalid');
   return { token: `${head}.${payload}.${signature}`, keyId };
-}
-
-function readHead(head: string): JsonRecord | null {
-  try {
-    return asRecord(JSON.parse(Buffer.from(head, 'base64url').toString('utf8')));
-  } catch {
-    return null;
-  }
 }

@@ -44,7 +44,14 @@ function createGoogleChatChannel(options: ChannelOptions): Channel {
     values;
   const http = createKeptAliveHttp();
   const keys = createGoogleKeys(`${certsUrl}/`, http, timeoutMs, clock);
-  const client = createGoogleChatClient({ ...options, tokenUrl, http, timeoutMs, maxWaitMs });
+  const client = createGoogleChatClient({
+    ...options,
+    tokenUrl,
+    http,
+    timeoutMs,
+    maxWaitMs,
+    wallClock: Date.now,
+  });
   const files = { client, apiUrl, http, timeoutMs: Math.max(timeoutMs, DOWNLOAD_TIMEOUT_MS) };
   return {
     type: googleChat.type,

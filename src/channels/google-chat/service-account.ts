@@ -1,5 +1,6 @@
 import type { ConnectionAccess } from '../../core/outbound.ts';
-import { googleError, readJson } from './google-error.ts';
+import { readRecord } from '../read-json.ts';
+import { googleError } from './google-error.ts';
 
 /** What signs for the Chat app, from the JSON key that Google gives for it. */
 export interface ServiceAccount {
@@ -16,7 +17,7 @@ export interface ServiceAccount {
  * @throws KonstructError `platform_rejected`: it is no key of a service account
  */
 export function serviceAccountOf({ credentials }: Pick<ConnectionAccess, 'credentials'>): ServiceAccount {
-  const file = readJson(credentials.serviceAccount ?? '') ?? {};
+  const file = readRecord(credentials.serviceAccount ?? '') ?? {};
   const { client_email: email, private_key: privateKey, private_key_id: keyId, project_id: projectId } = file;
   const isKey = typeof privateKey === 'string' && privateKey.startsWith('-----BEGIN PRIVATE KEY-----');
   if (file.type !== 'service_account' || typeof email !== 'string' || !isKey)

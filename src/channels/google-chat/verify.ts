@@ -3,9 +3,9 @@ import type { Clock } from '../../core/clock.ts';
 import { KonstructError } from '../../core/errors.ts';
 import { createJwtKeySet, type JwtKeySet, keysOfDocument } from '../create-jwt-key-set.ts';
 import type { KeptAliveHttp } from '../kept-alive-http.ts';
-import type { JsonRecord } from '../read-json.ts';
+import { type JsonRecord, readRecord } from '../read-json.ts';
 import { verifyBearerToken } from '../verify-jwt.ts';
-import { googleError, readJson } from './google-error.ts';
+import { googleError } from './google-error.ts';
 
 const CHAT = 'chat@system.gserviceaccount.com';
 const GOOGLE: readonly string[] = ['https://accounts.google.com', 'accounts.google.com'];
@@ -52,7 +52,7 @@ export async function verifyGoogleChatRequest(
 export function projectOf(request: ChannelRequest): string | null {
   const { authorization } = request.headers;
   const [, payload = ''] = (typeof authorization === 'string' ? authorization : '').split('.', 3);
-  const claims: JsonRecord = readJson(Buffer.from(payload, 'base64url').toString('utf8')) ?? {};
+  const claims: JsonRecord = readRecord(Buffer.from(payload, 'base64url').toString('utf8')) ?? {};
   if (typeof claims.aud === 'string' && PROJECT_NUMBER.test(claims.aud)) return claims.aud;
   return typeof claims.email === 'string' ? (ADD_ON.exec(claims.email)?.[1] ?? null) : null;
 }

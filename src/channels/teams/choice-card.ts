@@ -1,4 +1,4 @@
-import { asRecord, type JsonRecord } from '../read-json.ts';
+import { asRecord, type JsonRecord, readRecord } from '../read-json.ts';
 
 /** Teams shows six actions of a card and hides the others behind a menu. */
 export const MAX_BUTTONS = 6;
@@ -36,15 +36,7 @@ export function choiceCard(markdown: string, choices: readonly string[]): JsonRe
 
 /** What was chosen by a press that came as an activity's `value`; `null`: it is none of ours. */
 export function choiceOf(value: unknown): string | null {
-  const pressed = typeof value === 'string' ? parse(value) : asRecord(value);
+  const pressed = typeof value === 'string' ? readRecord(value) : asRecord(value);
   const { mark, choice } = pressed ?? {};
   return mark === MARK && typeof choice === 'string' && choice !== '' ? choice : null;
-}
-
-function parse(text: string): JsonRecord | null {
-  try {
-    return asRecord(JSON.parse(text));
-  } catch {
-    return null;
-  }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { KonstructError } from '../../core/errors.ts';
 import { createJwtKeySet, type JwtKeySet, keysOfDocument } from '../create-jwt-key-set.ts';
 import type { KeptAliveHttp } from '../kept-alive-http.ts';
-import { asRecord, type JsonRecord } from '../read-json.ts';
+import { asRecord, type JsonRecord, readRecord } from '../read-json.ts';
 import { verifyBearerToken } from '../verify-jwt.ts';
 import type { ServiceUrls } from './service-urls.ts';
 import { asGuid } from './teams-app.ts';
@@ -35,7 +35,7 @@ export async function verifyTeamsRequest(
   const { endorsements } = key.published;
   if (!Array.isArray(endorsements) || !endorsements.includes(CHANNEL))
     throw new KonstructError('signature_invalid');
-  const activity = readBody(request);
+  const activity = readRecord(request.body.toString('utf8'));
   if (activity === null) return; // the parser says what is wrong with it
   const { serviceUrl } = activity;
   const claimed = claims.serviceurl ?? claims.serviceUrl;
@@ -51,14 +51,6 @@ export function tenantOf(activity: JsonRecord): unknown {
   return (
     asRecord(asRecord(activity.channelData)?.tenant)?.id ?? asRecord(activity.conversation)?.tenantId ?? null
   );
-}
-
-function readBody({ body }: ChannelRequest): JsonRecord | null {
-  try {
-    return asRecord(JSON.parse(body.toString('utf8')));
-  } catch {
-    return null;
-  }
 }
 
 /**
@@ -81,7 +73,7 @@ export function createBotFrameworkKeys(
   return createJwtKeySet({
     clock,
     async load() {
-      const keysUrl = asRecord(JSON.parse(await get(openIdUrl)))?.jwks_uri;
+      const keysUrl = readRecord(await get(openIdUrl))?.jwks_uri;
       // Whoever may say where the keys are says what is believed: only from beside the document itself.
       if (typeof keysUrl !== 'string' || URL.parse(keysUrl)?.origin !== new URL(openIdUrl).origin)
         throw teamsError.unavailable('openid', 'jwks_uri_foreign', false);
