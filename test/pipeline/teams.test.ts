@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { choiceCard } from '../../src/channels/teams/choice-card.ts';
 import { until } from '../support/conversation.ts';
 import {
   ACME,
@@ -12,7 +13,7 @@ import {
   type TeamsInstallation,
   tomas,
 } from '../support/teams/start-teams-installation.ts';
-import type { Conversation, Message } from '../support/teams/teams-world.ts';
+import type { Card, Conversation, Message } from '../support/teams/teams-world.ts';
 
 let installation: TeamsInstallation;
 beforeAll(async () => {
@@ -235,6 +236,23 @@ describe('what people take back or want', () => {
         [chat.id],
       ),
     ).toEqual([{ status: 'dead', error_code: 'platform_rejected' }]);
+  });
+});
+
+describe('a button', () => {
+  it('says what stands on it, below the post, as the person’s own words', async () => {
+    const { teams, model, newConversation } = installation;
+    const channel = newConversation('channel');
+    model.respond(() => 'Which one?');
+    const asking = await askedOf(channel, 'give me a colour');
+    const { content } = choiceCard('Which one?', ['Red', 'Blue']) as { content: Pick<Card, 'actions'> };
+    (channel.messages.get(asking.id) as Message).card = { text: 'Which one?', actions: content.actions };
+    model.respond(() => 'Blue it is.');
+    expect(await teams.press(channel.id, asking.id, 'Blue', tomas)).toBe(200);
+    await until('it is answered', () => installation.texts(channel).includes('Blue it is.'));
+    await installation.idle();
+    expect(lastPrompt()?.at(-1)).toBe('Tomas: Blue');
+    expect([...channel.messages.values()].every(({ rootId }) => rootId === asking.rootId)).toBe(true);
   });
 });
 
