@@ -1,8 +1,9 @@
 import { isKonstructError, KonstructError } from '../core/errors.ts';
+import { retryAfterMsOf, wordOf } from './answer-words.ts';
 import { type AccessToken, createAccessTokens } from './create-access-tokens.ts';
 import { createPacedCalls, type PacedCall, type PacedCallsOptions } from './create-paced-calls.ts';
+import { createRateLimits, paceOf, type RateLimit } from './create-rate-limits.ts';
 import type { HttpAnswer, HttpCall, KeptAliveHttp } from './kept-alive-http.ts';
-import { retryAfterMsOf, wordOf } from './platform-errors.ts';
 import { type JsonRecord, readRecord } from './read-json.ts';
 
 export interface OauthCallsOptions extends PacedCallsOptions {
@@ -33,7 +34,14 @@ export interface OauthCalls {
    * @returns the answer's JSON; empty if it has none
    * @throws KonstructError `platform_rate_limited`, `platform_unavailable`, `platform_rejected`, `aborted`, `lease_lost`
    */
-  call(paced: PacedCall, grant: TokenGrant, request: OauthRequest, signal: AbortSignal): Promise<JsonRecord>;
+  call(call: OauthCall, grant: TokenGrant, request: OauthRequest, signal: AbortSignal): Promise<JsonRecord>;
+}
+
+export interface OauthCall extends Omit<PacedCall<JsonRecord>, 'attempt' | 'pace'> {
+  /** What it counts towards. */
+  readonly limits: readonly RateLimit[];
+  /** What waits when the platform says "slow down" to it. */
+  readonly holdKey: string;
 }
 
 export type OauthRequest = Pick<HttpCall, 'base' | 'path' | 'method'> & { readonly body?: JsonRecord };
@@ -43,7 +51,8 @@ const LOGIN = 'login';
 export function createOauthCalls(options: OauthCallsOptions): OauthCalls {
   const { http, errors, timeoutMs, errorOfAnswer } = options;
   const tokens = createAccessTokens(options.clock);
-  const calls = createPacedCalls(options);
+  const paced = createPacedCalls(options);
+  const limits = createRateLimits(options.clock);
 
   const login = async (grant: TokenGrant): Promise<AccessToken> => {
     const { form, ...target } = await grant.request();
@@ -100,14 +109,14 @@ export function createOauthCalls(options: OauthCallsOptions): OauthCalls {
 
   return {
     token: tokenOf,
-    call(paced, grant, request, signal) {
+    call({ limits: wanted, holdKey, ...call }, grant, request, signal) {
       let isExchanged = false;
       const once = async (): Promise<JsonRecord> => {
         const token = await tokenOf(grant, signal);
         // The token may have taken its time.
-        if (paced.mayStillSend?.() === false) throw new KonstructError('lease_lost');
+        if (call.mayStillSend?.() === false) throw new KonstructError('lease_lost');
         try {
-          return await attempt(paced.method, request, token, signal);
+          return await attempt(call.name, request, token, signal);
         } catch (error) {
           if (isExchanged || !isKonstructError(error) || error.details.status !== 401) throw error;
           // Revoked before its end, or from before the secret was changed: once more with another.
@@ -116,7 +125,7 @@ export function createOauthCalls(options: OauthCallsOptions): OauthCalls {
           return once();
         }
       };
-      return calls.run(paced, once, signal);
+      return paced({ ...call, pace: paceOf(limits, wanted, holdKey), attempt: once }, signal);
     },
   };
 }

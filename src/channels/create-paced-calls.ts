@@ -2,11 +2,10 @@ import type { Clock, Random, Sleep } from '../core/clock.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
-import { createRateLimits, type RateLimit } from './create-rate-limits.ts';
 import type { PlatformErrors } from './platform-errors.ts';
 
 export interface PacedCallsOptions {
-  /** The channel's type, for metrics and log events. */
+  /** In log lines and metrics: `telegram`. */
   readonly channel: string;
   readonly errors: PlatformErrors;
   readonly clock: Clock;
@@ -14,22 +13,37 @@ export interface PacedCallsOptions {
   readonly sleep: Sleep;
   readonly log: Log;
   readonly metrics?: Metrics;
-  /** For all waiting of one call: for its place and for the platform's Retry-After. */
+  /** For all waiting of one call: for its place and for the platform's limits. */
   readonly maxWaitMs: number;
 }
 
-export interface PacedCall {
+export interface PacedCall<Answer> {
   readonly connectionId: string;
-  readonly method: string;
-  /** What it counts towards; none: it is not paced. */
-  readonly limits: readonly RateLimit[];
-  /** What waits when the platform says "slow down" to it. */
-  readonly holdKey: string;
+  /** What it is for, in errors and log lines: no part of it is a secret. */
+  readonly name: string;
   /** Whether doing it twice is the same as doing it once: then an unknown outcome is tried again. */
   readonly idempotent: boolean;
+  /** The limits it has to keep; `null`: none that are ours to keep. */
+  readonly pace: Pace | null;
   /** Asked right before each attempt, after all waiting. */
   readonly mayStillSend?: (() => boolean) | undefined;
+  attempt(signal: AbortSignal): Promise<Answer>;
 }
+
+export interface Pace {
+  /** Takes the next place. Returns ms to wait; `null`, and no place is taken, if that is more than `maxWaitMs`. */
+  reserve(maxWaitMs: number): number | null;
+  /** How long the platform still wants to be left alone there, in ms. */
+  heldMs(): number;
+  /** The platform said so. */
+  hold(limit: KonstructError): void;
+}
+
+/**
+ * Makes calls within a platform's limits, and again where that is safe.
+ * @throws KonstructError what the attempt throws; `platform_rate_limited`, `aborted`, `lease_lost`
+ */
+export type PacedCalls = <Answer>(call: PacedCall<Answer>, signal: AbortSignal) => Promise<Answer>;
 
 /** Attempts after the first one that fails for a reason other than a limit. */
 const MAX_RETRIES = 2;
@@ -37,19 +51,9 @@ const RETRY_BASE_MS = 250;
 /** After a hold all who waited go on; spread over this time they do not run into the next one together. */
 const SPREAD_MS = 250;
 
-/** Makes calls of a platform: paced by its limits, retried where that is safe. */
-export interface PacedCalls {
-  /**
-   * @param attempt makes the call once, with the project's errors
-   * @throws KonstructError `platform_rate_limited`, `platform_unavailable`, `platform_rejected`, `aborted`, `lease_lost`
-   */
-  run<Result>(call: PacedCall, attempt: () => Promise<Result>, signal: AbortSignal): Promise<Result>;
-}
-
 export function createPacedCalls(options: PacedCallsOptions): PacedCalls {
-  const { channel, errors, clock, random, sleep, log, maxWaitMs, metrics = noMetrics } = options;
+  const { channel, errors, clock, random, sleep, log, metrics = noMetrics, maxWaitMs } = options;
   const limited = metrics.counter('konstruct_platform_rate_limited_total', { channel });
-  const limits = createRateLimits(clock);
 
   const wait = async (ms: number, signal: AbortSignal): Promise<void> => {
     if (ms <= 0) return;
@@ -60,49 +64,53 @@ export function createPacedCalls(options: PacedCallsOptions): PacedCalls {
     }
   };
 
-  const whenAllowed = async (call: PacedCall, untilMs: number, signal: AbortSignal): Promise<void> => {
-    for (;;) {
-      const heldMs = limits.heldMs(call.holdKey);
+  const whenAllowed = async (
+    name: string,
+    pace: Pace | null,
+    untilMs: number,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    while (pace !== null) {
+      const heldMs = pace.heldMs();
       if (heldMs === 0) return;
-      if (clock() + heldMs > untilMs) throw errors.rateLimited(call.method, heldMs);
+      if (clock() + heldMs > untilMs) throw errors.rateLimited(name, heldMs);
       await wait(heldMs + random() * SPREAD_MS, signal);
     }
   };
 
-  return {
-    async run(call, attempt, signal) {
-      const { connectionId, method } = call;
-      if (signal.aborted) throw new KonstructError('aborted');
-      const untilMs = clock() + maxWaitMs;
-      const placeMs = limits.reserve(call.limits, maxWaitMs);
-      if (placeMs === null) throw errors.rateLimited(method, maxWaitMs);
+  return async ({ connectionId, name, idempotent, pace, mayStillSend, attempt }, signal) => {
+    if (signal.aborted) throw new KonstructError('aborted');
+    const untilMs = clock() + maxWaitMs;
+    if (pace !== null) {
+      const placeMs = pace.reserve(maxWaitMs);
+      if (placeMs === null) throw errors.rateLimited(name, maxWaitMs);
       await wait(placeMs, signal);
-      let retries = 0;
-      for (;;) {
-        await whenAllowed(call, untilMs, signal);
-        if (call.mayStillSend?.() === false) throw new KonstructError('lease_lost');
-        try {
-          return await attempt();
-        } catch (error) {
-          if (isKonstructError(error, 'platform_rate_limited')) {
-            const retryAfterMs = error.retryAfterMs ?? 0;
-            limits.hold(call.holdKey, retryAfterMs);
-            limited.increment();
-            log.warn(`${channel}.rate_limited`, { connectionId, method, retryAfterMs });
-            continue;
-          }
-          if (retries === MAX_RETRIES || !mayRetry(error, call)) throw error;
-          retries += 1;
-          const platformError = isKonstructError(error) ? error.details.platformError : null;
-          log.warn(`${channel}.retry`, { connectionId, method, platformError, retries });
-          await wait(RETRY_BASE_MS * 2 ** (retries - 1) * (0.5 + random()), signal);
+    }
+    let retries = 0;
+    for (;;) {
+      await whenAllowed(name, pace, untilMs, signal);
+      if (mayStillSend?.() === false) throw new KonstructError('lease_lost');
+      try {
+        return await attempt(signal);
+      } catch (error) {
+        if (isKonstructError(error, 'platform_rate_limited') && pace !== null) {
+          pace.hold(error);
+          limited.increment();
+          const { retryAfterMs } = error;
+          log.warn(`${channel}.rate_limited`, { connectionId, method: name, retryAfterMs });
+          continue;
         }
+        if (retries === MAX_RETRIES || !mayRetry(error, idempotent)) throw error;
+        retries += 1;
+        const platformError = isKonstructError(error) ? error.details.platformError : null;
+        log.warn(`${channel}.retry`, { connectionId, method: name, platformError, retries });
+        await wait(RETRY_BASE_MS * 2 ** (retries - 1) * (0.5 + random()), signal);
       }
-    },
+    }
   };
 }
 
-function mayRetry(error: unknown, { idempotent }: PacedCall): boolean {
+function mayRetry(error: unknown, idempotent: boolean): boolean {
   if (!isKonstructError(error, 'platform_unavailable')) return false;
   return idempotent || error.details.outcomeUnknown !== true;
 }

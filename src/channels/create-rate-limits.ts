@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import type { Pace } from './create-paced-calls.ts';
 import { ExpiringTimes } from './expiring-times.ts';
 
 export interface Rate {
@@ -50,5 +51,14 @@ export function createRateLimits(clock: Clock): RateLimits {
     heldMs(key) {
       return holds.size === 0 ? 0 : Math.max(0, (holds.get(key) ?? 0) - clock());
     },
+  };
+}
+
+/** The limits of one call. */
+export function paceOf(limits: RateLimits, wanted: readonly RateLimit[], holdKey: string): Pace {
+  return {
+    reserve: (maxWaitMs) => limits.reserve(wanted, maxWaitMs),
+    heldMs: () => limits.heldMs(holdKey),
+    hold: ({ retryAfterMs }) => limits.hold(holdKey, retryAfterMs ?? 0),
   };
 }

@@ -1,7 +1,8 @@
 import { KonstructError } from '../core/errors.ts';
 import type { FetchedFile } from '../core/outbound.ts';
+import { retryAfterMsOf } from './answer-words.ts';
 import type { KeptAliveHttp } from './kept-alive-http.ts';
-import { type PlatformErrors, retryAfterMsOf } from './platform-errors.ts';
+import type { PlatformErrors } from './platform-errors.ts';
 
 export interface Download {
   /** Whom it may reach has been decided: redirects are not followed. */

@@ -81,8 +81,8 @@ export function createGoogleChatClient(options: GoogleChatClientOptions): Google
         method,
         ...(body === undefined ? {} : { body }),
       };
-      const paced = { connectionId, method: name, limits, holdKey: place, idempotent, mayStillSend };
-      return calls.call(paced, grantOf(account), request, signal);
+      const call = { connectionId, name, limits, holdKey: place, idempotent, mayStillSend };
+      return calls.call(call, grantOf(account), request, signal);
     },
   };
 }

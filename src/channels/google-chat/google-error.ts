@@ -1,9 +1,10 @@
 import type { KonstructError } from '../../core/errors.ts';
+import { retryAfterMsOf, wordOf } from '../answer-words.ts';
 import type { HttpAnswer } from '../kept-alive-http.ts';
-import { platformErrors, retryAfterMsOf, wordOf } from '../platform-errors.ts';
+import { createPlatformErrors } from '../platform-errors.ts';
 import { asRecord, readRecord } from '../read-json.ts';
 
-export const googleError = platformErrors('Google Chat');
+export const googleError = createPlatformErrors('Google Chat');
 
 /**
  * An answer of Google's that is no success. Only its word for it is kept: its sentences may quote what was sent.

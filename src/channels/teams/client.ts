@@ -89,8 +89,8 @@ export function createTeamsClient(options: TeamsClientOptions): TeamsClient {
         method,
         ...(activity === undefined ? {} : { body: activity }),
       };
-      const paced = { connectionId, method: name, limits, holdKey: conversation, idempotent, mayStillSend };
-      return calls.call(paced, grantOf(app), request, signal);
+      const call = { connectionId, name, limits, holdKey: conversation, idempotent, mayStillSend };
+      return calls.call(call, grantOf(app), request, signal);
     },
   };
 }

@@ -1,9 +1,10 @@
 import type { KonstructError } from '../../core/errors.ts';
+import { retryAfterMsOf, wordOf } from '../answer-words.ts';
 import type { HttpAnswer } from '../kept-alive-http.ts';
-import { platformErrors, retryAfterMsOf, wordOf } from '../platform-errors.ts';
+import { createPlatformErrors } from '../platform-errors.ts';
 import { asRecord, readRecord } from '../read-json.ts';
 
-export const teamsError = platformErrors('Microsoft Teams');
+export const teamsError = createPlatformErrors('Microsoft Teams');
 
 /**
  * An answer of the Bot Connector that is no success. Microsoft's code is kept, and nothing of its sentences: they may
