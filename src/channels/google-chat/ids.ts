@@ -1,6 +1,7 @@
 /** Names of Chat's resources: `spaces/AAA`, `spaces/AAA/threads/BBB`, `spaces/AAA/messages/CCC.DDD`, `users/1`. */
 const SPACE = /^spaces\/[\w-]{1,100}$/;
-const THREAD = /^spaces\/[\w-]{1,100}\/threads\/([\w.-]{1,100})$/;
+const THREAD = /^spaces\/[\w-]{1,100}\/threads\/([\w-]{1,100})$/;
+const THREAD_ID = /^[\w-]{1,100}$/;
 const MESSAGE = /^spaces\/[\w-]{1,100}\/messages\/([\w.-]{1,200})$/;
 const USER = /^users\/[\w.@-]{1,200}$/;
 
@@ -15,6 +16,13 @@ export function asSpace(value: unknown): string | null {
 /** The part of a thread's name that is its own. */
 export function threadIdOf(name: unknown): string | null {
   return typeof name === 'string' ? (THREAD.exec(name)?.[1] ?? null) : null;
+}
+
+/** The name of the thread that a message of ours belongs into; `null`: it stands by itself, as in a direct message. */
+export function threadNameOf(space: string, threadId: string | null): string | null {
+  // Where there are no threads, what is answered is named: the id of a message, which has a point in it.
+  const isThread = threadId !== null && threadId !== WHOLE_CHAT && THREAD_ID.test(threadId);
+  return isThread ? `${space}/threads/${threadId}` : null;
 }
 
 /** The part of a message's name that is its own. */

@@ -14,7 +14,7 @@ import type { JsonRecord } from '../read-json.ts';
 import { choiceCard } from './choice-card.ts';
 import type { GoogleChatClient } from './client.ts';
 import { googleError } from './google-error.ts';
-import { asSpace, messageIdOf, WHOLE_CHAT } from './ids.ts';
+import { asSpace, messageIdOf, threadNameOf } from './ids.ts';
 import { renderForGoogleChat } from './render-for-google-chat.ts';
 
 /** What stands where a text has nothing to show: Chat refuses an empty message. */
@@ -38,8 +38,9 @@ export async function postMessage(
   const space = spaceOf(target, name);
   const messageId = clientMessageId(access, marker);
   const cards = choices.length === 0 ? {} : { cardsV2: [choiceCard(choices, buttonAddress(access))] };
-  const body = { ...textOf(message), ...cards, ...threadOf(target) };
-  const query = { messageId, messageReplyOption: 'REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD' };
+  const { thread, reply } = threadOf(target);
+  const body = { ...textOf(message), ...cards, ...thread };
+  const query = { messageId, ...reply };
   const path = `${space}/messages`;
   const call = { name, method: 'POST', path, query, body, space, idempotent: false, mayStillSend } as const;
   try {
@@ -123,8 +124,8 @@ export async function postPrivately(
   const name = 'messages.create';
   const space = spaceOf(target, name);
   const call = { name, method: 'POST', path: `${space}/messages`, space, idempotent: false } as const;
-  const query = { messageReplyOption: 'REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD' };
-  const body = { ...textOf({ markdown }), ...threadOf(target) };
+  const { thread, reply: query } = threadOf(target);
+  const body = { ...textOf({ markdown }), ...thread };
   try {
     const seenBy = { privateMessageViewer: { name: personId } };
     await client.call(access, { ...call, query, body: { ...body, ...seenBy } }, signal);
@@ -170,9 +171,17 @@ function textOf({ markdown }: Pick<OutboundMessage, 'markdown'>): JsonRecord {
   return { text: text.trim() === '' ? NOTHING : text, markupSyntax: 'MARKUP_SYNTAX_CHAT' };
 }
 
-function threadOf({ channelId, threadId }: ThreadTarget): JsonRecord {
-  if (threadId === null || threadId === WHOLE_CHAT) return {};
-  return { thread: { name: `${channelId}/threads/${threadId}` } };
+/** Into the thread, if it still is there; otherwise it begins one. */
+function threadOf({ channelId, threadId }: ThreadTarget): {
+  readonly thread: JsonRecord;
+  readonly reply: Readonly<Record<string, string>>;
+} {
+  const name = threadNameOf(channelId, threadId);
+  if (name === null) return { thread: {}, reply: {} };
+  return {
+    thread: { thread: { name } },
+    reply: { messageReplyOption: 'REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD' },
+  };
 }
 
 function spaceOf({ channelId }: ThreadTarget, method: string): string {

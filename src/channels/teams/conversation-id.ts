@@ -8,6 +8,7 @@ export interface Place {
 }
 
 const CONVERSATION = /^([^;]{1,400})(?:;messageid=(\d{1,20}))?(?:;.*)?$/;
+const CHANNEL = /^19:.*@thread\.(?:tacv2|skype)$/;
 const MESSAGE = /^\d{1,20}$/;
 /** Ids of conversations, people and messages: `a:` ids of personal chats have about 150 characters. */
 const ID = /^[\x21-\x7e]{1,400}$/;
@@ -26,9 +27,8 @@ export function parseConversationId(value: unknown): Place | null {
   return channelId === undefined ? null : { channelId, threadId };
 }
 
-/** Only the threads of channels are part of an id. */
+/** Only the threads of channels are part of an id; in a chat what is answered is named, and is no thread. */
 export function formatConversationId({ channelId, threadId }: Place): string {
-  return threadId !== null && MESSAGE.test(threadId) && channelId.startsWith('19:')
-    ? `${channelId};messageid=${threadId}`
-    : channelId;
+  const isThread = threadId !== null && MESSAGE.test(threadId) && CHANNEL.test(channelId);
+  return isThread ? `${channelId};messageid=${threadId}` : channelId;
 }

@@ -70,7 +70,7 @@ function create({ app, add }: ApiContext, space: Space, { query, body }: ApiRequ
   const viewer = (body.privateMessageViewer as { name?: string } | undefined)?.name ?? null;
   if (viewer !== null && space.type === 'DIRECT_MESSAGE') throw invalid('privateMessageViewer');
   const named = (body.thread as { name?: string } | undefined)?.name;
-  const [, threadId = null] = new RegExp(`^spaces/${space.id}/threads/([\\w.-]+)$`).exec(named ?? '') ?? [];
+  const [, threadId = null] = new RegExp(`^spaces/${space.id}/threads/([\\w-]+)$`).exec(named ?? '') ?? [];
   if (named !== undefined && threadId === null) throw invalid('thread.name');
   const isThere = [...space.messages.values()].some((each) => each.threadId === threadId);
   const said = { sender: app.user, clientId, text: textOf(body), cards: cardsOf(body.cardsV2), viewer };
