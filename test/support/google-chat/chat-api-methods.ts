@@ -67,6 +67,8 @@ function create({ app, add }: ApiContext, space: Space, { query, body }: ApiRequ
   const option = query.get('messageReplyOption');
   if (option !== null && option !== 'REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD')
     throw invalid('messageReplyOption');
+  // "Only supported in named spaces."
+  if (option !== null && space.type !== 'SPACE') throw invalid('messageReplyOption');
   const viewer = (body.privateMessageViewer as { name?: string } | undefined)?.name ?? null;
   if (viewer !== null && space.type === 'DIRECT_MESSAGE') throw invalid('privateMessageViewer');
   const named = (body.thread as { name?: string } | undefined)?.name;
