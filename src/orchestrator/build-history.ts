@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { ModelMessage } from '../core/model.ts';
+import type { ModelMessage, PromptFile } from '../core/model.ts';
 
 /** A message of the conversation as the model shall read it. */
 export interface HistoryMessage {
@@ -7,6 +7,8 @@ export interface HistoryMessage {
   /** Who wrote it, for messages of people in company; `null`: no name in front. */
   readonly author: string | null;
   readonly text: string;
+  /** What the model looks at beside it. */
+  readonly files?: readonly PromptFile[];
   /** Belongs to what is to be answered now: never left out. */
   readonly isPending: boolean;
   /** What the platform calls it; always the same. */
@@ -78,7 +80,7 @@ export function buildHistory(
     }
   }
 
-  const history: { role: 'user' | 'assistant'; content: string }[] = [];
+  const history: { role: 'user' | 'assistant'; content: string; files?: readonly PromptFile[] }[] = [];
   let isGap = false;
   for (const [index, line] of lines.entries()) {
     if (!kept.has(index)) {
@@ -88,8 +90,12 @@ export function buildHistory(
     const content = isGap ? `[earlier messages left out]\n\n${line.content}` : line.content;
     isGap = isPartial && index === first;
     const last = history.at(-1);
-    if (last?.role === line.role) last.content += `\n\n${content}`;
-    else if (history.length > 0 || line.role === 'user') history.push({ role: line.role, content });
+    const files = line.files !== undefined && line.files.length > 0 ? { files: line.files } : {};
+    if (last?.role === line.role) {
+      last.content += `\n\n${content}`;
+      if (files.files) last.files = [...(last.files ?? []), ...files.files];
+    } else if (history.length > 0 || line.role === 'user')
+      history.push({ role: line.role, content, ...files });
   }
   return history;
 }
