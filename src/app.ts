@@ -12,6 +12,7 @@ import { createDatabasePool, trackProcessIds, translateDatabaseError } from './d
 import { createSessionLocks } from './db/session-locks.ts';
 import { warmUp } from './db/warm-up.ts';
 import { withTenant } from './db/with-tenant.ts';
+import { createCredentialRenewal } from './delivery/create-credential-renewal.ts';
 import { createDelivery, requireChannel } from './delivery/create-delivery.ts';
 import { createIsPerson } from './delivery/create-is-person.ts';
 import { createPersonNames } from './delivery/create-person-names.ts';
@@ -31,6 +32,7 @@ import { countBudgets } from './llm/budget/count-budgets.ts';
 import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
+import { installationsOf, openInstallFlows } from './open-install-flows.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
@@ -49,6 +51,7 @@ import { listChannelConnections, listChannelsInUse } from './stores/channel-conn
 import { disableConnection } from './stores/connection-status.ts';
 import { listOwnApps, openConnection, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
+import { listExpiringConnections, renewStoredCredentials } from './stores/credential-renewal.ts';
 import { endEngagement } from './stores/engagement.ts';
 import { createModelKeyDirectory } from './stores/model-keys.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
@@ -86,7 +89,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   const timing = { ...defaultTiming, ...options.timing };
   const isGateway = options.role !== 'worker';
   const isWorker = options.role !== 'gateway';
-  const { clock, wallClock, random, sleep } = systemTime;
+  const { clock, random, sleep } = systemTime;
+  const wallClock = options.wallClock ?? systemTime.wallClock;
   const metrics = options.metrics ?? createMetrics({ process: false, log });
   let phase: ProcessPhase = 'starting';
   const { draining, closing, run } = createStopSequence(log);
@@ -124,10 +128,30 @@ export async function startApp(options: AppOptions): Promise<App> {
       ...options.platforms,
       slack: options.slack,
     };
+    const renewal = createCredentialRenewal({
+      installations: () => installationsOf(channels),
+      find: (channel, id) => directory.find(channel, id),
+      listExpiring: (channel, beforeMs) => listExpiringConnections(workPool, channel, beforeMs),
+      renewStored: (connection, steps) => renewStoredCredentials(database, cipher, connection, steps),
+      disableConnection: (connection, reason) => disableConnection(workPool, connection, reason),
+      cipher,
+      wallClock,
+      log,
+    });
     const channels: ReadonlyMap<string, Channel> = new Map(
       definitions.map((definition) => {
         const { apiUrl = definition.defaultApiUrl, values = {} } = settings[definition.type] ?? {};
-        const channel = definition.open({ apiUrl, values, clock, random, sleep, log, metrics });
+        const channel = definition.open({
+          apiUrl,
+          values,
+          clock,
+          wallClock,
+          random,
+          sleep,
+          log,
+          metrics,
+          renewCredentials: renewal.renew(definition.type),
+        });
         closing.push(() => channel.close());
         return [definition.type, channel];
       }),
@@ -192,6 +216,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     }));
     const server = createHttpServer({
       receivers: isGateway ? receivers : [],
+      installs: isGateway ? openInstallFlows({ definitions, channels, options, database, wallClock }) : [],
       health: createHealth({ version: options.version, role: options.role, queue: readQueue, redis }),
       phase: () => phase,
       readMetrics: () => metrics.read(),
@@ -304,6 +329,10 @@ export async function startApp(options: AppOptions): Promise<App> {
         send_notices: async (signal) => ({
           againAfterMs: (await sendNotices(signal)) ? NOTICE_RETRY_MS : null,
         }),
+        renew_credentials: async (signal) => {
+          await renewal.renewExpiring(signal);
+          return { againAfterMs: null };
+        },
         retention: async (signal) => {
           const daysAgo = (days: number) => new Date(wallClock() - days * 86_400_000);
           const before = daysAgo(options.retentionDays);

@@ -60,6 +60,9 @@ export interface Channel {
   /** How events come to us where we have to see to it; absent: people tell the platform where to send. */
   readonly subscription?: ChannelSubscription;
 
+  /** How people connect their own installation in a browser; absent: only the operator applies credentials. */
+  readonly installation?: ChannelInstallation;
+
   /** Loads what sending needs, so that the first answer does not wait for it. */
   prepare(): Promise<void>;
 
@@ -169,6 +172,41 @@ export interface ChannelSubscription {
     receive: (events: readonly ChannelEvent[]) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void>;
+}
+
+/** The platform's consent page, and what comes back from it (OAuth 2). */
+export interface ChannelInstallation {
+  /** Where a browser asks for consent. */
+  authorizeUrl(request: { readonly state: string; readonly redirectUrl: string }): string;
+  /**
+   * Turns the code that the browser came back with into credentials. A code works once.
+   * @throws KonstructError `platform_rejected`, `platform_unavailable`, `aborted`
+   */
+  exchange(
+    request: { readonly code: string; readonly redirectUrl: string },
+    signal: AbortSignal,
+  ): Promise<InstalledApp>;
+  /**
+   * New credentials for those that expire. What renews them works once, so the answer is stored before it is used.
+   * @throws KonstructError as above; `platform_rejected`: they cannot be renewed any more
+   */
+  renew(credentials: Credentials, signal: AbortSignal): Promise<IssuedCredentials>;
+}
+
+export interface IssuedCredentials {
+  readonly credentials: Credentials;
+  /** In ms since 1970; `null`: never. */
+  readonly expiresAtMs: number | null;
+}
+
+export interface InstalledApp extends IssuedCredentials {
+  readonly externalId: string;
+  readonly appId: string;
+  readonly agentUserId: string;
+  /** Of the installation, for people. */
+  readonly name: string;
+  /** Where the agent can be spoken to now; `null`: nowhere in a browser. */
+  readonly openUrl: string | null;
 }
 
 export interface ExaminedEnvironment {

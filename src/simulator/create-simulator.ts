@@ -9,6 +9,7 @@ import { createEventSender } from './event-sender.ts';
 import { createEventStream } from './event-stream.ts';
 import { createFaultBoard } from './fault-board.ts';
 import { findChannel, findMessage, findWorkspace } from './find-in-workspaces.ts';
+import { createOAuth } from './oauth.ts';
 import type { MessagePlace, Simulator, SimulatorInput } from './simulator.ts';
 import { SimulatorError } from './simulator-error.ts';
 import { simulatorPlugin } from './simulator-plugin.ts';
@@ -95,6 +96,15 @@ export function createSimulator(input: SimulatorInput): Simulator {
   };
   const actions = createWorkspaceActions({ clock, random, changed, dispatch });
 
+  const oauth = createOAuth({
+    app: input.oauth ?? null,
+    clock,
+    random,
+    install(workspace) {
+      actions.setInstallation(workspace, 'installed');
+    },
+  });
+
   const messageAt = (place: MessagePlace) => {
     const { workspace, channel } = findChannel(workspaces, place);
     return { workspace, channel, message: findMessage(channel, place.ts) };
@@ -106,6 +116,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
       allowedHosts: input.allowedHosts ?? [],
       webApi: {
         workspaceByToken: (token) => byToken.get(token),
+        oauth,
         isAppToken: (token) =>
           token === input.appToken || [...workspaces.values()].some((each) => appTokenOf(each) === token),
         sockets,

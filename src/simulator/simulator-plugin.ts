@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { guardAgainstBrowsers, guardAgainstOtherSites } from './browser-guard.ts';
+import { consentRoutes } from './consent-routes.ts';
 import type { ControlErrorResponse } from './control-api.ts';
 import type { ControlInput } from './control-routes.ts';
 import { controlRoutes } from './control-routes.ts';
@@ -35,6 +36,9 @@ export function simulatorPlugin(input: SimulatorPluginInput): FastifyPluginAsync
     await app.register(async (guarded) => {
       guarded.addHook('onRequest', async (request) => guardAgainstOtherSites(request, input.allowedHosts));
       guarded.setErrorHandler(sendError);
+      await guarded.register(consentRoutes(input.webApi.oauth, input.control.workspaces), {
+        prefix: '/oauth/v2',
+      });
       await guarded.register(controlRoutes(input.control), { prefix: '/control' });
       await guarded.register(pageRoutes(input.pageDir));
     });

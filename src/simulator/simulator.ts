@@ -3,6 +3,7 @@ import type { Clock, Random, Sleep } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { ControlEvent, ControlMessage, Journey } from './control-api.ts';
 import type { FaultBoard } from './fault-board.ts';
+import type { OAuthApp } from './oauth.ts';
 import type { SocketMode } from './socket-mode.ts';
 import type { InstallationState, StoredFile, Workspace, WorkspaceSeed } from './workspace.ts';
 
@@ -96,6 +97,8 @@ export interface SimulatorInput {
   readonly signingSecret: string;
   /** The app uses Socket Mode with this app-level token: events go over its sockets and to no address. */
   readonly appToken?: string;
+  /** The app can be installed in a browser; absent: tokens are those of the workspaces' seeds only. */
+  readonly oauth?: OAuthApp;
   /** Two companies when absent. */
   readonly workspaces?: readonly WorkspaceSeed[];
   readonly clock: Clock;

@@ -162,7 +162,7 @@ describe('konstruct doctor', { timeout: 60_000 }, () => {
         TOKEN: 'xoxb-secret',
         SLACK_API_URL: `http://127.0.0.1:${(slack.address() as AddressInfo).port}/api/`,
         REDIS_URL: `redis://:hunter2@127.0.0.1:${(redis.address() as AddressInfo).port}`,
-        SLACK_CLIENT_ID: '1.2',
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
         KONSTRUCT_PUBLIC_URL: 'http://127.0.0.1:1',
       };
       await konstruct('apply -f konstruct.yaml', env);

@@ -4,7 +4,7 @@ import type { ConnectionAccess } from '../../core/outbound.ts';
 import { asId, asRecord, asText, type JsonRecord } from '../read-json.ts';
 import { createRecentValues } from '../recent-values.ts';
 import type { SlackClient } from './client.ts';
-import { rejected, unavailable } from './slack-error.ts';
+import { rejected, unavailable } from './slack-failure.ts';
 
 /** Who we are in a workspace: the bot as a user and as a bot. */
 export interface OwnIds {

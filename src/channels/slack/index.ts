@@ -3,6 +3,7 @@ import type { ChannelDefinition, ChannelOptions } from '../../core/channel-defin
 import { openOnUse } from '../open-on-use.ts';
 import { splitMarkdown } from '../split-markdown.ts';
 import { missingScopes } from './manifest.ts';
+import { createSlackOAuth } from './oauth.ts';
 import { neutraliseMentions } from './outbound-text.ts';
 import { parseSlackRequest } from './parse.ts';
 import { verifySlackRequest } from './verify.ts';
@@ -12,6 +13,7 @@ export const slack: ChannelDefinition = {
   type: 'slack',
   displayName: 'Slack',
   webhook: { path: '/slack/events', shared: true },
+  install: { path: '/slack/install', redirectPath: '/slack/oauth_redirect' },
   connection: {
     externalId: /^[TE][A-Z0-9]{2,30}$/,
     externalIdMeaning:
@@ -34,8 +36,11 @@ const MAX_CHARACTERS = 12_000;
 /** Parts stay below the limit so that `neutraliseMentions`, which adds a character per `@here`, has room. */
 const PART_CHARACTERS = 11_800;
 
+const OAUTH_TIMEOUT_MS = 10_000;
+
 /** For all connections of an installation. Slack's library is loaded when something is sent. */
 export function createSlackChannel(options: ChannelOptions): Channel {
+  const oauth = openOAuth(options);
   const outbound = openOnUse(async () => (await import('./outbound.ts')).createSlackOutbound(options));
   return {
     type: slack.type,
@@ -56,6 +61,7 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     verify: verifySlackRequest,
     connectionSecret: (_connectionId, { signingSecret }) => signingSecret || null,
     parse: parseSlackRequest,
+    ...(oauth && { installation: oauth }),
     split: (markdown) => splitMarkdown(markdown, PART_CHARACTERS),
     format: (markdown) => ({ text: neutraliseMentions(markdown) }),
     async prepare() {
@@ -78,8 +84,19 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     findByMarker: async (...call) => (await outbound.get()).findByMarker(...call),
     isPerson: async (...call) => (await outbound.get()).isPerson(...call),
     personName: async (...call) => (await outbound.get()).personName(...call),
-    close: () => outbound.current()?.close(),
+    close() {
+      outbound.current()?.close();
+      oauth?.close();
+    },
   };
+}
+
+/** `undefined`: the installation has no client id and secret, so nobody can connect a workspace in a browser. */
+function openOAuth(options: ChannelOptions) {
+  const { apiUrl, values = {}, timeoutMs = OAUTH_TIMEOUT_MS, wallClock = options.clock } = options;
+  const { clientId, clientSecret } = values;
+  if (!clientId || !clientSecret) return undefined;
+  return createSlackOAuth({ apiUrl, clientId, clientSecret, clock: wallClock, timeoutMs });
 }
 
 function examine(scopes: readonly string[] | null, hasSecret: boolean): readonly ConnectionFinding[] {

@@ -19,6 +19,7 @@ export interface SlackManifest {
     };
   };
   readonly oauth_config: {
+    readonly redirect_urls?: readonly string[];
     readonly scopes: { readonly bot: readonly string[] };
   };
   readonly settings: {
@@ -54,6 +55,9 @@ const FURTHER_SCOPES = [
   'reactions:write',
 ] as const;
 
+/** All that the app asks for, in order. */
+export const allScopes: readonly string[] = [...REQUIRED_SCOPES, ...FURTHER_SCOPES].sort();
+
 const BOT_EVENTS = [
   'app_mention',
   'app_uninstalled',
@@ -88,7 +92,8 @@ export function slackManifest({ publicUrl, name, connectionId }: SlackManifestOp
       assistant_view: { assistant_description: 'Ask, and it goes to work.', suggested_prompts: [] },
     },
     oauth_config: {
-      scopes: { bot: [...REQUIRED_SCOPES, ...FURTHER_SCOPES].sort() },
+      scopes: { bot: allScopes },
+      ...(publicUrl !== null && { redirect_urls: [`${publicUrl.replace(/\/+$/, '')}/slack/oauth_redirect`] }),
     },
     settings: {
       event_subscriptions: {

@@ -11,7 +11,7 @@ import type {
 } from '../../core/outbound.ts';
 import type { SlackClient } from './client.ts';
 import { neutraliseMentions } from './outbound-text.ts';
-import { unavailable } from './slack-error.ts';
+import { unavailable } from './slack-failure.ts';
 
 /** Type of the metadata by which a delivery is found again. */
 export const MARKER_EVENT_TYPE = 'konstruct_delivery';

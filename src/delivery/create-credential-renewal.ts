@@ -1,0 +1,141 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ChannelInstallation, IssuedCredentials } from '../core/channel.ts';
+import type { RenewCredentials } from '../core/channel-definition.ts';
+import { type Cipher, connectionOwner } from '../core/cipher.ts';
+import type { Clock } from '../core/clock.ts';
+import type { ResolvedConnection } from '../core/connection-directory.ts';
+import { isKonstructError, KonstructError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Connection, Credentials } from '../core/tenant.ts';
+
+export interface CredentialRenewalOptions {
+  /** Of each channel whose credentials can expire. */
+  readonly installations: () => ReadonlyMap<string, ChannelInstallation>;
+  readonly find: (channel: string, connectionId: string) => Promise<ResolvedConnection | null>;
+  readonly listExpiring: (channel: string, beforeMs: number) => Promise<readonly ResolvedConnection[]>;
+  /** One process at a time; what `renew` returns is stored before it is returned. */
+  readonly renewStored: (
+    connection: Pick<Connection, 'tenantId' | 'id'>,
+    steps: {
+      readonly isGood: (credentials: Credentials, expiresAtMs: number | null) => boolean;
+      readonly renew: (credentials: Credentials) => Promise<IssuedCredentials>;
+    },
+  ) => Promise<Credentials>;
+  readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<boolean>;
+  readonly cipher: Cipher;
+  readonly wallClock: Clock;
+  readonly log: Log;
+}
+
+export interface CredentialRenewal {
+  /** For calls that need it now. */
+  renew(channel: string): RenewCredentials;
+  /** Renews what expires soon, so that no call has to. A job: one process of the installation at a time. */
+  renewExpiring(signal: AbortSignal): Promise<void>;
+}
+
+/** Slack's tokens hold for 12 hours: two of them are left for trying again, and for somebody to act on the log. */
+const AHEAD_MS = 2 * 60 * 60 * 1000;
+/** A token that holds no longer than this is as good as expired. */
+const MARGIN_MS = 60_000;
+
+/**
+ * Keeps credentials that expire in force. What renews them works once, so: one process at a time, and the new ones are
+ * stored before they are used. Those that the database could not take are kept here and stored by the next attempt; they
+ * are lost only with the process.
+ */
+export function createCredentialRenewal(options: CredentialRenewalOptions): CredentialRenewal {
+  const { cipher, wallClock, log } = options;
+  const underWay = new Map<string, Promise<Credentials>>();
+  const unsaved = new Map<string, { readonly before: Credentials; readonly issued: IssuedCredentials }>();
+
+  async function renewOne(
+    connection: ResolvedConnection,
+    held: Credentials,
+    signal: AbortSignal,
+  ): Promise<Credentials> {
+    const { id, tenantId, channel } = connection;
+    const about = { tenantId, connectionId: id, channel };
+    const installation = options.installations().get(channel);
+    if (installation === undefined) {
+      throw new KonstructError('platform_rejected', 'Nothing is configured to renew the credentials with.', {
+        details: { platformError: 'not_renewable' },
+      });
+    }
+    try {
+      const credentials = await options.renewStored(connection, {
+        isGood: (stored, expiresAtMs) =>
+          !isDeepStrictEqual({ ...stored }, { ...held }) &&
+          (expiresAtMs === null || expiresAtMs > wallClock() + MARGIN_MS),
+        async renew(stored) {
+          const earlier = unsaved.get(id);
+          if (earlier !== undefined && isDeepStrictEqual({ ...earlier.before }, { ...stored }))
+            return earlier.issued;
+          const issued = await installation.renew(stored, signal);
+          unsaved.set(id, { before: stored, issued });
+          return issued;
+        },
+      });
+      unsaved.delete(id);
+      log.info('credentials.renewed', about);
+      return credentials;
+    } catch (error) {
+      const { code, details } = isKonstructError(error) ? error : new KonstructError('internal');
+      const remedy = 'Install the app again with `konstruct install-link`.';
+      log.error('credentials.not_renewed', { ...about, code, platformError: details.platformError, remedy });
+      throw error;
+    }
+  }
+
+  function renewShared(
+    connection: ResolvedConnection,
+    held: Credentials,
+    signal: AbortSignal,
+  ): Promise<Credentials> {
+    const waiting =
+      underWay.get(connection.id) ??
+      renewOne(connection, held, signal).finally(() => underWay.delete(connection.id));
+    underWay.set(connection.id, waiting);
+    return waiting;
+  }
+
+  return {
+    renew: (channel) => async (access, signal) => {
+      const connection = await options.find(channel, access.connectionId);
+      if (connection === null) throw new KonstructError('not_found');
+      return renewShared(connection, access.credentials, signal);
+    },
+    async renewExpiring(signal) {
+      for (const channel of options.installations().keys()) {
+        for (const connection of await options.listExpiring(channel, wallClock() + AHEAD_MS)) {
+          if (signal.aborted) return;
+          try {
+            const envelope = Buffer.from(connection.credentials, 'base64');
+            const owner = connectionOwner(connection.tenantId, connection.id);
+            const held = JSON.parse(cipher.decrypt(envelope, owner)) as Credentials;
+            await renewShared(connection, held, signal);
+          } catch (error) {
+            // One connection must not keep the others from being renewed.
+            if (isKonstructError(error, 'platform_rejected')) await disableIfExpired(channel, connection);
+          }
+        }
+      }
+    },
+  };
+
+  /** What cannot be renewed works until it has expired; then the connection is off, and says why. */
+  async function disableIfExpired(channel: string, { id }: ResolvedConnection): Promise<void> {
+    const expired = await options.listExpiring(channel, wallClock());
+    const connection = expired.find((each) => each.id === id);
+    if (connection === undefined) return;
+    if (await options.disableConnection(connection, 'token_expired')) {
+      const remedy = 'Install the app again with `konstruct install-link`.';
+      log.error('connection.disabled', {
+        tenantId: connection.tenantId,
+        connectionId: id,
+        reason: 'token_expired',
+        remedy,
+      });
+    }
+  }
+}
