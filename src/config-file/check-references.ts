@@ -64,7 +64,8 @@ function checkTools(
 function checkChannel(connection: unknown, path: FieldPath, locate: Locate): FileProblem[] {
   const channel = textOf(connection, 'channel');
   if (channel === null) return [];
-  const rules = findChannel(channel)?.connection;
+  const definition = findChannel(channel);
+  const rules = definition?.connection;
   const known = channelTable.map(({ type }) => type);
   if (!rules) {
     const meant = nearestName(channel, known);
@@ -76,7 +77,11 @@ function checkChannel(connection: unknown, path: FieldPath, locate: Locate): Fil
     externalId === null || rules.externalId.test(externalId)
       ? []
       : [locate([...path, 'externalId'], `must be ${rules.externalIdMeaning}`)];
-  return [...problems, ...checkCredentials(channel, rules, fieldOf(connection, 'credentials'), path, locate)];
+  const credentials = fieldOf(connection, 'credentials');
+  // Left out altogether they are those of an installation in a browser, where the channel knows such.
+  if (credentials === undefined && definition?.install === undefined)
+    return [...problems, locate(path, 'is missing', 'credentials')];
+  return [...problems, ...checkCredentials(channel, rules, credentials, path, locate)];
 }
 
 function checkCredentials(

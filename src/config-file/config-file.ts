@@ -61,7 +61,8 @@ export interface ConnectionSpec {
   readonly agent: string;
   /** `null`: as it is; a new one is enabled. */
   readonly enabled: boolean | null;
-  readonly credentials: Credentials;
+  /** `null`: those that somebody installed in a browser. */
+  readonly credentials: Credentials | null;
   readonly settings: ConnectionSettings;
 }
 
@@ -156,7 +157,7 @@ const connectionShape = {
   appId: z.string().trim().max(200).default(''),
   agent: line,
   enabled: z.boolean().nullable().default(null),
-  credentials: z.record(z.string(), z.string().min(1)),
+  credentials: z.record(z.string(), z.string().min(1)).nullable().default(null),
   settings: allowedOnly(settingsShape).default({}),
 };
 

@@ -170,10 +170,7 @@ export function createInstallFlow(options: InstallFlowOptions): InstallFlow {
     installPage({
       status: 403,
       title: 'This link does not work',
-      paragraphs: [
-        'It has expired, or part of it is missing.',
-        'Ask whoever gave it to you for a new one.',
-      ],
+      paragraphs: ['It has expired, or part of it is missing.', 'Ask whoever gave it to you for a new one.'],
       action: null,
     });
   const startAgain = (reason: string) =>
