@@ -25,6 +25,7 @@ import { createHandshake } from './gateway/create-handshake.ts';
 import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
+import { createShowCommand } from './gateway/create-show-command.ts';
 import { createSubscriptions } from './gateway/create-subscriptions.ts';
 import { listenOn } from './gateway/listen-on.ts';
 import { receiverOf } from './gateway/receiver-of.ts';
@@ -189,6 +190,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         ).catch((error: unknown) => log.warn('connection.agent_user_unrecorded', { error }));
       },
       onAction: (connection, action) => void acknowledgeAction(connection, action),
+      showCommand: createShowCommand({ channels, cipher }),
       onReady: () => worker?.wake(),
       onNotice: () => {
         jobs?.request('send_notices').catch((error: unknown) => log.warn('jobs.request_failed', { error }));

@@ -20,6 +20,7 @@ export type ChannelEvent =
   | DepartureEvent
   | ReactionEvent
   | ActionEvent
+  | CommandEvent
   | UninstallEvent
   | IgnoredEvent;
 
@@ -129,6 +130,24 @@ export interface ActionEvent extends EventBase {
   readonly choice: string;
   readonly pressedAtMs: number;
   /** What `acknowledgeAction` needs; nobody else reads it. */
+  readonly reply: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Somebody called the agent by a command of the platform's, which nobody else sees and which has no place where it could be
+ * answered, until `Channel.showCommand` makes one.
+ */
+export interface CommandEvent extends EventBase {
+  readonly type: 'command';
+  readonly channelId: string;
+  readonly scope: 'direct' | 'group' | 'channel';
+  /** What the platform calls it: the same when the event is sent again. */
+  readonly commandId: string;
+  readonly sender: { readonly externalId: string; readonly name: string | null };
+  /** As in `MessageEvent`, without the command's own name. */
+  readonly text: string;
+  readonly mentions: readonly Mention[];
+  /** What `showCommand` needs; nobody else reads it. */
   readonly reply: Readonly<Record<string, unknown>>;
 }
 

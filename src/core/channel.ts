@@ -1,4 +1,4 @@
-import type { ActionEvent, Attachment, ChannelEvent } from './channel-event.ts';
+import type { ActionEvent, Attachment, ChannelEvent, CommandEvent, MessageEvent } from './channel-event.ts';
 import type {
   AnswerStream,
   ConnectionAccess,
@@ -137,6 +137,17 @@ export interface Channel {
    * press is stored; nothing depends on it.
    */
   acknowledgeAction?(access: ConnectionAccess, action: ActionEvent, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Makes a message of a command that others do not see, where people can read it and the answer can stand. Called before
+   * the command is stored, while the platform waits: within some 2 s.
+   * @returns the message as it stands there now; `null`: it cannot be answered, and whoever gave it was told why
+   */
+  showCommand?(
+    access: ConnectionAccess,
+    command: CommandEvent,
+    signal: AbortSignal,
+  ): Promise<MessageEvent | null>;
 
   /** Sends a file. As with `post`, an unknown outcome is not repeated. */
   upload?(access: ConnectionAccess, file: OutboundFile, signal: AbortSignal): Promise<PostedMessage>;

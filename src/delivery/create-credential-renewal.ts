@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ChannelInstallation, IssuedCredentials } from '../core/channel.ts';
 import type { RenewCredentials } from '../core/channel-definition.ts';
-import { type Cipher, connectionOwner } from '../core/cipher.ts';
+import type { Cipher } from '../core/cipher.ts';
 import type { Clock } from '../core/clock.ts';
+import { openAccess } from '../core/connection-access.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -110,10 +111,7 @@ export function createCredentialRenewal(options: CredentialRenewalOptions): Cred
         for (const connection of await options.listExpiring(channel, wallClock() + AHEAD_MS)) {
           if (signal.aborted) return;
           try {
-            const envelope = Buffer.from(connection.credentials, 'base64');
-            const owner = connectionOwner(connection.tenantId, connection.id);
-            const held = JSON.parse(cipher.decrypt(envelope, owner)) as Credentials;
-            await renewShared(connection, held, signal);
+            await renewShared(connection, openAccess(cipher, connection).credentials, signal);
           } catch (error) {
             // One connection must not keep the others from being renewed.
             if (isKonstructError(error, 'platform_rejected')) await disableIfExpired(channel, connection);

@@ -1,10 +1,10 @@
 import type { Channel } from '../core/channel.ts';
 import type { ActionEvent } from '../core/channel-event.ts';
-import { type Cipher, connectionOwner } from '../core/cipher.ts';
+import type { Cipher } from '../core/cipher.ts';
+import { openAccess } from '../core/connection-access.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { Credentials } from '../core/tenant.ts';
 
 export interface AcknowledgeActionOptions {
   readonly channels: ReadonlyMap<string, Channel>;
@@ -20,14 +20,13 @@ export function createAcknowledgeAction({ channels, cipher, log }: AcknowledgeAc
   return async (connection: ResolvedConnection, action: ActionEvent): Promise<void> => {
     const channel = channels.get(connection.channel);
     if (channel?.acknowledgeAction === undefined) return;
-    const { tenantId, id: connectionId, externalId } = connection;
+    const { tenantId, id: connectionId } = connection;
     try {
-      const envelope = Buffer.from(connection.credentials, 'base64');
-      const credentials = JSON.parse(
-        cipher.decrypt(envelope, connectionOwner(tenantId, connectionId)),
-      ) as Credentials;
-      const access = { connectionId, externalId, credentials };
-      await channel.acknowledgeAction(access, action, AbortSignal.timeout(DEADLINE_MS));
+      await channel.acknowledgeAction(
+        openAccess(cipher, connection),
+        action,
+        AbortSignal.timeout(DEADLINE_MS),
+      );
     } catch (error) {
       const code = isKonstructError(error) ? error.code : 'internal';
       log.warn('action.unacknowledged', { tenantId, connectionId, code });

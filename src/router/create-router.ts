@@ -1,6 +1,7 @@
 import type {
   ActionEvent,
   ChannelEvent,
+  CommandEvent,
   DeletionEvent,
   DepartureEvent,
   EditEvent,
@@ -52,6 +53,11 @@ export interface RouterOptions {
   readonly onAgentUser: (connection: ResolvedConnection, agentUserId: string) => void;
   /** A press of a button is stored: the platform need not wait any more. Not awaited. */
   readonly onAction?: (connection: ResolvedConnection, action: ActionEvent) => void;
+  /** Makes a message of a command; `null`: it cannot be answered. By default none can. */
+  readonly showCommand?: (
+    connection: ResolvedConnection,
+    command: CommandEvent,
+  ) => Promise<MessageEvent | null>;
   /** A conversation became ready in this process: saves the worker beside us the way over the database. */
   readonly onReady: () => void;
   /** There is a notice to be sent: that the limit was reached, or that answers take a while. */
@@ -83,6 +89,8 @@ export function createRouter(options: RouterOptions): Route {
         return routeReaction(options, connection, event);
       case 'action':
         return routeAction(options, connection, event);
+      case 'command':
+        return routeCommand(options, connection, event);
       case 'ignored':
         return 'ignored';
       default:
@@ -140,6 +148,16 @@ async function routeAction(
   const outcome = await routeMessage(options, connection, saidByButton(action));
   options.onAction?.(connection, action);
   return outcome;
+}
+
+/** The platform does not repeat a command that was acked, so it is shown and stored first. */
+async function routeCommand(
+  options: RouterOptions,
+  connection: ResolvedConnection,
+  command: CommandEvent,
+): Promise<RouteOutcome> {
+  const message = (await options.showCommand?.(connection, command)) ?? null;
+  return message === null ? 'ignored' : routeMessage(options, connection, message);
 }
 
 /** A message that wants the agent to stop or to speak again is not limited: whoever is flooded may say stop. */

@@ -9,7 +9,9 @@ import { createEventSender } from './event-sender.ts';
 import { createEventStream } from './event-stream.ts';
 import { createFaultBoard } from './fault-board.ts';
 import { findChannel, findMessage, findWorkspace } from './find-in-workspaces.ts';
+import { commandForm, pressPayload } from './interaction-body.ts';
 import { createOAuth } from './oauth.ts';
+import { createResponseUrls } from './response-urls.ts';
 import type { MessagePlace, Simulator, SimulatorInput } from './simulator.ts';
 import { SimulatorError } from './simulator-error.ts';
 import { simulatorPlugin } from './simulator-plugin.ts';
@@ -18,7 +20,7 @@ import { createSocketMode } from './socket-mode.ts';
 import { loadWorkspaces, openStateFile } from './state-file.ts';
 import { waitForMessage } from './wait-for-message.ts';
 import type { Workspace } from './workspace.ts';
-import { adoptChannel, createWorkspace, threadMessages, topLevelMessages } from './workspace.ts';
+import { adoptChannel, createWorkspace, nextTs, threadMessages, topLevelMessages } from './workspace.ts';
 import type { WorkspaceChange } from './workspace-actions.ts';
 import { createWorkspaceActions } from './workspace-actions.ts';
 
@@ -76,6 +78,11 @@ export function createSimulator(input: SimulatorInput): Simulator {
     },
   });
 
+  const senderOf = (workspace: Workspace) => ({
+    signingSecret: workspace.seed.signingSecret ?? input.signingSecret,
+    appToken: appTokenOf(workspace),
+  });
+
   const dispatch = (workspace: Workspace, events: readonly InnerEvent[]) => {
     const { pairOrder, pairGapMs } = faults.plan();
     const mentionFirst = pairOrder === 'mention_first' || (pairOrder === 'random' && random() < 0.5);
@@ -84,8 +91,8 @@ export function createSimulator(input: SimulatorInput): Simulator {
       channelId: event.channel?.id ?? null,
       messageId: event.messageTs,
       label: event.label,
-      signingSecret: workspace.seed.signingSecret ?? input.signingSecret,
-      appToken: appTokenOf(workspace),
+      kind: 'events_api' as const,
+      ...senderOf(workspace),
       ...eventBody(workspace, event, { clock, random }),
     }));
     return sender.send(outgoing, pairGapMs);
@@ -110,8 +117,31 @@ export function createSimulator(input: SimulatorInput): Simulator {
     return { workspace, channel, message: findMessage(channel, place.ts) };
   };
 
+  const responses = createResponseUrls({ clock, random, actions });
+  const interact = (
+    kind: 'interactive' | 'slash_commands',
+    place: { readonly workspace: Workspace; readonly channelId: string; readonly messageId: string | null },
+    body: string,
+  ) =>
+    sender.send(
+      [
+        {
+          workspaceId: place.workspace.seed.id,
+          channelId: place.channelId,
+          messageId: place.messageId,
+          eventId: slackId('', random, 12),
+          label: kind,
+          kind,
+          body,
+          ...senderOf(place.workspace),
+        },
+      ],
+      0,
+    );
+
   return {
     plugin: simulatorPlugin({
+      responses,
       pageDir: input.pageDir,
       allowedHosts: input.allowedHosts ?? [],
       webApi: {
@@ -177,6 +207,29 @@ export function createSimulator(input: SimulatorInput): Simulator {
       if (!workspace.users.has(reaction.userId))
         throw new SimulatorError('not_found', 404, `There is no user ${reaction.userId}.`);
       actions.react(workspace, channel, message, reaction);
+    },
+
+    async press(place, { userId, choice }) {
+      const { workspace, channel, message } = messageAt(place);
+      const payload = pressPayload(workspace, channel, message, {
+        userId,
+        choice,
+        actionTs: nextTs(workspace, clock),
+        triggerId: slackId('', random, 20),
+        responseUrl: responses.create(workspace, channel, userId),
+      });
+      if (payload === null) throw new SimulatorError('not_found', 404, `There is no button "${choice}".`);
+      const body = new URLSearchParams({ payload: JSON.stringify(payload) }).toString();
+      return interact('interactive', { workspace, channelId: channel.id, messageId: message.ts }, body);
+    },
+
+    async command({ workspaceId, channelId, userId, command, text }) {
+      const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
+      const triggerId = slackId('', random, 20);
+      const responseUrl = responses.create(workspace, channel, userId);
+      const form = commandForm(workspace, channel, { userId, command, text, triggerId, responseUrl });
+      const place = { workspace, channelId, messageId: null };
+      return interact('slash_commands', place, new URLSearchParams(form).toString());
     },
 
     messages(workspaceId, channelId, threadTs) {

@@ -28,6 +28,13 @@ export interface Simulator {
   deleteMessage(place: MessagePlace): Promise<void>;
   /** Puts an emoji on a message or takes it off; nothing happens when it is so already. @throws SimulatorError `not_found` */
   react(place: MessagePlace, reaction: ReactionInput): Promise<void>;
+  /** Presses a button of the app; resolves with whether it was acked. @throws SimulatorError `not_found` */
+  press(
+    place: MessagePlace,
+    press: { readonly userId: string /** What stands on it. */; readonly choice: string },
+  ): Promise<boolean>;
+  /** Gives a slash command; resolves with whether it was acked. @throws SimulatorError `not_found` */
+  command(command: CommandInput): Promise<boolean>;
   /** Oldest first; with `threadTs` the thread, its root first. @throws SimulatorError `not_found` */
   messages(workspaceId: string, channelId: string, threadTs?: string): readonly ControlMessage[];
   /**
@@ -77,6 +84,16 @@ export interface ReactionInput {
   /** Slack's name, without colons: `octagonal_sign`. */
   readonly name: string;
   readonly present: boolean;
+}
+
+export interface CommandInput {
+  readonly workspaceId: string;
+  readonly channelId: string;
+  readonly userId: string;
+  /** `/ada` */
+  readonly command: string;
+  /** In Slack's form, see `SayInput`. */
+  readonly text: string;
 }
 
 export interface MessagePlace {

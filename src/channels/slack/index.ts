@@ -2,6 +2,7 @@ import type { Channel, ConnectionFinding } from '../../core/channel.ts';
 import type { ChannelDefinition, ChannelOptions } from '../../core/channel-definition.ts';
 import { openOnUse } from '../open-on-use.ts';
 import { splitMarkdown } from '../split-markdown.ts';
+import { MAX_CHOICE_CHARACTERS, MAX_CHOICES } from './choices.ts';
 import { missingScopes } from './manifest.ts';
 import { createSlackOAuth } from './oauth.ts';
 import { neutraliseMentions } from './outbound-text.ts';
@@ -12,7 +13,11 @@ import { verifySlackRequest } from './verify.ts';
 export const slack: ChannelDefinition = {
   type: 'slack',
   displayName: 'Slack',
-  webhook: { path: '/slack/events', shared: true },
+  webhook: {
+    path: '/slack/events',
+    alsoPaths: ['/slack/interactions', '/slack/commands'],
+    shared: true,
+  },
   install: { path: '/slack/install', redirectPath: '/slack/oauth_redirect' },
   connection: {
     externalId: /^[TE][A-Z0-9]{2,30}$/,
@@ -51,7 +56,7 @@ export function createSlackChannel(options: ChannelOptions): Channel {
       findByMarker: true,
       postPrivately: true,
       stream: 'edits',
-      buttons: null,
+      buttons: { max: MAX_CHOICES, maxCharacters: MAX_CHOICE_CHARACTERS },
       reactions: false,
       typing: false,
       files: { incoming: null, outgoing: null },
@@ -84,6 +89,8 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     findByMarker: async (...call) => (await outbound.get()).findByMarker(...call),
     isPerson: async (...call) => (await outbound.get()).isPerson(...call),
     personName: async (...call) => (await outbound.get()).personName(...call),
+    acknowledgeAction: async (...call) => (await outbound.get()).acknowledgeAction(...call),
+    showCommand: async (...call) => (await outbound.get()).showCommand(...call),
     close() {
       outbound.current()?.close();
       oauth?.close();

@@ -17,6 +17,13 @@ export interface SlackManifest {
       readonly assistant_description: string;
       readonly suggested_prompts: readonly never[];
     };
+    readonly slash_commands: readonly {
+      readonly command: string;
+      readonly url?: string;
+      readonly description: string;
+      readonly usage_hint: string;
+      readonly should_escape: boolean;
+    }[];
   };
   readonly oauth_config: {
     readonly redirect_urls?: readonly string[];
@@ -24,6 +31,7 @@ export interface SlackManifest {
   };
   readonly settings: {
     readonly event_subscriptions: { readonly request_url?: string; readonly bot_events: readonly string[] };
+    readonly interactivity: { readonly is_enabled: boolean; readonly request_url?: string };
     readonly org_deploy_enabled: boolean;
     readonly socket_mode_enabled: boolean;
     readonly token_rotation_enabled: boolean;
@@ -47,6 +55,7 @@ const REQUIRED_SCOPES = [
 const FURTHER_SCOPES = [
   'assistant:write',
   'chat:write.customize',
+  'commands',
   'files:read',
   'files:write',
   'im:read',
@@ -78,7 +87,13 @@ const BOT_EVENTS = [
  */
 export function slackManifest({ publicUrl, name, connectionId }: SlackManifestOptions): SlackManifest {
   const shortName = Array.from(name.trim()).slice(0, MAX_NAME_CHARACTERS).join('').trimEnd();
-  const eventsPath = connectionId === undefined ? '/slack/events' : `/slack/events/${connectionId}`;
+  const base = publicUrl?.replace(/\/+$/, '');
+  const own = connectionId === undefined ? '' : `/${connectionId}`;
+  const addressOf = (path: string): string | undefined =>
+    base === undefined ? undefined : `${base}/slack/${path}${own}`;
+  const events = addressOf('events');
+  const interactions = addressOf('interactions');
+  const commands = addressOf('commands');
   return {
     display_information: { name: shortName, description: 'An AI coworker, by Konstruct.' },
     features: {
@@ -89,22 +104,46 @@ export function slackManifest({ publicUrl, name, connectionId }: SlackManifestOp
         messages_tab_read_only_enabled: false,
       },
       bot_user: { display_name: shortName, always_online: true },
+      slash_commands: [
+        {
+          command: `/${commandName(shortName)}`,
+          ...(commands !== undefined && { url: commands }),
+          description: `Ask ${shortName}. Others see the question and the answer.`,
+          usage_hint: 'how do refunds work?',
+          // Mentions then come with the person's id.
+          should_escape: true,
+        },
+      ],
       assistant_view: { assistant_description: 'Ask, and it goes to work.', suggested_prompts: [] },
     },
     oauth_config: {
       scopes: { bot: allScopes },
-      ...(publicUrl !== null && { redirect_urls: [`${publicUrl.replace(/\/+$/, '')}/slack/oauth_redirect`] }),
+      ...(base !== undefined && { redirect_urls: [`${base}/slack/oauth_redirect`] }),
     },
     settings: {
       event_subscriptions: {
-        ...(publicUrl === null ? {} : { request_url: `${publicUrl.replace(/\/+$/, '')}${eventsPath}` }),
+        ...(events !== undefined && { request_url: events }),
         bot_events: BOT_EVENTS,
+      },
+      interactivity: {
+        is_enabled: true,
+        ...(interactions !== undefined && { request_url: interactions }),
       },
       org_deploy_enabled: true,
       socket_mode_enabled: publicUrl === null,
       token_rotation_enabled: false,
     },
   };
+}
+
+/** A command is lower-case and of at most 32 characters. https://docs.slack.dev/interactivity/implementing-slash-commands */
+function commandName(name: string): string {
+  const word = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
+    .slice(0, 31);
+  return word || 'ask';
 }
 
 /** Opens Slack's "create an app" page with the manifest filled in. */

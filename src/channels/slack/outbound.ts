@@ -1,9 +1,13 @@
 import type { Channel } from '../../core/channel.ts';
 import type { ChannelOptions } from '../../core/channel-definition.ts';
+import { createKeptAliveHttp } from '../kept-alive-http.ts';
+import { acknowledgeAction } from './acknowledge-action.ts';
 import { createSlackClient } from './client.ts';
 import { createIdentities } from './identity.ts';
 import { createPersonNames } from './person-names.ts';
+import { createRespond } from './respond.ts';
 import { editMessage, postMessage, postPrivately, removeMessage } from './send.ts';
+import { showCommand } from './show-command.ts';
 import { fetchThread, findByMarker } from './thread.ts';
 
 /** What speaks to Slack, and so needs its library. */
@@ -19,7 +23,8 @@ export type SlackOutbound = Pick<
   | 'isPerson'
   | 'personName'
   | 'close'
->;
+> &
+  Required<Pick<Channel, 'acknowledgeAction' | 'showCommand'>>;
 
 const TIMEOUT_MS = 10_000;
 const MAX_WAIT_MS = 30_000;
@@ -30,6 +35,8 @@ export function createSlackOutbound(options: ChannelOptions): SlackOutbound {
   const identities = createIdentities(client, clock);
   const names = createPersonNames(client, clock, log);
   const reading = { client, identities, clock, log };
+  const http = createKeptAliveHttp();
+  const respond = createRespond({ http, apiUrl: options.apiUrl, timeoutMs, log });
   return {
     identify: (access, signal) => identities.identify(access, signal),
     post: (access, message, signal) => postMessage(client, access, message, signal),
@@ -40,6 +47,12 @@ export function createSlackOutbound(options: ChannelOptions): SlackOutbound {
     findByMarker: (access, target, marker, signal) => findByMarker(reading, access, target, marker, signal),
     isPerson: (access, externalId, signal) => names.isPerson(access, externalId, signal),
     personName: (access, externalId, signal) => names.personName(access, externalId, signal),
-    close: () => client.close(),
+    acknowledgeAction: (access, action, signal) => acknowledgeAction(client, access, action, signal),
+    showCommand: (access, command, signal) =>
+      showCommand({ client, respond, reading }, access, command, signal),
+    close() {
+      client.close();
+      http.close();
+    },
   };
 }

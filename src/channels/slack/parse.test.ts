@@ -367,9 +367,9 @@ describe('what is not for us', () => {
   it.each([
     [
       'payload=%7B%22type%22%3A%22block_actions%22%2C%22team%22%3A%7B%22id%22%3A%22T1%22%7D%7D',
-      'interaction:block_actions',
+      'interaction:other_action',
     ],
-    ['command=%2Fada&team_id=T1&text=hi', 'command'],
+    ['command=%2Fada&team_id=T1&text=hi', 'command_incomplete'],
     ['ssl_check=1&token=x&team_id=T1', 'ssl_check'],
   ])('recognises the form %s', (body, reason) => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };

@@ -9,6 +9,7 @@ import type {
   PrivateMessage,
   ThreadTarget,
 } from '../../core/outbound.ts';
+import { textArguments } from './choices.ts';
 import type { SlackClient } from './client.ts';
 import { neutraliseMentions } from './outbound-text.ts';
 import { unavailable } from './slack-failure.ts';
@@ -24,7 +25,7 @@ export const MARKER_EVENT_TYPE = 'konstruct_delivery';
 export async function postMessage(
   client: SlackClient,
   access: ConnectionAccess,
-  { target, markdown, marker, mayStillSend }: OutboundMessage,
+  { target, markdown, marker, choices, mayStillSend }: OutboundMessage,
   signal: AbortSignal,
 ): Promise<PostedMessage> {
   const method = 'chat.postMessage';
@@ -36,7 +37,7 @@ export async function postMessage(
       mayStillSend,
       arguments: {
         ...targetArguments(target),
-        markdown_text: neutraliseMentions(markdown),
+        ...textArguments(markdown, choices),
         metadata: markerMetadata(marker),
         // A preview below each link of a long answer buries the conversation.
         unfurl_links: false,
@@ -57,7 +58,7 @@ export async function postMessage(
 export async function editMessage(
   client: SlackClient,
   access: ConnectionAccess,
-  { target, messageId, markdown, marker, mayStillSend }: OutboundEdit,
+  { target, messageId, markdown, marker, choices, mayStillSend }: OutboundEdit,
   signal: AbortSignal,
 ): Promise<void> {
   await client.call(
@@ -69,7 +70,7 @@ export async function editMessage(
       arguments: {
         channel: target.channelId,
         ts: messageId,
-        markdown_text: neutraliseMentions(markdown),
+        ...textArguments(markdown, choices),
         metadata: markerMetadata(marker),
       },
     },
@@ -136,6 +137,6 @@ function targetArguments({ channelId, threadId }: ThreadTarget): Readonly<Record
   return threadId === null ? { channel: channelId } : { channel: channelId, thread_ts: threadId };
 }
 
-function markerMetadata({ deliveryId }: DeliveryMarker): Readonly<Record<string, unknown>> {
+export function markerMetadata({ deliveryId }: DeliveryMarker): Readonly<Record<string, unknown>> {
   return { event_type: MARKER_EVENT_TYPE, event_payload: { delivery_id: deliveryId } };
 }

@@ -23,11 +23,14 @@ export interface ApiCallContext {
 /** What a Konstruct-like app asks for, and all that the simulator checks. */
 const knownScopes: readonly string[] = [
   'app_mentions:read',
+  'assistant:write',
   'channels:history',
   'channels:read',
   'chat:write',
   'chat:write.customize',
+  'commands',
   'files:read',
+  'files:write',
   'groups:history',
   'groups:read',
   'im:history',

@@ -5,7 +5,8 @@ import type { ApiArguments } from './api-arguments.ts';
 import { isObject } from './api-arguments.ts';
 import type { ApiCallContext, ApiMethod } from './api-method.ts';
 import { joinedChannel, messageAt, requireScope } from './api-method.ts';
-import { invalidArguments, SlackApiError } from './slack-api-error.ts';
+import { checkBlocks, markdownOf } from './check-blocks.ts';
+import { SlackApiError } from './slack-api-error.ts';
 
 /** Longest `text` of a new message, in characters. https://docs.slack.dev/reference/methods/chat.postMessage */
 const POST_TEXT_LIMIT = 40_000;
@@ -15,7 +16,6 @@ const POST_TEXT_LIMIT = 40_000;
  */
 const UPDATE_TEXT_LIMIT = 4_000;
 const MARKDOWN_LIMIT = 12_000;
-const BLOCKS_LIMIT = 50;
 
 export const chatMethods: Readonly<Record<string, ApiMethod>> = {
   'chat.postMessage': {
@@ -124,9 +124,7 @@ function readContent(args: ApiArguments, textLimit: number, isUpdate: boolean): 
     if (markdown.length > MARKDOWN_LIMIT) throw new SlackApiError('msg_too_long');
     return { text: markdownToText(markdown), markdown };
   }
-  if (blocks && blocks.length > BLOCKS_LIMIT) {
-    throw invalidArguments(`no more than ${BLOCKS_LIMIT} items allowed [json-pointer:/blocks]`);
-  }
+  if (blocks) checkBlocks(blocks);
   const empty = text === undefined && !blocks?.length && !attachments?.length;
   if (empty && !(isUpdate && (blocks !== undefined || attachments !== undefined))) {
     throw new SlackApiError('no_text');
@@ -134,7 +132,7 @@ function readContent(args: ApiArguments, textLimit: number, isUpdate: boolean): 
   if (text !== undefined && text.length > textLimit) throw new SlackApiError('msg_too_long');
   return {
     text: normaliseAmpersands(text ?? ''),
-    markdown: null,
+    markdown: blocks ? markdownOf(blocks) : null,
     ...(blocks === undefined ? {} : { blocks }),
     ...(attachments === undefined ? {} : { attachments }),
   };
