@@ -8,6 +8,7 @@ import { eventBody } from './event-body.ts';
 import { createEventSender } from './event-sender.ts';
 import { createEventStream } from './event-stream.ts';
 import { createFaultBoard } from './fault-board.ts';
+import { createFileStore } from './file-store.ts';
 import { findChannel, findMessage, findWorkspace } from './find-in-workspaces.ts';
 import { commandForm, pressPayload } from './interaction-body.ts';
 import { createOAuth } from './oauth.ts';
@@ -117,6 +118,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
     return { workspace, channel, message: findMessage(channel, place.ts) };
   };
 
+  const fileStore = createFileStore({ random, base: () => responses.base() });
   const responses = createResponseUrls({ clock, random, actions });
   const interact = (
     kind: 'interactive' | 'slash_commands',
@@ -147,6 +149,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
       webApi: {
         workspaceByToken: (token) => byToken.get(token),
         oauth,
+        files: fileStore,
         isAppToken: (token) =>
           token === input.appToken || [...workspaces.values()].some((each) => appTokenOf(each) === token),
         sockets,
@@ -171,6 +174,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
     workspaces,
     faults,
     sockets,
+    files: fileStore,
 
     addWorkspace(seed) {
       const workspace = createWorkspace(seed);
@@ -183,11 +187,14 @@ export function createSimulator(input: SimulatorInput): Simulator {
       changed({ type: 'workspace', workspace });
     },
 
-    async say({ workspaceId, channelId, ...draft }) {
+    async say({ workspaceId, channelId, ...said }) {
       const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
-      if (!workspace.users.has(draft.userId)) {
-        throw new SimulatorError('not_found', 404, `There is no user ${draft.userId} in ${workspaceId}.`);
+      if (!workspace.users.has(said.userId)) {
+        throw new SimulatorError('not_found', 404, `There is no user ${said.userId} in ${workspaceId}.`);
       }
+      const attached = (said.files ?? []).map((file) => ({ ...file, id: slackId('F', random) }));
+      for (const { id, content } of attached) if (content) fileStore.put(id, workspace, content);
+      const draft = { ...said, files: attached };
       const { message, acked } = actions.post(workspace, channel, draft);
       return { workspaceId, channelId, ts: message.ts, threadTs: message.threadTs, acked };
     },

@@ -7,6 +7,8 @@ import type { WorkspaceActions } from './workspace-actions.ts';
 export interface ResponseUrls {
   create(workspace: Workspace, channel: WorkspaceChannel, userId: string): string;
   use(id: string, body: unknown): { readonly status: number; readonly text: string };
+  /** Where the simulator is reached. */
+  base(): string;
   /** Where the first server of the simulator is reached. */
   listeningAt(url: string): void;
 }
@@ -49,6 +51,7 @@ export function createResponseUrls(input: {
       });
       return { status: 200, text: 'ok' };
     },
+    base: () => base,
     listeningAt(url) {
       base ||= url;
     },

@@ -4,6 +4,7 @@ import { consentRoutes } from './consent-routes.ts';
 import type { ControlErrorResponse } from './control-api.ts';
 import type { ControlInput } from './control-routes.ts';
 import { controlRoutes } from './control-routes.ts';
+import { fileRoutes } from './file-routes.ts';
 import { pageRoutes } from './page-routes.ts';
 import type { ResponseUrls } from './response-urls.ts';
 import { SimulatorError } from './simulator-error.ts';
@@ -34,6 +35,7 @@ export function simulatorPlugin(input: SimulatorPluginInput): FastifyPluginAsync
       api.addHook('onRequest', async (request) => guardAgainstBrowsers(request));
       api.setErrorHandler(sendError);
       await api.register(webApiRoutes(input.webApi), { prefix: '/api' });
+      await api.register(fileRoutes(input.webApi));
       api.post<{ Params: { id: string } }>('/response/:id', async (request, reply) => {
         const { status, text } = input.responses.use(request.params.id, request.body);
         return reply.status(status).type('text/plain').send(text);

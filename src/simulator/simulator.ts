@@ -3,6 +3,7 @@ import type { Clock, Random, Sleep } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { ControlEvent, ControlMessage, Journey } from './control-api.ts';
 import type { FaultBoard } from './fault-board.ts';
+import type { FileStore } from './file-store.ts';
 import type { OAuthApp } from './oauth.ts';
 import type { SocketMode } from './socket-mode.ts';
 import type { InstallationState, StoredFile, Workspace, WorkspaceSeed } from './workspace.ts';
@@ -53,6 +54,8 @@ export interface Simulator {
   /** Sends any event; resolves with whether it was acked. @throws SimulatorError `not_found` */
   fire(workspaceId: string, event: Readonly<Record<string, unknown>>, channelId?: string): Promise<boolean>;
   readonly faults: FaultBoard;
+  /** What was uploaded, and what can be fetched. */
+  readonly files: FileStore;
   /** The sockets of apps that use Socket Mode. */
   readonly sockets: SocketMode;
   /** Ends deliveries, streams and held-back calls, and writes the state file. */
@@ -68,7 +71,8 @@ export interface SayInput {
   readonly threadTs?: string;
   /** Sends a reply to the channel too. */
   readonly broadcast?: boolean;
-  readonly files?: readonly Omit<StoredFile, 'id'>[];
+  /** With `content` they can be fetched. */
+  readonly files?: readonly (Omit<StoredFile, 'id'> & { readonly content?: Uint8Array })[];
   /** Instead of the `rich_text` block that Slack's client makes of the text; `null`: none. */
   readonly blocks?: readonly unknown[] | null;
 }

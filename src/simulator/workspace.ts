@@ -131,6 +131,8 @@ export interface StoredReaction {
 export interface StoredFile {
   readonly id: string;
   readonly name: string;
+  /** Absent: the name. */
+  readonly title?: string;
   readonly mediaType: string;
   readonly sizeBytes: number;
 }

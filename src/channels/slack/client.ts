@@ -35,6 +35,13 @@ export interface SlackClient {
    * @throws KonstructError `platform_rate_limited`, `platform_unavailable`, `platform_rejected`, `aborted`, `lease_lost`
    */
   call(access: ConnectionAccess, call: SlackCall, signal: AbortSignal): Promise<JsonRecord>;
+  /** Runs what is no call of the Web API but wants a connection's token, see `withBotToken`. */
+  withToken<T>(
+    access: ConnectionAccess,
+    name: string,
+    signal: AbortSignal,
+    work: (token: string) => Promise<T>,
+  ): Promise<T>;
   close(): void;
 }
 
@@ -107,9 +114,9 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
     maxWaitMs: number,
     signal: AbortSignal,
   ) => {
-    const channelId = String(call.arguments.channel);
+    const channelId = String(call.arguments.channel ?? call.arguments.channel_id);
     const placeMs =
-      call.method === 'chat.postMessage'
+      call.method === 'chat.postMessage' || call.method === 'files.completeUploadExternal'
         ? pacing.reservePost(access.connectionId, channelId, maxWaitMs)
         : call.method === 'chat.update'
           ? pacing.reserveEdit(access.connectionId, channelId, String(call.arguments.ts), maxWaitMs)
@@ -168,6 +175,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
         }
       }
     },
+    withToken: (access, name, signal, work) => withBotToken(access, name, tokens, signal, work),
     close: () => transport.close(),
   };
 }

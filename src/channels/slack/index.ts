@@ -3,6 +3,7 @@ import type { ChannelDefinition, ChannelOptions } from '../../core/channel-defin
 import { openOnUse } from '../open-on-use.ts';
 import { splitMarkdown } from '../split-markdown.ts';
 import { MAX_CHOICE_CHARACTERS, MAX_CHOICES } from './choices.ts';
+import { MAX_FILE_BYTES } from './limits.ts';
 import { missingScopes } from './manifest.ts';
 import { createSlackOAuth } from './oauth.ts';
 import { neutraliseMentions } from './outbound-text.ts';
@@ -59,7 +60,7 @@ export function createSlackChannel(options: ChannelOptions): Channel {
       buttons: { max: MAX_CHOICES, maxCharacters: MAX_CHOICE_CHARACTERS },
       reactions: false,
       typing: false,
-      files: { incoming: null, outgoing: null },
+      files: { incoming: MAX_FILE_BYTES, outgoing: MAX_FILE_BYTES },
       maxCharacters: MAX_CHARACTERS,
       editsPerSecond: 1,
     },
@@ -91,6 +92,8 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     personName: async (...call) => (await outbound.get()).personName(...call),
     acknowledgeAction: async (...call) => (await outbound.get()).acknowledgeAction(...call),
     showCommand: async (...call) => (await outbound.get()).showCommand(...call),
+    fetchFile: async (...call) => (await outbound.get()).fetchFile(...call),
+    upload: async (...call) => (await outbound.get()).upload(...call),
     close() {
       outbound.current()?.close();
       oauth?.close();

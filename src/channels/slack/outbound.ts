@@ -3,6 +3,7 @@ import type { ChannelOptions } from '../../core/channel-definition.ts';
 import { createKeptAliveHttp } from '../kept-alive-http.ts';
 import { acknowledgeAction } from './acknowledge-action.ts';
 import { createSlackClient } from './client.ts';
+import { createSlackFiles } from './files.ts';
 import { createIdentities } from './identity.ts';
 import { createPersonNames } from './person-names.ts';
 import { createRespond } from './respond.ts';
@@ -24,7 +25,7 @@ export type SlackOutbound = Pick<
   | 'personName'
   | 'close'
 > &
-  Required<Pick<Channel, 'acknowledgeAction' | 'showCommand'>>;
+  Required<Pick<Channel, 'acknowledgeAction' | 'showCommand' | 'fetchFile' | 'upload'>>;
 
 const TIMEOUT_MS = 10_000;
 const MAX_WAIT_MS = 30_000;
@@ -37,6 +38,7 @@ export function createSlackOutbound(options: ChannelOptions): SlackOutbound {
   const reading = { client, identities, clock, log };
   const http = createKeptAliveHttp();
   const respond = createRespond({ http, apiUrl: options.apiUrl, timeoutMs, log });
+  const files = createSlackFiles({ client, http, apiUrl: options.apiUrl, sleep: options.sleep });
   return {
     identify: (access, signal) => identities.identify(access, signal),
     post: (access, message, signal) => postMessage(client, access, message, signal),
@@ -50,6 +52,8 @@ export function createSlackOutbound(options: ChannelOptions): SlackOutbound {
     acknowledgeAction: (access, action, signal) => acknowledgeAction(client, access, action, signal),
     showCommand: (access, command, signal) =>
       showCommand({ client, respond, reading }, access, command, signal),
+    fetchFile: (access, file, limits, signal) => files.fetch(access, file, limits, signal),
+    upload: (access, file, signal) => files.upload(access, file, signal),
     close() {
       client.close();
       http.close();

@@ -1,5 +1,6 @@
 import type { Log } from '../../core/log.ts';
 import type { KeptAliveHttp } from '../kept-alive-http.ts';
+import { isSlackAddress } from './slack-address.ts';
 
 /** Tells whoever gave a command something that nobody else sees. */
 export type Respond = (responseUrl: string, text: string, signal: AbortSignal) => Promise<void>;
@@ -18,7 +19,7 @@ export function createRespond(parts: {
 }): Respond {
   const { http, apiUrl, timeoutMs, log } = parts;
   return async (responseUrl, text, signal) => {
-    if (!isSlacks(responseUrl, apiUrl)) {
+    if (!isSlackAddress(responseUrl, apiUrl)) {
       log.warn('slack.response_url_refused', {});
       return;
     }
@@ -39,11 +40,4 @@ export function createRespond(parts: {
       log.warn('slack.response_failed', { error });
     }
   };
-}
-
-/** `https://hooks.slack.com/…` beside `https://slack.com/api/`; or the API's own origin, where Slack is a stand-in. */
-function isSlacks(responseUrl: string, apiUrl: string): boolean {
-  const url = URL.parse(responseUrl);
-  const api = new URL(apiUrl);
-  return url !== null && (url.origin === api.origin || url.origin === `https://hooks.${api.host}`);
 }

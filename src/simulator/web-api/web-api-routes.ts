@@ -3,6 +3,7 @@ import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { ApiCall } from '../control-api.ts';
 import type { FaultBoard } from '../fault-board.ts';
+import type { FileStore } from '../file-store.ts';
 import type { OAuth } from '../oauth.ts';
 import type { SocketMode } from '../socket-mode.ts';
 import type { WireObject } from '../wire-message.ts';
@@ -23,6 +24,7 @@ import {
 } from './api-outcome.ts';
 import { chatMethods } from './chat-methods.ts';
 import { conversationMethods } from './conversation-methods.ts';
+import { fileMethods } from './file-methods.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { SlackApiError } from './slack-api-error.ts';
 import { workspaceMethods } from './workspace-methods.ts';
@@ -31,6 +33,7 @@ export interface WebApiInput {
   /** By the tokens of the seeds. */
   readonly workspaceByToken: (token: string) => Workspace | undefined;
   readonly oauth: OAuth;
+  readonly files: FileStore;
   readonly isAppToken: (token: string) => boolean;
   readonly sockets: SocketMode;
   readonly actions: WorkspaceActions;
@@ -47,6 +50,7 @@ export interface WebApiInput {
 const methods: Readonly<Record<string, ApiMethod>> = {
   ...chatMethods,
   ...conversationMethods,
+  ...fileMethods,
   ...workspaceMethods,
 };
 
@@ -122,8 +126,8 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
         const waitSeconds = limits.take({ workspaceId: caller.seed.id, method, channelId });
         if (waitSeconds !== null) return rateLimited(waitSeconds, headers);
       }
-      const { actions, random } = input;
-      const result = definition.run({ workspace: caller, args, actions, random });
+      const { actions, random, files } = input;
+      const result = definition.run({ workspace: caller, args, actions, random, files });
       return okOrError({ ok: true, ...result }, headers);
     } catch (error) {
       if (error instanceof SlackApiError) {
@@ -178,7 +182,7 @@ function readArguments(request: FastifyRequest): ApiArguments | SlackApiError {
   }
 }
 
-function bearerToken(request: FastifyRequest): string | undefined {
+export function bearerToken(request: FastifyRequest): string | undefined {
   return /^Bearer\s+(\S+)\s*$/i.exec(request.headers.authorization ?? '')?.[1];
 }
 
