@@ -19,7 +19,7 @@ import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { closeHttpServer } from './gateway/close-http-server.ts';
 import { createAcceptEvent } from './gateway/create-accept-event.ts';
-import { createAcknowledgeAction } from './gateway/create-acknowledge-action.ts';
+import { createCourtesies } from './gateway/create-courtesies.ts';
 import { createEventSockets } from './gateway/create-event-sockets.ts';
 import { createHandshake } from './gateway/create-handshake.ts';
 import { createHealth } from './gateway/create-health.ts';
@@ -175,7 +175,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         ? watchBacklog({ pool: workPool, bounds: options.busy, everyMs: timing.lookEveryMs, log, metrics })
         : null;
     closing.push(() => backlog?.stop());
-    const acknowledgeAction = createAcknowledgeAction({ channels, cipher, log });
+    const courtesies = createCourtesies({ channels, cipher, log });
     const route = createRouter({
       admitWish: createAdmitWish(admitPool ?? workPool),
       isPerson: createIsPerson({ channels, cipher }),
@@ -189,7 +189,9 @@ export async function startApp(options: AppOptions): Promise<App> {
           recordAgentUser(transaction, { ...connection, agentUserId }),
         ).catch((error: unknown) => log.warn('connection.agent_user_unrecorded', { error }));
       },
-      onAction: (connection, action) => void acknowledgeAction(connection, action),
+      onAction: courtesies.acknowledge,
+      onOpening: courtesies.welcome,
+      onConversation: courtesies.entitle,
       showCommand: createShowCommand({ channels, cipher }),
       onReady: () => worker?.wake(),
       onNotice: () => {

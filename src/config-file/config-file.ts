@@ -150,6 +150,7 @@ const settingsShape = {
   onDeletion: z.enum(['keep', 'retract']).exactOptional(),
   streaming: z.boolean().exactOptional(),
   stopWords: z.array(z.string().trim().min(1).max(50)).max(50).exactOptional(),
+  suggestedPrompts: z.array(z.string().trim().min(1).max(200)).max(4).exactOptional(),
 };
 
 const connectionShape = {

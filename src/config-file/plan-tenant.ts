@@ -285,6 +285,7 @@ function flatConnection(
     'settings.onDeletion': settings.onDeletion ?? null,
     'settings.streaming': settings.streaming ?? null,
     'settings.stopWords': settings.stopWords?.join(', ') ?? null,
+    'settings.suggestedPrompts': settings.suggestedPrompts?.join(', ') ?? null,
   };
 }
 

@@ -21,6 +21,7 @@ export type ChannelEvent =
   | ReactionEvent
   | ActionEvent
   | CommandEvent
+  | OpeningEvent
   | UninstallEvent
   | IgnoredEvent;
 
@@ -149,6 +150,14 @@ export interface CommandEvent extends EventBase {
   readonly mentions: readonly Mention[];
   /** What `showCommand` needs; nobody else reads it. */
   readonly reply: Readonly<Record<string, unknown>>;
+}
+
+/** Somebody opened a conversation with the agent, and has not said anything yet. */
+export interface OpeningEvent extends EventBase {
+  readonly type: 'opening';
+  readonly channelId: string;
+  readonly threadId: string;
+  readonly personId: string;
 }
 
 export interface UninstallEvent extends EventBase {

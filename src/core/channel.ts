@@ -1,4 +1,11 @@
-import type { ActionEvent, Attachment, ChannelEvent, CommandEvent, MessageEvent } from './channel-event.ts';
+import type {
+  ActionEvent,
+  Attachment,
+  ChannelEvent,
+  CommandEvent,
+  MessageEvent,
+  OpeningEvent,
+} from './channel-event.ts';
 import type {
   AnswerStream,
   ConnectionAccess,
@@ -148,6 +155,17 @@ export interface Channel {
     command: CommandEvent,
     signal: AbortSignal,
   ): Promise<MessageEvent | null>;
+
+  /** Shows whoever opened a conversation what they may ask. Nothing depends on it. */
+  welcome?(
+    access: ConnectionAccess,
+    opening: OpeningEvent,
+    prompts: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void>;
+
+  /** Gives the conversation that a message begins its title, where the platform has such. Nothing depends on it. */
+  entitle?(access: ConnectionAccess, message: MessageEvent, signal: AbortSignal): Promise<void>;
 
   /** Sends a file. As with `post`, an unknown outcome is not repeated. */
   upload?(access: ConnectionAccess, file: OutboundFile, signal: AbortSignal): Promise<PostedMessage>;

@@ -76,6 +76,8 @@ export interface ConnectionSettings {
   readonly streaming?: boolean;
   /** Messages that consist of one of these and nothing else stop the agent. */
   readonly stopWords?: readonly string[];
+  /** What whoever opens a conversation is offered to ask, where the platform shows such. */
+  readonly suggestedPrompts?: readonly string[];
 }
 
 export const connectionDefaults = {
@@ -83,6 +85,7 @@ export const connectionDefaults = {
   followMinutes: 30,
   editWindowMinutes: 10,
   onDeletion: 'keep',
+  suggestedPrompts: ['What can you help me with?', 'What did we talk about last?'],
   streaming: true,
   stopWords: ['stop', 'stopp', 'arrêt', 'arrête', 'para', 'detente', 'fermati', 'стоп', '停止', 'ストップ'],
 } as const;

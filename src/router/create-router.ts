@@ -6,6 +6,7 @@ import type {
   DepartureEvent,
   EditEvent,
   MessageEvent,
+  OpeningEvent,
   ReactionEvent,
   UninstallEvent,
 } from '../core/channel-event.ts';
@@ -34,6 +35,7 @@ export type RouteOutcome =
   | 'ignored'
   | 'not_addressed'
   | 'departed'
+  | 'opened'
   | 'connection_disabled'
   | 'disabled';
 
@@ -53,6 +55,10 @@ export interface RouterOptions {
   readonly onAgentUser: (connection: ResolvedConnection, agentUserId: string) => void;
   /** A press of a button is stored: the platform need not wait any more. Not awaited. */
   readonly onAction?: (connection: ResolvedConnection, action: ActionEvent) => void;
+  /** Somebody opened a conversation. Not awaited. */
+  readonly onOpening?: (connection: ResolvedConnection, opening: OpeningEvent) => void;
+  /** A message in a thread of a direct conversation is stored. Not awaited. */
+  readonly onConversation?: (connection: ResolvedConnection, message: MessageEvent) => void;
   /** Makes a message of a command; `null`: it cannot be answered. By default none can. */
   readonly showCommand?: (
     connection: ResolvedConnection,
@@ -91,6 +97,9 @@ export function createRouter(options: RouterOptions): Route {
         return routeAction(options, connection, event);
       case 'command':
         return routeCommand(options, connection, event);
+      case 'opening':
+        options.onOpening?.(connection, event);
+        return 'opened';
       case 'ignored':
         return 'ignored';
       default:
@@ -126,6 +135,8 @@ async function routeMessage(
     ...(backlog && { busySince: backlog.since, busyAhead: backlog.waiting }),
   });
   if (result.outcome === 'new' && result.wasIdle) options.onReady();
+  if (result.outcome === 'new' && event.scope === 'direct' && event.threadId !== null)
+    options.onConversation?.(connection, event);
   if (result.outcome === 'new' && result.noticeId !== undefined) options.onNotice();
   if (result.outcome === 'limited') {
     options.blocked.block(tenantId, bucket, senderId, result.retryAfterMs);

@@ -239,6 +239,20 @@ export function createSimulator(input: SimulatorInput): Simulator {
       return interact('slash_commands', place, new URLSearchParams(form).toString());
     },
 
+    async openAssistant({ workspaceId, channelId, userId }) {
+      const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
+      const { message } = actions.post(workspace, channel, {
+        userId: workspace.seed.botUserId,
+        text: 'New chat',
+      });
+      const thread = { user_id: userId, context: {}, channel_id: channelId, thread_ts: message.ts };
+      const event = { type: 'assistant_thread_started', assistant_thread: thread, event_ts: message.ts };
+      await dispatch(workspace, [
+        { label: event.type, channel, messageTs: message.ts, senderTeamId: null, event },
+      ]);
+      return { workspaceId, channelId, ts: message.ts };
+    },
+
     messages(workspaceId, channelId, threadTs) {
       const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
       const list = threadTs === undefined ? topLevelMessages(channel) : threadMessages(channel, threadTs);

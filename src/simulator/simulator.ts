@@ -36,6 +36,12 @@ export interface Simulator {
   ): Promise<boolean>;
   /** Gives a slash command; resolves with whether it was acked. @throws SimulatorError `not_found` */
   command(command: CommandInput): Promise<boolean>;
+  /** Opens a conversation with the agent in Slack's view for assistants; its root. @throws SimulatorError `not_found` */
+  openAssistant(opening: {
+    readonly workspaceId: string;
+    readonly channelId: string;
+    readonly userId: string;
+  }): Promise<MessagePlace>;
   /** Oldest first; with `threadTs` the thread, its root first. @throws SimulatorError `not_found` */
   messages(workspaceId: string, channelId: string, threadTs?: string): readonly ControlMessage[];
   /**

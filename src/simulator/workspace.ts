@@ -73,8 +73,16 @@ export interface Workspace {
   /** The agent and all others. */
   readonly users: Map<string, UserSeed>;
   readonly channels: Map<string, WorkspaceChannel>;
+  /** What the assistant view shows of its conversations, by the `ts` of their roots. */
+  readonly assistantThreads: Map<string, AssistantThread>;
   /** The newest `ts` given out, in microseconds since 1970. */
   lastTsMicros: number;
+}
+
+export interface AssistantThread {
+  readonly title: string | null;
+  readonly status: string;
+  readonly prompts: readonly string[];
 }
 
 export interface WorkspaceChannel {
@@ -150,6 +158,7 @@ export function createWorkspace(seed: WorkspaceSeed): Workspace {
     installation: 'installed',
     users: new Map([agent, ...seed.users].map((user) => [user.id, user])),
     channels: new Map(seed.channels.map((channel) => [channel.id, createChannel(channel)])),
+    assistantThreads: new Map(),
     lastTsMicros: 0,
   };
 }

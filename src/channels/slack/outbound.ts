@@ -2,10 +2,13 @@ import type { Channel } from '../../core/channel.ts';
 import type { ChannelOptions } from '../../core/channel-definition.ts';
 import { createKeptAliveHttp } from '../kept-alive-http.ts';
 import { acknowledgeAction } from './acknowledge-action.ts';
+import { createSlackAssistant } from './assistant.ts';
+import { createAuthorship } from './authorship.ts';
 import { createSlackClient } from './client.ts';
 import { createSlackFiles } from './files.ts';
 import { createIdentities } from './identity.ts';
 import { createPersonNames } from './person-names.ts';
+import { react } from './react.ts';
 import { createRespond } from './respond.ts';
 import { editMessage, postMessage, postPrivately, removeMessage } from './send.ts';
 import { showCommand } from './show-command.ts';
@@ -25,7 +28,19 @@ export type SlackOutbound = Pick<
   | 'personName'
   | 'close'
 > &
-  Required<Pick<Channel, 'acknowledgeAction' | 'showCommand' | 'fetchFile' | 'upload'>>;
+  Required<
+    Pick<
+      Channel,
+      | 'acknowledgeAction'
+      | 'showCommand'
+      | 'fetchFile'
+      | 'upload'
+      | 'react'
+      | 'typing'
+      | 'welcome'
+      | 'entitle'
+    >
+  >;
 
 const TIMEOUT_MS = 10_000;
 const MAX_WAIT_MS = 30_000;
@@ -38,10 +53,12 @@ export function createSlackOutbound(options: ChannelOptions): SlackOutbound {
   const reading = { client, identities, clock, log };
   const http = createKeptAliveHttp();
   const respond = createRespond({ http, apiUrl: options.apiUrl, timeoutMs, log });
+  const authorship = createAuthorship(identities, clock);
+  const assistant = createSlackAssistant(client, clock);
   const files = createSlackFiles({ client, http, apiUrl: options.apiUrl, sleep: options.sleep });
   return {
     identify: (access, signal) => identities.identify(access, signal),
-    post: (access, message, signal) => postMessage(client, access, message, signal),
+    post: (access, message, signal) => postMessage({ client, authorship }, access, message, signal),
     edit: (access, message, signal) => editMessage(client, access, message, signal),
     remove: (access, message, signal) => removeMessage(client, access, message, signal),
     postPrivately: (access, message, signal) => postPrivately(client, access, message, signal),
@@ -52,6 +69,8 @@ export function createSlackOutbound(options: ChannelOptions): SlackOutbound {
     acknowledgeAction: (access, action, signal) => acknowledgeAction(client, access, action, signal),
     showCommand: (access, command, signal) =>
       showCommand({ client, respond, reading }, access, command, signal),
+    react: (access, reaction, signal) => react(client, access, reaction, signal),
+    ...assistant,
     fetchFile: (access, file, limits, signal) => files.fetch(access, file, limits, signal),
     upload: (access, file, signal) => files.upload(access, file, signal),
     close() {

@@ -353,12 +353,25 @@ describe('reactions', () => {
   });
 });
 
+describe('a conversation in the assistant view', () => {
+  it('is opened by a person, in a thread of its own', () => {
+    expect(parseFixture('assistant-thread-started')).toMatchObject({
+      type: 'opening',
+      channelId: 'D0DIRECT01',
+      threadId: '1760440341.944969',
+      personId: 'U0PERSON01',
+      account: { externalIds: ['T0ACME0001'] },
+    });
+    const body = '{"type":"event_callback","event":{"type":"assistant_thread_started"}}';
+    expect(parseOne(body)).toMatchObject({ type: 'ignored', reason: 'opening_incomplete' });
+  });
+});
+
 describe('what is not for us', () => {
   it.each([
     ['reaction-added', 'reaction:thumbsup'],
     ['channel-join', 'subtype:channel_join'],
     ['app-home-opened', 'event:app_home_opened'],
-    ['assistant-thread-started', 'event:assistant_thread_started'],
     ['app-rate-limited', 'app_rate_limited'],
   ])('ignores %s with a reason', (name, reason) => {
     expect(parseFixture(name)).toMatchObject({ type: 'ignored', reason });
@@ -417,6 +430,7 @@ describe('anything', () => {
       'edit',
       'ignored',
       'message',
+      'opening',
       'reaction',
       'uninstall',
     ]);

@@ -9,6 +9,7 @@ import type {
   PrivateMessage,
   ThreadTarget,
 } from '../../core/outbound.ts';
+import type { Authorship } from './authorship.ts';
 import { textArguments } from './choices.ts';
 import type { SlackClient } from './client.ts';
 import { neutraliseMentions } from './outbound-text.ts';
@@ -23,28 +24,31 @@ export const MARKER_EVENT_TYPE = 'konstruct_delivery';
  * Source: https://docs.slack.dev/reference/methods/chat.postMessage
  */
 export async function postMessage(
-  client: SlackClient,
+  { client, authorship }: { readonly client: SlackClient; readonly authorship: Authorship },
   access: ConnectionAccess,
-  { target, markdown, marker, choices, mayStillSend }: OutboundMessage,
+  { target, markdown, marker, choices, author, mayStillSend }: OutboundMessage,
   signal: AbortSignal,
 ): Promise<PostedMessage> {
   const method = 'chat.postMessage';
-  const answer = await client.call(
-    access,
-    {
-      method,
-      idempotent: false,
-      mayStillSend,
-      arguments: {
-        ...targetArguments(target),
-        ...textArguments(markdown, choices),
-        metadata: markerMetadata(marker),
-        // A preview below each link of a long answer buries the conversation.
-        unfurl_links: false,
-        unfurl_media: false,
+  const answer = await authorship.send(access, author, signal, (authorArguments) =>
+    client.call(
+      access,
+      {
+        method,
+        idempotent: false,
+        mayStillSend,
+        arguments: {
+          ...targetArguments(target),
+          ...textArguments(markdown, choices),
+          ...authorArguments,
+          metadata: markerMetadata(marker),
+          // A preview below each link of a long answer buries the conversation.
+          unfurl_links: false,
+          unfurl_media: false,
+        },
       },
-    },
-    signal,
+      signal,
+    ),
   );
   if (typeof answer.ts !== 'string') throw unavailable(method, 'ts_missing', true);
   return { messageId: answer.ts };

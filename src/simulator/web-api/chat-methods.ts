@@ -25,7 +25,8 @@ export const chatMethods: Readonly<Record<string, ApiMethod>> = {
       const channel = directOrJoinedChannel(call);
       const content = readContent(args, POST_TEXT_LIMIT, false);
       const username = args.text('username') ?? null;
-      if (username !== null) requireScope(workspace, ['chat:write.customize']);
+      if (['username', 'icon_emoji', 'icon_url'].some((name) => args.text(name) !== undefined))
+        requireScope(workspace, ['chat:write.customize']);
       const { message } = actions.post(workspace, channel, {
         ...content,
         metadata: readMetadata(args) ?? null,

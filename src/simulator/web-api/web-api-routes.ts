@@ -22,6 +22,7 @@ import {
   rateLimited,
   sendOutcome,
 } from './api-outcome.ts';
+import { assistantMethods } from './assistant-methods.ts';
 import { chatMethods } from './chat-methods.ts';
 import { conversationMethods } from './conversation-methods.ts';
 import { fileMethods } from './file-methods.ts';
@@ -48,6 +49,7 @@ export interface WebApiInput {
 }
 
 const methods: Readonly<Record<string, ApiMethod>> = {
+  ...assistantMethods,
   ...chatMethods,
   ...conversationMethods,
   ...fileMethods,
