@@ -133,6 +133,12 @@ describe('loadConfig', () => {
     ]);
   });
 
+  it('says that a Slack client id is of no use where browsers have no way back', () => {
+    const env = { SLACK_CLIENT_ID: '1.2', SLACK_CLIENT_SECRET: 'c' };
+    expect(load(env).notices).toEqual([expect.stringContaining('without KONSTRUCT_PUBLIC_URL')]);
+    expect(load({ ...env, KONSTRUCT_PUBLIC_URL: 'https://konstruct.example.com' }).notices).toEqual([]);
+  });
+
   it('wants a Slack client id and its secret together', () => {
     expect(() => load({ SLACK_CLIENT_ID: '1.2' })).toThrow(/SLACK_CLIENT_SECRET is missing/);
     expect(() => load({ SLACK_CLIENT_SECRET: 'c' })).toThrow(/SLACK_CLIENT_ID is missing/);

@@ -328,7 +328,13 @@ function isUnset(env: Environment, name: ConfigVariableName): boolean {
 const unusedVariables: readonly ConfigVariableName[] = ['OTEL_EXPORTER_OTLP_ENDPOINT'];
 
 function describeUnused(values: ConfigValues): string[] {
-  return unusedVariables
-    .filter((name) => values[name] !== null)
-    .map((name) => `${name} is set but has no effect in this version yet.`);
+  const noWayBack = values.SLACK_CLIENT_ID !== null && values.KONSTRUCT_PUBLIC_URL === null;
+  return [
+    ...unusedVariables
+      .filter((name) => values[name] !== null)
+      .map((name) => `${name} is set but has no effect in this version yet.`),
+    ...(noWayBack
+      ? ['SLACK_CLIENT_ID connects nobody without KONSTRUCT_PUBLIC_URL: browsers have no way back to us.']
+      : []),
+  ];
 }

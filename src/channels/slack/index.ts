@@ -4,7 +4,7 @@ import { openOnUse } from '../open-on-use.ts';
 import { splitMarkdown } from '../split-markdown.ts';
 import { MAX_CHOICE_CHARACTERS, MAX_CHOICES } from './choices.ts';
 import { MAX_FILE_BYTES } from './limits.ts';
-import { missingScopes } from './manifest.ts';
+import { missingFeatures, missingScopes } from './manifest.ts';
 import { createSlackOAuth } from './oauth.ts';
 import { neutraliseMentions } from './outbound-text.ts';
 import { parseSlackRequest } from './parse.ts';
@@ -128,6 +128,13 @@ function examine(scopes: readonly string[] | null, hasSecret: boolean): readonly
       level: 'problem',
       text: `the token lacks the scopes ${missing.join(', ')}.`,
       remedy: 'Add them to the app and install it again; `konstruct manifest slack` has them all.',
+    });
+  }
+  for (const { scope, feature } of scopes === null ? [] : missingFeatures(scopes)) {
+    findings.push({
+      level: 'warning',
+      text: `it cannot ${feature} without the scope ${scope}.`,
+      remedy: 'If it is to, add the scope to the app and install it again.',
     });
   }
   return findings;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { missingScopes, slackManifest, slackManifestLink } from './manifest.ts';
+import { allScopes, missingFeatures, missingScopes, slackManifest, slackManifestLink } from './manifest.ts';
 
 const options = { publicUrl: 'https://konstruct.acme.example/', name: 'Ada & Köpenick' };
 
@@ -91,5 +91,17 @@ describe('missingScopes', () => {
       'im:history',
       'mpim:history',
     ]);
+  });
+});
+
+describe('missingFeatures', () => {
+  it('says what an agent cannot do with fewer scopes, though it works', () => {
+    expect(missingFeatures(allScopes)).toEqual([]);
+    const without = allScopes.filter((scope) => !['files:read', 'commands'].includes(scope));
+    expect(missingFeatures(without)).toEqual([
+      { scope: 'commands', feature: 'be called by its slash command' },
+      { scope: 'files:read', feature: 'read files that people attach' },
+    ]);
+    expect(missingScopes(without)).toEqual([]);
   });
 });

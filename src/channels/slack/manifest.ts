@@ -51,21 +51,21 @@ const REQUIRED_SCOPES = [
   'users:read',
 ] as const;
 
-/** Asked for at once, so that a workspace need not install the app again when the agent learns to use them. */
-const FURTHER_SCOPES = [
-  'assistant:write',
-  'chat:write.customize',
-  'commands',
-  'files:read',
-  'files:write',
-  'im:read',
-  'im:write',
-  'reactions:read',
-  'reactions:write',
-] as const;
+/** What else the agent can do, and the scope without which it cannot. The first word is lower-case: it stands after "cannot". */
+const FEATURE_SCOPES = {
+  'assistant:write': 'offer prompts and titles in the view for assistants',
+  'chat:write.customize':
+    'speak under the names and pictures of agents that are called otherwise than the app',
+  commands: 'be called by its slash command',
+  'files:read': 'read files that people attach',
+  'files:write': 'send files',
+  'im:write': 'answer a slash command where it is no member',
+  'reactions:read': 'be stopped, muted or given feedback by a reaction',
+  'reactions:write': 'react to messages',
+} as const;
 
 /** All that the app asks for, in order. */
-export const allScopes: readonly string[] = [...REQUIRED_SCOPES, ...FURTHER_SCOPES].sort();
+export const allScopes: readonly string[] = [...REQUIRED_SCOPES, ...Object.keys(FEATURE_SCOPES)].sort();
 
 const BOT_EVENTS = [
   'app_mention',
@@ -155,4 +155,13 @@ export function slackManifestLink(options: SlackManifestOptions): string {
 /** Scopes that a token needs and does not have. */
 export function missingScopes(scopes: readonly string[]): readonly string[] {
   return REQUIRED_SCOPES.filter((scope) => !scopes.includes(scope));
+}
+
+/** What the agent cannot do with these scopes although it works without, in words. */
+export function missingFeatures(
+  scopes: readonly string[],
+): readonly { readonly scope: string; readonly feature: string }[] {
+  return Object.entries(FEATURE_SCOPES)
+    .filter(([scope]) => !scopes.includes(scope))
+    .map(([scope, feature]) => ({ scope, feature }));
 }
