@@ -129,7 +129,8 @@ export interface Channel {
 
   /**
    * Shows an answer while it is written, by the platform's own means. Absent: by editing the placeholder, where
-   * `capabilities.edit` allows it.
+   * `capabilities.edit` allows it. Where `capabilities.stream` is not `native`, only for connections that ask for it
+   * (`streaming: native`), because the platform cannot keep what is promised of crashes.
    */
   openStream?(access: ConnectionAccess, start: StreamStart): AnswerStream;
 

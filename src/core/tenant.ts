@@ -73,7 +73,7 @@ export interface ConnectionSettings {
   /** Whether an answer goes when all that it answers was deleted. */
   readonly onDeletion?: 'keep' | 'retract';
   /** Whether answers are shown while they are written, where the platform can do that. */
-  readonly streaming?: boolean;
+  readonly streaming?: boolean | 'native';
   /** Messages that consist of one of these and nothing else stop the agent. */
   readonly stopWords?: readonly string[];
   /** What whoever opens a conversation is offered to ask, where the platform shows such. */

@@ -1,11 +1,13 @@
 import type { Channel, ConnectionFinding } from '../../core/channel.ts';
 import type { ChannelDefinition, ChannelOptions } from '../../core/channel-definition.ts';
+import type { AnswerStream } from '../../core/outbound.ts';
 import { openOnUse } from '../open-on-use.ts';
 import { splitMarkdown } from '../split-markdown.ts';
 import { MAX_CHOICE_CHARACTERS, MAX_CHOICES } from './choices.ts';
 import { MAX_FILE_BYTES } from './limits.ts';
 import { missingFeatures, missingScopes } from './manifest.ts';
 import { createSlackOAuth } from './oauth.ts';
+import type { SlackOutbound } from './outbound.ts';
 import { neutraliseMentions } from './outbound-text.ts';
 import { parseSlackRequest } from './parse.ts';
 import { verifySlackRequest } from './verify.ts';
@@ -95,6 +97,7 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     react: async (...call) => (await outbound.get()).react(...call),
     typing: async (...call) => (await outbound.get()).typing(...call),
     welcome: async (...call) => (await outbound.get()).welcome(...call),
+    openStream: (...call) => openLater(outbound.get(), call),
     entitle: async (...call) => (await outbound.get()).entitle(...call),
     fetchFile: async (...call) => (await outbound.get()).fetchFile(...call),
     upload: async (...call) => (await outbound.get()).upload(...call),
@@ -102,6 +105,18 @@ export function createSlackChannel(options: ChannelOptions): Channel {
       outbound.current()?.close();
       oauth?.close();
     },
+  };
+}
+
+/** A stream whose library may not have been loaded yet. */
+function openLater(
+  outbound: Promise<SlackOutbound>,
+  call: Parameters<SlackOutbound['openStream']>,
+): AnswerStream {
+  const opened = outbound.then((loaded) => loaded.openStream(...call));
+  return {
+    show: (markdown) => void opened.then((stream) => stream.show(markdown)),
+    close: async () => (await opened).close(),
   };
 }
 

@@ -7,6 +7,7 @@ import { createAuthorship } from './authorship.ts';
 import { createSlackClient } from './client.ts';
 import { createSlackFiles } from './files.ts';
 import { createIdentities } from './identity.ts';
+import { createSlackStreams } from './native-stream.ts';
 import { createPersonNames } from './person-names.ts';
 import { react } from './react.ts';
 import { createRespond } from './respond.ts';
@@ -39,6 +40,7 @@ export type SlackOutbound = Pick<
       | 'typing'
       | 'welcome'
       | 'entitle'
+      | 'openStream'
     >
   >;
 
@@ -55,6 +57,7 @@ export function createSlackOutbound(options: ChannelOptions): SlackOutbound {
   const respond = createRespond({ http, apiUrl: options.apiUrl, timeoutMs, log });
   const authorship = createAuthorship(identities, clock);
   const assistant = createSlackAssistant(client, clock);
+  const streams = createSlackStreams({ client, authorship, clock, sleep: options.sleep, log });
   const files = createSlackFiles({ client, http, apiUrl: options.apiUrl, sleep: options.sleep });
   return {
     identify: (access, signal) => identities.identify(access, signal),
@@ -71,6 +74,7 @@ export function createSlackOutbound(options: ChannelOptions): SlackOutbound {
       showCommand({ client, respond, reading }, access, command, signal),
     react: (access, reaction, signal) => react(client, access, reaction, signal),
     ...assistant,
+    openStream: (access, start) => streams.open(access, start),
     fetchFile: (access, file, limits, signal) => files.fetch(access, file, limits, signal),
     upload: (access, file, signal) => files.upload(access, file, signal),
     close() {

@@ -9,6 +9,7 @@ import type {
   PrivateMessage,
   ThreadTarget,
 } from '../../core/outbound.ts';
+import type { JsonRecord } from '../read-json.ts';
 import type { Authorship } from './authorship.ts';
 import { textArguments } from './choices.ts';
 import type { SlackClient } from './client.ts';
@@ -55,7 +56,8 @@ export async function postMessage(
 }
 
 /**
- * Replaces a message's text. The metadata is sent again, so that the marker stays whatever Slack does without it.
+ * Replaces a message's text. The metadata is sent again, so that the marker stays whatever Slack does without it. A message
+ * that is being streamed is not edited until the stream has ended; whoever streamed may be gone.
  *
  * Source: https://docs.slack.dev/reference/methods/chat.update
  */
@@ -65,21 +67,22 @@ export async function editMessage(
   { target, messageId, markdown, marker, choices, mayStillSend }: OutboundEdit,
   signal: AbortSignal,
 ): Promise<void> {
-  await client.call(
-    access,
-    {
-      method: 'chat.update',
-      idempotent: true,
-      mayStillSend,
-      arguments: {
-        channel: target.channelId,
-        ts: messageId,
-        ...textArguments(markdown, choices),
-        metadata: markerMetadata(marker),
-      },
-    },
-    signal,
-  );
+  const place = { channel: target.channelId, ts: messageId };
+  const call = (method: string, args: JsonRecord) =>
+    client.call(access, { method, idempotent: true, mayStillSend, arguments: { ...place, ...args } }, signal);
+  const update = () =>
+    call('chat.update', { ...textArguments(markdown, choices), metadata: markerMetadata(marker) });
+  try {
+    await update();
+  } catch (error) {
+    if (!isKonstructError(error) || error.details.platformError !== 'streaming_state_conflict') throw error;
+    await call('chat.stopStream', { metadata: markerMetadata(marker) }).catch((refusal: unknown) => {
+      // It has ended meanwhile, which is what was wanted.
+      if (!isKonstructError(refusal) || refusal.details.platformError !== 'message_not_in_streaming_state')
+        throw refusal;
+    });
+    await update();
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Random } from '../../core/clock.ts';
+import type { Clock, Random } from '../../core/clock.ts';
 import type { FileStore } from '../file-store.ts';
 import type { WireObject } from '../wire-message.ts';
 import type { ChannelKind, StoredMessage, Workspace, WorkspaceChannel } from '../workspace.ts';
@@ -20,6 +20,7 @@ export interface ApiCallContext {
   readonly actions: WorkspaceActions;
   readonly random: Random;
   readonly files: FileStore;
+  readonly clock: Clock;
 }
 
 /** What a Konstruct-like app asks for, and all that the simulator checks. */

@@ -49,6 +49,7 @@ export const chatMethods: Readonly<Record<string, ApiMethod>> = {
       const { workspace, args, actions } = call;
       const channel = joinedChannel(call);
       const before = ownMessage(call, channel, 'cant_update_message');
+      if (workspace.streams.has(before.ts)) throw new SlackApiError('streaming_state_conflict');
       const content = readContent(args, UPDATE_TEXT_LIMIT, true);
       const metadata = readMetadata(args);
       const after = actions.edit(workspace, channel, before, {
@@ -101,7 +102,11 @@ function directOrJoinedChannel(call: ApiCallContext): WorkspaceChannel {
 }
 
 /** @throws SlackApiError `message_not_found`, or `foreignCode` when somebody else wrote it */
-function ownMessage(call: ApiCallContext, channel: WorkspaceChannel, foreignCode: string): StoredMessage {
+export function ownMessage(
+  call: ApiCallContext,
+  channel: WorkspaceChannel,
+  foreignCode: string,
+): StoredMessage {
   const message = messageAt(channel, call.args.requiredText('ts'), 'message_not_found');
   if (message.botId !== call.workspace.seed.botId) throw new SlackApiError(foreignCode);
   return message;
@@ -161,7 +166,7 @@ function readList(
  * `undefined`: not given (an update keeps what is there); `null`: an empty object (an update takes it off).
  * @throws SlackApiError `invalid_metadata_format`
  */
-function readMetadata(args: ApiArguments): MessageMetadata | null | undefined {
+export function readMetadata(args: ApiArguments): MessageMetadata | null | undefined {
   const value = args.json('metadata', 'invalid_metadata_format');
   if (value === undefined) return undefined;
   if (!isObject(value)) throw new SlackApiError('invalid_metadata_format');

@@ -28,6 +28,7 @@ import { conversationMethods } from './conversation-methods.ts';
 import { fileMethods } from './file-methods.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { SlackApiError } from './slack-api-error.ts';
+import { streamMethods } from './stream-methods.ts';
 import { workspaceMethods } from './workspace-methods.ts';
 
 export interface WebApiInput {
@@ -53,6 +54,7 @@ const methods: Readonly<Record<string, ApiMethod>> = {
   ...chatMethods,
   ...conversationMethods,
   ...fileMethods,
+  ...streamMethods,
   ...workspaceMethods,
 };
 
@@ -128,8 +130,8 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
         const waitSeconds = limits.take({ workspaceId: caller.seed.id, method, channelId });
         if (waitSeconds !== null) return rateLimited(waitSeconds, headers);
       }
-      const { actions, random, files } = input;
-      const result = definition.run({ workspace: caller, args, actions, random, files });
+      const { actions, random, files, clock } = input;
+      const result = definition.run({ workspace: caller, args, actions, random, files, clock });
       return okOrError({ ok: true, ...result }, headers);
     } catch (error) {
       if (error instanceof SlackApiError) {
