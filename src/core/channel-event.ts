@@ -164,6 +164,8 @@ export interface UninstallEvent extends EventBase {
   readonly type: 'uninstall';
   /** The platform's word for it (Slack: `app_uninstalled`, `tokens_revoked`). */
   readonly reason: string;
+  /** When it happened, in ms since 1970; absent: not told. */
+  readonly happenedAtMs?: number;
 }
 
 /** Something that is not for us, with the reason for the log. */

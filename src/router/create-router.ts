@@ -269,11 +269,16 @@ async function routeDeparture(
   return 'departed';
 }
 
+const SECOND_MS = 1_000;
+
 async function uninstall(
   options: RouterOptions,
   connection: ResolvedConnection,
   event: UninstallEvent,
 ): Promise<RouteOutcome> {
+  // Slack says seconds, and repeats what we did not take: the app may have been installed again meanwhile.
+  const happenedAtMs = event.happenedAtMs ?? Number.POSITIVE_INFINITY;
+  if ((connection.installedAtMs ?? 0) > happenedAtMs + SECOND_MS) return 'ignored';
   if (await options.disableConnection(connection, event.reason)) {
     options.log.error('connection.disabled', {
       tenantId: connection.tenantId,

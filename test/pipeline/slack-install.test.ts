@@ -198,6 +198,25 @@ describe('a workspace that is connected in a browser', () => {
     expect((await ask(installation, mentionIn(seed))).answer.isAgent).toBe(true);
   });
 
+  it('is not shut out by the goodbye of an earlier installation that comes late', async () => {
+    const before = await theOnly(initech.id);
+    const { simulator } = installation;
+    simulator.setInstallation(initech.id, 'app_uninstalled');
+    await until('it is off', async () => (await theOnly(initech.id)).status === 'disabled');
+    aheadMs += 60_000;
+    await install(linkFor(acme.workspaceId), initech);
+    await installation.query(
+      "update konstruct.connections set installed_at = installed_at + interval '1 minute' where id = $1",
+      [before.id],
+    );
+    aheadMs -= 30_000; // half a minute before it was installed again
+    await simulator.fire(initech.id, { type: 'app_uninstalled' });
+    expect(await theOnly(initech.id)).toMatchObject({ status: 'active' });
+    aheadMs += 60_000;
+    await simulator.fire(initech.id, { type: 'app_uninstalled' });
+    expect(await theOnly(initech.id)).toMatchObject({ status: 'disabled' });
+  });
+
   it('of another tenant is refused, and stays as it is', async () => {
     const before = await theOnly(globex.workspaceId);
     const page = await install(linkFor(acme.workspaceId), defaultSeeds[1] as WorkspaceSeed);

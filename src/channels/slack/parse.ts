@@ -68,6 +68,7 @@ function uninstall(envelope: JsonRecord, reason: string): ChannelEvent {
     account: uninstalledAccountOf(envelope),
     eventId: asId(envelope.event_id),
     reason,
+    ...(typeof envelope.event_time === 'number' && { happenedAtMs: envelope.event_time * 1_000 }),
   };
 }
 

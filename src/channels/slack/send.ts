@@ -56,8 +56,7 @@ export async function postMessage(
 }
 
 /**
- * Replaces a message's text. The metadata is sent again, so that the marker stays whatever Slack does without it. A message
- * that is being streamed is not edited until the stream has ended; whoever streamed may be gone.
+ * Replaces a message's text. The metadata is sent again, so that the marker stays whatever Slack does without it.
  *
  * Source: https://docs.slack.dev/reference/methods/chat.update
  */
@@ -67,22 +66,16 @@ export async function editMessage(
   { target, messageId, markdown, marker, choices, mayStillSend }: OutboundEdit,
   signal: AbortSignal,
 ): Promise<void> {
-  const place = { channel: target.channelId, ts: messageId };
-  const call = (method: string, args: JsonRecord) =>
-    client.call(access, { method, idempotent: true, mayStillSend, arguments: { ...place, ...args } }, signal);
-  const update = () =>
-    call('chat.update', { ...textArguments(markdown, choices), metadata: markerMetadata(marker) });
-  try {
-    await update();
-  } catch (error) {
-    if (!isKonstructError(error) || error.details.platformError !== 'streaming_state_conflict') throw error;
-    await call('chat.stopStream', { metadata: markerMetadata(marker) }).catch((refusal: unknown) => {
-      // It has ended meanwhile, which is what was wanted.
-      if (!isKonstructError(refusal) || refusal.details.platformError !== 'message_not_in_streaming_state')
-        throw refusal;
-    });
-    await update();
-  }
+  const call = callAbout(
+    client,
+    access,
+    { target, messageId, ...(mayStillSend && { mayStillSend }) },
+    signal,
+  );
+  const metadata = markerMetadata(marker);
+  await onceEnded(call, { metadata }, () =>
+    call('chat.update', { ...textArguments(markdown, choices), metadata }),
+  );
 }
 
 /**
@@ -96,19 +89,49 @@ export async function removeMessage(
   { target, messageId, mayStillSend }: OutboundRemoval,
   signal: AbortSignal,
 ): Promise<void> {
+  const call = callAbout(
+    client,
+    access,
+    { target, messageId, ...(mayStillSend && { mayStillSend }) },
+    signal,
+  );
   try {
-    await client.call(
-      access,
-      {
-        method: 'chat.delete',
-        idempotent: true,
-        mayStillSend,
-        arguments: { channel: target.channelId, ts: messageId },
-      },
-      signal,
-    );
+    await onceEnded(call, {}, () => call('chat.delete'));
   } catch (error) {
     if (!isKonstructError(error) || error.details.platformError !== 'message_not_found') throw error;
+  }
+}
+
+type CallAbout = (method: string, args?: JsonRecord) => Promise<JsonRecord>;
+
+/** Calls about one message that may be repeated. */
+function callAbout(
+  client: SlackClient,
+  access: ConnectionAccess,
+  { target, messageId, mayStillSend }: OutboundRemoval,
+  signal: AbortSignal,
+): CallAbout {
+  const place = { channel: target.channelId, ts: messageId };
+  return (method, args = {}) =>
+    client.call(access, { method, idempotent: true, mayStillSend, arguments: { ...place, ...args } }, signal);
+}
+
+/** Does something to a message; where that is being streamed, the stream is ended first. Whoever streamed may be gone. */
+async function onceEnded(
+  call: CallAbout,
+  ending: JsonRecord,
+  change: () => Promise<JsonRecord>,
+): Promise<void> {
+  try {
+    await change();
+  } catch (error) {
+    if (!isKonstructError(error) || error.details.platformError !== 'streaming_state_conflict') throw error;
+    await call('chat.stopStream', ending).catch((refusal: unknown) => {
+      // It has ended meanwhile, which is what was wanted.
+      if (!isKonstructError(refusal) || refusal.details.platformError !== 'message_not_in_streaming_state')
+        throw refusal;
+    });
+    await change();
   }
 }
 

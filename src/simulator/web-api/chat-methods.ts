@@ -88,6 +88,7 @@ export const chatMethods: Readonly<Record<string, ApiMethod>> = {
     run(call) {
       const channel = joinedChannel(call);
       const message = ownMessage(call, channel, 'cant_delete_message');
+      if (call.workspace.streams.has(message.ts)) throw new SlackApiError('streaming_state_conflict');
       call.actions.remove(call.workspace, channel, message);
       return { channel: channel.id, ts: message.ts };
     },
