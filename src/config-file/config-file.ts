@@ -148,7 +148,7 @@ const settingsShape = {
   followMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
   editWindowMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
   onDeletion: z.enum(['keep', 'retract']).exactOptional(),
-  streaming: z.union([z.boolean(), z.literal('native')]).exactOptional(),
+  streaming: z.literal([true, false, 'native']).exactOptional(),
   stopWords: z.array(z.string().trim().min(1).max(50)).max(50).exactOptional(),
   suggestedPrompts: z.array(z.string().trim().min(1).max(200)).max(4).exactOptional(),
 };

@@ -40,6 +40,12 @@ const AHEAD_MS = 2 * 60 * 60 * 1000;
 /** A token that holds no longer than this is as good as expired. */
 const MARGIN_MS = 60_000;
 
+/** Shorter than what a statement that waits for the lock may take. */
+const RENEW_MS = 12_000;
+/** What renews them is no good any more. Whatever else a platform says may be mended by somebody. */
+const LOST = new Set(['invalid_refresh_token', 'invalid_grant', 'token_revoked', 'account_inactive']);
+const REMEDY = 'Install the app again with `konstruct install-link`.';
+
 /**
  * Keeps credentials that expire in force. What renews them works once, so: one process at a time, and the new ones are
  * stored before they are used. Those that the database could not take are kept here and stored by the next attempt; they
@@ -50,11 +56,7 @@ export function createCredentialRenewal(options: CredentialRenewalOptions): Cred
   const underWay = new Map<string, Promise<Credentials>>();
   const unsaved = new Map<string, { readonly before: Credentials; readonly issued: IssuedCredentials }>();
 
-  async function renewOne(
-    connection: ResolvedConnection,
-    held: Credentials,
-    signal: AbortSignal,
-  ): Promise<Credentials> {
+  async function renewOne(connection: ResolvedConnection, held: Credentials): Promise<Credentials> {
     const { id, tenantId, channel } = connection;
     const about = { tenantId, connectionId: id, channel };
     const installation = options.installations().get(channel);
@@ -72,7 +74,8 @@ export function createCredentialRenewal(options: CredentialRenewalOptions): Cred
           const earlier = unsaved.get(id);
           if (earlier !== undefined && isDeepStrictEqual({ ...earlier.before }, { ...stored }))
             return earlier.issued;
-          const issued = await installation.renew(stored, signal);
+          // Nobody's hurry ends it: what the platform gives out only once would be lost on its way.
+          const issued = await installation.renew(stored, AbortSignal.timeout(RENEW_MS));
           unsaved.set(id, { before: stored, issued });
           return issued;
         },
@@ -82,39 +85,38 @@ export function createCredentialRenewal(options: CredentialRenewalOptions): Cred
       return credentials;
     } catch (error) {
       const { code, details } = isKonstructError(error) ? error : new KonstructError('internal');
-      const remedy = 'Install the app again with `konstruct install-link`.';
-      log.error('credentials.not_renewed', { ...about, code, platformError: details.platformError, remedy });
+      const { platformError } = details;
+      const remedy = LOST.has(String(platformError)) ? REMEDY : 'It is tried again every ten minutes.';
+      log.error('credentials.not_renewed', { ...about, code, platformError, remedy });
       throw error;
     }
   }
 
-  function renewShared(
-    connection: ResolvedConnection,
-    held: Credentials,
-    signal: AbortSignal,
-  ): Promise<Credentials> {
-    const waiting =
-      underWay.get(connection.id) ??
-      renewOne(connection, held, signal).finally(() => underWay.delete(connection.id));
-    underWay.set(connection.id, waiting);
-    return waiting;
+  /** Those who need it at the same time wait for the same renewal. */
+  function renewShared(connection: ResolvedConnection, held: Credentials): Promise<Credentials> {
+    const known = underWay.get(connection.id);
+    if (known !== undefined) return known;
+    const renewing = renewOne(connection, held).finally(() => underWay.delete(connection.id));
+    underWay.set(connection.id, renewing);
+    return renewing;
   }
 
   return {
     renew: (channel) => async (access, signal) => {
       const connection = await options.find(channel, access.connectionId);
       if (connection === null) throw new KonstructError('not_found');
-      return renewShared(connection, access.credentials, signal);
+      return unlessAborted(renewShared(connection, access.credentials), signal);
     },
     async renewExpiring(signal) {
       for (const channel of options.installations().keys()) {
         for (const connection of await options.listExpiring(channel, wallClock() + AHEAD_MS)) {
           if (signal.aborted) return;
           try {
-            await renewShared(connection, openAccess(cipher, connection).credentials, signal);
+            await renewShared(connection, openAccess(cipher, connection).credentials);
           } catch (error) {
             // One connection must not keep the others from being renewed.
-            if (isKonstructError(error, 'platform_rejected')) await disableIfExpired(channel, connection);
+            if (isKonstructError(error) && LOST.has(String(error.details.platformError)))
+              await disableIfExpired(channel, connection);
           }
         }
       }
@@ -127,13 +129,25 @@ export function createCredentialRenewal(options: CredentialRenewalOptions): Cred
     const connection = expired.find((each) => each.id === id);
     if (connection === undefined) return;
     if (await options.disableConnection(connection, 'token_expired')) {
-      const remedy = 'Install the app again with `konstruct install-link`.';
       log.error('connection.disabled', {
         tenantId: connection.tenantId,
         connectionId: id,
         reason: 'token_expired',
-        remedy,
+        remedy: REMEDY,
       });
     }
+  }
+}
+
+/** The caller goes on; what it waited for does, too. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) throw new KonstructError('aborted');
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = (): void => reject(new KonstructError('aborted'));
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }

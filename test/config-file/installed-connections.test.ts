@@ -133,4 +133,13 @@ describe('a workspace that was installed in a browser', () => {
     const telegram = withConnection('agent: ada').replace('slack', 'telegram').replace('T0ACME', '"123456"');
     await expect(apply(telegram)).rejects.toThrow(/credentials is missing/);
   });
+
+  it('says how answers are shown while they are written', async () => {
+    await install('ada');
+    const streaming = (value: string) => withConnection(`agent: ada, settings: { streaming: ${value} }`);
+    await apply(streaming('native'));
+    expect((await acme()).connections[0]?.settings).toEqual({ streaming: 'native' });
+    expect((await exportConfigFile(database, cipher)).text).toContain('streaming: native');
+    await expect(apply(streaming('often'))).rejects.toThrow(/settings\.streaming .*native/);
+  });
 });
