@@ -108,7 +108,7 @@ export function createInstallFlow(options: InstallFlowOptions): InstallFlow {
   ): Promise<InstallAnswer> {
     const secret = readCookie(cookies, COOKIE + state.id);
     if (secret === null || !isSame(hashOf(secret), state.browser))
-      return startAgain('It was begun in another browser, or the cookie for it was refused.');
+      return startAgain('It was finished already, begun in another browser, or its cookie was refused.');
     if (!(await options.useState(state.id, wallClock() + STATE_MS)))
       return startAgain('This way was gone already.');
     const about = { channel, tenantId: state.link.tenantId };
@@ -177,7 +177,10 @@ export function createInstallFlow(options: InstallFlowOptions): InstallFlow {
     installPage({
       status: 400,
       title: 'Please begin again',
-      paragraphs: [reason, 'Nothing was connected. Open the link that you were given once more.'],
+      paragraphs: [
+        reason,
+        'If this page has said that the app is connected, it is, and there is nothing to do. Otherwise open the link that you were given once more.',
+      ],
       action: null,
     });
   const denied = () =>
