@@ -31,16 +31,17 @@ export function installLinkCommand(): Command {
 
 async function printInstallLink(type: string, options: InstallLinkOptions, command: Command): Promise<void> {
   const context = await createCommandContext(command);
-  const [{ channelTable }, { makeInstallLink }, { openCipher }, { platformSettings, slackSettings }] =
+  const [{ loadChannels }, { makeInstallLink }, { openCipher }, { platformSettings, slackSettings }] =
     await Promise.all([
-      import('../channel-table.ts'),
+      import('./load-extensions.ts'),
       import('../core/install-link.ts'),
       import('../ensure-master-key.ts'),
       import('../config.ts'),
     ]);
-  const definition = channelTable.find((channel) => channel.type === type);
+  const definitions = await loadChannels(context.config.channelFiles);
+  const definition = definitions.find((channel) => channel.type === type);
   if (definition?.install === undefined) {
-    const able = channelTable.filter(({ install }) => install !== undefined).map((channel) => channel.type);
+    const able = definitions.filter(({ install }) => install !== undefined).map((channel) => channel.type);
     throw new KonstructError('usage_invalid', `Links are for ${able.join(', ')}; not for "${type}".`);
   }
   const settings: Readonly<Record<string, PlatformSettings>> = {
