@@ -78,6 +78,22 @@ interface PlatformVariables {
 /** A new platform whose installation is told something by the environment has its row here. */
 const platformVariables = {
   telegram: { apiUrl: 'TELEGRAM_API_URL' },
+  teams: {
+    apiUrl: 'TEAMS_API_URL',
+    signingSecret: 'TEAMS_APP_ID',
+    values: {
+      appId: 'TEAMS_APP_ID',
+      appPassword: 'TEAMS_APP_PASSWORD',
+      appTenantId: 'TEAMS_APP_TENANT_ID',
+      loginUrl: 'TEAMS_LOGIN_URL',
+      openIdUrl: 'TEAMS_OPENID_URL',
+    },
+  },
+  'google-chat': {
+    apiUrl: 'GOOGLE_CHAT_API_URL',
+    signingSecret: 'GOOGLE_CHAT_AUDIENCE',
+    values: { certsUrl: 'GOOGLE_CHAT_CERTS_URL', tokenUrl: 'GOOGLE_CHAT_TOKEN_URL' },
+  },
 } as const satisfies Readonly<Record<string, PlatformVariables>>;
 
 type PlatformName = keyof typeof platformVariables;

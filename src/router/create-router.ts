@@ -16,8 +16,9 @@ import { storable } from '../core/storable.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import { address, mayConcern } from './address.ts';
 import type { Admit, AdmitMessage, AdmitOutcome, AdmitWish, WishOutcome } from './admit.ts';
+import type { FeedbackAdmission, FeedbackOutcome } from './admit-feedback.ts';
 import type { BlockedBuckets } from './create-blocked-buckets.ts';
-import { wishOfMessage, wishOfReaction } from './etiquette.ts';
+import { opinionOfReaction, wishOfMessage, wishOfReaction } from './etiquette.ts';
 import { saidByButton } from './said-by-button.ts';
 import {
   bucketKey,
@@ -32,6 +33,7 @@ import type { TenantBacklog } from './watch-backlog.ts';
 export type RouteOutcome =
   | AdmitOutcome['outcome']
   | WishOutcome['outcome']
+  | FeedbackOutcome['outcome']
   | 'ignored'
   | 'not_addressed'
   | 'departed'
@@ -42,6 +44,7 @@ export type RouteOutcome =
 export interface RouterOptions {
   readonly admit: Admit;
   readonly admitWish: AdmitWish;
+  readonly feedback: FeedbackAdmission;
   /** Whether a user is a person and no other bot; `null`: the platform did not say in time. */
   readonly isPerson: (connection: ResolvedConnection, externalId: string) => Promise<boolean | null>;
   /** Whether the tenant has a backlog; by default none ever has. */
@@ -188,9 +191,11 @@ async function routeReaction(
   connection: ResolvedConnection,
   event: ReactionEvent,
 ): Promise<RouteOutcome> {
+  if (ownUserIds(connection, event.account.agentUserId).has(event.senderId)) return 'ignored';
+  const opinion = opinionOfReaction(event);
+  if (opinion !== null) return routeOpinion(options, connection, event, opinion);
   const wish = wishOfReaction(event);
-  if (wish === null || ownUserIds(connection, event.account.agentUserId).has(event.senderId))
-    return 'ignored';
+  if (wish === null) return 'ignored';
   // A platform that does not say is believed: a person's stop weighs more than a bot's mistake.
   if ((await options.isPerson(connection, event.senderId)) === false) return 'ignored';
   const reaction = {
@@ -205,6 +210,20 @@ async function routeReaction(
     wish === 'stop' ? { ...reaction, type: 'stop' } : { ...reaction, type: 'mute', present: wish === 'mute' },
   );
   return announce(options, result);
+}
+
+/** People put 👍 on everything: only what they put on an answer of ours is kept, and of it only what a person says. */
+async function routeOpinion(
+  { feedback, isPerson }: RouterOptions,
+  connection: ResolvedConnection,
+  event: ReactionEvent,
+  verdict: 'up' | 'down',
+): Promise<RouteOutcome> {
+  const { channelId, messageId, senderId, present, reactedAtMs } = event;
+  if (!(await feedback.isAnswer(connection, channelId, messageId))) return 'unknown_message';
+  if ((await isPerson(connection, senderId)) === false) return 'ignored';
+  const opinion = { channelId, messageId, personId: senderId, verdict, present, sentAtMs: reactedAtMs };
+  return (await feedback.admit(connection, opinion)).outcome;
 }
 
 function announce<Outcome extends RouteOutcome>(

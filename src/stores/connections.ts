@@ -211,6 +211,9 @@ export function openCredentials(
   return value as Credentials;
 }
 
+/** What says that the app is the tenant's own: then the installation's is not believed. */
+const OWN_APP = ['signingSecret', 'appToken', 'appId', 'audience'] as const;
+
 export function sealCredentials(
   cipher: Cipher,
   { tenantId, id }: Pick<Connection, 'tenantId' | 'id'>,
@@ -218,8 +221,7 @@ export function sealCredentials(
 ) {
   return {
     credentials: cipher.encrypt(JSON.stringify(credentials), connectionOwner(tenantId, id)),
-    // An app token says the same as a signing secret: the app is the tenant's own, and the installation's is not believed.
-    own_signing_secret: credentials.signingSecret !== undefined || credentials.appToken !== undefined,
+    own_signing_secret: OWN_APP.some((name) => credentials[name] !== undefined),
   };
 }
 
