@@ -7,6 +7,8 @@ export interface ResolvedConnection extends Connection {
   readonly credentials: string;
   /** Whether requests for it are signed with a secret of its own. */
   readonly ownSigningSecret: boolean;
+  /** The platform's ids of the tenant's other agents on this channel: what asks one of them by name is for that one. */
+  readonly colleagueUserIds: readonly string[];
   /** Of the agent that answers. */
   readonly busyMode: BusyMode;
 }
