@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { slackFixture } from '../../test/support/slack-request.ts';
 
 export const SIGNING_SECRET = 'bench-signing-secret';
-const WORKSPACES = 100;
+const WORKSPACES = 200;
 const PEOPLE_PER_WORKSPACE = 3;
 
 /** A workspace of the bench; what its numbers are is the same for all contenders. */

@@ -103,6 +103,8 @@ function answerAsModel(chaos: ChaosInstallation, calls: ModelCall[]) {
     const atMs = Date.now();
     const lastToken = tokenOf(messages.at(-1)?.content ?? '');
     calls.push({ atMs, lastToken });
+    // Everything that people say has one: what is this answer about?
+    if (lastToken === '') note(`asked without a question: ${JSON.stringify(messages).slice(0, 2_000)}`);
     const call = calls.length;
     if (fault === 'status') return { status: random() < 0.5 ? 503 : 429 };
     if (fault === 'cut' && random() < 0.5) return { cut: true };

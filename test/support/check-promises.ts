@@ -128,10 +128,16 @@ export async function checkPromises(input: {
           detail: { turn, next },
         });
       }
+      // What was cancelled answered nothing: a second look at an answer from before it may follow.
+      if (turn.status === 'cancelled' || next.status === 'cancelled') continue;
       const newest = Math.max(...(messagesOf.get(turn.id) ?? []).map(({ id }) => Number(id)));
       const oldest = Math.min(...(messagesOf.get(next.id) ?? []).map(({ id }) => Number(id)));
       if (oldest < newest) {
-        violations.push({ promise: 'answers come in order', turnId: next.id, detail: { newest, oldest } });
+        violations.push({
+          promise: 'answers come in order',
+          turnId: next.id,
+          detail: { newest, oldest, turn, next },
+        });
       }
     }
   }
@@ -142,7 +148,8 @@ export async function checkPromises(input: {
   violations.push(...checkSlack(input, turns, deliveries, notices));
 
   for (const turn of turns) {
-    const tokens = (messagesOf.get(turn.id) ?? []).map(({ content }) => tokenOf(content));
+    // A message that was taken back has no text any more, and is nobody's.
+    const tokens = (messagesOf.get(turn.id) ?? []).flatMap(({ content }) => tokenOf(content) || []);
     const { committed_ms: committedMs } = turn;
     if (committedMs === null) continue;
     const late = input.modelCalls.filter(
