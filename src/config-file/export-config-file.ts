@@ -158,7 +158,7 @@ function exportConnection(
         names.take(`${prefix} ${name}`, `${name} of ${channel} ${externalId} of ${tenant}`),
       ]),
     ),
-    ...(Object.keys(settings).length === 0 ? {} : { settings }),
+    ...(Object.keys(settings).length === 0 ? {} : { settings: escapeTexts(settings) }),
   };
 }
 
@@ -195,6 +195,16 @@ function toVariableName(words: string): string {
 /** What `${NAME}` stands for when it is meant as it stands. */
 function escapeVariables(text: string): string {
   return text.replaceAll(/\$\{[A-Za-z_][A-Za-z0-9_]*\}/g, (match) => `$${match}`);
+}
+
+/** Those of a list, too. */
+function escapeTexts(values: object): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]: [string, unknown]) => [
+      name,
+      Array.isArray(value) ? value.map((each) => escapeVariables(String(each))) : value,
+    ]),
+  );
 }
 
 function without<T extends object>(values: T, defaults: Readonly<Record<string, unknown>>): Partial<T> {
