@@ -51,6 +51,8 @@ export function formatReport(results: BenchResults): string {
     ...rowsOf(burst, [
       ['2,000 messages over 200 tenants, until the last answer, s', (sample) => sample.seconds, 2],
       ['of these not answered exactly once', (sample) => sample.notOnce, 0],
+      ['CPU for each of them, Node, ms', (sample) => sample.nodeMs, 2],
+      ['CPU for each of them, PostgreSQL, ms', (sample) => sample.postgresMs, 2],
     ]),
     ...rowsOf(addedTime, [
       ['time added to a 200 ms model, p50, ms', (sample) => sample.p50Ms, 1],

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { driveAcks } from '../support/drive.ts';
-import { interleave, type MeasureContext } from './measure.ts';
+import { interleave, type MeasureContext, withCpu } from './measure.ts';
 
 /** Ten for each of the 200 tenants. */
 const MESSAGES = 2_000;
@@ -13,6 +13,9 @@ export interface BurstSample {
   readonly seconds: number;
   /** Messages without an answer, or with two. */
   readonly notOnce: number;
+  /** CPU per message. */
+  readonly nodeMs: number;
+  readonly postgresMs: number;
 }
 
 /** All at once, as fast as they are acked, and nobody waits for an answer: with a model that answers at once. */
@@ -21,17 +24,18 @@ export async function measureBurst(context: MeasureContext) {
   return interleave(context, await context.running('turns'), async (contender): Promise<BurstSample> => {
     context.standIns.clear();
     const events = context.events.make(MESSAGES);
-    const answered = Promise.allSettled(events.map((event) => context.waits.answered(event)));
-    const startedAtMs = performance.now();
-    await driveAcks(contender.port, events, CONNECTIONS);
-    const answers = await answered;
-    const lastAtMs = Math.max(
-      ...answers.map((each) => (each.status === 'fulfilled' ? each.value : Number.NaN)),
-    );
+    const { result, nodeMs, postgresMs } = await withCpu(contender, async () => {
+      const answered = Promise.all(events.map((event) => context.waits.answered(event)));
+      const startedAtMs = performance.now();
+      await driveAcks(contender.port, events, CONNECTIONS);
+      return (Math.max(...(await answered)) - startedAtMs) / 1_000;
+    });
     await sleep(SETTLE_MS);
     return {
-      seconds: (lastAtMs - startedAtMs) / 1_000,
+      seconds: result,
       notOnce: events.filter(({ threadId }) => context.standIns.answersIn(threadId) !== 1).length,
+      nodeMs: nodeMs / MESSAGES,
+      postgresMs: postgresMs / MESSAGES,
     };
   });
 }
