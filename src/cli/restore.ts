@@ -32,7 +32,9 @@ export function restoreCommand(): Command {
       );
       if (json) console.log(JSON.stringify({ file, madeAt: head.madeAt, version: head.version, rows }));
       else console.log(`Restored what version ${head.version} had on ${head.madeAt}. ${formatRows(rows)}`);
-      console.error('Where there is Redis, empty it (FLUSHDB) before the start. Then: konstruct doctor');
+      // It knows of commits that are gone now.
+      if (context.config.redisUrl !== null) console.error('Empty Redis (FLUSHDB) before the next start.');
+      console.error('Next: konstruct doctor');
     });
 }
 

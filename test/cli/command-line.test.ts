@@ -143,7 +143,7 @@ describe('konstruct', { timeout: 60_000 }, () => {
       const written = await konstruct('backup acme.backup', env);
       expect(written).toMatchObject({ code: 0, stderr: '' });
       expect(written.stdout).toBe(
-        'Backed up to acme.backup. 1 tenants, 1 agents, 1 connections, 0 conversations, 0 messages.\n',
+        'Backed up to acme.backup. 1 tenant, 1 agent, 1 connection, 0 conversations, 0 messages.\n',
       );
       expect((await stat(join(folder, 'acme.backup'))).mode & 0o777).toBe(0o600);
       expect(await konstruct('backup acme.backup', env)).toMatchObject({
@@ -177,7 +177,7 @@ describe('konstruct', { timeout: 60_000 }, () => {
       );
 
       const piped = await konstruct('backup -', env);
-      expect(piped.stderr).toMatch(/^Backed up to -\. 1 tenants/);
+      expect(piped.stderr).toMatch(/^Backed up to -\. 1 tenant,/);
       expect((await readdir(folder)).filter((name) => name.endsWith('.partial'))).toEqual([]);
     } finally {
       await source.drop();
