@@ -33,7 +33,7 @@ export function restoreCommand(): Command {
       if (json) console.log(JSON.stringify({ file, madeAt: head.madeAt, version: head.version, rows }));
       else console.log(`Restored what version ${head.version} had on ${head.madeAt}. ${formatRows(rows)}`);
       // It knows of commits that are gone now.
-      if (context.config.redisUrl !== null) console.error('Empty Redis (FLUSHDB) before the next start.');
+      if (context.config.redis !== null) console.error('Empty Redis (FLUSHDB) before the next start.');
       console.error('Next: konstruct doctor');
     });
 }
