@@ -195,6 +195,19 @@ describe('a backup', () => {
     });
   });
 
+  it('can be made before migrating, and not where nothing was ever', async () => {
+    const { url, adminUrl } = await emptyDatabase();
+    await expect(backUp(url)).rejects.toMatchObject({
+      code: 'database_outdated',
+      message: 'The database has nothing of Konstruct yet.',
+    });
+    await restore(url, backup);
+    const latest = `(select max(name) from konstruct.migrations)`;
+    await run(adminUrl, [`delete from konstruct.migrations where name = ${latest}`]);
+    await restore(url, await backUp(url), { force: true });
+    expect(await contents(adminUrl)).toEqual(wanted);
+  });
+
   it('needs no right of its own: what sees all tenants may read every table', async () => {
     const unreadable = await database.query(
       `select relname from pg_class where relnamespace = 'konstruct'::regnamespace and relkind = 'r' and relrowsecurity

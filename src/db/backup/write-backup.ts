@@ -5,8 +5,7 @@ import type pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import type { Clock } from '../../core/clock.ts';
 import { KonstructError } from '../../core/errors.ts';
-import { listPendingMigrations } from '../migrate.ts';
-import type { AppliedMigration } from '../migration-files.ts';
+import { type AppliedMigration, checkHistory, migrationsFolder, readMigrations } from '../migration-files.ts';
 import { openClient } from '../open-client.ts';
 import { errorCode, translateDatabaseError } from '../pool.ts';
 import { type BackupFoot, type BackupHead, COPY_SETTINGS, copyTarget, END_OF_ROWS } from './backup-format.ts';
@@ -35,7 +34,7 @@ const COMPRESSION_LEVEL = 3;
  * Writes all rows of all tenants, as they were at one moment, to a stream, in little memory and beside a running
  * installation: nothing waits for it. Credentials go out encrypted, as they are stored.
  *
- * @throws KonstructError `database_outdated` unless the schema is this version's, `database_unavailable`, `disk_full`,
+ * @throws KonstructError `database_outdated` when the schema is newer than this version, or none, `database_unavailable`, `disk_full`,
  *   `usage_invalid` when the stream does not take it, `aborted`
  */
 export async function writeBackup(
@@ -51,14 +50,8 @@ export async function writeBackup(
   });
   try {
     await client.query(COPY_SETTINGS);
-    const pending = await listPendingMigrations(client);
-    if (pending.length > 0) {
-      throw new KonstructError('database_outdated', `The database lacks ${pending.length} migration(s).`);
-    }
     await client.query('begin isolation level repeatable read, read only');
-    const { rows: migrations } = await client.query<AppliedMigration>(
-      'select name, checksum from konstruct.migrations order by name',
-    );
+    const migrations = await readApplied(client);
     const madeAt = new Date(clock()).toISOString();
     const head: BackupHead = { konstruct: 'backup', format: 1, version, madeAt, migrations };
     const parts = async function* (): AsyncGenerator<Buffer> {
@@ -78,6 +71,27 @@ export async function writeBackup(
     // Not in order: a copy that was broken off would first have to be read to its end.
     client.connection.stream.destroy();
   }
+}
+
+/**
+ * Those of an older version will do, or nobody could back up before migrating.
+ *
+ * @throws KonstructError `database_outdated` when there are none, or some that this version does not know
+ */
+async function readApplied(client: pg.Client): Promise<AppliedMigration[]> {
+  const { rows: tables } = await client.query<{ known: boolean }>(
+    `select to_regclass('konstruct.migrations') is not null as known`,
+  );
+  if (!tables[0]?.known)
+    throw new KonstructError('database_outdated', 'The database has nothing of Konstruct yet.');
+  const { rows } = await client.query<AppliedMigration>(
+    'select name, checksum from konstruct.migrations order by name',
+  );
+  checkHistory(
+    new Map(rows.map(({ name, checksum }) => [name, checksum])),
+    await readMigrations(migrationsFolder),
+  );
+  return rows;
 }
 
 async function* rowsOf(
