@@ -58,12 +58,13 @@ async function writeFile(
   // Also on Ctrl-C, which ends the process.
   const removePartial = () => rmSync(partial, { force: true });
   process.once('exit', removePartial);
+  const sink = handle.createWriteStream({ flush: true }); // on the disk when it is closed
   try {
-    // `flush`: on the disk when it is closed.
-    const rows = await write(handle.createWriteStream({ flush: true }));
+    const rows = await write(sink);
     await rename(partial, file);
     return rows;
   } finally {
+    sink.destroy();
     removePartial();
     process.off('exit', removePartial);
   }
