@@ -18,7 +18,9 @@ import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { closeHttpServer } from './gateway/close-http-server.ts';
 import { createAcceptEvent } from './gateway/create-accept-event.ts';
+import { createAcknowledgeAction } from './gateway/create-acknowledge-action.ts';
 import { createEventSockets } from './gateway/create-event-sockets.ts';
+import { createHandshake } from './gateway/create-handshake.ts';
 import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
@@ -124,8 +126,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     };
     const channels: ReadonlyMap<string, Channel> = new Map(
       definitions.map((definition) => {
-        const apiUrl = settings[definition.type]?.apiUrl ?? definition.defaultApiUrl;
-        const channel = definition.open({ apiUrl, clock, random, sleep, log, metrics });
+        const { apiUrl = definition.defaultApiUrl, values = {} } = settings[definition.type] ?? {};
+        const channel = definition.open({ apiUrl, values, clock, random, sleep, log, metrics });
         closing.push(() => channel.close());
         return [definition.type, channel];
       }),
@@ -148,6 +150,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         ? watchBacklog({ pool: workPool, bounds: options.busy, everyMs: timing.lookEveryMs, log, metrics })
         : null;
     closing.push(() => backlog?.stop());
+    const acknowledgeAction = createAcknowledgeAction({ channels, cipher, log });
     const route = createRouter({
       admitWish: createAdmitWish(admitPool ?? workPool),
       isPerson: createIsPerson({ channels, cipher }),
@@ -161,6 +164,7 @@ export async function startApp(options: AppOptions): Promise<App> {
           recordAgentUser(transaction, { ...connection, agentUserId }),
         ).catch((error: unknown) => log.warn('connection.agent_user_unrecorded', { error }));
       },
+      onAction: (connection, action) => void acknowledgeAction(connection, action),
       onReady: () => worker?.wake(),
       onNotice: () => {
         jobs?.request('send_notices').catch((error: unknown) => log.warn('jobs.request_failed', { error }));
@@ -170,6 +174,12 @@ export async function startApp(options: AppOptions): Promise<App> {
     const arrival = { route, clock, journeys, metrics, log };
     const receivers = definitions.map(({ type, webhook }) => ({
       ...webhook,
+      handshake: createHandshake({
+        channel: requireChannel(channels, type),
+        token: settings[type]?.handshakeToken ?? null,
+        directory,
+        cipher,
+      }),
       receive: createReceiver({
         ...arrival,
         channel: requireChannel(channels, type),

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import { type ConfigValues, type ConfigVariableName, configVariables } from './config-variables.ts';
+import type { PlatformSettings } from './core/channel-definition.ts';
 import { KonstructError } from './core/errors.ts';
 import { type ProviderLimits, type ProviderName, providerNames } from './core/model.ts';
 import { nearestName } from './core/nearest-name.ts';
 import type { RedisAddress } from './core/redis-address.ts';
-import type { Secret } from './core/secret.ts';
+import { Secret } from './core/secret.ts';
 
 /** What the installation is told by its environment: read once, validated, frozen. Secrets print as `[redacted]`. */
 export interface Config {
@@ -38,8 +39,11 @@ export interface Config {
   readonly configFile: string | null;
   /** Absolute paths of files with tools of the operator's own. */
   readonly toolFiles: readonly string[];
+  /** Absolute paths of files with channels of the operator's own. */
+  readonly channelFiles: readonly string[];
   readonly slack: SlackConfig;
-  readonly telegram: { readonly apiUrl: string | null };
+  /** What is set for the other platforms, by channel. */
+  readonly platforms: Readonly<Record<PlatformName, PlatformConfig>>;
   readonly models: Readonly<Record<ConfiguredProvider, ModelProviderConfig>>;
   /** How much a process asks of a provider at a time. */
   readonly modelLimits: Readonly<Partial<Record<ProviderName, ProviderLimits>>>;
@@ -62,6 +66,24 @@ export interface SlackConfig {
   /** Ends in `/api/`. */
   readonly apiUrl: string;
 }
+
+/** Which variable of a platform means what. Names beside the known ones are the adapter's own, `ChannelOptions.values`. */
+interface PlatformVariables {
+  readonly apiUrl?: ConfigVariableName;
+  readonly signingSecret?: ConfigVariableName;
+  readonly handshakeToken?: ConfigVariableName;
+  readonly values?: Readonly<Record<string, ConfigVariableName>>;
+}
+
+/** A new platform whose installation is told something by the environment has its row here. */
+const platformVariables = {
+  telegram: { apiUrl: 'TELEGRAM_API_URL' },
+} as const satisfies Readonly<Record<string, PlatformVariables>>;
+
+type PlatformName = keyof typeof platformVariables;
+
+/** Everything may be a secret. */
+type PlatformConfig = Secret<PlatformSettings>;
 
 export type ConfiguredProvider = Exclude<ProviderName, 'openai-compatible' | 'demo'>;
 
@@ -129,6 +151,7 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     configFile: values.KONSTRUCT_CONFIG === null ? null : resolve(cwd, values.KONSTRUCT_CONFIG),
     toolFiles: Object.freeze((values.KONSTRUCT_TOOLS ?? []).map((file) => resolve(cwd, file))),
+    channelFiles: Object.freeze((values.KONSTRUCT_CHANNELS ?? []).map((file) => resolve(cwd, file))),
     slack: Object.freeze({
       signingSecret: values.SLACK_SIGNING_SECRET,
       botToken: values.SLACK_BOT_TOKEN,
@@ -137,7 +160,7 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
       clientSecret: values.SLACK_CLIENT_SECRET,
       apiUrl: values.SLACK_API_URL ?? 'https://slack.com/api/',
     }),
-    telegram: Object.freeze({ apiUrl: values.TELEGRAM_API_URL }),
+    platforms: Object.freeze(joinPlatforms(values)),
     models: Object.freeze({
       anthropic: Object.freeze({ apiKey: values.ANTHROPIC_API_KEY, baseUrl: values.ANTHROPIC_BASE_URL }),
       openai: Object.freeze({ apiKey: values.OPENAI_API_KEY, baseUrl: values.OPENAI_BASE_URL }),
@@ -164,11 +187,29 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
 
 /** What is set for platforms besides Slack, as the app takes it. */
 export function platformSettings({
-  telegram,
-}: Pick<Config, 'telegram'>): Readonly<Record<string, { signingSecret: null; apiUrl?: string }>> {
-  return {
-    telegram: { signingSecret: null, ...(telegram.apiUrl === null ? {} : { apiUrl: telegram.apiUrl }) },
+  platforms,
+}: Pick<Config, 'platforms'>): Readonly<Record<string, PlatformSettings>> {
+  return Object.fromEntries(Object.entries(platforms).map(([type, settings]) => [type, settings.reveal()]));
+}
+
+function joinPlatforms(values: ConfigValues): Config['platforms'] {
+  const textOf = (name: ConfigVariableName | undefined): string | null => {
+    const value = name === undefined ? null : values[name];
+    if (value instanceof Secret) return String(value.reveal());
+    return value === null ? null : String(value);
   };
+  const entries = Object.entries<PlatformVariables>(platformVariables).map(([type, variables]) => {
+    const apiUrl = textOf(variables.apiUrl);
+    const named = Object.entries(variables.values ?? {}).map(([key, name]) => [key, textOf(name)] as const);
+    const settings: PlatformSettings = {
+      ...(apiUrl === null ? {} : { apiUrl }),
+      signingSecret: textOf(variables.signingSecret),
+      handshakeToken: textOf(variables.handshakeToken),
+      values: Object.fromEntries(named.filter((entry): entry is [string, string] => entry[1] !== null)),
+    };
+    return [type, new Secret(settings)];
+  });
+  return Object.fromEntries(entries) as Record<PlatformName, PlatformConfig>;
 }
 
 function joinLimits({ MODEL_CONCURRENCY, MODEL_TOKENS_PER_MINUTE }: ConfigValues): Config['modelLimits'] {
@@ -225,7 +266,11 @@ function readVariables(env: Environment): { values: ConfigValues; problems: Conf
 function findTypos(env: Environment): ConfigProblem[] {
   const known = Object.keys(configVariables);
   return Object.keys(env)
-    .filter((name) => /^(KONSTRUCT|SLACK|TELEGRAM)_/.test(name) && !known.includes(name))
+    .filter(
+      (name) =>
+        /^(KONSTRUCT|SLACK|TELEGRAM|WHATSAPP|TEAMS|MATTERMOST|DISCORD|GOOGLE_CHAT|WIDGET)_/.test(name) &&
+        !known.includes(name),
+    )
     .filter((name) => !known.some((other) => name.startsWith(`${other}_`)))
     .sort()
     .flatMap((name) => {

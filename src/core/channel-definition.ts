@@ -20,6 +20,10 @@ export interface ChannelDefinition {
 export interface ChannelWebhook {
   /** `/slack/events`; a connection's own path is below it: `/slack/events/{connectionId}`. */
   readonly path: string;
+  /** Further paths, for other kinds of events: `/slack/interactions`. Their connections' own are below them, too. */
+  readonly alsoPaths?: readonly string[];
+  /** Whether the platform checks an address with a GET before it sends there, see `Channel.handshake`. */
+  readonly hasHandshake?: boolean;
   /** Whether connections share the path itself, with the installation's secret; otherwise each has its own only. */
   readonly shared: boolean;
 }
@@ -35,6 +39,8 @@ export interface ConnectionRules {
 
 export interface ChannelOptions {
   readonly apiUrl: string;
+  /** What else the installation sets for the platform, by name; absent: nothing. Secrets may be among it. */
+  readonly values?: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly random: Random;
   readonly sleep: Sleep;
@@ -50,6 +56,10 @@ export interface ChannelOptions {
 export interface PlatformSettings {
   /** Absent: the platform's own. */
   readonly apiUrl?: string;
-  /** The secret that all connections share; `null`: each brings its own. */
+  /** What requests to the shared path are verified with; `null`: each connection brings its own. */
   readonly signingSecret: string | null;
+  /** What a handshake on the shared path has to say. */
+  readonly handshakeToken?: string | null;
+  /** What else the platform's adapter wants to know, see `ChannelOptions.values`. */
+  readonly values?: Readonly<Record<string, string>>;
 }

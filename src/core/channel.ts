@@ -1,3 +1,22 @@
+import type { ActionEvent, Attachment, ChannelEvent } from './channel-event.ts';
+import type {
+  AnswerStream,
+  ConnectionAccess,
+  DeliveryMarker,
+  FetchedFile,
+  FormattedText,
+  OutboundEdit,
+  OutboundFile,
+  OutboundMessage,
+  OutboundReaction,
+  OutboundRemoval,
+  PostedMessage,
+  PrivateMessage,
+  StreamStart,
+  ThreadMessage,
+  ThreadTarget,
+  TypingSign,
+} from './outbound.ts';
 import type { Credentials } from './tenant.ts';
 
 /**
@@ -10,10 +29,24 @@ export interface Channel {
   readonly capabilities: ChannelCapabilities;
 
   /**
-   * Checks that the platform sent this request, over its raw bytes and before any parsing.
-   * @throws KonstructError `signature_missing`, `signature_invalid`, `signature_expired`, `signing_secret_missing`
+   * Checks that the platform sent this request, over its raw bytes and before any parsing. What has to be fetched for it (a
+   * platform's public keys) is cached.
+   * @param signingSecret what the proof is held against: a shared secret, a public key or the audience of a token
+   * @throws KonstructError `signature_missing`, `signature_invalid`, `signature_expired`, `signing_secret_missing`;
+   *   `platform_unavailable` when the keys cannot be had: the platform must send it again
    */
-  verify(request: ChannelRequest, signingSecret: string, nowMs: number): void;
+  verify(request: ChannelRequest, signingSecret: string, nowMs: number): void | Promise<void>;
+
+  /**
+   * Answers the GET by which a platform checks our address before it sends anything there (WhatsApp: `hub.challenge`).
+   * Absent: the platform does no such thing.
+   * @param expected what we told the platform to say; `null`: nothing
+   * @throws KonstructError `signature_invalid`
+   */
+  handshake?(query: URLSearchParams, expected: string | null): WebhookAnswer;
+
+  /** What a connection's own address expects in a handshake; `null`: nothing. */
+  handshakeToken?(credentials: Credentials): string | null;
 
   /** The secret that requests for this one connection are signed with; `null`: it has none of its own. */
   connectionSecret(connectionId: string, credentials: Credentials): string | null;
@@ -81,6 +114,41 @@ export interface Channel {
   /** Cuts markdown into parts the platform accepts, at paragraph and code-fence borders. At least one part. */
   split(markdown: string): readonly string[];
 
+  /** What a part looks like as the platform gets it: its own formatting, with nothing in it that mentions anybody by accident. */
+  format(markdown: string): FormattedText;
+
+  /**
+   * Shows an answer while it is written, by the platform's own means. Absent: by editing the placeholder, where
+   * `capabilities.edit` allows it.
+   */
+  openStream?(access: ConnectionAccess, start: StreamStart): AnswerStream;
+
+  /** Says "is typing…" where there is no placeholder, for as long as the platform shows it. */
+  typing?(access: ConnectionAccess, sign: TypingSign, signal: AbortSignal): Promise<void>;
+
+  /** Puts our own reaction on a message or takes it off; one that is there (or gone) already is as wanted. */
+  react?(access: ConnectionAccess, reaction: OutboundReaction, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Ends the platform's waiting for a pressed button, and takes the buttons away or shows what was chosen. Called when the
+   * press is stored; nothing depends on it.
+   */
+  acknowledgeAction?(access: ConnectionAccess, action: ActionEvent, signal: AbortSignal): Promise<void>;
+
+  /** Sends a file. As with `post`, an unknown outcome is not repeated. */
+  upload?(access: ConnectionAccess, file: OutboundFile, signal: AbortSignal): Promise<PostedMessage>;
+
+  /**
+   * Fetches what was attached to a message.
+   * @throws KonstructError `attachment_too_large`, `platform_rejected` (it is gone, or we may not read it)
+   */
+  fetchFile?(
+    access: ConnectionAccess,
+    file: Attachment,
+    limits: { readonly maxBytes: number },
+    signal: AbortSignal,
+  ): Promise<FetchedFile>;
+
   /** Ends what is kept open. */
   close(): void;
 }
@@ -127,6 +195,14 @@ export interface ChannelCapabilities {
   readonly findByMarker: boolean;
   /** Whether one person can be told something privately in a channel. */
   readonly postPrivately: boolean;
+  /** How an answer is seen while it is written: by the platform's own means, by edits of the placeholder, or not at all. */
+  readonly stream: 'native' | 'edits' | 'none';
+  /** How many buttons may stand below a message, and the longest text of one; `null`: none, choices are written out. */
+  readonly buttons: { readonly max: number; readonly maxCharacters: number } | null;
+  readonly reactions: boolean;
+  readonly typing: boolean;
+  /** Largest file that can be fetched (`incoming`) and sent (`outgoing`), in bytes; `null`: none can. */
+  readonly files: { readonly incoming: number | null; readonly outgoing: number | null };
   /** The longest text of one message, in characters. */
   readonly maxCharacters: number;
   /** How often one message may be edited. */
@@ -135,6 +211,7 @@ export interface ChannelCapabilities {
 
 /** An HTTP request as it came in. Header names are in lower case. */
 export interface ChannelRequest {
+  /** One of the definition's webhook paths, without a connection's id. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: Buffer;
@@ -142,194 +219,17 @@ export interface ChannelRequest {
 
 export type ParsedRequest =
   /** The platform checks the URL: answer with this body at once. */
-  | { readonly kind: 'challenge'; readonly contentType: string; readonly body: string }
-  | { readonly kind: 'events'; readonly events: readonly ChannelEvent[] };
+  | ({ readonly kind: 'challenge' } & WebhookAnswer)
+  | {
+      readonly kind: 'events';
+      readonly events: readonly ChannelEvent[];
+      /** What the platform wants to read once all is stored; absent: nothing but the status. */
+      readonly answer?: WebhookAnswer;
+    };
 
-/** Which installation an event belongs to: the external ids in the order in which they should be tried. */
-export interface AccountRef {
-  readonly externalIds: readonly string[];
-  /** The platform's id of the app that the event was sent to; `null` when not told. */
-  readonly appId: string | null;
-  /** The bot user the event was authorised for; `null` when not told. */
-  readonly agentUserId: string | null;
-}
-
-interface EventBase {
-  readonly account: AccountRef;
-  /** The platform's id of this delivery's event; `null` when not told. */
-  readonly eventId: string | null;
-}
-
-export type ChannelEvent =
-  | MessageEvent
-  | EditEvent
-  | DeletionEvent
-  | DepartureEvent
-  | ReactionEvent
-  | UninstallEvent
-  | IgnoredEvent;
-
-export interface MessageEvent extends EventBase {
-  readonly type: 'message';
-  readonly channelId: string;
-  /** What the platform calls this message within its channel (Slack: `ts`). */
-  readonly messageId: string;
-  /** The thread it stands in; `null`: it is not (yet) in one. */
-  readonly threadId: string | null;
-  /** On platforms whose threads are chains of replies; absent: the platform has threads. */
-  readonly chain?: ReplyChain;
-  readonly scope: 'direct' | 'group' | 'channel';
-  readonly sender: { readonly externalId: string; readonly name: string | null };
-  /** Normalised text: entities decoded, links and channels readable, a mention of a user as `@` + external id. */
-  readonly text: string;
-  /** Users mentioned in the text, in order, each once. */
-  readonly mentions: readonly Mention[];
-  /** The user whose mention the text begins with. */
-  readonly addressee: string | null;
-  /** The platform itself says that the agent is mentioned (Slack: `app_mention`). */
-  readonly mentionsAgent: boolean;
-  readonly attachments: readonly Attachment[];
-  /** When it was written, in ms since 1970. */
-  readonly sentAtMs: number;
-  /** What only this platform knows and later stages or operators may want (small, JSON). */
-  readonly channelMetadata: Readonly<Record<string, unknown>>;
-}
-
-/** How a message hangs together with others where a thread is a chain of replies. */
-export interface ReplyChain {
-  /** What it replies to: that message's conversation is its own. `senderId` as in mentions. */
-  readonly repliesTo: { readonly messageId: string; readonly senderId: string | null } | null;
-  /** What the answer replies to, as `ThreadTarget.threadId`. */
-  readonly answerAt: string;
-  /** One of several that people see as one (an album): a second one with the same id adds its attachments. */
-  readonly isPart: boolean;
-}
-
-export interface Mention {
-  readonly externalId: string;
-  readonly name: string | null;
-}
-
-export interface Attachment {
-  readonly name: string;
-  readonly mediaType: string;
-  readonly sizeBytes: number | null;
-  readonly externalId: string;
-}
-
-export interface EditEvent extends EventBase {
-  readonly type: 'edit';
-  readonly channelId: string;
-  readonly messageId: string;
-  /** As in `MessageEvent`. */
-  readonly threadId: string | null;
-  readonly scope: 'direct' | 'group' | 'channel';
-  readonly text: string;
-  readonly mentions: readonly Mention[];
-  readonly editedAtMs: number;
-}
-
-export interface DeletionEvent extends EventBase {
-  readonly type: 'deletion';
-  readonly channelId: string;
-  readonly messageId: string;
-  readonly deletedAtMs: number;
-}
-
-/** The agent was shut out of a channel and can say nothing there any more. */
-export interface DepartureEvent extends EventBase {
-  readonly type: 'departure';
-  readonly channelId: string;
-  /** The platform's word for it (Telegram: `blocked`, `removed`). */
-  readonly reason: string;
-  readonly departedAtMs: number;
-}
-
-/** Somebody put an emoji on a message, or took it off. */
-export interface ReactionEvent extends EventBase {
-  readonly type: 'reaction';
-  readonly channelId: string;
-  /** The message that carries it, whoever wrote that. */
-  readonly messageId: string;
-  readonly senderId: string;
-  /** As Unicode, without skin tone: `🛑`. */
-  readonly emoji: string;
-  readonly present: boolean;
-  readonly reactedAtMs: number;
-}
-
-export interface UninstallEvent extends EventBase {
-  readonly type: 'uninstall';
-  /** The platform's word for it (Slack: `app_uninstalled`, `tokens_revoked`). */
-  readonly reason: string;
-}
-
-/** Something that is not for us, with the reason for the log. */
-export interface IgnoredEvent extends EventBase {
-  readonly type: 'ignored';
-  readonly reason: string;
-}
-
-/** What sending needs of a connection: credentials are decrypted for one use and not kept. */
-export interface ConnectionAccess {
-  readonly connectionId: string;
-  readonly externalId: string;
-  readonly credentials: Credentials;
-}
-
-export interface ThreadTarget {
-  readonly channelId: string;
-  /** The thread to stand in; `null`: the channel itself. */
-  readonly threadId: string | null;
-}
-
-/** How a delivery is found again on the platform. */
-export interface DeliveryMarker {
-  readonly deliveryId: string;
-  /** When the delivery was first tried, in ms since 1970: looking for it need not go further back. */
-  readonly firstTriedAtMs?: number;
-}
-
-export interface OutboundMessage {
-  /** Asked right before the message leaves, after all waiting; `false`: it must not be sent (`lease_lost`). */
-  readonly mayStillSend?: () => boolean;
-  readonly target: ThreadTarget;
-  readonly markdown: string;
-  readonly marker: DeliveryMarker;
-}
-
-export interface OutboundEdit extends OutboundMessage {
-  readonly messageId: string;
-}
-
-export interface OutboundRemoval {
-  /** As in `OutboundMessage`. */
-  readonly mayStillSend?: () => boolean;
-  readonly target: ThreadTarget;
-  readonly messageId: string;
-}
-
-export interface PrivateMessage {
-  readonly target: ThreadTarget;
-  readonly personId: string;
-  readonly markdown: string;
-}
-
-export interface PostedMessage {
-  readonly messageId: string;
-}
-
-export interface ThreadMessage {
-  readonly messageId: string;
-  readonly sender: { readonly externalId: string; readonly name: string | null };
-  /** Whether we sent it ourselves. */
-  readonly own: boolean;
-  /** The delivery it came from, where it carries our marker; such messages are in our own record. */
-  readonly deliveryId: string | null;
-  /** Normalised as in `MessageEvent`. */
-  readonly text: string;
-  readonly mentions: readonly Mention[];
-  readonly sentAtMs: number;
+export interface WebhookAnswer {
+  readonly contentType: string;
+  readonly body: string;
 }
 
 export interface ChannelIdentity {

@@ -1,4 +1,4 @@
-import type { AccountRef } from './channel.ts';
+import type { AccountRef } from './channel-event.ts';
 import type { BusyMode, Connection } from './tenant.ts';
 
 /** A connection as the gateway and the router need it: with its credentials, still encrypted. */

@@ -139,6 +139,12 @@ export const errorTable = {
       'The platform could not be reached or failed; whether it did the work is unknown when `outcomeUnknown` is set.',
     remedy: 'Nothing; the delivery looks for its own marker and is repeated.',
   },
+  attachment_too_large: {
+    status: 413,
+    retryable: false,
+    meaning: 'A file is larger than what is read or sent.',
+    remedy: 'Send a smaller file, or a part of it.',
+  },
   delivery_uncertain: {
     status: 502,
     retryable: false,

@@ -1,4 +1,4 @@
-import type { Mention } from './channel.ts';
+import type { Mention } from './channel-event.ts';
 import type { Agent, ConnectionSettings } from './tenant.ts';
 
 /**

@@ -1,4 +1,5 @@
-import type { Channel, ConnectionAccess } from '../core/channel.ts';
+import type { Channel } from '../core/channel.ts';
+import type { ConnectionAccess } from '../core/outbound.ts';
 
 /** Display names of people, by the platform's id; without those that cannot be found out quickly. */
 export type PersonNames = (

@@ -1,4 +1,4 @@
-import type { ChannelEvent, IgnoredEvent } from '../core/channel.ts';
+import type { ChannelEvent, IgnoredEvent } from '../core/channel-event.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import type { JourneyRecorder } from '../core/journey.ts';

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
+import type { Handshake } from './create-handshake.ts';
 import type { Receiver } from './create-receiver.ts';
 
 export interface HealthReport {
@@ -28,7 +29,11 @@ export interface HttpServerOptions {
 
 export interface ReceiverRoute extends ChannelWebhook {
   readonly receive: Receiver;
+  /** Answers the GET by which the platform checks the address, where `hasHandshake` says that it does. */
+  readonly handshake?: Handshake;
 }
+
+type ConnectionParams = { Params: { connectionId?: string } };
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
 /** Every platform has given up long before. */
@@ -70,21 +75,34 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     });
     webhooks.removeAllContentTypeParsers();
     webhooks.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-    for (const { path, shared, receive } of options.receivers) {
-      const handle = async (
-        request: FastifyRequest<{ Params: { connectionId?: string } }>,
-        reply: FastifyReply,
-      ) => {
-        const receivedAtMs = options.clock();
-        const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-        const { connectionId = null } = request.params;
-        const answer = await receive({ path, headers: request.headers, body }, connectionId, receivedAtMs);
-        return reply.type(answer.contentType).send(answer.body);
-      };
-      if (shared) webhooks.post(path, handle);
-      webhooks.post(`${path}/:connectionId`, handle);
+    for (const receiver of options.receivers) {
+      for (const path of [receiver.path, ...(receiver.alsoPaths ?? [])]) addWebhook(webhooks, path, receiver);
     }
   });
+
+  function addWebhook(
+    webhooks: FastifyInstance,
+    path: string,
+    { shared, receive, handshake, hasHandshake = false }: ReceiverRoute,
+  ): void {
+    const handle = async (request: FastifyRequest<ConnectionParams>, reply: FastifyReply) => {
+      const receivedAtMs = options.clock();
+      const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+      const { connectionId = null } = request.params;
+      const answer = await receive({ path, headers: request.headers, body }, connectionId, receivedAtMs);
+      return reply.type(answer.contentType).send(answer.body);
+    };
+    if (shared) webhooks.post(path, handle);
+    webhooks.post(`${path}/:connectionId`, handle);
+    if (!hasHandshake || handshake === undefined) return;
+    const shake = async (request: FastifyRequest<ConnectionParams>, reply: FastifyReply) => {
+      const query = new URLSearchParams(request.url.split('?', 2)[1] ?? '');
+      const answer = await handshake(query, request.params.connectionId ?? null);
+      return reply.type(answer.contentType).send(answer.body);
+    };
+    if (shared) webhooks.get(path, shake);
+    webhooks.get(`${path}/:connectionId`, shake);
+  }
 
   server.get('/health', async (_request, reply) => {
     const report = await options.health();

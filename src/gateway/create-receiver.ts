@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Channel, ChannelEvent, ChannelRequest, ParsedRequest } from '../core/channel.ts';
+import type { Channel, ChannelRequest, ParsedRequest, WebhookAnswer } from '../core/channel.ts';
+import type { ChannelEvent } from '../core/channel-event.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ConnectionDirectory, ResolvedConnection } from '../core/connection-directory.ts';
@@ -20,23 +21,17 @@ export interface ReceiverOptions extends AcceptEventOptions {
   readonly wallClock: Clock;
 }
 
-/** What to answer once everything in the request is durable. */
-export interface ReceiverAnswer {
-  readonly contentType: string;
-  readonly body: string;
-}
-
 export type Receiver = (
   request: ChannelRequest,
   connectionId: string | null,
   receivedAtMs: number,
   way?: ArrivalWay,
-) => Promise<ReceiverAnswer>;
+) => Promise<WebhookAnswer>;
 
 /** `socket`: it came over a connection that we opened with the app's token, which vouches for it like a signature. */
 export type ArrivalWay = 'signed' | 'socket';
 
-const ACK: ReceiverAnswer = { contentType: 'text/plain; charset=utf-8', body: '' };
+const ACK: WebhookAnswer = { contentType: 'text/plain; charset=utf-8', body: '' };
 /** Look-ups a second for requests that nothing has vouched for yet. */
 const UNVERIFIED_LOOKUPS_PER_SECOND = 20;
 
@@ -62,10 +57,10 @@ export function createReceiver(options: ReceiverOptions): Receiver {
       way === 'socket' ? await trustSocket(connectionId) : await verifySigned(request, connectionId);
     const verifiedAtMs = options.clock();
     const parsed = trusted.parsed ?? channel.parse(request);
-    if (parsed.kind === 'challenge') return { contentType: parsed.contentType, body: parsed.body };
+    if (parsed.kind === 'challenge') return parsed;
     for (const event of parsed.events)
       await receive(event, trusted.connection, receivedAtMs, verifiedAtMs, way === 'socket' ? null : request);
-    return ACK;
+    return parsed.answer ?? ACK;
   };
 
   function verifySigned(request: ChannelRequest, connectionId: string | null): Promise<Trusted> {
@@ -109,7 +104,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
       return;
     }
     if (trusted === null && signed !== null && connection.ownSigningSecret) {
-      channel.verify(signed, signingSecretOf(connection), options.wallClock());
+      await channel.verify(signed, signingSecretOf(connection), options.wallClock());
     }
     await accept(connection, event, { receivedAtMs, verifiedAtMs });
   }
@@ -119,7 +114,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     let refusal: KonstructError;
     try {
       if (options.signingSecret === null) throw new KonstructError('signing_secret_missing');
-      channel.verify(request, options.signingSecret, options.wallClock());
+      await channel.verify(request, options.signingSecret, options.wallClock());
       return { connection: null, parsed: null };
     } catch (error) {
       if (!isKonstructError(error)) throw error;
@@ -129,7 +124,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     const claimed = await peek(request);
     const secret = claimed?.connection ? ownSecretOf(claimed.connection) : null;
     if (claimed === null || secret === null) throw refusal;
-    channel.verify(request, secret, options.wallClock());
+    await channel.verify(request, secret, options.wallClock());
     return claimed;
   }
 
@@ -164,7 +159,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     const isKnown = directory.knownById(channel.type, connectionId) !== undefined;
     const connection = isKnown || mayLookUp() ? await directory.find(channel.type, connectionId) : null;
     const secret = connection === null ? null : ownSecretOf(connection);
-    channel.verify(request, secret ?? nobodysSecret, options.wallClock());
+    await channel.verify(request, secret ?? nobodysSecret, options.wallClock());
     if (secret === null) throw new KonstructError('signature_invalid');
     return { connection, parsed: null };
   }
@@ -180,13 +175,17 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   }
 
   function signingSecretOf(connection: ResolvedConnection): string {
-    const envelope = Buffer.from(connection.credentials, 'base64');
-    const owner = connectionOwner(connection.tenantId, connection.id);
-    const credentials = JSON.parse(options.cipher.decrypt(envelope, owner)) as Credentials;
-    const secret = channel.connectionSecret(connection.id, credentials);
+    const secret = channel.connectionSecret(connection.id, openCredentials(options.cipher, connection));
     if (secret === null) throw new KonstructError('signing_secret_missing');
     return secret;
   }
+}
+
+function openCredentials(cipher: Cipher, connection: ResolvedConnection): Credentials {
+  const envelope = Buffer.from(connection.credentials, 'base64');
+  return JSON.parse(
+    cipher.decrypt(envelope, connectionOwner(connection.tenantId, connection.id)),
+  ) as Credentials;
 }
 
 interface Trusted {

@@ -1,9 +1,10 @@
-import type { Channel, ChannelSubscription, ConnectionAccess } from '../core/channel.ts';
+import type { Channel, ChannelSubscription } from '../core/channel.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Clock, Sleep } from '../core/clock.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { ConnectionAccess } from '../core/outbound.ts';
 import type { Credentials } from '../core/tenant.ts';
 import type { AcceptEvent } from './create-accept-event.ts';
 

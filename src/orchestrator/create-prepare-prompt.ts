@@ -1,9 +1,10 @@
-import type { Mention, ThreadMessage } from '../core/channel.ts';
+import type { Mention } from '../core/channel-event.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Delivery } from '../core/delivery.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelMessage } from '../core/model.ts';
+import type { ThreadMessage } from '../core/outbound.ts';
 import type { ClaimedTurn, TurnMessage } from '../core/turn.ts';
 import { buildHistory, type HistoryMessage } from './build-history.ts';
 import { buildSystemPrompt } from './build-system-prompt.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EditEvent, MessageEvent } from '../core/channel.ts';
+import type { EditEvent, MessageEvent } from '../core/channel-event.ts';
 import { address, mayConcern } from './address.ts';
 
 const event = (overrides: Partial<MessageEvent>): MessageEvent => ({

@@ -1,4 +1,4 @@
-import type { EditEvent, MessageEvent } from '../core/channel.ts';
+import type { EditEvent, MessageEvent } from '../core/channel-event.ts';
 
 /**
  * Whether a message wants the agent, as far as can be said without looking at the conversation:

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { EmptyBucket } from '../core/admission-filter.ts';
-import type { Attachment, Mention } from '../core/channel.ts';
+import type { Attachment, Mention } from '../core/channel-event.ts';
 import type { ClaimAlong, ClaimOffer } from '../core/claim-along.ts';
 import type { BusyMode } from '../core/tenant.ts';
 import type { ClaimedTurn } from '../core/turn.ts';

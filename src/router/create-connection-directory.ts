@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { AccountRef } from '../core/channel.ts';
+import type { AccountRef } from '../core/channel-event.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ConnectionDirectory, ResolvedConnection } from '../core/connection-directory.ts';
 import { queryRows } from '../db/query-rows.ts';

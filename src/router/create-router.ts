@@ -1,4 +1,5 @@
 import type {
+  ActionEvent,
   ChannelEvent,
   DeletionEvent,
   DepartureEvent,
@@ -6,7 +7,7 @@ import type {
   MessageEvent,
   ReactionEvent,
   UninstallEvent,
-} from '../core/channel.ts';
+} from '../core/channel-event.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import type { Log } from '../core/log.ts';
 import { storable } from '../core/storable.ts';
@@ -15,6 +16,7 @@ import { address, mayConcern } from './address.ts';
 import type { Admit, AdmitMessage, AdmitOutcome, AdmitWish, WishOutcome } from './admit.ts';
 import type { BlockedBuckets } from './create-blocked-buckets.ts';
 import { wishOfMessage, wishOfReaction } from './etiquette.ts';
+import { saidByButton } from './said-by-button.ts';
 import {
   bucketKey,
   ratePerMinute,
@@ -48,6 +50,8 @@ export interface RouterOptions {
   readonly endEngagement: (connection: ResolvedConnection, channelId: string) => Promise<void>;
   /** The platform told which bot user a connection is; until now nobody knew. */
   readonly onAgentUser: (connection: ResolvedConnection, agentUserId: string) => void;
+  /** A press of a button is stored: the platform need not wait any more. Not awaited. */
+  readonly onAction?: (connection: ResolvedConnection, action: ActionEvent) => void;
   /** A conversation became ready in this process: saves the worker beside us the way over the database. */
   readonly onReady: () => void;
   /** There is a notice to be sent: that the limit was reached, or that answers take a while. */
@@ -77,6 +81,8 @@ export function createRouter(options: RouterOptions): Route {
         return routeDeparture(options, connection, event);
       case 'reaction':
         return routeReaction(options, connection, event);
+      case 'action':
+        return routeAction(options, connection, event);
       case 'ignored':
         return 'ignored';
       default:
@@ -123,6 +129,17 @@ async function routeMessage(
     if (result.noticeId !== undefined) options.onNotice();
   }
   return result.outcome;
+}
+
+/** What stands on a button is said by whoever presses it, to the agent that asked. */
+async function routeAction(
+  options: RouterOptions,
+  connection: ResolvedConnection,
+  action: ActionEvent,
+): Promise<RouteOutcome> {
+  const outcome = await routeMessage(options, connection, saidByButton(action));
+  options.onAction?.(connection, action);
+  return outcome;
 }
 
 /** A message that wants the agent to stop or to speak again is not limited: whoever is flooded may say stop. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ReactionEvent } from '../core/channel.ts';
+import type { ReactionEvent } from '../core/channel-event.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import { wishOfMessage, wishOfReaction } from './etiquette.ts';
 

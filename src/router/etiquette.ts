@@ -1,4 +1,4 @@
-import type { MessageEvent, ReactionEvent } from '../core/channel.ts';
+import type { MessageEvent, ReactionEvent } from '../core/channel-event.ts';
 
 /** What a person wants of the agent beside an answer. */
 export type Wish = 'stop' | 'mute' | 'unmute';

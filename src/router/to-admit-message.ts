@@ -1,4 +1,4 @@
-import type { Mention, MessageEvent } from '../core/channel.ts';
+import type { Mention, MessageEvent } from '../core/channel-event.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import { storable } from '../core/storable.ts';
 import { connectionDefaults } from '../core/tenant.ts';

@@ -1,9 +1,9 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type pg from 'pg';
-import type { ConnectionAccess } from '../core/channel.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import { KonstructError } from '../core/errors.ts';
+import type { ConnectionAccess } from '../core/outbound.ts';
 import type { Connection, Credentials } from '../core/tenant.ts';
 import { queryRows } from '../db/query-rows.ts';
 import type { ConnectionsTable, Database } from '../db/schema.ts';

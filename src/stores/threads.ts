@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { ThreadMessage } from '../core/channel.ts';
+import type { ThreadMessage } from '../core/outbound.ts';
 import { storable } from '../core/storable.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
 import type { Database } from '../db/schema.ts';

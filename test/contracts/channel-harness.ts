@@ -1,5 +1,6 @@
-import type { Channel, ChannelRequest, ConnectionAccess, ThreadTarget } from '../../src/core/channel.ts';
+import type { Channel, ChannelRequest } from '../../src/core/channel.ts';
 import type { ChannelDefinition, ChannelOptions } from '../../src/core/channel-definition.ts';
+import type { ConnectionAccess, FormattedText, ThreadTarget } from '../../src/core/outbound.ts';
 import { systemTime } from '../../src/system-time.ts';
 import { silentLog } from '../support/silent-log.ts';
 
@@ -27,6 +28,12 @@ export interface ChannelHarness {
   readonly signsBody: boolean;
   /** Headers that prove the sender. */
   readonly proof: readonly string[];
+  /** The first connection with credentials that the platform refuses, and what of them must stand in no error. */
+  readonly refused: { readonly access: ConnectionAccess; readonly secret: string };
+  /** Whom the platform would call upon for this text, by its own rules: mentions that are more than letters. */
+  pings(text: FormattedText): readonly string[];
+  /** Texts by which somebody might try to make the agent call upon people: `@everyone`, `<!channel>`. */
+  readonly pingAttempts: readonly string[];
   /** The next call of this kind goes wrong. A limit names 3,600 s. */
   hurt(operation: Operation, trouble: Trouble): void;
   /** Texts that stand in the first connection's place, by message id. */

@@ -1,18 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ChannelRequest } from '../../src/core/channel.ts';
 import { isKonstructError } from '../../src/core/errors.ts';
 import { seededRandom } from '../support/slack-request.ts';
 import type { ChannelHarness, Operation } from './channel-harness.ts';
+import { startCompanyChatHarness } from './company-chat-harness.ts';
 import { startSlackHarness } from './slack-harness.ts';
 import { startTelegramHarness } from './telegram-harness.ts';
 
 const MUTATIONS = 1_000;
 const FUZZED = 2_000;
+const FORMATTED = 500;
 const signal = new AbortController().signal;
 const marker = (deliveryId: string) => ({ deliveryId });
 
 describe.each([
   ['slack', startSlackHarness],
   ['telegram', startTelegramHarness],
+  ['company-chat', startCompanyChatHarness],
 ])('the channel %s', (type, start) => {
   let harness: ChannelHarness;
   beforeAll(async () => {
@@ -35,10 +39,10 @@ describe.each([
     expect(harness.definition.webhook.path).toMatch(/^\/[a-z][a-z/-]*$/);
   });
 
-  it(`accepts what the platform sends, and none of ${MUTATIONS} changes to it`, () => {
+  it(`accepts what the platform sends, and none of ${MUTATIONS} changes to it`, async () => {
     const { channel, secret, nowMs, proof, signsBody } = harness;
     const request = harness.request({ id: 1, text: 'hello', eventNumber: 1 });
-    channel.verify(request, secret, nowMs);
+    await channel.verify(request, secret, nowMs);
     const random = seededRandom(11);
     for (let round = 0; round < MUTATIONS; round += 1) {
       const headers: Record<string, string | undefined> = { ...(request.headers as Record<string, string>) };
@@ -53,7 +57,7 @@ describe.each([
       }
       let accepted = true;
       try {
-        channel.verify({ ...request, headers, body }, secret, nowMs);
+        await channel.verify({ ...request, headers, body }, secret, nowMs);
       } catch (error) {
         accepted = false;
         expect(isKonstructError(error) && error.status).toBe(401);
@@ -62,15 +66,18 @@ describe.each([
     }
   });
 
-  it('accepts nothing without its proof, with another secret or with none', () => {
+  it('accepts nothing without its proof, with another secret or with none', async () => {
     const { channel, secret, nowMs, proof } = harness;
     const request = harness.request({ id: 1, text: 'hello', eventNumber: 1 });
     for (const name of proof) {
       const { [name]: _left, ...headers } = request.headers;
-      expect(() => channel.verify({ ...request, headers }, secret, nowMs)).toThrow();
+      await expect(verified({ ...request, headers }, secret)).rejects.toMatchObject({ status: 401 });
     }
-    expect(() => channel.verify(request, `${secret}x`, nowMs)).toThrow();
-    expect(() => channel.verify(request, '', nowMs)).toThrow();
+    await expect(verified(request, `${secret}x`)).rejects.toMatchObject({ status: 401 });
+    await expect(verified(request, '')).rejects.toMatchObject({ status: 401 });
+    async function verified(given: ChannelRequest, withSecret: string): Promise<void> {
+      await channel.verify(given, withSecret, nowMs);
+    }
   });
 
   it('makes one message with one id of a message, however often and under whichever event it comes', () => {
@@ -111,6 +118,38 @@ describe.each([
     for (const part of parts) expect(part.length).toBeLessThanOrEqual(channel.capabilities.maxCharacters);
     expect(parts.join(' ').split(/\s+/)).toEqual(words);
     expect(channel.split('short')).toEqual(['short']);
+  });
+
+  it('offers what its capabilities say, and nothing else', () => {
+    const { capabilities: can, ...channel } = harness.channel;
+    expect(channel.react !== undefined).toBe(can.reactions);
+    expect(channel.typing !== undefined).toBe(can.typing);
+    expect(channel.openStream !== undefined).toBe(can.stream === 'native');
+    expect(channel.fetchFile !== undefined).toBe(can.files.incoming !== null);
+    expect(channel.upload !== undefined).toBe(can.files.outgoing !== null);
+    if (can.stream === 'edits') expect(can.edit).toBe(true);
+    expect(channel.handshake !== undefined).toBe(harness.definition.webhook.hasHandshake === true);
+  });
+
+  it(`makes of any markdown a text within its limits that loses no word and calls upon nobody (${FORMATTED} texts)`, () => {
+    const { channel, pingAttempts } = harness;
+    const random = seededRandom(23);
+    for (let round = 0; round < FORMATTED; round += 1) {
+      const markdown = randomMarkdown(random, pingAttempts);
+      // What stands behind the opening of a fence names a language and need not be shown.
+      const named = new Set((markdown.match(/^.*(?:`{3}|~{3}).*$/gm) ?? []).flatMap(wordsOf));
+      const words = wordsOf(markdown).filter((word) => !named.has(word));
+      const formatted = channel.split(markdown).map((part) => channel.format(part));
+      for (const { text } of formatted)
+        expect(text.length, markdown).toBeLessThanOrEqual(channel.capabilities.maxCharacters);
+      const all = formatted.map(({ text }) => text).join('\n');
+      expect(
+        wordsOf(all).filter((word) => !named.has(word)),
+        markdown,
+      ).toEqual(words);
+      for (const each of formatted) expect(harness.pings(each), markdown).toEqual([]);
+    }
+    for (const attempt of pingAttempts) expect(harness.pings(channel.format(attempt)), attempt).toEqual([]);
   });
 
   it('says who it is on the platform', async () => {
@@ -244,17 +283,14 @@ describe.each([
   });
 
   it('refuses without credentials, and names none in what it says', async () => {
-    const { channel, access, target } = harness;
-    const credentials = { botToken: `${access.credentials.botToken?.slice(0, -3)}bad` };
+    const { channel, target, refused } = harness;
     const message = { target, markdown: 'x', marker: marker('x') };
-    const error = await channel
-      .post({ ...access, connectionId: 'other', credentials }, message, signal)
-      .catch((refused: unknown) => refused);
+    const error = await channel.post(refused.access, message, signal).catch((thrown: unknown) => thrown);
     expect(isKonstructError(error, 'platform_rejected')).toBe(true);
     const said = isKonstructError(error)
       ? JSON.stringify([error.message, error.details, String(error.cause)])
       : '';
-    expect(said).not.toContain(credentials.botToken);
+    expect(said).not.toContain(refused.secret);
   });
 });
 
@@ -277,6 +313,61 @@ function mutated(value: string, random: () => number): string {
 function cutBytes(body: Buffer, random: () => number): Buffer {
   const from = Math.floor(random() * body.length);
   return Buffer.concat([body.subarray(0, from), body.subarray(from + Math.floor(random() * 20))]);
+}
+
+function wordsOf(text: string): readonly string[] {
+  return text.match(/w\d+w/g) ?? [];
+}
+
+/** Words with numbers, among everything that markdown or a platform could mistake for something else. */
+function randomMarkdown(random: () => number, pingAttempts: readonly string[]): string {
+  const marks = [
+    ...['*', '**', '_', '__', '~~', '`', '``', '```', '\n```\n', '```js\n', '[', '](https://a.example/b_c)'],
+    ...[
+      '](',
+      ')',
+      '<',
+      '>',
+      '&',
+      '&lt;',
+      '\\',
+      '|',
+      '\n| a | b |\n|---|---|\n',
+      '\n# ',
+      '\n- ',
+      '\n1. ',
+      '\n> ',
+    ],
+    ...[
+      '\n\n',
+      '\n',
+      ' ',
+      '  ',
+      '!',
+      '![',
+      '#',
+      '@',
+      '<b>',
+      '</b>',
+      '<script>',
+      'é',
+      '😀',
+      '\u200b',
+      '\t',
+      '$',
+      '{',
+      '}',
+    ],
+    ...pingAttempts,
+  ];
+  const length = 1 + Math.floor(random() ** 4 * 400);
+  let markdown = '';
+  for (let piece = 0; piece < length; piece += 1) {
+    const mark = marks[Math.floor(random() * marks.length)] ?? '';
+    const repeated = random() < 0.02 ? 40 : 1;
+    markdown += random() < 0.5 ? mark.repeat(repeated) : ` w${piece}w `;
+  }
+  return markdown;
 }
 
 const strange = [null, true, 0, -1, 1.5, 1e300, '', 'x', '\u0000', '\ud800', [], {}, [null], { a: [] }];

@@ -4,6 +4,8 @@ import { signedSlackRequest, slackFixture } from '../support/slack-request.ts';
 import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
 
 const SECRET = 'contract-signing-secret';
+const PINGS =
+  /<@[UW][A-Z0-9]+|<!(?:channel|here|everyone|subteam)|(?<![\w@.])@(?:channel|here|everyone)(?!\w)/gi;
 const methods = { post: 'chat.postMessage', edit: 'chat.update' } as const;
 
 export async function startSlackHarness(): Promise<ChannelHarness> {
@@ -36,6 +38,18 @@ export async function startSlackHarness(): Promise<ChannelHarness> {
         SECRET,
         nowMs,
       ),
+    refused: {
+      access: {
+        connectionId: 'other',
+        externalId: acme.workspaceId,
+        credentials: { botToken: `${acme.token.slice(0, -3)}bad` },
+      },
+      secret: `${acme.token.slice(0, -3)}bad`,
+    },
+    // What is in a closed fence is code for Slack, and stays to be copied.
+    pings: ({ text }) =>
+      text.replaceAll(/^ {0,3}(`{3,})[^`\n]*\n[\s\S]*?^ {0,3}\1`*[ \t]*$/gm, '').match(PINGS) ?? [],
+    pingAttempts: ['<!channel>', '<!here|x>', '<@U0PERSON01>', '@channel', '@everyone', '<!subteam^S1>'],
     hurt(operation: Operation, trouble: Trouble) {
       const method = methods[operation];
       const once = { method, remaining: 1 };

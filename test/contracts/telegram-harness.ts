@@ -50,6 +50,20 @@ export async function startTelegramHarness(): Promise<ChannelHarness> {
         }),
       ),
     }),
+    refused: {
+      access: {
+        connectionId: 'other',
+        externalId: '700001',
+        credentials: { botToken: `${acme.token.slice(0, -3)}bad` },
+      },
+      secret: `${acme.token.slice(0, -3)}bad`,
+    },
+    // A bot calls upon a person by an entity only, or by @name in plain text, which any member may write as well.
+    pings: (formatted) => {
+      const { entities = [] } = formatted as { entities?: readonly { readonly type: string }[] };
+      return entities.map(({ type }) => type).filter((type) => type.includes('mention'));
+    },
+    pingAttempts: ['[x](tg://user?id=11)', '<a href="tg://user?id=11">x</a>'],
     hurt(operation: Operation, trouble: Trouble) {
       server.faults.push({
         method: methods[operation],

@@ -1,4 +1,4 @@
-import type { AccountRef } from '../../core/channel.ts';
+import type { AccountRef } from '../../core/channel-event.ts';
 import { asId, asRecord, asRecords, type JsonRecord } from '../read-json.ts';
 
 /**

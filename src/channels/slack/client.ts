@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Logger, LogLevel, WebClient } from '@slack/web-api';
-import type { ConnectionAccess } from '../../core/channel.ts';
 import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import { isKonstructError, KonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { type Metrics, noMetrics } from '../../core/metrics.ts';
+import type { ConnectionAccess } from '../../core/outbound.ts';
 import type { JsonRecord } from '../read-json.ts';
 import { createPacing } from './pacing.ts';
 import { rateLimited, rejected, toKonstructError } from './slack-error.ts';

@@ -1,5 +1,6 @@
-import type { ChannelIdentity, ConnectionAccess } from '../../core/channel.ts';
+import type { ChannelIdentity } from '../../core/channel.ts';
 import type { Clock } from '../../core/clock.ts';
+import type { ConnectionAccess } from '../../core/outbound.ts';
 import { asId, asRecord, asText, type JsonRecord } from '../read-json.ts';
 import { createRecentValues } from '../recent-values.ts';
 import type { SlackClient } from './client.ts';

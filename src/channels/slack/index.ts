@@ -3,6 +3,7 @@ import type { ChannelDefinition, ChannelOptions } from '../../core/channel-defin
 import { openOnUse } from '../open-on-use.ts';
 import { splitMarkdown } from '../split-markdown.ts';
 import { missingScopes } from './manifest.ts';
+import { neutraliseMentions } from './outbound-text.ts';
 import { parseSlackRequest } from './parse.ts';
 import { verifySlackRequest } from './verify.ts';
 
@@ -44,6 +45,11 @@ export function createSlackChannel(options: ChannelOptions): Channel {
       threads: true,
       findByMarker: true,
       postPrivately: true,
+      stream: 'edits',
+      buttons: null,
+      reactions: false,
+      typing: false,
+      files: { incoming: null, outgoing: null },
       maxCharacters: MAX_CHARACTERS,
       editsPerSecond: 1,
     },
@@ -51,6 +57,7 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     connectionSecret: (_connectionId, { signingSecret }) => signingSecret || null,
     parse: parseSlackRequest,
     split: (markdown) => splitMarkdown(markdown, PART_CHARACTERS),
+    format: (markdown) => ({ text: neutraliseMentions(markdown) }),
     async prepare() {
       await outbound.get();
     },

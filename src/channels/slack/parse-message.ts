@@ -6,7 +6,7 @@ import type {
   EditEvent,
   IgnoredEvent,
   MessageEvent,
-} from '../../core/channel.ts';
+} from '../../core/channel-event.ts';
 import { asId, asLabel, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { textFromBlocks } from './blocks-text.ts';
 import { type NormalisedText, normaliseText } from './text.ts';

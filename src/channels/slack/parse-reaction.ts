@@ -1,4 +1,4 @@
-import type { AccountRef, IgnoredEvent, ReactionEvent } from '../../core/channel.ts';
+import type { AccountRef, IgnoredEvent, ReactionEvent } from '../../core/channel-event.ts';
 import { asId, asLabel, asRecord, type JsonRecord } from '../read-json.ts';
 import { timestampId, timestampMs } from './timestamp.ts';
 

@@ -1,7 +1,8 @@
 // One table of what Slack sends: split up, nobody would see what is missing in it.
 import { describe, expect, it } from 'vitest';
 import { seededRandom, slackFixture, slackFixtureNames } from '../../../test/support/slack-request.ts';
-import type { ChannelEvent, ChannelRequest } from '../../core/channel.ts';
+import type { ChannelRequest } from '../../core/channel.ts';
+import type { ChannelEvent } from '../../core/channel-event.ts';
 import { isKonstructError } from '../../core/errors.ts';
 import { parseSlackRequest } from './parse.ts';
 

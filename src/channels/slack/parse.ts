@@ -1,4 +1,5 @@
-import type { ChannelEvent, ChannelRequest, IgnoredEvent, ParsedRequest } from '../../core/channel.ts';
+import type { ChannelRequest, ParsedRequest } from '../../core/channel.ts';
+import type { ChannelEvent, IgnoredEvent } from '../../core/channel-event.ts';
 import { KonstructError } from '../../core/errors.ts';
 import { asId, asLabel, asRecord, type JsonRecord } from '../read-json.ts';
 import { accountOf, accountOfForm, uninstalledAccountOf } from './account.ts';

@@ -1,7 +1,7 @@
-import type { ConnectionAccess } from '../../core/channel.ts';
 import type { Clock } from '../../core/clock.ts';
 import { isKonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import type { ConnectionAccess } from '../../core/outbound.ts';
 import { asRecord, asText, type JsonRecord } from '../read-json.ts';
 import { createRecentValues } from '../recent-values.ts';
 import type { SlackClient } from './client.ts';

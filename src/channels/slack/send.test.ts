@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type SlackWebApi, startSlackWebApi } from '../../../test/support/slack-web-api.ts';
-import type { Channel, ConnectionAccess, OutboundMessage } from '../../core/channel.ts';
+import type { Channel } from '../../core/channel.ts';
 import type { Sleep } from '../../core/clock.ts';
 import { KonstructError } from '../../core/errors.ts';
 import type { LogFields } from '../../core/log.ts';
+import type { ConnectionAccess, OutboundMessage } from '../../core/outbound.ts';
 import { createSlackChannel } from './index.ts';
 
 const TOKEN = 'xoxb-1-very-secret';

@@ -1,3 +1,4 @@
+import { isKonstructError } from '../../core/errors.ts';
 import type {
   ConnectionAccess,
   DeliveryMarker,
@@ -7,8 +8,7 @@ import type {
   PostedMessage,
   PrivateMessage,
   ThreadTarget,
-} from '../../core/channel.ts';
-import { isKonstructError } from '../../core/errors.ts';
+} from '../../core/outbound.ts';
 import type { SlackClient } from './client.ts';
 import { neutraliseMentions } from './outbound-text.ts';
 import { unavailable } from './slack-error.ts';

@@ -1,4 +1,4 @@
-import type { Mention } from '../../core/channel.ts';
+import type { Mention } from '../../core/channel-event.ts';
 
 /** Slack's markup as readable text. */
 export interface NormalisedText {

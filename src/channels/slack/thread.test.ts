@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type SlackWebApi, startSlackWebApi } from '../../../test/support/slack-web-api.ts';
-import type { Channel, ConnectionAccess } from '../../core/channel.ts';
+import type { Channel } from '../../core/channel.ts';
+import type { ConnectionAccess } from '../../core/outbound.ts';
 import { createSlackChannel } from './index.ts';
 
 const access: ConnectionAccess = {

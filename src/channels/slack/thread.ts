@@ -1,13 +1,13 @@
+import type { Clock } from '../../core/clock.ts';
+import { isKonstructError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import type {
   ConnectionAccess,
   DeliveryMarker,
   PostedMessage,
   ThreadMessage,
   ThreadTarget,
-} from '../../core/channel.ts';
-import type { Clock } from '../../core/clock.ts';
-import { isKonstructError } from '../../core/errors.ts';
-import type { Log } from '../../core/log.ts';
+} from '../../core/outbound.ts';
 import { asId, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { textFromBlocks } from './blocks-text.ts';
 import type { SlackClient } from './client.ts';

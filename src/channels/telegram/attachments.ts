@@ -1,4 +1,4 @@
-import type { Attachment } from '../../core/channel.ts';
+import type { Attachment } from '../../core/channel-event.ts';
 import { asId, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { asInteger } from './ids.ts';
 

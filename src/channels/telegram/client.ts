@@ -1,8 +1,8 @@
-import type { ConnectionAccess } from '../../core/channel.ts';
 import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import { isKonstructError, KonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { type Metrics, noMetrics } from '../../core/metrics.ts';
+import type { ConnectionAccess } from '../../core/outbound.ts';
 import { createKeptAliveHttp } from '../kept-alive-http.ts';
 import { asRecord, type JsonRecord } from '../read-json.ts';
 import type { Place } from './ids.ts';

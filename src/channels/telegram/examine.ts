@@ -1,4 +1,5 @@
-import type { ConnectionAccess, ConnectionFinding, ExaminedEnvironment } from '../../core/channel.ts';
+import type { ConnectionFinding, ExaminedEnvironment } from '../../core/channel.ts';
+import type { ConnectionAccess } from '../../core/outbound.ts';
 import { asRecord, asText } from '../read-json.ts';
 import type { TelegramClient } from './client.ts';
 import { asInteger } from './ids.ts';

@@ -1,4 +1,5 @@
-import type { ChannelIdentity, ConnectionAccess } from '../../core/channel.ts';
+import type { ChannelIdentity } from '../../core/channel.ts';
+import type { ConnectionAccess } from '../../core/outbound.ts';
 import { asId, asRecord, asText } from '../read-json.ts';
 import type { TelegramClient } from './client.ts';
 import { asInteger } from './ids.ts';

@@ -1,4 +1,4 @@
-import type { AccountRef, DepartureEvent, IgnoredEvent } from '../../core/channel.ts';
+import type { AccountRef, DepartureEvent, IgnoredEvent } from '../../core/channel-event.ts';
 import { asLabel, asRecord, type JsonRecord } from '../read-json.ts';
 import { asInteger, formatChannelId } from './ids.ts';
 

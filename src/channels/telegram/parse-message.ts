@@ -1,4 +1,4 @@
-import type { ChannelEvent, IgnoredEvent, MessageEvent } from '../../core/channel.ts';
+import type { ChannelEvent, IgnoredEvent, MessageEvent } from '../../core/channel-event.ts';
 import { asId, asRecord, asText, type JsonRecord } from '../read-json.ts';
 import { describeContent, parseAttachments } from './attachments.ts';
 import { asInteger, formatChannelId } from './ids.ts';

@@ -1,4 +1,4 @@
-import type { IgnoredEvent, ReactionEvent } from '../../core/channel.ts';
+import type { IgnoredEvent, ReactionEvent } from '../../core/channel-event.ts';
 import { asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { asInteger, formatChannelId } from './ids.ts';
 import type { EventBase } from './parse-membership.ts';

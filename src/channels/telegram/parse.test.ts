@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ChannelEvent } from '../../core/channel.ts';
+import type { ChannelEvent } from '../../core/channel-event.ts';
 import { parseTelegramRequest, parseUpdate } from './parse.ts';
 
 const mara = {

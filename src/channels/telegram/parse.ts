@@ -1,10 +1,5 @@
-import type {
-  AccountRef,
-  ChannelEvent,
-  ChannelRequest,
-  IgnoredEvent,
-  ParsedRequest,
-} from '../../core/channel.ts';
+import type { ChannelRequest, ParsedRequest } from '../../core/channel.ts';
+import type { AccountRef, ChannelEvent, IgnoredEvent } from '../../core/channel-event.ts';
 import { KonstructError } from '../../core/errors.ts';
 import { asRecord, type JsonRecord } from '../read-json.ts';
 import { asInteger } from './ids.ts';

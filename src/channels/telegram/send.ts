@@ -1,3 +1,4 @@
+import { isKonstructError } from '../../core/errors.ts';
 import type {
   ConnectionAccess,
   OutboundEdit,
@@ -5,8 +6,7 @@ import type {
   OutboundRemoval,
   PostedMessage,
   ThreadTarget,
-} from '../../core/channel.ts';
-import { isKonstructError } from '../../core/errors.ts';
+} from '../../core/outbound.ts';
 import { asRecord, type JsonRecord } from '../read-json.ts';
 import type { TelegramCall, TelegramClient } from './client.ts';
 import { asInteger, isPrivate, type Place, parseChannelId } from './ids.ts';

@@ -1,7 +1,9 @@
-import type { ChannelEvent, ChannelSubscription, ConnectionAccess } from '../../core/channel.ts';
+import type { ChannelSubscription } from '../../core/channel.ts';
+import type { ChannelEvent } from '../../core/channel-event.ts';
 import type { Sleep } from '../../core/clock.ts';
 import { isKonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import type { ConnectionAccess } from '../../core/outbound.ts';
 import { asRecords } from '../read-json.ts';
 import type { TelegramClient } from './client.ts';
 import { asInteger } from './ids.ts';
