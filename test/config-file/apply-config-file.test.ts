@@ -152,7 +152,10 @@ describe('applyConfigFile', () => {
   it('takes, compares and exports how an agent behaves in company', async () => {
     const polite = company
       .replace('role: Support', 'role: Support, busyMode: interrupt')
-      .replace('{ ratePerMinute: 5 }', '{ editWindowMinutes: 0, onDeletion: retract, stopWords: [halt] }');
+      .replace(
+        '{ ratePerMinute: 5 }',
+        '{ editWindowMinutes: 0, onDeletion: retract, streaming: false, stopWords: [halt] }',
+      );
     await apply(polite);
     const { agents, connections } = await state('acme');
     expect(agents.map(({ busyMode }) => busyMode)).toEqual(['interrupt', 'queue']);
@@ -429,7 +432,7 @@ tenants:
         agent: ada
         enabled: false
         credentials: { botToken: x, signingSecret: y, appToken: z }
-        settings: { ratePerMinute: 1, followMinutes: 2, editWindowMinutes: 3, onDeletion: retract, stopWords: ["Halt \${Z}"] }
+        settings: { ratePerMinute: 1, followMinutes: 2, editWindowMinutes: 3, onDeletion: retract, streaming: false, stopWords: ["Halt \${Z}"] }
 `
       // Meant as they stand.
       .replaceAll('$', '$$$$');
@@ -449,7 +452,7 @@ tenants:
       Object.keys(connectionDefaults).sort(),
     );
 
-    const tools = { toolNames: ['current_time'] };
+    const tools = { offered: { toolNames: ['current_time'] } };
     await apply(complete, tools);
     const { text, variables } = await exportConfigFile(database, cipher);
     // An installation that has nothing yet becomes the same by the file and its secrets.
