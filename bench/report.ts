@@ -18,7 +18,9 @@ export interface BenchResults {
   readonly turns?: PerContender<readonly TurnsSample[]>;
   readonly burst?: PerContender<readonly BurstSample[]>;
   readonly addedTime?: PerContender<readonly AddedTimeSample[]>;
+  /** Before the burst. */
   readonly peakMemoryMb?: PerContender<number>;
+  readonly peakMemoryAfterBurstMb?: PerContender<number>;
   readonly faults?: PerContender<FaultsResult>;
 }
 
@@ -48,12 +50,6 @@ export function formatReport(results: BenchResults): string {
       ['CPU per whole turn, PostgreSQL, ms', (sample) => sample.postgresMs, 2],
       ['CPU per whole turn, ms', (sample) => sample.nodeMs + sample.postgresMs, 2],
     ]),
-    ...rowsOf(burst, [
-      ['2,000 messages over 200 tenants, until the last answer, s', (sample) => sample.seconds, 2],
-      ['of these not answered exactly once', (sample) => sample.notOnce, 0],
-      ['CPU for each of them, Node, ms', (sample) => sample.nodeMs, 2],
-      ['CPU for each of them, PostgreSQL, ms', (sample) => sample.postgresMs, 2],
-    ]),
     ...rowsOf(addedTime, [
       ['time added to a 200 ms model, p50, ms', (sample) => sample.p50Ms, 1],
       ['time added to a 200 ms model, p99, ms', (sample) => sample.p99Ms, 1],
@@ -61,6 +57,13 @@ export function formatReport(results: BenchResults): string {
       ['CPU per whole turn at 50/s, PostgreSQL, ms', (sample) => sample.postgresMs, 2],
     ]),
     ...rowsOf(wrap(peakMemoryMb), [['peak memory of the Node process, MB', (mb) => mb, 0]]),
+    ...rowsOf(burst, [
+      ['2,000 messages over 200 tenants, until the last answer, s', (sample) => sample.seconds, 2],
+      ['of these not answered exactly once', (sample) => sample.notOnce, 0],
+      ['CPU for each of them, Node, ms', (sample) => sample.nodeMs, 2],
+      ['CPU for each of them, PostgreSQL, ms', (sample) => sample.postgresMs, 2],
+    ]),
+    ...rowsOf(wrap(results.peakMemoryAfterBurstMb), [['the same after the burst', (mb) => mb, 0]]),
     ...rowsOf(wrap(faults), [
       ['lost of 600, killed midway', (result) => result.lostOf600, 0],
       ['answered twice after the kill', (result) => result.doubledAfterKill, 0],

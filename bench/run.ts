@@ -25,15 +25,15 @@ Measures (in this order; --only selects):
   ingest   CPU of verifying and parsing one Slack event
   acks     acks per second over HTTP, durable
   turns    whole turns per second with a model that answers at once, CPU per turn
-  burst    2,000 messages over 200 tenants at once, until the last answer
   added    time added to a model of 200 ms at 50 messages a second
+  burst    2,000 messages over 200 tenants at once, until the last answer
   faults   messages lost and answered twice when the process is killed and when events come twice
 
 --full     the product once more, beside a million messages in 20,000 conversations
 --alone    without the peers (bare Node, Bolt)
 --node=…   options of Node for the product's processes`;
 
-const measureNames = ['ingest', 'acks', 'turns', 'burst', 'added', 'faults'] as const;
+const measureNames = ['ingest', 'acks', 'turns', 'added', 'burst', 'faults'] as const;
 
 const { values: flags } = parseArgs({
   options: {
@@ -89,9 +89,10 @@ async function runBench(): Promise<void> {
       telegramIngest: await part('ingest', () => measureTelegramIngest()),
       acks: await part('acks', () => measureAcks(context)),
       turns: await part('turns', () => measureTurns(context)),
-      burst: await part('burst', () => measureBurst(context)),
       addedTime: await part('added', () => measureAddedTime(context)),
       peakMemoryMb: wanted.has('turns') ? await crew.peakMemory('turns') : undefined,
+      burst: await part('burst', () => measureBurst(context)),
+      peakMemoryAfterBurstMb: wanted.has('burst') ? await crew.peakMemory('turns') : undefined,
       faults: await part('faults', () => measureFaults(context)),
     };
     const results = Object.fromEntries(

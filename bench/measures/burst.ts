@@ -23,7 +23,7 @@ export async function measureBurst(context: MeasureContext) {
   context.standIns.setModelDelay(0);
   return interleave(context, await context.running('turns'), async (contender): Promise<BurstSample> => {
     context.standIns.clear();
-    const events = context.events.make(MESSAGES);
+    const events = context.events.make(MESSAGES, 'all workspaces');
     const { result, nodeMs, postgresMs } = await withCpu(contender, async () => {
       const answered = Promise.all(events.map((event) => context.waits.answered(event)));
       const startedAtMs = performance.now();
