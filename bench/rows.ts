@@ -54,7 +54,7 @@ try {
 }
 
 async function prepare(rows: number): Promise<Subject> {
-  const database = await server.createDatabase('http://127.0.0.1:9', { history: false });
+  const database = await server.createDatabase('http://127.0.0.1:9', { history: 'none' });
   const startedAtMs = performance.now();
   await fillRows(database.url, rows);
   console.error(`${rows} conversations and messages in ${Math.round(performance.now() - startedAtMs)} ms`);

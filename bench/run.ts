@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { measureAcks } from './measures/acks.ts';
 import { measureAddedTime } from './measures/added-time.ts';
+import { measureBurst } from './measures/burst.ts';
 import { measureFaults } from './measures/faults.ts';
 import { measureGoogleChatIngest } from './measures/google-chat-ingest.ts';
 import type { MeasureContext } from './measures/measure.ts';
@@ -20,24 +21,27 @@ import { createEventSource } from './support/events.ts';
 import { installBolt } from './support/install-bolt.ts';
 import { startStandIns } from './support/stand-ins.ts';
 
-const usage = `npm run bench -- [--only acks,turns] [--rounds 3] [--alone] [--node=--cpu-prof]
+const usage = `npm run bench -- [--only acks,turns] [--rounds 3] [--full] [--alone] [--node=--cpu-prof]
 
 Measures (in this order; --only selects):
   ingest   CPU of verifying and parsing one Slack event
   acks     acks per second over HTTP, durable
   turns    whole turns per second with a model that answers at once, CPU per turn
   added    time added to a model of 200 ms at 50 messages a second
+  burst    2,000 messages over 200 tenants at once, until the last answer
   faults   messages lost and answered twice when the process is killed and when events come twice
 
+--full     the product once more, beside a million messages in 20,000 conversations
 --alone    without the peers (bare Node, Bolt)
 --node=…   options of Node for the product's processes`;
 
-const measureNames = ['ingest', 'acks', 'turns', 'added', 'faults'] as const;
+const measureNames = ['ingest', 'acks', 'turns', 'added', 'burst', 'faults'] as const;
 
 const { values: flags } = parseArgs({
   options: {
     only: { type: 'string' },
     rounds: { type: 'string', default: '3' },
+    full: { type: 'boolean', default: false },
     alone: { type: 'boolean', default: false },
     node: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
@@ -63,9 +67,10 @@ async function runBench(): Promise<void> {
     logFile: `${folder}${name}.log`,
     folder: await build(),
     boltFolder: flags.alone ? null : await installBolt(),
+    full: flags.full,
     nodeOptions: flags.node.split(' ').filter((option) => option !== ''),
   });
-  const crew = createCrew(flags.alone ? all.slice(0, 1) : all);
+  const crew = createCrew(flags.alone ? all.filter(({ isPeer }) => !isPeer) : all);
   const context: MeasureContext = {
     rounds: Number(flags.rounds),
     standIns,
@@ -90,6 +95,8 @@ async function runBench(): Promise<void> {
       turns: await part('turns', () => measureTurns(context)),
       addedTime: await part('added', () => measureAddedTime(context)),
       peakMemoryMb: wanted.has('turns') ? await crew.peakMemory('turns') : undefined,
+      burst: await part('burst', () => measureBurst(context)),
+      peakMemoryAfterBurstMb: wanted.has('burst') ? await crew.peakMemory('turns') : undefined,
       faults: await part('faults', () => measureFaults(context)),
     };
     const results = Object.fromEntries(

@@ -3,16 +3,17 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import type { BenchDatabase, DatabaseServer } from './bench-database.ts';
+import type { BenchDatabase, DatabaseServer, History } from './bench-database.ts';
 import type { AppProcessOptions, ContenderOptions } from './contender-process.ts';
 import { memoryOptions } from './memory-options.ts';
 import { cpuMs, peakMemoryMb } from './process-usage.ts';
 import type { StandIns } from './stand-ins.ts';
 
-export type ContenderName = 'Konstruct' | 'bare Node' | 'Bolt 5' | 'Bolt 5 + AI SDK';
+export type ContenderName = 'Konstruct' | 'Konstruct, full' | 'bare Node' | 'Bolt 5' | 'Bolt 5 + AI SDK';
 
 export interface Contender {
   readonly name: ContenderName;
+  readonly isPeer: boolean;
   /** Starts it with empty hands (Konstruct: on a database of its own). */
   start(what: 'acks' | 'turns'): Promise<RunningContender>;
 }
@@ -37,6 +38,8 @@ export interface ContenderContext {
   readonly folder: URL;
   /** Where `@slack/bolt` is installed; `null`: it is not. */
   readonly boltFolder: string | null;
+  /** Whether the product also takes part beside a million messages. */
+  readonly full: boolean;
   /** Options for the product's `node`, for example `--cpu-prof`. */
   readonly nodeOptions: readonly string[];
 }
@@ -45,12 +48,19 @@ export interface ContenderContext {
 export function createContenders(context: ContenderContext): readonly Contender[] {
   const { standIns, boltFolder } = context;
   const common = { port: 0, slackApiUrl: standIns.slackApiUrl, modelUrl: standIns.modelUrl };
+  const ours = (name: ContenderName, history: History): Contender => ({
+    name,
+    isPeer: false,
+    start: (what) => startKonstruct(context, name, history, { ...common, acksOnly: what === 'acks' }),
+  });
   const peer = (name: ContenderName, file: string, more: object): Contender => ({
     name,
+    isPeer: true,
     start: (what) => run(context, name, file, { ...common, ...more, acksOnly: what === 'acks' }, null),
   });
   return [
-    { name: 'Konstruct', start: (what) => startKonstruct(context, { ...common, acksOnly: what === 'acks' }) },
+    ours('Konstruct', 'usual'),
+    ...(context.full ? [ours('Konstruct, full', 'full')] : []),
     peer('bare Node', 'peers/bare-node.js', {}),
     ...(boltFolder === null
       ? []
@@ -63,16 +73,18 @@ export function createContenders(context: ContenderContext): readonly Contender[
 
 async function startKonstruct(
   context: ContenderContext,
+  name: ContenderName,
+  history: History,
   common: ContenderOptions,
 ): Promise<RunningContender> {
-  const database = await context.server.createDatabase(context.standIns.modelUrl);
+  const database = await context.server.createDatabase(context.standIns.modelUrl, { history });
   const options: AppProcessOptions = {
     ...common,
     databaseUrl: database.url,
     masterKey: database.masterKey,
     role: common.acksOnly ? 'gateway' : 'all',
   };
-  return run(context, 'Konstruct', 'support/app-process.js', options, database);
+  return run(context, name, 'support/app-process.js', options, database);
 }
 
 async function run(
@@ -85,7 +97,7 @@ async function run(
   const launch = async (port: number) => {
     const log = openSync(context.logFile, 'a');
     const child = fork(fileURLToPath(new URL(file, context.folder)), [JSON.stringify({ ...options, port })], {
-      execArgv: name === 'Konstruct' ? [...memoryOptions, ...context.nodeOptions] : [],
+      execArgv: database !== null ? [...memoryOptions, ...context.nodeOptions] : [],
       stdio: ['ignore', log, log, 'ipc'],
     });
     closeSync(log);

@@ -2,7 +2,9 @@ import { createHmac } from 'node:crypto';
 import { slackFixture } from '../../test/support/slack-request.ts';
 
 export const SIGNING_SECRET = 'bench-signing-secret';
-const WORKSPACES = 100;
+const WORKSPACES = 200;
+/** Over which events are spread unless a measure wants all of them. */
+const USUAL_WORKSPACES = 100;
 const PEOPLE_PER_WORKSPACE = 3;
 
 /** A workspace of the bench; what its numbers are is the same for all contenders. */
@@ -26,14 +28,14 @@ export interface SignedEvent {
 
 export interface EventSource {
   /** Signed now: Slack's signatures are good for five minutes. */
-  make(count: number): readonly SignedEvent[];
+  make(count: number, spread?: 'usual' | 'all workspaces'): readonly SignedEvent[];
   /** The same event once more, as Slack repeats it. */
   again(event: SignedEvent): SignedEvent;
 }
 
 /**
- * Mentions of 1.6 kB (Slack's own shape, test/fixtures/slack/app-mention.json), spread over all workspaces and over
- * ten channels in each, so that neither the limits per tenant nor Slack's pace per channel decide a measurement.
+ * Mentions of 1.6 kB (Slack's own shape, test/fixtures/slack/app-mention.json), spread over workspaces and over ten
+ * channels in each, so that neither the limits per tenant nor Slack's pace per channel decide a measurement.
  */
 export function createEventSource(): EventSource {
   const template = JSON.parse(slackFixture('app-mention')) as Record<string, unknown>;
@@ -41,11 +43,11 @@ export function createEventSource(): EventSource {
   const startedAtSeconds = Math.floor(Date.now() / 1_000);
   let made = 0;
 
-  function makeOne(): SignedEvent {
+  function makeOne(spread: number): SignedEvent {
     const number = made;
     made += 1;
-    const workspace = workspaces[number % WORKSPACES] as BenchWorkspace;
-    const place = Math.floor(number / WORKSPACES);
+    const workspace = workspaces[number % spread] as BenchWorkspace;
+    const place = Math.floor(number / USUAL_WORKSPACES);
     const threadId = `${startedAtSeconds}.${String(number).padStart(6, '0')}`;
     const body = JSON.stringify({
       ...template,
@@ -76,7 +78,10 @@ export function createEventSource(): EventSource {
   }
 
   return {
-    make: (count) => Array.from({ length: count }, makeOne),
+    make(count, spread = 'usual') {
+      const over = spread === 'usual' ? USUAL_WORKSPACES : WORKSPACES;
+      return Array.from({ length: count }, () => makeOne(over));
+    },
     again({ threadId, request }) {
       const body = request.subarray(request.indexOf('\r\n\r\n') + 4).toString('utf8');
       return {

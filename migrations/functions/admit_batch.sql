@@ -200,8 +200,14 @@ begin
     end if;
 
     if known.id is not null then
-      -- The plain `message` of a mention came first and was taken for context: the mention upgrades it.
-      update messages m set addressed = true, reply_thread_id = event.body->>'replyThreadId', turn_id = joined
+      -- The plain `message` of a mention came first and was taken for context, or an agent read it with its thread: the
+      -- mention upgrades it. What was read knows less (no files), and still has the agent's own mention in it.
+      update messages m
+      set addressed = true, reply_thread_id = event.body->>'replyThreadId', turn_id = joined,
+          content = case when m.edited_at is null then event.body->>'content' else m.content end,
+          mentions = case when m.edited_at is null then event.body->'mentions' else m.mentions end,
+          attachments = case m.attachments when '[]' then event.body->'attachments' else m.attachments end,
+          channel_metadata = m.channel_metadata || (event.body->'channelMetadata')
       where m.tenant_id = event.tenant_id and m.conversation_id = known.conversation_id and m.id = known.id;
       update conversations c set ready_at = coalesce(c.ready_at, due), last_message_at = now()
       where c.tenant_id = event.tenant_id and c.id = known.conversation_id;

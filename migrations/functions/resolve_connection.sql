@@ -11,6 +11,9 @@ as $$
     'status', c.status, 'ownSigningSecret', c.own_signing_secret,
     'installedAtMs', floor(extract(epoch from c.installed_at) * 1000),
     'credentials', encode(c.credentials, 'base64'),
+    'colleagueUserIds', (select coalesce(jsonb_agg(o.agent_user_id order by o.id), '[]') from connections o
+      where o.tenant_id = c.tenant_id and o.channel = c.channel and o.id <> c.id and o.status = 'active'
+        and o.agent_user_id <> ''),
     'busyMode', (select a.busy_mode from agents a where a.tenant_id = c.tenant_id and a.id = c.agent_id))
   from unnest(p_external_ids) with ordinality as wanted (external_id, place)
   join connections c on c.channel = p_channel and c.external_id = wanted.external_id

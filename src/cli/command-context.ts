@@ -77,16 +77,23 @@ export function withCommandDatabase<T>(
   });
 }
 
-/** The same without looking at what is in it: for `migrate` and `doctor`. */
+/**
+ * The same without looking at what is in it: for `migrate`, `doctor`, `backup` and `restore`. The signal is aborted on
+ * Ctrl-C.
+ */
 export async function withServer<T>(
   { config, log }: CommandContext,
-  work: (server: OpenDatabase) => Promise<T>,
+  work: (server: OpenDatabase, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { openDatabase } = await import('../db/open-database.ts');
   const opened = await openDatabase(config, log);
-  const release = closeOnSignal(() => opened.close());
+  const interrupted = new AbortController();
+  const release = closeOnSignal(() => {
+    interrupted.abort();
+    return opened.close();
+  });
   try {
-    return await work(opened);
+    return await work(opened, interrupted.signal);
   } finally {
     release();
     await opened.close();

@@ -61,6 +61,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./dead-letters.ts')).deadLettersCommand(),
   },
   {
+    name: 'backup',
+    summary: 'write all that is in the database to a file',
+    load: async () => (await import('./backup.ts')).backupCommand(),
+  },
+  {
+    name: 'restore',
+    summary: 'make a database what it was when a backup was made',
+    load: async () => (await import('./restore.ts')).restoreCommand(),
+  },
+  {
     name: 'manifest',
     summary: 'print what a chat tool needs to know to make our app',
     load: async () => (await import('./manifest.ts')).manifestCommand(),

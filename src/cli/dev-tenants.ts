@@ -1,7 +1,10 @@
 import { stringify } from 'yaml';
 import type { WorkspaceSeed } from '../simulator/workspace.ts';
 
-/** Who answers in the simulator's two companies. */
+/**
+ * Who answers in the simulator's two companies. For each of the questions that its page suggests there is a line, which the
+ * scripted model finds by the words that both share.
+ */
 const agents: Readonly<Record<string, { role: string; persona: string; instructions: string }>> = {
   Ada: {
     role: 'Support engineer',
@@ -10,6 +13,8 @@ const agents: Readonly<Record<string, { role: string; persona: string; instructi
       'Acme sells garden tools to private customers in Europe.',
       'Refunds: within 14 days of delivery in full, also for opened packages; after that only for defects, within two years.',
       'Shipping takes 2 to 4 working days; orders over 80 € ship free.',
+      'Opening hours: telephone on weekdays from 8 to 18, chat every day until 22.',
+      'When a delivery is late, apologise to the customer, say where the parcel is, and ship the next order free.',
     ].join('\n'),
   },
   Max: {
@@ -17,8 +22,9 @@ const agents: Readonly<Record<string, { role: string; persona: string; instructi
     persona: 'Brisk and friendly. Answers in lists when there is more than one thing.',
     instructions: [
       'Globex rents out event equipment to companies.',
-      'Cancellations: free until 7 days before the event, half the price until 2 days before.',
-      'The warehouse is open from 7 to 19 on weekdays.',
+      'Cancellations and refunds: in full until 7 days before the event, half the price until 2 days before.',
+      'Opening hours of the warehouse: 7 to 19 on weekdays, 8 to 14 on Saturdays.',
+      'When a delivery is late, call the customer before the customer calls, and name the new time.',
     ].join('\n'),
   },
 };

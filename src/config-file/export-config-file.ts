@@ -163,7 +163,7 @@ function exportConnection(
         ]),
       ),
     }),
-    ...(Object.keys(settings).length === 0 ? {} : { settings }),
+    ...(Object.keys(settings).length === 0 ? {} : { settings: escapeTexts(settings) }),
   };
 }
 
@@ -200,6 +200,16 @@ function toVariableName(words: string): string {
 /** What `${NAME}` stands for when it is meant as it stands. */
 function escapeVariables(text: string): string {
   return text.replaceAll(/\$\{[A-Za-z_][A-Za-z0-9_]*\}/g, (match) => `$${match}`);
+}
+
+/** Those of a list, too. */
+function escapeTexts(values: object): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]: [string, unknown]) => [
+      name,
+      Array.isArray(value) ? value.map((each) => escapeVariables(String(each))) : value,
+    ]),
+  );
 }
 
 function without<T extends object>(values: T, defaults: Readonly<Record<string, unknown>>): Partial<T> {

@@ -72,6 +72,24 @@ export const errorTable = {
     meaning: 'The database schema does not fit this version of Konstruct.',
     remedy: 'Run `konstruct migrate` with the newest version that uses this database.',
   },
+  database_in_use: {
+    status: 409,
+    retryable: false,
+    meaning: 'Konstruct is running on the database that should be replaced.',
+    remedy: 'Stop all its processes (`konstruct dev`, `konstruct serve`), then run the command again.',
+  },
+  database_not_empty: {
+    status: 409,
+    retryable: false,
+    meaning: 'The database that a backup should be restored into has data already.',
+    remedy: 'Restore into an empty database; or say --force, and what is there is replaced.',
+  },
+  backup_unreadable: {
+    status: 400,
+    retryable: false,
+    meaning: 'A file is no backup of Konstruct, or it is damaged or was cut off.',
+    remedy: 'Use another backup; nothing was changed.',
+  },
   data_dir_in_use: {
     status: 500,
     retryable: false,

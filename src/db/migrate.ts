@@ -1,25 +1,24 @@
-import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { applyFunctions, areFunctionsPending, failedMigration, readFunctions } from './apply-functions.ts';
+import {
+  checkHistory,
+  createMigrationsTable,
+  type Migration,
+  migrationsFolder,
+  readMigrations,
+  recordMigration,
+} from './migration-files.ts';
+import { lockMigrations } from './migration-lock.ts';
+import { openClient } from './open-client.ts';
 import { translateDatabaseError } from './pool.ts';
 
-/** Serialises migrations of one database among all processes; the number is arbitrary and never changes. */
-const ADVISORY_LOCK = 7_203_417;
-const LOCK_PAUSE_MS = 100;
-
-const OUR_FOLDER = new URL('../../migrations/', import.meta.url);
 /** How the functions are called in a list of migrations. */
 const FUNCTIONS = 'functions/';
 
 /** `on delete set null (column)` came with 15; older servers are out of support or soon will be. */
 const MINIMUM_SERVER_VERSION = 15;
-
-/** Files of earlier versions whose functions moved to `functions/` and whose tables are in the files there are now. */
-const RETIRED: ReadonlySet<string> = new Set(['0002_pipeline.sql', '0003_dead_letters.sql']);
 
 export interface MigrationResult {
   readonly applied: readonly string[];
@@ -44,26 +43,13 @@ export interface MigrateOptions {
  *   version, a file was changed after it had been applied, or one fails; `database_unavailable`
  */
 export async function migrate(databaseUrl: string, options: MigrateOptions): Promise<MigrationResult> {
-  const folder = options.folder ?? OUR_FOLDER;
+  const folder = options.folder ?? migrationsFolder;
   const files = await readMigrations(folder);
   const functions = await readFunctions(folder);
-  const client = new pg.Client({
-    connectionString: databaseUrl,
-    application_name: 'konstruct migrate',
-    connectionTimeoutMillis: 10_000,
-    keepAlive: true,
-    // A new index on a full table takes as long as it takes, whatever the server's default is.
-    statement_timeout: 0,
-  });
-  client.on('error', () => {}); // the query under way fails too; without a listener the process would end
-  try {
-    await client.connect();
-  } catch (cause) {
-    throw new KonstructError('database_unavailable', undefined, { cause });
-  }
+  const client = await openClient(databaseUrl, 'migrate');
   try {
     await checkServerVersion(client);
-    await lock(client, options.lockDeadlineMs ?? 300_000);
+    await lockMigrations(client, options.lockDeadlineMs ?? 300_000);
     const applied = await applyMissing(client, files, options.log);
     if (await applyFunctions(client, functions)) {
       options.log.info('database.functions_replaced', { functions: functions.files.length });
@@ -82,10 +68,7 @@ async function applyMissing(
   files: readonly Migration[],
   log: Log,
 ): Promise<readonly string[]> {
-  await client.query(`
-    create schema if not exists konstruct;
-    create table if not exists konstruct.migrations (
-      name text primary key, checksum text not null, applied_at timestamptz not null default now())`);
+  await client.query(createMigrationsTable);
   const { rows } = await client.query<{ name: string; checksum: string }>(
     'select name, checksum from konstruct.migrations order by name',
   );
@@ -113,30 +96,12 @@ export async function checkServerVersion(client: Pick<pg.ClientBase, 'query'>): 
   );
 }
 
-/** Waits by asking again: a blocked `pg_advisory_lock` would be an open statement that nothing ends. */
-async function lock(client: pg.Client, deadlineMs: number): Promise<void> {
-  const giveUpAt = performance.now() + deadlineMs;
-  for (;;) {
-    const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [
-      ADVISORY_LOCK,
-    ]);
-    if (rows[0]?.locked) return;
-    if (performance.now() > giveUpAt) {
-      throw new KonstructError(
-        'database_unavailable',
-        `Another process has been migrating this database for ${deadlineMs / 1000} s; wait until it has ended.`,
-      );
-    }
-    await sleep(LOCK_PAUSE_MS);
-  }
-}
-
 /** Names of the migrations that this version has and the database has not, oldest first. Changes nothing. */
 export async function listPendingMigrations(
   client: pg.ClientBase,
   options: { folder?: URL } = {},
 ): Promise<readonly string[]> {
-  const folder = options.folder ?? OUR_FOLDER;
+  const folder = options.folder ?? migrationsFolder;
   const files = await readMigrations(folder);
   const functions = await readFunctions(folder);
   const all = [...files.map(({ name }) => name), ...(functions.files.length > 0 ? [FUNCTIONS] : [])];
@@ -153,50 +118,11 @@ export async function listPendingMigrations(
   return all.filter((name) => (name === FUNCTIONS ? !isCurrent : !done.has(name)));
 }
 
-interface Migration {
-  readonly name: string;
-  readonly sql: string;
-  readonly checksum: string;
-}
-
-async function readMigrations(folder: URL): Promise<readonly Migration[]> {
-  const names = (await readdir(folder)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort();
-  return Promise.all(
-    names.map(async (name) => {
-      const sql = await readFile(new URL(name, folder), 'utf8');
-      return { name, sql, checksum: createHash('sha256').update(sql.replaceAll('\r\n', '\n')).digest('hex') };
-    }),
-  );
-}
-
-function checkHistory(done: ReadonlyMap<string, string>, files: readonly Migration[]): void {
-  const known = new Map(files.map((file) => [file.name, file.checksum]));
-  for (const [name, checksum] of done) {
-    if (RETIRED.has(name)) continue;
-    const ours = known.get(name);
-    if (ours === undefined) {
-      throw new KonstructError(
-        'database_outdated',
-        `The database has migration ${name}, which this version does not know.`,
-      );
-    }
-    if (ours !== checksum) {
-      throw new KonstructError(
-        'database_outdated',
-        `Migration ${name} was changed after it had been applied.`,
-      );
-    }
-  }
-}
-
 async function applyMigration(client: pg.Client, file: Migration): Promise<void> {
   try {
     await client.query('begin');
     await client.query(file.sql);
-    await client.query('insert into konstruct.migrations (name, checksum) values ($1, $2)', [
-      file.name,
-      file.checksum,
-    ]);
+    await client.query(recordMigration, [file.name, file.checksum]);
     await client.query('commit');
   } catch (cause) {
     throw await failedMigration(client, file.name, cause);

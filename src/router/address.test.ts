@@ -38,6 +38,25 @@ describe('address', () => {
       'if_engaged',
     ],
     [
+      'a reply that mentions another agent further on',
+      { threadId: '1.0', mentions: mentions('U2', 'UCOLLEAGUE') },
+      'context',
+    ],
+    [
+      'a reply that mentions the agent and another',
+      { threadId: '1.0', mentions: mentions('UCOLLEAGUE', 'UAGENT') },
+      'yes',
+    ],
+    [
+      'an answer to what the agent wrote that mentions another agent',
+      {
+        threadId: '1.0',
+        mentions: mentions('UCOLLEAGUE'),
+        chain: { repliesTo: { messageId: '1.0', senderId: 'UAGENT' }, isPart: false, answerAt: '1.0' },
+      },
+      'yes',
+    ],
+    [
       'a reply that begins by addressing somebody else',
       { threadId: '1.0', mentions: mentions('U2'), addressee: 'U2' },
       'context',
@@ -48,7 +67,7 @@ describe('address', () => {
       'yes',
     ],
   ] as const)('takes %s for: %s', (_name, overrides, expected) => {
-    expect(address(event(overrides), agent)).toBe(expected);
+    expect(address(event(overrides), agent, ['UCOLLEAGUE'])).toBe(expected);
   });
 });
 

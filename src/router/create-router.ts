@@ -121,7 +121,7 @@ async function routeMessage(
     options.onAgentUser(connection, event.account.agentUserId);
   }
   if (agentUserIds.has(event.sender.externalId)) return 'ignored';
-  const addressed = address(event, agentUserIds);
+  const addressed = address(event, agentUserIds, connection.colleagueUserIds);
   if (addressed === 'no') return 'not_addressed';
   const message = toAdmitMessage(connection, event, addressed, agentUserIds);
   const stopWords = connection.settings.stopWords ?? connectionDefaults.stopWords;

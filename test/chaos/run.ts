@@ -86,7 +86,11 @@ async function run(chaos: ChaosInstallation): Promise<boolean> {
     promise: 'no request fails while processes are replaced',
     detail,
   }));
-  const all = { ...findings, violations: [...findings.violations, ...crossings, ...refused] };
+  const pointless = model.pointless.map((detail) => ({
+    promise: 'the model is asked about what was said',
+    detail,
+  }));
+  const all = { ...findings, violations: [...findings.violations, ...crossings, ...refused, ...pointless] };
   const done = rolling ? new Map([['processes replaced', rolling.count()]]) : trouble.counts;
   report(all, new Map([...done, ...(await countRedis(chaos))]), idleAfterS);
   if (idle && all.violations.length === 0) return true;
@@ -98,11 +102,14 @@ async function run(chaos: ChaosInstallation): Promise<boolean> {
 function answerAsModel(chaos: ChaosInstallation, calls: ModelCall[]) {
   let fault: 'status' | 'cut' | 'slow' | null = null;
   const prompts: Prompt[] = [];
+  /** All that people say has a token: what were these to answer? */
+  const pointless: string[] = [];
   chaos.model.respond(async ({ system, messages }) => {
     prompts.push({ system: system ?? '', text: messages.map(({ content }) => content).join('\n') });
     const atMs = Date.now();
     const lastToken = tokenOf(messages.at(-1)?.content ?? '');
     calls.push({ atMs, lastToken });
+    if (lastToken === '') pointless.push(JSON.stringify(messages).slice(0, 2_000));
     const call = calls.length;
     if (fault === 'status') return { status: random() < 0.5 ? 503 : 429 };
     if (fault === 'cut' && random() < 0.5) return { cut: true };
@@ -113,6 +120,7 @@ function answerAsModel(chaos: ChaosInstallation, calls: ModelCall[]) {
   });
   return {
     prompts,
+    pointless,
     setFault(next: typeof fault) {
       fault = next;
     },

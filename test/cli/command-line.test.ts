@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -63,7 +63,16 @@ describe('konstruct', { timeout: 60_000 }, () => {
     expect(help.code).toBe(0);
     const loaded = new Set(help.stderr.match(/(?<=node_modules\/)[^/]+/g));
     expect([...loaded]).toEqual(['commander']);
-    for (const command of ['migrate', 'apply', 'export', 'doctor', 'dead-letters', 'keys']) {
+    for (const command of [
+      'migrate',
+      'apply',
+      'export',
+      'doctor',
+      'dead-letters',
+      'backup',
+      'restore',
+      'keys',
+    ]) {
       expect(help.stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     }
     const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
@@ -124,6 +133,57 @@ describe('konstruct', { timeout: 60_000 }, () => {
       expect(lost).toMatchObject({ code: 1, stderr: expect.stringContaining('slack T0ACME of acme') });
     } finally {
       await empty.drop();
+    }
+  });
+
+  it('backs up and restores, by file and through a pipe', async () => {
+    const [source, target] = [await createEmptyDatabase(), await createEmptyDatabase()];
+    try {
+      const env = { DATABASE_URL: source.url, TOKEN: 'xoxb-secret' };
+      await konstruct('migrate', env);
+      await konstruct('apply -f konstruct.yaml', env);
+      const written = await konstruct('backup acme.backup', env);
+      expect(written).toMatchObject({ code: 0, stderr: '' });
+      expect(written.stdout).toBe(
+        'Backed up to acme.backup. 1 tenant, 1 agent, 1 connection, 0 conversations, 0 messages.\n',
+      );
+      expect((await stat(join(folder, 'acme.backup'))).mode & 0o777).toBe(0o600);
+      expect(await konstruct('backup acme.backup', env)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('exists already; --force replaces it'),
+      });
+      expect((await konstruct('backup acme.backup --force', env)).code).toBe(0);
+      expect(await konstruct('backup nowhere/acme.backup', env)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('cannot be written'),
+      });
+
+      const there = { DATABASE_URL: target.url };
+      expect((await konstruct('restore nothing.backup', there)).code).toBe(2);
+      const restored = await konstruct('restore acme.backup --json', there);
+      expect(JSON.parse(restored.stdout)).toMatchObject({
+        version: expect.any(String),
+        rows: { tenants: 1 },
+      });
+      expect(await konstruct('restore acme.backup', there)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^konstruct: The database has data already .*\n.*--force/),
+      });
+      expect(await konstruct('restore konstruct.yaml --force', there)).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('it is no backup of Konstruct'),
+      });
+      // The same key opens what is restored.
+      expect((await konstruct('apply -f konstruct.yaml --json', { ...env, ...there })).stdout).toContain(
+        '"unchanged": 3',
+      );
+
+      const piped = await konstruct('backup -', env);
+      expect(piped.stderr).toMatch(/^Backed up to -\. 1 tenant,/);
+      expect((await readdir(folder)).filter((name) => name.endsWith('.partial'))).toEqual([]);
+    } finally {
+      await source.drop();
+      await target.drop();
     }
   });
 

@@ -5,10 +5,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { applyConfigFile } from '../../src/config-file/apply-config-file.ts';
 import { exportConfigFile } from '../../src/config-file/export-config-file.ts';
 import { formatPlan } from '../../src/config-file/format-plan.ts';
+import { parseConfigFile } from '../../src/config-file/parse-config-file.ts';
 import type { Plan } from '../../src/config-file/plan.ts';
 import { readInstallation } from '../../src/config-file/read-installation.ts';
 import { createCipher } from '../../src/core/cipher.ts';
-import { noBudget } from '../../src/core/tenant.ts';
+import { connectionDefaults, noBudget } from '../../src/core/tenant.ts';
 import { createDatabase } from '../../src/db/create-database.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import type { Database } from '../../src/db/schema.ts';
@@ -151,7 +152,10 @@ describe('applyConfigFile', () => {
   it('takes, compares and exports how an agent behaves in company', async () => {
     const polite = company
       .replace('role: Support', 'role: Support, icon: ":owl:", busyMode: interrupt')
-      .replace('{ ratePerMinute: 5 }', '{ editWindowMinutes: 0, onDeletion: retract, stopWords: [halt] }');
+      .replace(
+        '{ ratePerMinute: 5 }',
+        '{ editWindowMinutes: 0, onDeletion: retract, streaming: false, stopWords: [halt] }',
+      );
     await apply(polite);
     const { agents, connections } = await state('acme');
     expect(agents.map(({ busyMode }) => busyMode)).toEqual(['interrupt', 'queue']);
@@ -159,6 +163,7 @@ describe('applyConfigFile', () => {
     expect(connections[0]?.settings).toEqual({
       editWindowMinutes: 0,
       onDeletion: 'retract',
+      streaming: false,
       stopWords: ['halt'],
     });
     expect((await apply(polite)).changes).toEqual([]);
@@ -387,5 +392,89 @@ tenants:
     ]);
     const values = { ACME_SLACK_T0A_BOT_TOKEN: 'one', ACME_SLACK_T0A_A1_BOT_TOKEN: 'two' };
     expect(diff(await apply(text, { env: values }))).toEqual([]);
+  });
+
+  it('has everything that a file can say', async () => {
+    const complete = `
+routes:
+  default:
+    entries:
+      - provider: openai-compatible
+        model: "llama \${X}"
+        baseUrl: "https://llm.example.com/v1"
+        apiKeys: [one, two]
+        weight: 3
+        contextTokens: 8000
+        accepts: [image, pdf]
+        maxOutputTokens: 900
+        price: { inputUsdPerMillion: 1, outputUsdPerMillion: 2, cachedInputUsdPerMillion: 0.1, cacheWriteUsdPerMillion: 1.2 }
+      - { provider: openai, model: gpt-5.4, apiKey: three, api: chat }
+    hedgeAfterMs: 900
+    onRefusal: next
+    timeouts: { connectMs: 1, firstTokenMs: 2, idleMs: 3, totalMs: 4 }
+tenants:
+  - slug: acme
+    name: "Acme \${Y}"
+    timeZone: Europe/Berlin
+    budget: { dailyUsd: 1, monthlyUsd: 2.5, dailyTokens: 3, monthlyTokens: 4 }
+    personBudget: { dailyUsd: 5, monthlyUsd: 6, dailyTokens: 7, monthlyTokens: 8 }
+    maxConcurrentTurns: 9
+    keys: { anthropic: [a, b], openai: c, google: d, bedrock: e, azure: f, mistral: g, groq: h, openrouter: i }
+    agents:
+      - slug: ada
+        name: "Ada \${Z}"
+        role: "Role \${Z}"
+        persona: "Persona \${Z}"
+        instructions: "Instructions \${Z}"
+        route: default
+        placeholder: "Wait \${Z}"
+        busyMode: steer
+        icon: ":owl:"
+        budget: { dailyUsd: 1, monthlyUsd: 2, dailyTokens: 3, monthlyTokens: 4 }
+        limits: { maxSteps: 5, maxToolCalls: 6, maxTurnSeconds: 7, maxTurnUsd: 0.5 }
+        tools: [current_time]
+    connections:
+      - channel: slack
+        externalId: T0ACME
+        appId: A0ACME
+        agent: ada
+        enabled: false
+        credentials: { botToken: x, signingSecret: y, appToken: z }
+        settings: { ratePerMinute: 1, followMinutes: 2, editWindowMinutes: 3, onDeletion: retract, streaming: false, stopWords: ["Halt \${Z}"] }
+`
+      // Meant as they stand.
+      .replaceAll('$', '$$$$');
+    const minimal = 'tenants: [{ slug: acme, name: A, agents: [{ slug: ada, name: A }] }]';
+    const parse = (text: string) => parseConfigFile({ fileName: 'f', text }, {}).file.tenants?.[0];
+    // What a file can say and this one does not would be the same in both.
+    const [least, most] = [parse(minimal), parse(complete)];
+    for (const [short, long] of [
+      [least, most],
+      [least?.agents?.[0], most?.agents?.[0]],
+    ] as const) {
+      for (const [key, value] of Object.entries(short ?? {}))
+        if (key !== 'slug' && key !== 'route')
+          expect((long as typeof short)?.[key as never], key).not.toEqual(value);
+    }
+    expect(Object.keys(most?.connections?.[0]?.settings ?? {}).sort()).toEqual(
+      Object.keys(connectionDefaults).sort(),
+    );
+
+    const tools = { offered: { toolNames: ['current_time'] } };
+    await apply(complete, tools);
+    const { text, variables } = await exportConfigFile(database, cipher);
+    // An installation that has nothing yet becomes the same by the file and its secrets.
+    await admin.query('truncate konstruct.tenants, konstruct.routes cascade');
+    const secrets = Object.fromEntries(variables.map(({ name }, index) => [name, `secret-${index}`]));
+    await apply(text, { env: secrets, ...tools });
+    expect((await exportConfigFile(database, cipher)).text).toBe(text);
+    // And it says the same as the first one, but for the secrets.
+    const withoutSecrets = (file: string, env: Record<string, string>) =>
+      JSON.parse(JSON.stringify(parseConfigFile({ fileName: 'f', text: file }, env).file), (key, value) =>
+        ['keys', 'credentials', 'apiKey', 'apiKeys'].includes(key)
+          ? typeof value === 'string' || Object.keys(value).sort()
+          : value,
+      );
+    expect(withoutSecrets(text, secrets)).toEqual(withoutSecrets(complete, {}));
   });
 });

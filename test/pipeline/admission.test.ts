@@ -157,6 +157,54 @@ describe('whether the agent is asked', () => {
     expect(await storedMessage(plain)).toMatchObject({ addressed: true });
   });
 
+  it('has its files and its words as they came when an agent had read it with its thread before', async () => {
+    const admit = database.gateway();
+    const root = mention();
+    const conversation = conversationOf(await admit(root));
+    const read = async (content: string, edited: boolean): Promise<AdmitMessage> => {
+      const message = mention({
+        conversationThreadId: root.messageId,
+        content: 'what is this?',
+        mentions: [{ externalId: 'U7', name: 'Tom' }],
+        attachments: [
+          { externalId: 'F1', name: 'plan.pdf', mediaType: 'application/pdf', bytes: 7 },
+        ] as never,
+        channelMetadata: { clientMessageId: 'c1' },
+      });
+      await database.query(
+        `insert into konstruct.messages (tenant_id, conversation_id, connection_id, channel_id, external_id, direction,
+           sender_id, content, addressed, sent_at, edited_at)
+         values ($1, $2, $3, $4, $5, 'in', 'U1', $6, false, now(), case when $7 then now() end)`,
+        [
+          message.tenantId,
+          conversation,
+          message.connectionId,
+          message.channelId,
+          message.messageId,
+          content,
+          edited,
+        ],
+      );
+      expect((await admit(message)).outcome).toBe('new');
+      return message;
+    };
+    const stored = async ({ messageId }: AdmitMessage) =>
+      (
+        await database.query(
+          `select content, mentions, attachments, channel_metadata as metadata, addressed from konstruct.messages
+           where external_id = $1 and conversation_id = $2`,
+          [messageId, conversation],
+        )
+      )[0];
+    const plain = await read('@UAGENT what is this?', false);
+    const { attachments, mentions } = plain;
+    const asItCame = { attachments, metadata: { clientMessageId: 'c1' }, addressed: true };
+    expect(await stored(plain)).toEqual({ ...asItCame, content: 'what is this?', mentions });
+    // Newer words than those of the event stay.
+    const edited = await read('What is that?', true);
+    expect(await stored(edited)).toEqual({ ...asItCame, content: 'What is that?', mentions: [] });
+  });
+
   it('wakes the thread that knows the message when it was read there as context', async () => {
     const admit = database.gateway();
     const threaded = mention({ channelId: 'D1', scope: 'direct', conversationThreadId: '5.5' });

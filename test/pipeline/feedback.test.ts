@@ -302,6 +302,7 @@ describe('feedback', () => {
       settings: {},
       credentials: '',
       ownSigningSecret: false,
+      colleagueUserIds: [],
       busyMode: 'queue',
     };
   }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /** A port in front of another: what a network can do to a connection, on purpose. */
@@ -33,8 +34,9 @@ export async function startTcpProxy(target: {
       if (!isMute) inbound.write(chunk);
     });
   });
-  const listen = (port: number) =>
-    new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+  const listen = async (port: number): Promise<void> => {
+    await once(server.listen(port, '127.0.0.1'), 'listening'); // rejects with its error, and leaves no listener
+  };
   await listen(0);
   const { port } = server.address() as AddressInfo;
   const down = () =>

@@ -54,6 +54,8 @@ export function ChannelView() {
         <a
           className="button channel-way"
           href={formatLocation({ ...location, channelId, panel: 'way', messageId: null })}
+          // On a phone the words are not shown.
+          aria-label="Behind the scenes"
         >
           <Icon name="route" size={16} />
           <span>Behind the scenes</span>

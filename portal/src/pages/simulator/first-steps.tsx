@@ -6,8 +6,8 @@ import './first-steps.css';
 
 const questions = [
   'can you check the refund policy?',
-  'which plans do we offer? A table, please.',
-  'draft a kind reply to a customer whose parcel is late.',
+  'what are our opening hours? A table, please.',
+  'draft a kind reply to a customer whose delivery is late.',
 ] as const;
 
 interface FirstStepsProps {
