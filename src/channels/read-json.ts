@@ -37,8 +37,8 @@ export function asLabel(value: unknown): string {
 const MAX_ID_CHARACTERS = 120;
 
 /** An external id (no spaces, not too long), or `null`. */
-export function asId(value: unknown): string | null {
-  if (typeof value !== 'string' || value === '' || value.length > MAX_ID_CHARACTERS) return null;
+export function asId(value: unknown, maxCharacters = MAX_ID_CHARACTERS): string | null {
+  if (typeof value !== 'string' || value === '' || value.length > maxCharacters) return null;
   return ID.test(value) ? value : null;
 }
 

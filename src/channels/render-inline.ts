@@ -1,7 +1,7 @@
 import type { FormattedTextBuilder, Style } from './formatted-text.ts';
 
 const ESCAPABLE = /[!-/:-@[-`{-~]/;
-/** Only what leads out of Telegram: a `tg://` link would make a mention of somebody out of a model's text. */
+/** Only what leads out of the platform: a `tg://` link would make a mention of somebody out of a model's text. */
 const LINK = /^(?:https?:\/\/|mailto:)[^\s<>]+$/i;
 const LINK_TARGET = /^\(\s*<?([^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?:\s+(?:"[^"]*"|'[^']*'))?\s*\)/;
 const AUTOLINK = /^<((?:https?:\/\/|mailto:)[^\s<>]+)>/i;

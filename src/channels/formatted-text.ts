@@ -1,4 +1,4 @@
-/** A stretch of a message that Telegram shows in its own way. Offsets and lengths count UTF-16 units, as JavaScript does. */
+/** A stretch of a text that is shown in its own way. Offsets and lengths count UTF-16 units, as JavaScript does. */
 export interface TextEntity {
   readonly type: 'bold' | 'italic' | 'strikethrough' | 'code' | 'pre' | 'text_link' | 'blockquote';
   readonly offset: number;
@@ -15,9 +15,6 @@ export interface FormattedText {
 }
 
 export type Style = 'bold' | 'italic' | 'strikethrough';
-
-/** Telegram ignores what comes after the hundredth. */
-export const MAX_ENTITIES = 100;
 
 /** Collects text and its entities. Code takes no other style: around it, open styles are closed and opened again. */
 export class FormattedTextBuilder {
@@ -59,12 +56,12 @@ export class FormattedTextBuilder {
     this.#enclose({ type: 'blockquote' }, write);
   }
 
-  /** Entities in order; if there are too many, code and links are kept rather than emphasis. */
-  build(): FormattedText {
+  /** Entities in order; if there are more than `maxEntities`, code and links are kept rather than emphasis. */
+  build(maxEntities = Number.POSITIVE_INFINITY): FormattedText {
     let entities = this.#entities;
-    if (entities.length > MAX_ENTITIES) {
+    if (entities.length > maxEntities) {
       const kept = [...entities].sort((a, b) => weight(b) - weight(a) || a.offset - b.offset);
-      entities = kept.slice(0, MAX_ENTITIES);
+      entities = kept.slice(0, maxEntities);
     }
     // What encloses another is added after it: of two that are as long, it goes first.
     entities = [...entities].reverse().sort((a, b) => a.offset - b.offset || b.length - a.length);

@@ -10,13 +10,13 @@ const TABLE_RULE = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+\|?[ \t
 const LANGUAGE = /^[A-Za-z0-9+#._-]{1,32}$/;
 
 /**
- * Markdown as text with entities, which is how Telegram wants to be told of formatting without parsing anything: there
- * is nothing to escape, so nothing in a model's text can break or inject markup (docs/decisions/0013-telegram.md).
+ * Markdown as text with entities: stretches of plain text that are shown in their own way. There is nothing to escape,
+ * so nothing in a model's text can break or inject markup (docs/decisions/0013-telegram.md).
  *
  * Headings become bold, bullets `•`, tables code. What is incomplete stays as it stands. The text is never longer than
  * the markdown.
  */
-export function renderMarkdown(markdown: string): FormattedText {
+export function renderMarkdown(markdown: string, maxEntities?: number): FormattedText {
   const builder = new FormattedTextBuilder();
   const lines = markdown.toWellFormed().split('\n');
   let index = 0;
@@ -26,7 +26,7 @@ export function renderMarkdown(markdown: string): FormattedText {
     isFirst = false;
     index = renderBlock(builder, lines, index);
   }
-  return builder.build();
+  return builder.build(maxEntities);
 }
 
 /** Writes the block that begins at a line; returns the line after it. */

@@ -1,18 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../test/support/slack-request.ts';
-import { MAX_ENTITIES } from './formatted-text.ts';
-import { renderMarkdown } from './render-markdown.ts';
+import { MAX_ENTITIES, renderForTelegram } from './render-for-telegram.ts';
 import { MAX_CHARACTERS, splitForTelegram } from './split-for-telegram.ts';
 
 /** Entities as `type:text`, in order. */
 function spans(markdown: string): string[] {
-  const { text, entities } = renderMarkdown(markdown);
+  const { text, entities } = renderForTelegram(markdown);
   return entities.map(({ type, offset, length, url, language }) =>
     [type, text.slice(offset, offset + length), url ?? language].filter(Boolean).join(':'),
   );
 }
 
-describe('renderMarkdown', () => {
+describe('renderForTelegram', () => {
   it.each([
     ['plain words', 'plain words', []],
     ['**bold** and *italic*', 'bold and italic', ['bold:bold', 'italic:italic']],
@@ -53,7 +52,7 @@ describe('renderMarkdown', () => {
     ['<b>&amp;</b>', '<b>&amp;</b>', []],
     ['😀 **né** 👩‍👩‍👧', '😀 né 👩‍👩‍👧', ['bold:né']],
   ])('%j', (markdown, text, expected) => {
-    expect(renderMarkdown(markdown).text).toBe(text);
+    expect(renderForTelegram(markdown).text).toBe(text);
     expect(spans(markdown)).toEqual(expected);
   });
 
@@ -66,14 +65,14 @@ describe('renderMarkdown', () => {
       'file:///etc/passwd',
     ]) {
       const markdown = `[click](${url})`;
-      expect(renderMarkdown(markdown)).toEqual({ text: markdown, entities: [] });
+      expect(renderForTelegram(markdown)).toEqual({ text: markdown, entities: [] });
     }
   });
 
   it('takes 100,000 characters of unclosed delimiters in no time to speak of', () => {
     for (const hostile of ['*a ', '**a', '`', '[', '_a', '[a](', '<', '\\', '***', '~~a ', '|\n|-|-|\n']) {
       const markdown = hostile.repeat(4096 / hostile.length);
-      expect(renderMarkdown(markdown).text.length).toBeLessThanOrEqual(markdown.length);
+      expect(renderForTelegram(markdown).text.length).toBeLessThanOrEqual(markdown.length);
     }
   });
 });
@@ -127,7 +126,7 @@ describe('any markdown', () => {
 
   it('becomes text with entities that Telegram takes, and loses no word', () => {
     for (const markdown of markdowns) {
-      const { text, entities } = renderMarkdown(markdown);
+      const { text, entities } = renderForTelegram(markdown);
       expect(text.length).toBeLessThanOrEqual(markdown.length);
       expect(entities.length).toBeLessThanOrEqual(MAX_ENTITIES);
       for (const [index, { type, offset, length, url }] of entities.entries()) {
@@ -155,7 +154,8 @@ describe('any markdown', () => {
         () => markdowns[Math.floor(random() * markdowns.length)],
       ).join('\n\n');
       const parts = splitForTelegram(markdown);
-      for (const part of parts) expect(renderMarkdown(part).text.length).toBeLessThanOrEqual(MAX_CHARACTERS);
+      for (const part of parts)
+        expect(renderForTelegram(part).text.length).toBeLessThanOrEqual(MAX_CHARACTERS);
       expect(words(parts.join(' ')).size).toBeGreaterThanOrEqual(words(markdown).size);
     }
   });
@@ -163,9 +163,10 @@ describe('any markdown', () => {
   it('with more formatting than Telegram shows in one message becomes several', () => {
     const markdown = Array.from({ length: 300 }, (_, index) => `**${index}** \`code ${index}\``).join('\n');
     const parts = splitForTelegram(markdown);
-    const shown = parts.flatMap((part) => renderMarkdown(part).entities);
+    const shown = parts.flatMap((part) => renderForTelegram(part).entities);
     expect(shown).toHaveLength(600);
-    for (const part of parts) expect(renderMarkdown(part).entities.length).toBeLessThanOrEqual(MAX_ENTITIES);
+    for (const part of parts)
+      expect(renderForTelegram(part).entities.length).toBeLessThanOrEqual(MAX_ENTITIES);
   });
 });
 
