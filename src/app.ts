@@ -39,6 +39,7 @@ import { readQueueStatus } from './queue/read-queue-status.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
 import { openRedisFilter } from './redis/open-redis-filter.ts';
 import { createAdmit, createAdmitWish } from './router/admit.ts';
+import { createRecordReceipt } from './router/admit-receipt.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createFilteredAdmit } from './router/create-filtered-admit.ts';
@@ -153,6 +154,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const acknowledgeAction = createAcknowledgeAction({ channels, cipher, log });
     const route = createRouter({
       admitWish: createAdmitWish(admitPool ?? workPool),
+      recordReceipt: createRecordReceipt(admitPool ?? workPool),
       isPerson: createIsPerson({ channels, cipher }),
       admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
@@ -219,7 +221,14 @@ export async function startApp(options: AppOptions): Promise<App> {
       clock,
       metrics,
     });
-    const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log, metrics });
+    const delivery = createDelivery({
+      channels,
+      cipher,
+      isHeld: queue.isHeld,
+      disableConnection: (connection, reason) => disableConnection(workPool, connection, reason),
+      log,
+      metrics,
+    });
     const budget = openBudgetGate({
       pool: workPool,
       owner,

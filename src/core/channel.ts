@@ -77,7 +77,7 @@ export interface Channel {
   /** Sends a new message. The marker lets `findByMarker` find it again. */
   post(access: ConnectionAccess, message: OutboundMessage, signal: AbortSignal): Promise<PostedMessage>;
 
-  /** Replaces the text of a message sent earlier. */
+  /** Replaces the text of a message sent earlier; where `capabilities.edit` says that nobody can, `platform_rejected`. */
   edit(access: ConnectionAccess, message: OutboundEdit, signal: AbortSignal): Promise<void>;
 
   /** Takes a message sent earlier away; one that is not there any more counts as taken away. */
@@ -193,6 +193,11 @@ export interface ChannelCapabilities {
   readonly threads: boolean;
   /** Whether a message can be found again by its marker; without it an unknown outcome is not sent again. */
   readonly findByMarker: boolean;
+  /**
+   * Whether the platform says by itself what became of a message with our marker (`ReceiptEvent`): where it cannot be
+   * asked, an unknown outcome is then waited for. Absent: it does not.
+   */
+  readonly receipts?: boolean;
   /** Whether one person can be told something privately in a channel. */
   readonly postPrivately: boolean;
   /** How an answer is seen while it is written: by the platform's own means, by edits of the placeholder, or not at all. */

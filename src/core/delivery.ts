@@ -6,6 +6,8 @@ export type Placeholder =
   | { readonly state: 'shown'; readonly messageId: string }
   /** It is certain that it does not stand there. */
   | { readonly state: 'absent' }
+  /** The platform lets nobody change what was sent: what there is to say is a new message. */
+  | { readonly state: 'unsupported' }
   /** It may stand there; look for the marker before anything is sent in its place. */
   | { readonly state: 'unknown'; readonly deliveryId: number };
 
@@ -21,6 +23,8 @@ export interface DeliveryProgress {
 export interface Delivery {
   /** Shows or finds the placeholder. Throws `platform_rejected` when nothing can ever be delivered there. */
   placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder>;
+  /** The placeholder as earlier attempts left it. */
+  earlierPlaceholder(turn: ClaimedTurn): Placeholder;
   /** Replaces the placeholder's text while the agent works, within the platform's limits. */
   progress(turn: ClaimedTurn, messageId: string, text: string, signal: AbortSignal): Promise<void>;
   /** Turns the placeholder into the answer and posts the further parts. Never throws: says how far it came. */
@@ -33,8 +37,8 @@ export interface Delivery {
   /** Whether something sent can be found again on the platform when nobody remembers it. */
   findsAgain(turn: ClaimedTurn): boolean;
   /**
-   * Ends what stands in the thread without an answer: a sentence in its place or, with `null`, nothing. Never throws:
-   * returns what stopped it, `null` when it is done.
+   * Ends what stands in the thread without an answer: a sentence in its place (or as a new message, where nothing can be
+   * replaced) or, with `null`, nothing. Never throws: returns what stopped it, `null` when it is done.
    */
   withdraw(
     turn: ClaimedTurn,

@@ -127,6 +127,14 @@ export const errorTable = {
     meaning: 'A file is larger than what is read or sent.',
     remedy: 'Send a smaller file, or a part of it.',
   },
+  platform_window_closed: {
+    status: 422,
+    retryable: false,
+    meaning:
+      'The platform lets us answer for a limited time only (WhatsApp: 24 hours after the person wrote), and it is over.',
+    remedy:
+      'When the person has written again, replay the dead letter; answers that come so late have another cause, which the log names.',
+  },
   delivery_uncertain: {
     status: 502,
     retryable: false,

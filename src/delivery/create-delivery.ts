@@ -13,11 +13,18 @@ export interface DeliveryOptions {
   readonly cipher: Cipher;
   /** Whether this process may still act for the turn: asked right before anything is sent. */
   readonly isHeld: (turn: ClaimedTurn) => boolean;
+  /** Stops answering for a connection whose credentials are no good any more; resolves to whether it was active. */
+  readonly disableConnection?: (
+    connection: { readonly tenantId: string; readonly id: string },
+    reason: string,
+  ) => Promise<boolean>;
   readonly log: Log;
   readonly metrics?: Metrics;
 }
 
 const CLOCK_MARGIN_MS = 60_000;
+/** Attempts for which the platform's word on a send of unknown outcome is waited for: with their pauses about a minute. */
+const RECEIPT_ATTEMPTS = 4;
 /** Where a platform cannot take a message away. */
 const REMOVED = '(removed)';
 
@@ -46,7 +53,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const earlier = turn.deliveries.find(({ kind }) => kind === 'placeholder');
     if (earlier?.externalId) return { state: 'shown', messageId: earlier.externalId };
     const deliveryId = earlier?.id ?? turn.placeholderId;
-    if (deliveryId === null || !channel.capabilities.edit) return { state: 'absent' };
+    if (!channel.capabilities.edit) return { state: 'unsupported' };
+    if (deliveryId === null) return { state: 'absent' };
     try {
       if (earlier) {
         // Where nobody can tell whether it stands there, the turn goes on without: two of them would be worse.
@@ -91,7 +99,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const channel = channelOf(turn);
     const access = accessOf(turn);
     const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
-    const messageId = await standing(turn, shown, signal);
+    const messageId = channel.capabilities.edit ? await standing(turn, shown, signal) : null;
     if (messageId !== null) {
       try {
         // Editing twice to the same text does no harm, so no look-up is needed before a repeated edit.
@@ -125,7 +133,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   async function take(turn: ClaimedTurn, messageId: string, signal: AbortSignal): Promise<void> {
     const channel = channelOf(turn);
-    if (!channel.capabilities.remove) return replace(turn, messageId, REMOVED, signal);
+    const { remove, edit } = channel.capabilities;
+    if (!remove && !edit) return; // what was said there stands
+    if (!remove) return replace(turn, messageId, REMOVED, signal);
     const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
     await channel.remove(
       accessOf(turn),
@@ -167,7 +177,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const marker = markerOf(turn, part.deliveryId);
     const { findByMarker } = channel.capabilities;
     if (part.state === 'unknown') {
-      if (!findByMarker) throw new KonstructError('delivery_uncertain');
+      if (!findByMarker) throw inDoubt(turn, channel);
       const found = await channel.findByMarker(access, target, marker, signal);
       if (found) return found.messageId;
     }
@@ -177,15 +187,49 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         .messageId;
     } catch (error) {
       if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
-      if (!findByMarker) throw new KonstructError('delivery_uncertain', undefined, { cause: error });
+      if (!findByMarker) throw inDoubt(turn, channel, error);
       const found = await channel.findByMarker(access, target, marker, signal);
       if (found) return found.messageId;
       throw error;
     }
   }
 
+  /** Says something where nothing can be replaced. Once: what may stand there already is not said again. */
+  async function say(turn: ClaimedTurn, sentence: string, signal: AbortSignal): Promise<void> {
+    const deliveryId = turn.placeholderId ?? turn.deliveries[0]?.id ?? 0;
+    try {
+      await post(turn, { deliveryId, content: sentence, state: 'new', externalId: null }, signal);
+    } catch (error) {
+      const mayStand = isKonstructError(error) && error.details.outcomeUnknown === true;
+      if (!mayStand && !isKonstructError(error, 'delivery_uncertain')) throw error;
+    }
+  }
+
+  /** Not awaited: whoever is refused has its own way to end. */
+  function noticeRefusal({ tenantId, connection }: ClaimedTurn, error: unknown): void {
+    const isRefused =
+      isKonstructError(error, 'platform_rejected') && error.details.platformError === 'unauthorized';
+    if (!isRefused || options.disableConnection === undefined) return;
+    const names = { tenantId, connectionId: connection.id };
+    options.disableConnection({ tenantId, id: connection.id }, 'unauthorized').then(
+      (changed) => {
+        const remedy = 'Apply a new token for the connection.';
+        if (changed) options.log.error('connection.disabled', { ...names, reason: 'unauthorized', remedy });
+      },
+      (failed: unknown) => options.log.warn('connection.disable_failed', { ...names, error: failed }),
+    );
+  }
+
   return {
     placeholder,
+    earlierPlaceholder(turn) {
+      if (!channelOf(turn).capabilities.edit) return { state: 'unsupported' };
+      const earlier = turn.deliveries.find(({ kind }) => kind === 'placeholder');
+      if (earlier === undefined) return { state: 'absent' };
+      return earlier.externalId === null
+        ? { state: 'unknown', deliveryId: earlier.id }
+        : { state: 'shown', messageId: earlier.externalId };
+    },
     async progress(turn, messageId, text, signal) {
       const deliveryId = turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
       if (deliveryId === undefined) return;
@@ -211,6 +255,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           count(turn, 'answer', 'sent');
         } catch (error) {
           count(turn, 'answer', outcomeOf(error));
+          noticeRefusal(turn, error);
           return { externalIds, error };
         }
       }
@@ -229,6 +274,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     findsAgain: (turn) => channelOf(turn).capabilities.findByMarker,
     async withdraw(turn, shown, sentence, signal) {
       try {
+        if (shown.state === 'unsupported' && sentence !== null) await say(turn, sentence, signal);
         const messageId = await standing(turn, shown, signal);
         if (messageId !== null && sentence === null) await take(turn, messageId, signal);
         if (messageId !== null && sentence !== null) await replace(turn, messageId, sentence, signal);
@@ -262,6 +308,21 @@ function outcomeOf(error: unknown): string {
   if (!isKonstructError(error)) return 'failed';
   if (error.code === 'lease_lost' || error.code === 'aborted') return 'withheld';
   return error.details.outcomeUnknown === true ? 'unknown' : 'failed';
+}
+
+/**
+ * A send of which nobody knows whether it was. A platform that says by itself what became of its messages has said it
+ * when the next attempt begins, or will have soon; after that, and on any other platform, somebody has to look.
+ */
+function inDoubt(turn: ClaimedTurn, { capabilities }: Channel, cause?: unknown): KonstructError {
+  if (capabilities.receipts === true && turn.attempts < RECEIPT_ATTEMPTS) {
+    const details = { platformError: 'awaits_receipt', outcomeUnknown: true };
+    return new KonstructError('platform_unavailable', 'Nobody knows yet whether the message was sent.', {
+      details,
+      cause,
+    });
+  }
+  return new KonstructError('delivery_uncertain', undefined, { cause });
 }
 
 /** Nothing of a turn was sent before it began; the margin is for clocks that differ. */

@@ -13,7 +13,6 @@ import { markTurn } from './mark-turn.ts';
 import { createStepLog } from './step-log.ts';
 import {
   codeOf,
-  earlierPlaceholder,
   interruptedStep,
   type ModelOutcome,
   pauseOf,
@@ -49,7 +48,9 @@ export function createRunTurn(
     markTurn(journeys, turn, 'claimed', options.clock());
     if (turn.cancel !== null && turn.status === 'running') {
       const { cancel } = turn;
-      await guarded(turn, signal, () => interruption.cancel(turn, cancel, earlierPlaceholder(turn), signal));
+      await guarded(turn, signal, () =>
+        interruption.cancel(turn, cancel, delivery.earlierPlaceholder(turn), signal),
+      );
       return;
     }
     if (turn.connection.status === 'disabled') {
@@ -87,7 +88,7 @@ export function createRunTurn(
 
   async function answer(turn: ClaimedTurn, signal: AbortSignal, interrupted: AbortSignal): Promise<void> {
     if (!turn.messages.some(({ ofTurn, direction }) => ofTurn && direction === 'in')) {
-      await interruption.cancel(turn, 'deleted', earlierPlaceholder(turn), signal); // while nobody had it
+      await interruption.cancel(turn, 'deleted', delivery.earlierPlaceholder(turn), signal); // while nobody had it
       return;
     }
     const startedAtMs = options.clock();
@@ -250,7 +251,7 @@ export function createRunTurn(
           externalId,
         }),
       );
-    await deliver(turn, { parts }, earlierPlaceholder(turn), signal, turn.failureCode);
+    await deliver(turn, { parts }, delivery.earlierPlaceholder(turn), signal, turn.failureCode);
   }
 
   async function deliver(

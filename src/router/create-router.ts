@@ -6,6 +6,7 @@ import type {
   EditEvent,
   MessageEvent,
   ReactionEvent,
+  ReceiptEvent,
   UninstallEvent,
 } from '../core/channel-event.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
@@ -14,6 +15,7 @@ import { storable } from '../core/storable.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import { address, mayConcern } from './address.ts';
 import type { Admit, AdmitMessage, AdmitOutcome, AdmitWish, WishOutcome } from './admit.ts';
+import type { ReceiptOutcome, RecordReceipt } from './admit-receipt.ts';
 import type { BlockedBuckets } from './create-blocked-buckets.ts';
 import { wishOfMessage, wishOfReaction } from './etiquette.ts';
 import { saidByButton } from './said-by-button.ts';
@@ -30,6 +32,7 @@ import type { TenantBacklog } from './watch-backlog.ts';
 export type RouteOutcome =
   | AdmitOutcome['outcome']
   | WishOutcome['outcome']
+  | ReceiptOutcome['outcome']
   | 'ignored'
   | 'not_addressed'
   | 'departed'
@@ -39,6 +42,8 @@ export type RouteOutcome =
 export interface RouterOptions {
   readonly admit: Admit;
   readonly admitWish: AdmitWish;
+  /** Writes down what a platform says became of a message of ours. */
+  readonly recordReceipt: RecordReceipt;
   /** Whether a user is a person and no other bot; `null`: the platform did not say in time. */
   readonly isPerson: (connection: ResolvedConnection, externalId: string) => Promise<boolean | null>;
   /** Whether the tenant has a backlog; by default none ever has. */
@@ -83,6 +88,8 @@ export function createRouter(options: RouterOptions): Route {
         return routeReaction(options, connection, event);
       case 'action':
         return routeAction(options, connection, event);
+      case 'receipt':
+        return routeReceipt(options, connection, event);
       case 'ignored':
         return 'ignored';
       default:
@@ -238,6 +245,28 @@ async function routeDeparture(
   const { tenantId, id: connectionId } = connection;
   options.log.warn('channel.departed', { tenantId, connectionId, channelId, reason });
   return 'departed';
+}
+
+/** What the platform had accepted and then did not deliver is an answer that nobody has read. */
+async function routeReceipt(
+  options: RouterOptions,
+  connection: ResolvedConnection,
+  { channelId, messageId, deliveryId, failure }: ReceiptEvent,
+): Promise<RouteOutcome> {
+  const { tenantId, id: connectionId } = connection;
+  const result = await options.recordReceipt({
+    tenantId,
+    connectionId,
+    channelId,
+    messageId,
+    deliveryId,
+    failure,
+  });
+  if (result.outcome === 'undelivered' || failure !== null) {
+    const turnId = result.outcome === 'undelivered' ? result.turnId : null;
+    options.log.error('message.undelivered', { tenantId, connectionId, turnId, messageId, ...failure });
+  }
+  return announce(options, result);
 }
 
 async function uninstall(
