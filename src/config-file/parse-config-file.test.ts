@@ -55,6 +55,20 @@ describe('parseConfigFile', () => {
     expect(problems).toContain('is not a credential of telegram');
   });
 
+  it('reads a WhatsApp number, and says what is wrong with one', () => {
+    const number = (externalId: string, credentials: string) =>
+      company
+        .replace('slack', 'whatsapp')
+        .replace('T0ACME', externalId)
+        .replace(/credentials: .*/, `credentials: ${credentials}`);
+    const [tenant] =
+      parse(number('"106540352242922"', '{ accessToken: "EAA", verifyToken: "v" }')).tenants ?? [];
+    expect(tenant?.connections?.[0]).toMatchObject({ channel: 'whatsapp', externalId: '106540352242922' });
+    const problems = problemsOf(number('"+15550783881"', '{ token: "EAA" }')).join('\n');
+    expect(problems).toContain('the phone number ID');
+    expect(problems).toContain('is not a credential of whatsapp');
+  });
+
   it('reads the example, and the example explains every section', () => {
     const text = readFileSync(new URL('../../examples/konstruct.yaml', import.meta.url), 'utf8');
     const file = parse(text, { ACME_SLACK_BOT_TOKEN: 'xoxb-1' });

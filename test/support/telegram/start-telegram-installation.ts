@@ -6,20 +6,13 @@ import pg from 'pg';
 import { type App, startApp } from '../../../src/app.ts';
 import type { AppOptions } from '../../../src/app-options.ts';
 import { createCipher } from '../../../src/core/cipher.ts';
-import { type ConnectionSettings, noBudget } from '../../../src/core/tenant.ts';
-import { createDatabase } from '../../../src/db/create-database.ts';
-import { createDatabasePool } from '../../../src/db/pool.ts';
-import { withTenant } from '../../../src/db/with-tenant.ts';
-import { insertAgents } from '../../../src/stores/agents.ts';
-import { insertConnections } from '../../../src/stores/connections.ts';
-import { putRoute } from '../../../src/stores/routes.ts';
-import { insertTenant } from '../../../src/stores/tenants.ts';
+import type { ConnectionSettings } from '../../../src/core/tenant.ts';
 import { noJourneys } from '../../../src/telemetry/journeys.ts';
 import { until } from '../conversation.ts';
 import { createMigratedDatabase } from '../migrated-database.ts';
 import { type ModelServer, startModelServer } from '../model-server.ts';
 import { recordingLog } from '../recording-log.ts';
-import { silentLog } from '../silent-log.ts';
+import { seedCompanies } from '../seed-companies.ts';
 import { startTelegramServer, type TelegramServer } from './start-telegram-server.ts';
 import type { Message, User } from './telegram-world.ts';
 
@@ -99,7 +92,17 @@ export async function startTelegramInstallation(
     const masterKey = randomBytes(32);
     const cipher = createCipher([masterKey]);
     const connectionIds = [randomUUID(), randomUUID()] as const;
-    await seed(database.url, cipher, model, connectionIds, options.settings ?? {});
+    const connectionOf = (id: string, bot: typeof acmeBot | typeof globexBot) => ({
+      id,
+      channel: 'telegram',
+      externalId: String(bot.id),
+      credentials: { botToken: bot.token },
+      settings: options.settings ?? {},
+    });
+    await seedCompanies(database.url, cipher, model, [
+      connectionOf(connectionIds[0], acmeBot),
+      connectionOf(connectionIds[1], globexBot),
+    ]);
     const forwarder = options.events === 'webhook' ? await startForwarder() : null;
     if (forwarder !== null) closing.push(() => forwarder.close());
     const log = recordingLog();
@@ -187,59 +190,6 @@ export async function ready({ telegram, publicUrl, query }: TelegramInstallation
       })
     );
   });
-}
-
-async function seed(
-  databaseUrl: string,
-  cipher: ReturnType<typeof createCipher>,
-  model: ModelServer,
-  connectionIds: readonly [string, string],
-  settings: ConnectionSettings,
-): Promise<void> {
-  const database = createDatabase(
-    createDatabasePool({ url: databaseUrl, name: 'seed', size: 2, log: silentLog }),
-  );
-  try {
-    const entries = [
-      {
-        provider: 'openai-compatible' as const,
-        model: 'test',
-        baseUrl: model.urls['openai-compatible'],
-        apiKey: 'k',
-      },
-    ];
-    await putRoute(database, cipher, { name: 'default', entries });
-    for (const [index, bot] of [acmeBot, globexBot].entries()) {
-      const tenantId = randomUUID();
-      const agentId = randomUUID();
-      const slug = index === 0 ? 'acme' : 'globex';
-      await withTenant(database, tenantId, async (transaction) => {
-        const budgets = { timeZone: 'UTC', budget: noBudget, personBudget: noBudget };
-        await insertTenant(transaction, { id: tenantId, slug, name: slug, ...budgets });
-        const persona = `Persona of ${slug}.`;
-        const agent = { id: agentId, tenantId, slug: 'ada', name: 'Ada', role: 'Support', persona };
-        await insertAgents(transaction, [
-          { ...agent, instructions: '', route: 'default', busyMode: 'queue', placeholder: 'Thinking…' },
-        ]);
-        await insertConnections(transaction, cipher, [
-          {
-            id: connectionIds[index] as string,
-            tenantId,
-            agentId,
-            channel: 'telegram',
-            externalId: String(bot.id),
-            agentUserId: '',
-            appId: '',
-            status: 'active',
-            settings,
-            credentials: { botToken: bot.token },
-          },
-        ]);
-      });
-    }
-  } finally {
-    await database.destroy();
-  }
 }
 
 /** A public address that leads to whichever process is there; 503 while none is. */

@@ -32,7 +32,8 @@ export interface MediaFile {
   readonly mediaType: string;
 }
 
-export interface BusinessNumber extends NumberSeed {
+export interface BusinessNumber extends Omit<NumberSeed, 'appSecret'> {
+  appSecret: string;
   /** People it may write to: in development these are listed at Meta. */
   readonly people: Person[];
   /** When a person last wrote, in ms since 1970: free words may be sent for 24 hours. */
@@ -43,6 +44,8 @@ export interface BusinessNumber extends NumberSeed {
   readonly typing: string[];
   readonly incoming: Set<string>;
   revoked: boolean;
+  /** Where its messages are posted; empty: nowhere. */
+  webhookUrl: string;
   status: string;
   qualityRating: string;
 }
@@ -96,6 +99,7 @@ export function createNumber(seed: NumberSeed): BusinessNumber {
     typing: [],
     incoming: new Set(),
     revoked: false,
+    webhookUrl: '',
     status: 'CONNECTED',
     qualityRating: 'GREEN',
   };
@@ -107,7 +111,10 @@ export function signed(body: string, appSecret: string): Readonly<Record<string,
 }
 
 /** As it stands in every change of a webhook. */
-export function metadataOf({ phoneNumberId, displayNumber }: NumberSeed): Readonly<Record<string, string>> {
+export function metadataOf({
+  phoneNumberId,
+  displayNumber,
+}: Pick<NumberSeed, 'phoneNumberId' | 'displayNumber'>): Readonly<Record<string, string>> {
   return { display_phone_number: displayNumber.replaceAll(/\D/g, ''), phone_number_id: phoneNumberId };
 }
 

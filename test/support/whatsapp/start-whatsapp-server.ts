@@ -20,7 +20,14 @@ import {
 
 /** What goes wrong with the next sends. `cut_after`: the work is done and the connection ends without an answer. */
 export interface Fault {
-  readonly kind: 'limit' | 'pair_limit' | 'error' | 'unavailable' | 'cut_after' | 'silent_after';
+  readonly kind:
+    | 'limit'
+    | 'pair_limit'
+    | 'throughput'
+    | 'error'
+    | 'unavailable'
+    | 'cut_after'
+    | 'silent_after';
   readonly retryAfterSeconds?: number;
   remaining: number;
 }
@@ -75,7 +82,6 @@ const REDELIVER_MS = 50;
 
 export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise<WhatsAppServer> {
   const numbers = new Map(seeds.map((seed) => [seed.phoneNumberId, createNumber(seed)]));
-  const webhooks = new Map<string, string>();
   const files = new Map<string, MediaFile>();
   const calls: RecordedCall[] = [];
   const faults: Fault[] = [];
@@ -171,6 +177,13 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
           '(Business Account, Consumer Account) pair rate limit hit',
           'Too many messages sent from the sender phone number to the same recipient phone number in a short period of time.',
         );
+      case 'throughput':
+        throw new GraphRefusal(
+          429,
+          130429,
+          'Rate limit hit',
+          'Message failed to send because there were too many messages sent from this phone number in a short period of time.',
+        );
       case 'error':
         throw new GraphRefusal(500, 131000, 'Something went wrong', 'Something went wrong.');
       case 'unavailable':
@@ -235,7 +248,7 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
         verified_name: number.verifiedName,
         quality_rating: number.qualityRating,
         status: number.status,
-        webhook_configuration: { application: webhooks.get(id) ?? '' },
+        webhook_configuration: { application: number.webhookUrl },
       };
       const fields = (url.searchParams.get('fields') ?? 'id').split(',');
       return Object.fromEntries(fields.map((field) => [field, all[field]]));
@@ -322,8 +335,8 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
   async function deliver(number: BusinessNumber, value: Change['value']): Promise<void> {
     const body = envelope([{ phoneNumberId: number.phoneNumberId, value }]);
     for (;;) {
-      const url = webhooks.get(number.phoneNumberId);
-      if (closed || url === undefined) return;
+      const url = number.webhookUrl;
+      if (closed || url === '') return;
       if ((await postBody(url, body, number.appSecret)) === 200) return;
       await new Promise((resolve) => setTimeout(resolve, REDELIVER_MS));
     }
@@ -399,7 +412,7 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
       });
       const response = await fetch(`${url}?${query}`);
       const isTaken = response.status === 200 && (await response.text()) === challenge;
-      if (isTaken) webhooks.set(phoneNumberId, url);
+      if (isTaken) requireNumber(phoneNumberId).webhookUrl = url;
       return isTaken;
     },
     say: (phoneNumberId, person, text) => send(phoneNumberId, person, { type: 'text', text: { body: text } }),
