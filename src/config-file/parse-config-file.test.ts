@@ -207,6 +207,7 @@ tenants:
     expect(replace('appId: A1', 'settings: { onDeletion: remove }')[0]).toContain('settings.onDeletion');
     expect(replace('appId: A1', 'settings: { editWindowMinutes: -1 }')[0]).toContain('must be at least 0');
     expect(replace('appId: A1', 'settings: { stopWords: [1] }')[0]).toContain('settings.stopWords[0]');
+    expect(replace('appId: A1', 'settings: { template: late }')[0]).toContain('late_answer/en');
     expect(replace('name: Ada', 'name: Ada, busyMode: steeer')[0]).toContain('busyMode');
   });
 

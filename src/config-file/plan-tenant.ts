@@ -234,6 +234,7 @@ function flatConnection(
     'settings.followMinutes': settings.followMinutes ?? null,
     'settings.editWindowMinutes': settings.editWindowMinutes ?? null,
     'settings.onDeletion': settings.onDeletion ?? null,
+    'settings.template': settings.template ?? null,
     'settings.stopWords': settings.stopWords?.join(', ') ?? null,
   };
 }

@@ -72,6 +72,11 @@ export interface ConnectionSettings {
   readonly editWindowMinutes?: number;
   /** Whether an answer goes when all that it answers was deleted. */
   readonly onDeletion?: 'keep' | 'retract';
+  /**
+   * What an answer is sent by that comes too late for free words (WhatsApp: after 24 hours): a template of the platform
+   * with one variable in its text, and its language: `late_answer/en`. Absent: such an answer is a dead letter.
+   */
+  readonly template?: string;
   /** Messages that consist of one of these and nothing else stop the agent. */
   readonly stopWords?: readonly string[];
 }

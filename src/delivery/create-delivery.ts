@@ -183,8 +183,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
     try {
       const mayStillSend = () => options.isHeld(turn);
-      return (await channel.post(access, { target, markdown: part.content, marker, mayStillSend }, signal))
-        .messageId;
+      const message = { target, markdown: part.content, marker, mayStillSend, ...lastHeard(turn) };
+      return (await channel.post(access, message, signal)).messageId;
     } catch (error) {
       if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
       if (!findByMarker) throw inDoubt(turn, channel, error);
@@ -303,6 +303,12 @@ function furtherParts({ deliveries }: ClaimedTurn): readonly { state: 'shown'; m
     .map(({ externalId }) => ({ state: 'shown', messageId: externalId ?? '' }));
 }
 
+/** When somebody last wrote in the conversation. */
+function lastHeard({ messages }: ClaimedTurn): { readonly lastHeardAtMs?: number } {
+  const times = messages.filter(({ direction }) => direction === 'in').map(({ sentAtMs }) => sentAtMs);
+  return times.length === 0 ? {} : { lastHeardAtMs: Math.max(...times) };
+}
+
 /** `unknown`: it may stand there; `withheld`: not even tried, because somebody else has the turn or the worker stops. */
 function outcomeOf(error: unknown): string {
   if (!isKonstructError(error)) return 'failed';
@@ -347,7 +353,8 @@ export function openConnection(
   const credentials = JSON.parse(
     cipher.decrypt(envelope, connectionOwner(tenantId, connection.id)),
   ) as Credentials;
-  return { connectionId: connection.id, externalId: connection.externalId, credentials };
+  const { id: connectionId, externalId, settings } = connection;
+  return { connectionId, externalId, credentials, settings };
 }
 
 /** The message to be edited is not there any more, or is not ours to edit. */

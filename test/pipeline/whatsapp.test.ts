@@ -308,6 +308,19 @@ describe('an answer that WhatsApp accepts and does not deliver', () => {
   });
 });
 
+describe('an answer that comes too late for free words', () => {
+  it('is not sent: the dead letter says why, and no apology is tried', async () => {
+    const { whatsapp, model } = installation;
+    model.respond(() => 'Never sent.');
+    const yesterday = String(Math.floor(Date.now() / 1000) - 25 * 3_600);
+    const calls = whatsapp.calls.length;
+    await whatsapp.send(ACME, mara, { type: 'text', text: { body: 'hello' }, timestamp: yesterday });
+    await installation.idle();
+    expect(await turnsOf(mara)).toEqual([{ status: 'dead', error_code: 'platform_window_closed' }]);
+    expect(whatsapp.calls.slice(calls)).toEqual([]);
+  });
+});
+
 describe('limits', () => {
   it('of a number are waited for', async () => {
     const { whatsapp, model, log } = installation;

@@ -66,7 +66,7 @@ function createWhatsAppChannel(options: ChannelOptions): Channel {
     async prepare() {}, // there is no library to load
     examine: (access, _identity, environment, signal) => examine(client, access, environment, signal),
     identify: (access, signal) => identify(client, access, signal),
-    post: (access, message, signal) => postMessage(client, access, message, signal),
+    post: (access, message, signal) => postMessage(client, access, message, options.clock(), signal),
     async edit() {
       throw rejected('edit', 'not_supported');
     },
@@ -74,7 +74,7 @@ function createWhatsAppChannel(options: ChannelOptions): Channel {
       throw rejected('remove', 'not_supported');
     },
     async postPrivately(access, { target, markdown }, signal) {
-      await postMessage(client, access, { target, markdown, marker: null }, signal);
+      await postMessage(client, access, { target, markdown, marker: null }, options.clock(), signal);
     },
     fetchThread: async () => null,
     findByMarker: async () => null,

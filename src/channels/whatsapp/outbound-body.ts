@@ -38,3 +38,23 @@ export function shownText(markdown: string): string {
   const text = renderForWhatsApp(markdown);
   return text.trim() === '' ? NOTHING : text;
 }
+
+/** The longest value of a template's variable that is sent; its whole text may have 1,024 characters. */
+const TEMPLATE_TEXT = 900;
+
+/**
+ * A text as the one variable of a template. WhatsApp takes no line breaks in it; who wants all of it asks, which opens
+ * the chat for free words again.
+ *
+ * Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/overview
+ *
+ * @param template name and language: `late_answer/en`
+ */
+export function templateBody(template: string, markdown: string): JsonRecord {
+  const [name, code] = template.split('/', 2);
+  const line = shownText(markdown).replaceAll(/\s+/g, ' ').trim();
+  const text =
+    line.length <= TEMPLATE_TEXT ? line : `${line.slice(0, TEMPLATE_TEXT).toWellFormed().trimEnd()}…`;
+  const components = [{ type: 'body', parameters: [{ type: 'text', text }] }];
+  return { type: 'template', template: { name, language: { code }, components } };
+}

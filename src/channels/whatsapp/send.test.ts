@@ -120,6 +120,36 @@ describe('a message', () => {
   });
 });
 
+describe('an answer that comes more than 24 hours after the person wrote', () => {
+  const late = (markdown: string, hours: number, template?: string) =>
+    channel.post(
+      { ...access, ...(template === undefined ? {} : { settings: { template } }) },
+      { target, markdown, marker: { deliveryId: '42' }, lastHeardAtMs: nowMs - hours * 3_600_000 },
+      signal,
+    );
+
+  it('is refused without a call, and says why', async () => {
+    expect(await failureOf(late('x', 24))).toMatchObject({ code: 'platform_window_closed' });
+    expect(server.calls).toEqual([]);
+    await late('in time', 23.9);
+    expect(server.shown).toHaveLength(1);
+  });
+
+  it('is sent by a template, on one line, where the connection has one', async () => {
+    server.number(NUMBER).templates.add('late_answer/en_GB');
+    await late('**One**\n\n- two', 30, 'late_answer/en_GB');
+    await late('word '.repeat(400), 30, 'late_answer/en_GB');
+    const texts = server.shown.map(({ body }) => JSON.stringify(body.components));
+    expect(texts[0]).toContain('"text":"*One* • two"');
+    expect(texts[1]).toMatch(/word word…"/);
+    expect(server.calls[0]?.body).toMatchObject({
+      type: 'template',
+      template: { name: 'late_answer', language: { code: 'en_GB' } },
+    });
+    expect(await failureOf(late('x', 30, 'other/en'))).toMatchObject({ code: 'platform_rejected' });
+  });
+});
+
 describe('choices', () => {
   it.each([
     [['Yes', 'No'], 'x', 'button'],

@@ -7,10 +7,10 @@ import type {
 } from '../../core/outbound.ts';
 import { asRecords, type JsonRecord } from '../read-json.ts';
 import type { GraphClient } from './client.ts';
-import { rejected, unavailable } from './graph-error.ts';
+import { rejected, unavailable, windowClosed } from './graph-error.ts';
 import { asMessageId, recipientOf } from './ids.ts';
 import { markerFor } from './marker.ts';
-import { textBody } from './outbound-body.ts';
+import { templateBody, textBody } from './outbound-body.ts';
 
 /** What every way to send a message to a person needs. */
 export interface Sending extends Pick<OutboundMessage, 'target'> {
@@ -25,12 +25,17 @@ export interface Sending extends Pick<OutboundMessage, 'target'> {
   readonly idempotent?: boolean;
 }
 
+/** How long after a person has written free words may be sent; a little less, for what comes late. */
+const WINDOW_MS = 24 * 3_600_000 - 60_000;
+
 /**
- * Sends a new message. It quotes nothing: in a chat of two it is plain what is answered.
+ * Sends a new message, after the time for free words by the connection's template. It quotes nothing: in a chat of two it is plain what is answered.
  *
- * Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/text-messages
+ * Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages#customer-service-windows
+ *
+ * @throws KonstructError `platform_window_closed`, and as `GraphClient.call`
  */
-export function postMessage(
+export async function postMessage(
   client: GraphClient,
   access: ConnectionAccess,
   {
@@ -38,13 +43,19 @@ export function postMessage(
     markdown,
     marker,
     choices,
+    lastHeardAtMs,
     mayStillSend,
   }: Omit<OutboundMessage, 'marker'> & {
     readonly marker: OutboundMessage['marker'] | null;
   },
+  nowMs: number,
   signal: AbortSignal,
 ): Promise<PostedMessage> {
-  const body = textBody(markdown, choices);
+  const isLate = lastHeardAtMs !== undefined && nowMs - lastHeardAtMs > WINDOW_MS;
+  const template = access.settings?.template;
+  if (isLate && template === undefined) throw windowClosed('message');
+  const body =
+    isLate && template !== undefined ? templateBody(template, markdown) : textBody(markdown, choices);
   return send(
     client,
     access,

@@ -75,6 +75,9 @@ export function checkMessage(
       if (type !== 'document' && main !== type) throw invalidParameter(`Media is no ${type}`);
       break;
     }
+    case 'template':
+      checkTemplate(body, number);
+      break;
     default:
       throw invalidParameter(`Unsupported message type ${type}`);
   }
@@ -134,6 +137,41 @@ function checkInteractive(interactive: Given): void {
     rows.map(({ id }) => id),
     'row id',
   );
+}
+
+function checkTemplate(body: Given, number: BusinessNumber): void {
+  onlyFields(body, ['name', 'language', 'components'], 'template');
+  const language = record(body.language, 'language');
+  if (!number.templates.has(`${body.name}/${language.code}`)) {
+    throw new GraphRefusal(
+      404,
+      132001,
+      'Template name does not exist in the translation',
+      `template name (${body.name}) does not exist in ${language.code}`,
+    );
+  }
+  const components = (body.components as readonly Given[] | undefined) ?? [];
+  const parameters = components.flatMap(
+    (component) => (component.parameters as readonly Given[] | undefined) ?? [],
+  );
+  if (components.length !== 1 || parameters.length !== 1) {
+    throw new GraphRefusal(
+      400,
+      132000,
+      'Number of parameters does not match the expected number of params',
+      'expected 1',
+    );
+  }
+  const text = parameters[0]?.text;
+  checkText(text, 1024, 'template parameter');
+  if (/[\n\t]| {5,}/.test(String(text))) {
+    throw new GraphRefusal(
+      400,
+      132018,
+      'Template parameter format',
+      'Param text cannot have new-line/tab characters or more than 4 consecutive spaces',
+    );
+  }
 }
 
 function checkText(text: unknown, maxCharacters: number, name: string): void {

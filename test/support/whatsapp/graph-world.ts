@@ -43,6 +43,8 @@ export interface BusinessNumber extends Omit<NumberSeed, 'appSecret'> {
   /** Messages of people that show that an answer is being written. */
   readonly typing: string[];
   readonly incoming: Set<string>;
+  /** Templates that were approved, by name and language: `late_answer/en`. Their text is one variable. */
+  readonly templates: Set<string>;
   revoked: boolean;
   /** Where its messages are posted; empty: nowhere. */
   webhookUrl: string;
@@ -98,6 +100,7 @@ export function createNumber(seed: NumberSeed): BusinessNumber {
     reactions: new Map(),
     typing: [],
     incoming: new Set(),
+    templates: new Set(),
     revoked: false,
     webhookUrl: '',
     status: 'CONNECTED',

@@ -197,7 +197,8 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
     counter += 1;
     const id = `wamid.HBgL${Buffer.from(`${number.phoneNumberId} out ${counter}`).toString('base64')}`;
     const heardMs = number.lastHeardMs.get(person.userId);
-    const isLate = heardMs === undefined || Date.now() - heardMs > DAY_MS;
+    const isFree = given.type !== 'template';
+    const isLate = isFree && (heardMs === undefined || Date.now() - heardMs > DAY_MS);
     if (given.type === 'reaction') number.reactions.set(String(body.message_id), String(body.emoji));
     else if (!isLate) shown.push({ id, phoneNumberId: number.phoneNumberId, to, body, marker });
     const errors = [
