@@ -154,6 +154,7 @@ const settingsShape = {
     .string()
     .regex(TEMPLATE, 'must be the name of a template and its language: late_answer/en')
     .exactOptional(),
+  streaming: z.boolean().exactOptional(),
   stopWords: z.array(z.string().trim().min(1).max(50)).max(50).exactOptional(),
 };
 

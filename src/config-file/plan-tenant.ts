@@ -235,6 +235,7 @@ function flatConnection(
     'settings.editWindowMinutes': settings.editWindowMinutes ?? null,
     'settings.onDeletion': settings.onDeletion ?? null,
     'settings.template': settings.template ?? null,
+    'settings.streaming': settings.streaming ?? null,
     'settings.stopWords': settings.stopWords?.join(', ') ?? null,
   };
 }

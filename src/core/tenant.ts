@@ -77,6 +77,8 @@ export interface ConnectionSettings {
    * with one variable in its text, and its language: `late_answer/en`. Absent: such an answer is a dead letter.
    */
   readonly template?: string;
+  /** Whether answers are shown while they are written, where the platform can do that. */
+  readonly streaming?: boolean;
   /** Messages that consist of one of these and nothing else stop the agent. */
   readonly stopWords?: readonly string[];
 }
@@ -86,6 +88,7 @@ export const connectionDefaults = {
   followMinutes: 30,
   editWindowMinutes: 10,
   onDeletion: 'keep',
+  streaming: true,
   stopWords: ['stop', 'stopp', 'arrêt', 'arrête', 'para', 'detente', 'fermati', 'стоп', '停止', 'ストップ'],
 } as const;
 

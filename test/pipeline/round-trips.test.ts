@@ -170,6 +170,10 @@ describe('a turn', () => {
         progress: async () => {},
         answer: async () => ({ externalIds: [`p${turn.turnId}`], error: null }),
         earlierPlaceholder: () => ({ state: 'absent' }),
+        showsWriting: () => 'none' as const,
+        openStream: () => {
+          throw new Error('There is no stream.');
+        },
         findsAgain: () => true,
         withdraw: async () => null,
         split: (_turn, reply) => [reply],
