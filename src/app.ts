@@ -154,6 +154,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const acknowledgeAction = createAcknowledgeAction({ channels, cipher, log });
     const route = createRouter({
       admitWish: createAdmitWish(admitPool ?? workPool),
+      wallClock,
       recordReceipt: createRecordReceipt(admitPool ?? workPool),
       isPerson: createIsPerson({ channels, cipher }),
       admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,

@@ -130,7 +130,8 @@ export interface ActionEvent extends EventBase {
   readonly sender: { readonly externalId: string; readonly name: string | null };
   /** What stands on the button. */
   readonly choice: string;
-  readonly pressedAtMs: number;
+  /** `null`: the platform does not tell; it was just now. */
+  readonly pressedAtMs: number | null;
   /** What `acknowledgeAction` needs; nobody else reads it. */
   readonly reply: Readonly<Record<string, unknown>>;
 }

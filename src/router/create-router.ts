@@ -9,6 +9,7 @@ import type {
   ReceiptEvent,
   UninstallEvent,
 } from '../core/channel-event.ts';
+import type { Clock } from '../core/clock.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import type { Log } from '../core/log.ts';
 import { storable } from '../core/storable.ts';
@@ -42,6 +43,8 @@ export type RouteOutcome =
 export interface RouterOptions {
   readonly admit: Admit;
   readonly admitWish: AdmitWish;
+  /** What the machine's clock says: when something happened of which the platform does not say when. */
+  readonly wallClock: Clock;
   /** Writes down what a platform says became of a message of ours. */
   readonly recordReceipt: RecordReceipt;
   /** Whether a user is a person and no other bot; `null`: the platform did not say in time. */
@@ -144,7 +147,7 @@ async function routeAction(
   connection: ResolvedConnection,
   action: ActionEvent,
 ): Promise<RouteOutcome> {
-  const outcome = await routeMessage(options, connection, saidByButton(action));
+  const outcome = await routeMessage(options, connection, saidByButton(action, options.wallClock()));
   options.onAction?.(connection, action);
   return outcome;
 }

@@ -265,6 +265,27 @@ describe('an answer whose sending was cut off', () => {
     expect(installation.texts(mara)).toEqual(['Once.', 'Again.']);
   });
 
+  it('is not sent again by whoever takes the turn over', async () => {
+    const { whatsapp, model, query } = installation;
+    model.respond(() => 'Once.');
+    whatsapp.faults.push({ kind: 'silent_after', remaining: 1 });
+    await whatsapp.say(ACME, mara, 'hello');
+    await until('the receipt is stored', async () => {
+      const rows = await query(
+        `select 1 from konstruct.deliveries where channel_id = $1 and external_id is not null`,
+        [mara.phone],
+      );
+      return rows.length === 1;
+    });
+    // As if the worker had died while it waited for WhatsApp's answer.
+    await query(
+      `update konstruct.conversations set lease_owner = 'nobody', fence = fence + 1, ready_at = now() where channel_id = $1`,
+      [mara.phone],
+    );
+    await until('it is answered', async () => (await turnsOf(mara))[0]?.status === 'answered');
+    expect(installation.texts(mara)).toEqual(['Once.']);
+  });
+
   it('is kept as a dead letter when WhatsApp says nothing, and settled when it says so later', async () => {
     const { whatsapp, model, url } = installation;
     model.respond(() => 'Once.');

@@ -3,7 +3,7 @@ import { isKonstructError, KonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { type Metrics, noMetrics } from '../../core/metrics.ts';
 import type { ConnectionAccess } from '../../core/outbound.ts';
-import { createKeptAliveHttp } from '../kept-alive-http.ts';
+import { createKeptAliveHttp, type HttpAnswer } from '../kept-alive-http.ts';
 import { asRecord, type JsonRecord } from '../read-json.ts';
 import type { Place } from './ids.ts';
 import { createPacing } from './pacing.ts';
@@ -30,12 +30,24 @@ export interface TelegramClient {
    * @throws KonstructError `platform_rate_limited`, `platform_unavailable`, `platform_rejected`, `aborted`, `lease_lost`
    */
   call(access: ConnectionAccess, call: TelegramCall, signal: AbortSignal): Promise<unknown>;
+  /**
+   * Fetches a file from where `getFile` says that it is.
+   * @throws KonstructError as above
+   */
+  download(
+    access: ConnectionAccess,
+    filePath: string,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<Pick<HttpAnswer, 'bytes' | 'isCut'>>;
   close(): void;
 }
 
 export interface TelegramCall {
   readonly method: string;
   readonly arguments: JsonRecord;
+  /** In place of the arguments: a form with a file. */
+  readonly form?: { readonly contentType: string; readonly content: Uint8Array };
   /** Whether doing it twice is the same as doing it once: then an unknown outcome is tried again. */
   readonly idempotent: boolean;
   /** Where it shows; `null`: nowhere, so it is not paced. */
@@ -53,6 +65,9 @@ const MAX_RETRIES = 2;
 const RETRY_BASE_MS = 250;
 /** After a hold all who waited go on; spread over this time they do not run into the next one together. */
 const SPREAD_MS = 250;
+const FILE_PATH = /^[\w-][\w./-]{0,500}$/;
+/** For 50 MB. */
+export const FILE_TIMEOUT_MS = 60_000;
 const TOKEN = /^\d{1,16}:[A-Za-z0-9_-]{1,200}$/;
 
 /** The token comes with each call, as the Bot API has it in the path, and is not kept. */
@@ -87,13 +102,16 @@ export function createTelegramClient(options: TelegramClientOptions): TelegramCl
 
   const attempt = async (token: string, call: TelegramCall, signal: AbortSignal): Promise<unknown> => {
     const { method } = call;
-    const body = JSON.stringify(call.arguments);
+    const body = call.form?.content ?? JSON.stringify(call.arguments);
     const answer = await http
       .exchange({
         base: apiUrl,
         path: `/bot${token}/${method}`,
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) },
+        headers: {
+          'content-type': call.form?.contentType ?? 'application/json',
+          'content-length': String(Buffer.byteLength(body)),
+        },
         body,
         timeoutMs: call.timeoutMs ?? options.timeoutMs,
         signal,
@@ -141,6 +159,29 @@ export function createTelegramClient(options: TelegramClientOptions): TelegramCl
           await wait(RETRY_BASE_MS * 2 ** (retries - 1) * (0.5 + random()), signal);
         }
       }
+    },
+    async download(access, filePath, maxBytes, signal) {
+      const method = 'file';
+      const token = access.credentials.botToken ?? '';
+      if (!TOKEN.test(token)) throw rejected(method, 'unauthorized');
+      // A Bot API server of one's own may name a path of its disk: that is nowhere to be fetched.
+      if (!FILE_PATH.test(filePath) || filePath.includes('..')) throw rejected(method, 'file_path_unknown');
+      const answer = await http
+        .exchange({
+          base: apiUrl,
+          path: `/file/bot${token}/${filePath}`,
+          method: 'GET',
+          headers: {},
+          body: '',
+          maxBytes,
+          timeoutMs: Math.max(options.timeoutMs, FILE_TIMEOUT_MS),
+          signal,
+        })
+        .catch((error: unknown) => {
+          throw errorOfTransport(error, method);
+        });
+      if (answer.status === 200) return answer;
+      throw errorOfAnswer({}, answer.status, method);
     },
     close: () => http.close(),
   };

@@ -17,6 +17,9 @@ const meanings: readonly (readonly [RegExp, string])[] = [
   [/^can't parse entities|^ENTIT|^wrong .*entit/i, 'entities_refused'],
   [/^message thread not found|^TOPIC_(?:DELETED|CLOSED)/i, 'topic_not_found'],
   [/^unauthorized/i, 'unauthorized'],
+  [/^file is too big/i, 'file_too_large'],
+  [/^PHOTO_INVALID|^IMAGE_PROCESS_FAILED/i, 'photo_refused'],
+  [/^REACTION_INVALID/i, 'reaction_unsupported'],
 ];
 
 /** An answer of the Bot API that is no success, as the project's error. */
