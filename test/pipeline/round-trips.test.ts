@@ -50,7 +50,7 @@ beforeAll(async () => {
       admitWish: createAdmitWish(pool),
       isPerson: async () => true,
       wallClock: systemTime.wallClock,
-    recordReceipt: async () => ({ outcome: 'unknown_message' }),
+      recordReceipt: async () => ({ outcome: 'unknown_message' }),
       blocked: createBlockedBuckets(clock),
       disableConnection: async () => false,
       endEngagement: async () => {},
