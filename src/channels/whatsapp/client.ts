@@ -1,25 +1,15 @@
-import type { Clock, Random, Sleep } from '../../core/clock.ts';
-import { isKonstructError, KonstructError } from '../../core/errors.ts';
-import type { Log } from '../../core/log.ts';
-import { type Metrics, noMetrics } from '../../core/metrics.ts';
 import type { ConnectionAccess } from '../../core/outbound.ts';
+import { createPacedCalls, type Pace, type PacedCallsOptions } from '../create-paced-calls.ts';
 import { createKeptAliveHttp, type HttpAnswer } from '../kept-alive-http.ts';
 import { asRecord, type JsonRecord } from '../read-json.ts';
-import { errorOfAnswer, errorOfTransport, rateLimited, rejected, unavailable } from './graph-error.ts';
+import { errorOfAnswer, graphErrors, rejected, unavailable } from './graph-error.ts';
 import { createPacing } from './pacing.ts';
 
-export interface GraphClientOptions {
+export interface GraphClientOptions extends Omit<PacedCallsOptions, 'channel' | 'errors'> {
   /** With the version, without a slash at its end: `https://graph.facebook.com/v26.0`. */
   readonly apiUrl: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly sleep: Sleep;
-  readonly log: Log;
-  readonly metrics?: Metrics;
   /** For one HTTP exchange. */
   readonly timeoutMs: number;
-  /** For all waiting of one call: for its place with the person and for WhatsApp's limits. */
-  readonly maxWaitMs: number;
 }
 
 /** Calls Meta's Graph API for a number: paced, retried where that is safe, with the project's errors. */
@@ -57,45 +47,27 @@ export interface GraphCall {
   readonly timeoutMs?: number;
 }
 
-/** Attempts after the first one that fails for a reason other than a limit. */
-const MAX_RETRIES = 2;
-const RETRY_BASE_MS = 250;
-/** After a hold all who waited go on; spread over this time they do not run into the next one together. */
-const SPREAD_MS = 250;
 /** Where WhatsApp keeps what people send. */
 const MEDIA_HOST = 'lookaside.fbsbx.com';
 const TOKEN = /^[\x21-\x7e]{1,2000}$/;
 
 /** The token comes with each call and is not kept. */
 export function createGraphClient(options: GraphClientOptions): GraphClient {
-  const { apiUrl, clock, random, sleep, log, metrics = noMetrics } = options;
-  const limited = metrics.counter('konstruct_platform_rate_limited_total', { channel: 'whatsapp' });
+  const { apiUrl, clock } = options;
+  const paced = createPacedCalls({ ...options, channel: 'whatsapp', errors: graphErrors });
   const pacing = createPacing(clock);
   const http = createKeptAliveHttp();
   const apiOrigin = new URL(apiUrl).origin;
 
-  const wait = async (ms: number, signal: AbortSignal): Promise<void> => {
-    if (ms <= 0) return;
-    try {
-      await sleep(ms, signal);
-    } catch (cause) {
-      throw signal.aborted ? new KonstructError('aborted', undefined, { cause }) : cause;
-    }
-  };
-
-  const whenAllowed = async (
-    { connectionId }: ConnectionAccess,
-    { name, personId }: GraphCall,
-    untilMs: number,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    while (personId !== null) {
-      const heldMs = pacing.heldMs(connectionId, personId);
-      if (heldMs === 0) return;
-      if (clock() + heldMs > untilMs) throw rateLimited(name, heldMs);
-      await wait(heldMs + random() * SPREAD_MS, signal);
-    }
-  };
+  const paceOf = (connectionId: string, personId: string | null): Pace | null =>
+    personId === null
+      ? null
+      : {
+          reserve: (maxWaitMs) => pacing.reserve(connectionId, personId, maxWaitMs),
+          heldMs: () => pacing.heldMs(connectionId, personId),
+          hold: ({ details, retryAfterMs }) =>
+            pacing.hold(connectionId, details.ofPair === true ? personId : null, retryAfterMs ?? 0),
+        };
 
   const attempt = async (
     { externalId, credentials }: ConnectionAccess,
@@ -123,7 +95,7 @@ export function createGraphClient(options: GraphClientOptions): GraphClient {
         signal,
       })
       .catch((error: unknown) => {
-        throw errorOfTransport(error, name);
+        throw graphErrors.ofTransport(error, name);
       });
     const parsed = parseAnswer(answer.text);
     // A proxy's page and not a word of Graph's.
@@ -138,45 +110,20 @@ export function createGraphClient(options: GraphClientOptions): GraphClient {
 
   return {
     async call(access, call, signal) {
-      const { name, personId } = call;
+      const { name, idempotent, personId, mayStillSend } = call;
       requireToken(access, name);
-      if (signal.aborted) throw new KonstructError('aborted');
-      const untilMs = clock() + options.maxWaitMs;
-      if (personId !== null) {
-        const placeMs = pacing.reserve(access.connectionId, personId, options.maxWaitMs);
-        if (placeMs === null) throw rateLimited(name, options.maxWaitMs);
-        await wait(placeMs, signal);
-      }
-      let retries = 0;
-      for (;;) {
-        await whenAllowed(access, call, untilMs, signal);
-        if (call.mayStillSend?.() === false) throw new KonstructError('lease_lost');
-        try {
-          return await attempt(access, call, signal);
-        } catch (error) {
-          if (isKonstructError(error, 'platform_rate_limited') && personId !== null) {
-            const retryAfterMs = error.retryAfterMs ?? 0;
-            pacing.hold(access.connectionId, error.details.ofPair === true ? personId : null, retryAfterMs);
-            limited.increment();
-            log.warn('whatsapp.rate_limited', {
-              connectionId: access.connectionId,
-              method: name,
-              retryAfterMs,
-            });
-            continue;
-          }
-          if (retries === MAX_RETRIES || !mayRetry(error, call)) throw error;
-          retries += 1;
-          const platformError = isKonstructError(error) ? error.details.platformError : null;
-          log.warn('whatsapp.retry', {
-            connectionId: access.connectionId,
-            method: name,
-            platformError,
-            retries,
-          });
-          await wait(RETRY_BASE_MS * 2 ** (retries - 1) * (0.5 + random()), signal);
-        }
-      }
+      const { connectionId } = access;
+      return paced(
+        {
+          connectionId,
+          name,
+          idempotent,
+          mayStillSend,
+          pace: paceOf(connectionId, personId),
+          attempt: (during) => attempt(access, call, during),
+        },
+        signal,
+      );
     },
     async download(access, url, maxBytes, signal) {
       const name = 'media_download';
@@ -195,7 +142,7 @@ export function createGraphClient(options: GraphClientOptions): GraphClient {
           signal,
         })
         .catch((error: unknown) => {
-          throw errorOfTransport(error, name);
+          throw graphErrors.ofTransport(error, name);
         });
       if (answer.status === 200) return answer;
       // An address is good for five minutes; a redirect would show the token to somebody else.
@@ -211,11 +158,6 @@ export function createGraphClient(options: GraphClientOptions): GraphClient {
 
 /** For 100 MB. */
 const DOWNLOAD_TIMEOUT_MS = 60_000;
-
-function mayRetry(error: unknown, call: GraphCall): boolean {
-  if (!isKonstructError(error, 'platform_unavailable')) return false;
-  return call.idempotent || error.details.outcomeUnknown !== true;
-}
 
 function parseAnswer(text: string): JsonRecord | null {
   try {

@@ -1,8 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ReceiptFailure } from '../../core/channel-event.ts';
 import { KonstructError } from '../../core/errors.ts';
+import { createPlatformErrors } from '../platform-errors.ts';
 import { asRecord, asRecords, type JsonRecord } from '../read-json.ts';
-import { TransportError } from '../transport-error.ts';
+
+export const graphErrors = createPlatformErrors('WhatsApp');
+export const { rejected, unavailable } = graphErrors;
 
 /** What a Graph error's number means to us. Numbers that are not here are called by their number. */
 interface Meaning {
@@ -63,7 +66,11 @@ export function errorOfAnswer(
   const { kind, word, waitMs = 0, ofPair = false } = meaningOf(error, status);
   switch (kind) {
     case 'limit':
-      return rateLimited(method, Math.max(waitMs, askedWaitMs(headers)), ofPair);
+      return graphErrors.rateLimited(
+        method,
+        Math.max(waitMs, askedWaitMs(headers)),
+        ofPair ? { ofPair } : {},
+      );
     case 'passing':
       return unavailable(method, word, false);
     case 'unknown':
@@ -81,46 +88,10 @@ export function failureOf(error: JsonRecord): ReceiptFailure {
   return { code: kind === 'window' ? 'platform_window_closed' : 'platform_rejected', platformError: word };
 }
 
-/** A call that was not made, or was refused, because WhatsApp wants less of them. */
-export function rateLimited(method: string, retryAfterMs: number, ofPair = false): KonstructError {
-  return new KonstructError('platform_rate_limited', `WhatsApp asked to slow down with ${method}.`, {
-    details: { method, ...(ofPair && { ofPair }) },
-    retryAfterMs: Math.max(retryAfterMs, 1_000),
-  });
-}
-
-/** A call that WhatsApp refuses and would refuse again. */
-export function rejected(method: string, platformError: string): KonstructError {
-  return new KonstructError('platform_rejected', `WhatsApp refused ${method}: ${platformError}.`, {
-    details: { method, platformError },
-  });
-}
-
 /** More than 24 hours have passed since the person wrote. */
 export function windowClosed(method: string): KonstructError {
   return new KonstructError('platform_window_closed', undefined, {
     details: { method, platformError: 're_engagement' },
-  });
-}
-
-/** A call that failed for a reason that passes. */
-export function unavailable(
-  method: string,
-  platformError: string,
-  outcomeUnknown: boolean,
-  cause?: unknown,
-): KonstructError {
-  return new KonstructError('platform_unavailable', `WhatsApp did not answer ${method}: ${platformError}.`, {
-    details: { method, platformError, ...(outcomeUnknown && { outcomeUnknown }) },
-    cause,
-  });
-}
-
-export function errorOfTransport(error: unknown, method: string): KonstructError {
-  if (!(error instanceof TransportError)) return unavailable(method, 'failed', true, error);
-  if (error.kind !== 'aborted') return unavailable(method, error.systemCode ?? error.kind, error.sent, error);
-  return new KonstructError('aborted', `The call ${method} was cancelled.`, {
-    details: { method, ...(error.sent && { outcomeUnknown: true }) },
   });
 }
 
