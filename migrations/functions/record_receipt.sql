@@ -2,7 +2,8 @@
 -- message is found by our marker (the id of its delivery) or by the platform's id of it.
 --   sent    an answer whose fate nobody knew was sent: it is not sent again, and a turn that waits for nothing else ends
 --   failed  an answer that the platform had accepted did not arrive: its turn becomes a dead letter
--- A failure that comes before the turn has ended (within milliseconds of being accepted) is only reported.
+-- A failure that comes before the turn has ended (within milliseconds of being accepted, or while an answer is in doubt) is
+-- only reported: the worker that holds the turn decides how it ends.
 -- Outcomes: receipt (ready: there is work), undelivered (with turnId), unknown_message.
 create or replace function konstruct.record_receipt(p_receipt jsonb)
   returns jsonb
@@ -55,7 +56,8 @@ begin
   select t.status, t.error_code into turn from turns t where t.tenant_id = tenant and t.id = of_turn;
 
   if failure is not null then
-    if turn.status = 'answered' then
+    -- Also of a dead letter that died because nobody knew: now somebody does.
+    if turn.status = 'answered' or turn.status = 'dead' and turn.error_code = 'delivery_uncertain' then
       update deliveries d set status = 'failed', external_id = null, sent_at = null, error_code = failure->>'code'
       where d.tenant_id = tenant and d.id = delivery.id;
       update turns t

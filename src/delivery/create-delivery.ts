@@ -76,6 +76,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       return { state: 'shown', messageId: posted.messageId };
     } catch (error) {
       count(turn, 'placeholder', outcomeOf(error));
+      noticeRefusal(turn, error);
       if (!isKonstructError(error) || !error.retryable) throw error;
       options.log.warn('placeholder.failed', {
         tenantId: turn.tenantId,

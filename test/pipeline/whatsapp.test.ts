@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { replayDeadLetter } from '../../src/stores/replay-dead-letter.ts';
 import { until } from '../support/conversation.ts';
 import type { Person } from '../support/whatsapp/graph-world.ts';
 import {
@@ -304,11 +305,15 @@ describe('an answer whose sending was cut off', () => {
       recipient_id: mara.phone,
       biz_opaque_callback_data: marker,
     };
+    const failed = { ...status, status: 'failed', errors: [{ code: 131_026 }] };
     // Only the number that sent it is believed.
     await whatsapp.post(`${url()}/whatsapp`, [{ phoneNumberId: GLOBEX, value: { statuses: [status] } }]);
     expect(await turnsOf(mara)).toEqual([{ status: 'dead', error_code: 'delivery_uncertain' }]);
     await whatsapp.post(`${url()}/whatsapp`, [{ phoneNumberId: ACME, value: { statuses: [status] } }]);
     expect(await turnsOf(mara)).toEqual([{ status: 'answered', error_code: null }]);
+    // And what was sent can still fail.
+    await whatsapp.post(`${url()}/whatsapp`, [{ phoneNumberId: ACME, value: { statuses: [failed] } }]);
+    expect(await turnsOf(mara)).toEqual([{ status: 'dead', error_code: 'platform_rejected' }]);
   });
 });
 
@@ -322,10 +327,25 @@ describe('an answer that WhatsApp accepts and does not deliver', () => {
     await whatsapp.say(ACME, mara, 'hello');
     await until('the turn is a dead letter', async () => (await turnsOf(mara))[0]?.status === 'dead');
     expect(await turnsOf(mara)).toEqual([{ status: 'dead', error_code: 'platform_window_closed' }]);
-    expect(log.lines.find(({ event }) => event === 'message.undelivered')).toMatchObject({
+    expect(log.lines.findLast(({ event }) => event === 'message.undelivered')).toMatchObject({
       fields: { code: 'platform_window_closed', platformError: 're_engagement' },
     });
     expect(installation.texts(mara)).toEqual([]);
+
+    // The person writes again, and the operator replays it.
+    model.respond(() => 'On time.');
+    await whatsapp.say(ACME, mara, 'are you there?');
+    await installation.idle();
+    const [dead] = await installation.query(
+      `select t.tenant_id, t.id from konstruct.turns t join konstruct.conversations c on c.id = t.conversation_id
+       where c.channel_id = $1 and t.status = 'dead'`,
+      [mara.phone],
+    );
+    await installation.inTenant(String(dead?.tenant_id), (transaction) =>
+      replayDeadLetter(transaction, Number(dead?.id)),
+    );
+    await until('it is answered', async () => (await turnsOf(mara))[0]?.status === 'answered');
+    expect(installation.texts(mara)).toEqual(['On time.', 'Late.']);
   });
 });
 
@@ -351,6 +371,35 @@ describe('limits', () => {
     await installation.idle();
     expect(installation.texts(mara)).toEqual(['Hello.']);
     expect(log.lines.some(({ event }) => event === 'whatsapp.rate_limited')).toBe(true);
+  });
+});
+
+describe('more than the limit of a company', () => {
+  it('is said to whoever writes it, once, as a message', async () => {
+    const { whatsapp, model, query } = installation;
+    const limitTo = (ratePerMinute: number) =>
+      query('update konstruct.connections set settings = $2 where external_id = $1', [
+        GLOBEX,
+        { ratePerMinute },
+      ]);
+    await limitTo(2);
+    model.respond(() => 'Hello.');
+    await until('the limit is known', async () => {
+      const person = installation.newPerson('Gus');
+      for (const text of ['one', 'two', 'three', 'four']) await whatsapp.say(GLOBEX, person, text);
+      await installation.idle();
+      const notices = await query(
+        `select 1 from konstruct.deliveries where kind = 'notice' and channel_id = $1 and status = 'sent'`,
+        [person.phone],
+      );
+      if (notices.length === 0) return false;
+      const texts = installation.texts(person, GLOBEX);
+      expect(
+        texts.filter((text) => text.startsWith('That was more than the 2 messages a minute')),
+      ).toHaveLength(1);
+      return true;
+    });
+    await limitTo(1_000);
   });
 });
 

@@ -1,15 +1,21 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { Transaction } from 'kysely';
 import pg from 'pg';
 import { type App, startApp } from '../../../src/app.ts';
 import type { AppOptions } from '../../../src/app-options.ts';
 import { createCipher } from '../../../src/core/cipher.ts';
 import type { ConnectionSettings, Credentials } from '../../../src/core/tenant.ts';
+import { createDatabase } from '../../../src/db/create-database.ts';
+import { createDatabasePool } from '../../../src/db/pool.ts';
+import type { Database } from '../../../src/db/schema.ts';
+import { withTenant } from '../../../src/db/with-tenant.ts';
 import { noJourneys } from '../../../src/telemetry/journeys.ts';
 import { until } from '../conversation.ts';
 import { createMigratedDatabase } from '../migrated-database.ts';
 import { type ModelServer, startModelServer } from '../model-server.ts';
 import { recordingLog } from '../recording-log.ts';
 import { seedCompanies } from '../seed-companies.ts';
+import { silentLog } from '../silent-log.ts';
 import type { Person } from './graph-world.ts';
 import { startWhatsAppServer, type WhatsAppServer } from './start-whatsapp-server.ts';
 
@@ -40,6 +46,10 @@ export interface WhatsAppInstallation {
   readonly url: () => string;
   startApp(options?: Partial<AppOptions>): Promise<App>;
   query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
+  inTenant<Result>(
+    tenantId: string,
+    work: (transaction: Transaction<Database>) => Promise<Result>,
+  ): Promise<Result>;
   /** A person whom nobody has met yet. */
   newPerson(name?: string): Person;
   /** What a person reads of a number, oldest first. */
@@ -71,6 +81,10 @@ export async function startWhatsAppInstallation(
     admin.on('error', () => {});
     admin.on('connect', (client) => client.on('error', () => {}));
     closing.push(() => admin.end());
+    const kysely = createDatabase(
+      createDatabasePool({ url: database.url, name: 'test', size: 1, log: silentLog }),
+    );
+    closing.push(() => kysely.destroy());
     const model = await startModelServer();
     closing.push(() => model.close());
     const cipher = createCipher([randomBytes(32)]);
@@ -129,6 +143,7 @@ export async function startWhatsAppInstallation(
       url: () => url,
       startApp: start,
       query,
+      inTenant: (tenantId, work) => withTenant(kysely, tenantId, work),
       newPerson(name = 'Mara') {
         people += 1;
         return { phone: `1650555${1_000 + people}`, userId: `US.1349120865530274${1_000 + people}`, name };
