@@ -69,7 +69,10 @@ export interface Answer {
 export interface AnswerPart {
   readonly deliveryId: number;
   readonly content: string;
-  /** `unknown`: an earlier attempt may have sent it. */
-  readonly state: 'new' | 'unknown' | 'sent';
+  /**
+   * `unknown`: an earlier attempt may have sent it; `reopened`: the same, and an operator wants it to be sent, unless the
+   * platform says that it stands there.
+   */
+  readonly state: 'new' | 'unknown' | 'reopened' | 'sent';
   readonly externalId: string | null;
 }

@@ -2,23 +2,17 @@ import type { Channel } from '../core/channel.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Answer, AnswerPart, Delivery, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { ConnectionAccess, DeliveryMarker } from '../core/outbound.ts';
 import type { Credentials } from '../core/tenant.ts';
 import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
+import { createNoticeRefusal, type NoticeRefusalOptions } from './create-notice-refusal.ts';
 
-export interface DeliveryOptions {
+export interface DeliveryOptions extends NoticeRefusalOptions {
   readonly channels: ReadonlyMap<string, Channel>;
   readonly cipher: Cipher;
   /** Whether this process may still act for the turn: asked right before anything is sent. */
   readonly isHeld: (turn: ClaimedTurn) => boolean;
-  /** Stops answering for a connection whose credentials are no good any more; resolves to whether it was active. */
-  readonly disableConnection?: (
-    connection: { readonly tenantId: string; readonly id: string },
-    reason: string,
-  ) => Promise<boolean>;
-  readonly log: Log;
   readonly metrics?: Metrics;
 }
 
@@ -35,6 +29,7 @@ const REMOVED = '(removed)';
  */
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { metrics = noMetrics } = options;
+  const noticeRefusal = createNoticeRefusal(options);
   const channelOf = (turn: ClaimedTurn): Channel => requireChannel(options.channels, turn.connection.channel);
   const count = ({ connection }: ClaimedTurn, kind: 'placeholder' | 'answer', outcome: string): void =>
     metrics.counter('konstruct_deliveries_total', { channel: connection.channel, kind, outcome }).increment();
@@ -177,8 +172,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
     const marker = markerOf(turn, part.deliveryId);
     const { findByMarker } = channel.capabilities;
-    if (part.state === 'unknown') {
-      if (!findByMarker) throw inDoubt(turn, channel);
+    if (part.state === 'unknown' && !findByMarker) throw inDoubt(turn, channel);
+    if ((part.state === 'unknown' || part.state === 'reopened') && findByMarker) {
       const found = await channel.findByMarker(access, target, marker, signal);
       if (found) return found.messageId;
     }
@@ -204,21 +199,6 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const mayStand = isKonstructError(error) && error.details.outcomeUnknown === true;
       if (!mayStand && !isKonstructError(error, 'delivery_uncertain')) throw error;
     }
-  }
-
-  /** Not awaited: whoever is refused has its own way to end. */
-  function noticeRefusal({ tenantId, connection }: ClaimedTurn, error: unknown): void {
-    const isRefused =
-      isKonstructError(error, 'platform_rejected') && error.details.platformError === 'unauthorized';
-    if (!isRefused || options.disableConnection === undefined) return;
-    const names = { tenantId, connectionId: connection.id };
-    options.disableConnection({ tenantId, id: connection.id }, 'unauthorized').then(
-      (changed) => {
-        const remedy = 'Apply a new token for the connection.';
-        if (changed) options.log.error('connection.disabled', { ...names, reason: 'unauthorized', remedy });
-      },
-      (failed: unknown) => options.log.warn('connection.disable_failed', { ...names, error: failed }),
-    );
   }
 
   return {

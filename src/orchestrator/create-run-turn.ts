@@ -2,7 +2,7 @@ import type { Answer, AnswerPart, DeliveryProgress, Placeholder } from '../core/
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import { noMetrics } from '../core/metrics.ts';
 import { connectionDefaults } from '../core/tenant.ts';
-import type { ClaimedTurn, Step } from '../core/turn.ts';
+import type { ClaimedTurn, Step, TurnDelivery } from '../core/turn.ts';
 import { createRunSteps, type RunStepsOptions } from './create-run-steps.ts';
 import { createShowWork, type ShowWork } from './create-show-work.ts';
 import { createTurnControl } from './create-turn-control.ts';
@@ -251,11 +251,11 @@ export function createRunTurn(
     const parts = turn.deliveries
       .filter(({ kind }) => kind === 'answer')
       .map(
-        ({ id, content, status, externalId }): AnswerPart => ({
-          deliveryId: id,
-          content: content ?? '',
-          state: status === 'sent' ? 'sent' : status === 'pending' ? 'new' : 'unknown',
-          externalId,
+        (delivered): AnswerPart => ({
+          deliveryId: delivered.id,
+          content: delivered.content ?? '',
+          state: stateOf(delivered),
+          externalId: delivered.externalId,
         }),
       );
     await deliver(turn, { parts }, delivery.earlierPlaceholder(turn), signal, turn.failureCode);
@@ -330,6 +330,13 @@ export function createRunTurn(
       return recorded;
     };
   }
+}
+
+/** What is known of a part that an earlier attempt has committed. */
+function stateOf({ status, attempts }: TurnDelivery): AnswerPart['state'] {
+  if (status === 'sent') return 'sent';
+  if (status === 'pending') return 'new';
+  return attempts === 0 ? 'reopened' : 'unknown';
 }
 
 /** A budget that is only set aside for others gets free again. */
