@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { replayDeadLetter } from '../../src/stores/replay-dead-letter.ts';
 import { until } from '../support/conversation.ts';
+import { recordingTool } from '../support/recording-tool.ts';
+import { callTools, lastResults } from '../support/tool-calls.ts';
 import type { Person } from '../support/whatsapp/graph-world.ts';
 import {
   acmeNumber,
@@ -13,11 +15,21 @@ import {
 const ACME = acmeNumber.phoneNumberId;
 const GLOBEX = globexNumber.phoneNumberId;
 
+/** Slow enough to be shown where something can be shown. */
+const lookUp = recordingTool('look_up', async () => {
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  return '14 days';
+});
+
 let installation: WhatsAppInstallation;
 beforeAll(async () => {
   installation = await startWhatsAppInstallation({
-    app: { timing: { deliveryRetryDelaysMs: [200, 200, 200, 200, 200, 200], modelRetryDelaysMs: [50] } },
+    app: {
+      tools: [lookUp],
+      timing: { deliveryRetryDelaysMs: [200, 200, 200, 200, 200, 200], modelRetryDelaysMs: [50] },
+    },
   });
+  await installation.query(`update konstruct.agents set tools = '{look_up}'`);
 });
 afterAll(() => installation.stop());
 
@@ -235,6 +247,49 @@ describe('nothing that was sent can be changed, so', () => {
     expect((await turnsOf(mara)).map(({ status }) => status)).toEqual(['answered', 'answered']);
   });
 
+  it('which tools run is shown to nobody, and the answer comes alone', async () => {
+    const { whatsapp, model } = installation;
+    model.respond((request) =>
+      lastResults(request).length === 0 ? callTools(['look_up', {}]) : 'Found: 14 days.',
+    );
+    await whatsapp.say(ACME, mara, 'How long?');
+    await installation.idle();
+    expect(lookUp.runs.length).toBeGreaterThan(0);
+    expect(installation.texts(mara)).toEqual(['Found: 14 days.']);
+  });
+
+  it('an agent that begins anew with what came meanwhile answers once', async () => {
+    const { whatsapp, model, query } = installation;
+    const busyMode = (mode: string) => query('update konstruct.agents set busy_mode = $1', [mode]);
+    await busyMode('interrupt');
+    model.respond(() => ({ text: 'Too early.', delayMs: 5_000 }));
+    await sayAndWaitForModel(mara, 'one');
+    model.respond(() => 'To both.');
+    await whatsapp.say(ACME, mara, 'two');
+    await installation.idle();
+    await busyMode('queue');
+    expect(installation.texts(mara)).toEqual(['To both.']);
+  });
+
+  it('an answer stays although all that it answers was taken back and the connection wants it gone', async () => {
+    const { whatsapp, model, query, log } = installation;
+    const settings = (value: object) =>
+      query('update konstruct.connections set settings = $2 where external_id = $1', [ACME, value]);
+    await settings({ ratePerMinute: 1_000, onDeletion: 'retract' });
+    model.respond(() => 'Said is said.');
+    await until('the setting is known', async () => {
+      const person = installation.newPerson();
+      const id = await whatsapp.say(ACME, person, 'never mind');
+      await installation.idle();
+      await whatsapp.send(ACME, person, { type: 'revoke', revoke: { original_message_id: id } });
+      await installation.idle();
+      expect(installation.texts(person)).toEqual(['Said is said.']);
+      return (await turnsOf(person)).some(({ status }) => status === 'cancelled');
+    });
+    await settings({ ratePerMinute: 1_000 });
+    expect(log.lines.filter(({ event }) => event === 'placeholder.left_standing')).toEqual([]);
+  });
+
   it('a question that is taken back while the agent works is not answered, and nothing is said', async () => {
     const { whatsapp, model } = installation;
     model.respond(() => ({ text: 'Too late.', delayMs: 5_000 }));
@@ -408,12 +463,14 @@ describe('a token that Meta refuses', () => {
     const { whatsapp, model, log } = installation;
     model.respond(() => 'Hello.');
     whatsapp.number(GLOBEX).revoked = true;
-    await whatsapp.say(GLOBEX, mara, 'hi');
-    await until('the connection is disabled', () =>
-      log.lines.some(
+    await until('the connection is disabled', async () => {
+      // More than one: the first may still meet the limit of the test before.
+      await whatsapp.say(GLOBEX, installation.newPerson(), 'hi');
+      await installation.idle();
+      return log.lines.some(
         ({ event, fields }) => event === 'connection.disabled' && fields.reason === 'unauthorized',
-      ),
-    );
+      );
+    });
     const rows = await installation.query(
       'select external_id, status from konstruct.connections order by external_id',
     );

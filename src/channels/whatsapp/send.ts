@@ -135,6 +135,6 @@ export async function react(
   await send(client, access, sending, signal);
 }
 
-export function json(value: JsonRecord): { readonly contentType: string; readonly content: string } {
+function json(value: JsonRecord): { readonly contentType: string; readonly content: string } {
   return { contentType: 'application/json', content: JSON.stringify(value) };
 }
