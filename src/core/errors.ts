@@ -51,7 +51,7 @@ export const errorTable = {
   body_too_large: {
     status: 413,
     retryable: false,
-    meaning: 'The body is larger than 1 MiB.',
+    meaning: 'The body is larger than 1 MiB (WhatsApp: 3 MiB).',
     remedy: 'No supported platform sends such a body; check what calls this path.',
   },
   not_found: {

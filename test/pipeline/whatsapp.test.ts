@@ -170,6 +170,13 @@ describe('a request', () => {
     }
   });
 
+  it('may be as large as Meta makes them, and no larger', async () => {
+    const { whatsapp, url } = installation;
+    const sized = (bytes: number) => [{ phoneNumberId: ACME, value: { padding: 'x'.repeat(bytes) } }];
+    expect(await whatsapp.post(`${url()}/whatsapp`, sized(2_900_000))).toBe(200);
+    expect(await whatsapp.post(`${url()}/whatsapp`, sized(3_200_000))).toBe(413);
+  });
+
   it('with another secret is refused, and so is a check of the address with another token', async () => {
     const { whatsapp, url, connectionIds } = installation;
     const change = whatsapp.messageChange(ACME, mara, { type: 'text', text: { body: 'x' } });

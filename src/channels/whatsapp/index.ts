@@ -17,7 +17,9 @@ import { answerHandshake, verifyWhatsAppRequest } from './verify.ts';
 export const whatsapp: ChannelDefinition = {
   type: 'whatsapp',
   displayName: 'WhatsApp',
-  webhook: { path: '/whatsapp', shared: true, hasHandshake: true },
+  // Meta gathers what happens: one request has up to 3 MB.
+  // Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/overview
+  webhook: { path: '/whatsapp', shared: true, hasHandshake: true, maxBodyBytes: 3 * 1024 * 1024 },
   connection: {
     externalId: /^[0-9]{5,30}$/,
     externalIdMeaning:
