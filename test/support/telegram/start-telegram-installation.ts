@@ -1,18 +1,12 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import pg from 'pg';
-import { type App, startApp } from '../../../src/app.ts';
+import type { App } from '../../../src/app.ts';
 import type { AppOptions } from '../../../src/app-options.ts';
-import { createCipher } from '../../../src/core/cipher.ts';
 import type { ConnectionSettings } from '../../../src/core/tenant.ts';
-import { noJourneys } from '../../../src/telemetry/journeys.ts';
 import { until } from '../conversation.ts';
-import { createMigratedDatabase } from '../migrated-database.ts';
-import { type ModelServer, startModelServer } from '../model-server.ts';
-import { recordingLog } from '../recording-log.ts';
-import { seedCompanies } from '../seed-companies.ts';
+import { startTwoCompanies, type TwoCompanies } from '../start-two-companies.ts';
 import { startTelegramServer, type TelegramServer } from './start-telegram-server.ts';
 import type { Message, User } from './telegram-world.ts';
 
@@ -30,23 +24,17 @@ export const GLOBEX_GROUP = -1002;
 /** Both companies' bots are in it. */
 export const SHARED_GROUP = -1003;
 
-export interface TelegramInstallation {
+export interface TelegramInstallation extends Omit<TwoCompanies, 'startApp'> {
   readonly telegram: TelegramServer;
-  readonly model: ModelServer;
-  readonly log: ReturnType<typeof recordingLog>;
-  readonly databaseUrl: string;
-  readonly masterKey: Buffer;
   readonly connectionIds: readonly [string, string];
   readonly publicUrl: string | null;
   startApp(options?: Partial<AppOptions>): Promise<App>;
   /** Where the public address leads from now on; `null`: nowhere. */
   leadTo(url: string | null): void;
-  query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
   /** What a bot shows in a chat now, oldest first. */
   texts(chatId: number, botId?: number): string[];
   /** The bot's message that replies to one and is no placeholder any more. */
   answerTo(message: Message, botId?: number): Promise<Message>;
-  idle(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -81,16 +69,6 @@ export async function startTelegramInstallation(
       title: 'Both',
       bots: [acmeBot.token, globexBot.token],
     });
-    const database = await createMigratedDatabase();
-    closing.push(() => database.drop());
-    const admin = new pg.Pool({ connectionString: database.url, max: 2 });
-    admin.on('error', () => {});
-    admin.on('connect', (client) => client.on('error', () => {}));
-    closing.push(() => admin.end());
-    const model = await startModelServer();
-    closing.push(() => model.close());
-    const masterKey = randomBytes(32);
-    const cipher = createCipher([masterKey]);
     const connectionIds = [randomUUID(), randomUUID()] as const;
     const connectionOf = (id: string, bot: typeof acmeBot | typeof globexBot) => ({
       id,
@@ -99,50 +77,29 @@ export async function startTelegramInstallation(
       credentials: { botToken: bot.token },
       settings: options.settings ?? {},
     });
-    await seedCompanies(database.url, cipher, model, [
-      connectionOf(connectionIds[0], acmeBot),
-      connectionOf(connectionIds[1], globexBot),
-    ]);
+    const companies = await startTwoCompanies(
+      [connectionOf(connectionIds[0], acmeBot), connectionOf(connectionIds[1], globexBot)],
+      closing,
+    );
     const forwarder = options.events === 'webhook' ? await startForwarder() : null;
     if (forwarder !== null) closing.push(() => forwarder.close());
-    const log = recordingLog();
-    const query = async (text: string, values: readonly unknown[] = []) =>
-      (await admin.query(text, [...values])).rows as readonly Record<string, unknown>[];
     const start = async (overrides: Partial<AppOptions> = {}): Promise<App> => {
-      const app = await startApp({
-        databaseUrl: database.url,
-        role: 'all',
-        host: '127.0.0.1',
-        port: 0,
-        cipher,
-        slack: { signingSecret: null, apiUrl: 'http://127.0.0.1:9/api/' },
+      const app = await companies.startApp({
         platforms: { telegram: { signingSecret: null, apiUrl: telegram.apiUrl } },
         publicUrl: forwarder?.url ?? null,
-        providerKeys: {},
-        workerConcurrency: 50,
-        retentionDays: 365,
-        ledgerRetentionDays: 365,
-        version: 'test',
-        log,
-        journeys: noJourneys,
         ...options.app,
         ...overrides,
       });
-      closing.push(() => app.stop());
       forwarder?.leadTo(app.url);
       return app;
     };
     const installation: TelegramInstallation = {
+      ...companies,
       telegram,
-      model,
-      log,
-      databaseUrl: database.url,
-      masterKey,
       connectionIds,
       publicUrl: forwarder?.url ?? null,
       startApp: start,
       leadTo: (url) => forwarder?.leadTo(url),
-      query,
       texts: (chatId, botId = acmeBot.id) =>
         [...telegram.chat(chatId).messages.values()]
           .filter(({ from }) => from.id === botId)
@@ -160,11 +117,6 @@ export async function startTelegramInstallation(
         await until(`message ${message.message_id} is answered`, () => find() !== undefined);
         return find() as Message;
       },
-      idle: () =>
-        until('the queue is idle', async () => {
-          const open = await query('select 1 from konstruct.conversations where ready_at is not null');
-          return open.length === 0;
-        }),
       stop,
     };
     if (options.app !== null) {

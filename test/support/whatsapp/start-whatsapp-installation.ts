@@ -1,21 +1,14 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Transaction } from 'kysely';
-import pg from 'pg';
-import { type App, startApp } from '../../../src/app.ts';
+import type { App } from '../../../src/app.ts';
 import type { AppOptions } from '../../../src/app-options.ts';
-import { createCipher } from '../../../src/core/cipher.ts';
 import type { ConnectionSettings, Credentials } from '../../../src/core/tenant.ts';
 import { createDatabase } from '../../../src/db/create-database.ts';
 import { createDatabasePool } from '../../../src/db/pool.ts';
 import type { Database } from '../../../src/db/schema.ts';
 import { withTenant } from '../../../src/db/with-tenant.ts';
-import { noJourneys } from '../../../src/telemetry/journeys.ts';
-import { until } from '../conversation.ts';
-import { createMigratedDatabase } from '../migrated-database.ts';
-import { type ModelServer, startModelServer } from '../model-server.ts';
-import { recordingLog } from '../recording-log.ts';
-import { seedCompanies } from '../seed-companies.ts';
 import { silentLog } from '../silent-log.ts';
+import { startTwoCompanies, type TwoCompanies } from '../start-two-companies.ts';
 import type { Person } from './graph-world.ts';
 import { startWhatsAppServer, type WhatsAppServer } from './start-whatsapp-server.ts';
 
@@ -37,15 +30,12 @@ export const globexNumber = {
   appSecret: APP_SECRET,
 } as const;
 
-export interface WhatsAppInstallation {
+export interface WhatsAppInstallation extends Omit<TwoCompanies, 'startApp'> {
   readonly whatsapp: WhatsAppServer;
-  readonly model: ModelServer;
-  readonly log: ReturnType<typeof recordingLog>;
   readonly connectionIds: readonly [string, string];
   /** Of the app that was started last. */
   readonly url: () => string;
   startApp(options?: Partial<AppOptions>): Promise<App>;
-  query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
   inTenant<Result>(
     tenantId: string,
     work: (transaction: Transaction<Database>) => Promise<Result>,
@@ -54,7 +44,6 @@ export interface WhatsAppInstallation {
   newPerson(name?: string): Person;
   /** What a person reads of a number, oldest first. */
   texts(person: Person, phoneNumberId?: string): string[];
-  idle(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -75,19 +64,6 @@ export async function startWhatsAppInstallation(
   try {
     const whatsapp = await startWhatsAppServer([acmeNumber, globexNumber]);
     closing.push(() => whatsapp.close());
-    const database = await createMigratedDatabase();
-    closing.push(() => database.drop());
-    const admin = new pg.Pool({ connectionString: database.url, max: 2 });
-    admin.on('error', () => {});
-    admin.on('connect', (client) => client.on('error', () => {}));
-    closing.push(() => admin.end());
-    const kysely = createDatabase(
-      createDatabasePool({ url: database.url, name: 'test', size: 1, log: silentLog }),
-    );
-    closing.push(() => kysely.destroy());
-    const model = await startModelServer();
-    closing.push(() => model.close());
-    const cipher = createCipher([randomBytes(32)]);
     const connectionIds = [randomUUID(), randomUUID()] as const;
     const connectionOf = (id: string, { phoneNumberId, token }: typeof acmeNumber | typeof globexNumber) => ({
       id,
@@ -96,37 +72,24 @@ export async function startWhatsAppInstallation(
       credentials: { accessToken: token, ...(id === connectionIds[0] ? options.credentials : {}) },
       settings: { ratePerMinute: 1_000, ...options.settings },
     });
-    await seedCompanies(database.url, cipher, model, [
-      connectionOf(connectionIds[0], acmeNumber),
-      connectionOf(connectionIds[1], globexNumber),
-    ]);
-    const log = recordingLog();
-    const query = async (text: string, values: readonly unknown[] = []) =>
-      (await admin.query(text, [...values])).rows as readonly Record<string, unknown>[];
+    const companies = await startTwoCompanies(
+      [connectionOf(connectionIds[0], acmeNumber), connectionOf(connectionIds[1], globexNumber)],
+      closing,
+    );
+    const kysely = createDatabase(
+      createDatabasePool({ url: companies.databaseUrl, name: 'test', size: 1, log: silentLog }),
+    );
+    closing.push(() => kysely.destroy());
     let url = '';
     let people = 0;
     const start = async (overrides: Partial<AppOptions> = {}): Promise<App> => {
-      const app = await startApp({
-        databaseUrl: database.url,
-        role: 'all',
-        host: '127.0.0.1',
-        port: 0,
-        cipher,
-        slack: { signingSecret: null, apiUrl: 'http://127.0.0.1:9/api/' },
+      const app = await companies.startApp({
         platforms: {
           whatsapp: { signingSecret: APP_SECRET, handshakeToken: VERIFY_TOKEN, apiUrl: whatsapp.apiUrl },
         },
-        providerKeys: {},
-        workerConcurrency: 50,
-        retentionDays: 365,
-        ledgerRetentionDays: 365,
-        version: 'test',
-        log,
-        journeys: noJourneys,
         ...options.app,
         ...overrides,
       });
-      closing.push(() => app.stop());
       url = app.url;
       for (const { phoneNumberId } of [acmeNumber, globexNumber]) {
         if (!(await whatsapp.subscribe(phoneNumberId, `${app.url}/whatsapp`, VERIFY_TOKEN)))
@@ -136,13 +99,11 @@ export async function startWhatsAppInstallation(
     };
     await start();
     return {
+      ...companies,
       whatsapp,
-      model,
-      log,
       connectionIds,
       url: () => url,
       startApp: start,
-      query,
       inTenant: (tenantId, work) => withTenant(kysely, tenantId, work),
       newPerson(name = 'Mara') {
         people += 1;
@@ -152,12 +113,11 @@ export async function startWhatsAppInstallation(
         whatsapp.shown
           .filter((each) => each.phoneNumberId === phoneNumberId && [phone, userId].includes(each.to))
           .map(({ body }) => textOf(body)),
-      idle: () =>
-        until('the queue is idle', async () => {
-          await whatsapp.settled();
-          const open = await query('select 1 from konstruct.conversations where ready_at is not null');
-          return open.length === 0;
-        }),
+      async idle() {
+        await whatsapp.settled();
+        await companies.idle();
+        await whatsapp.settled();
+      },
       stop,
     };
   } catch (error) {
