@@ -25,7 +25,7 @@ export function parseContent(message: JsonRecord): Content | null {
   const type = asText(message.type);
   const body = asRecord(message[type]);
   if (body === null && type !== 'contacts') return null;
-  if (type in files && body !== null) return fileContent(type, body);
+  if (Object.hasOwn(files, type) && body !== null) return fileContent(type, body);
   const text = textOf(type, body ?? {}, message);
   return text === '' ? null : { text, attachments: [] };
 }

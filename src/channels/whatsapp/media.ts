@@ -118,7 +118,7 @@ export async function sendFile(
 const UPLOAD_TIMEOUT_MS = 60_000;
 
 function kindOf(mediaType: string): { type: string; uploadType: string; maxBytes: number } {
-  const kind = shown[mediaType];
+  const kind = Object.hasOwn(shown, mediaType) ? shown[mediaType] : undefined;
   if (kind !== undefined) return { ...kind, uploadType: mediaType };
   const document = { type: 'document', maxBytes: MAX_FILE_BYTES };
   if (documents.has(mediaType)) return { ...document, uploadType: mediaType };

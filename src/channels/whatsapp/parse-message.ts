@@ -1,6 +1,6 @@
 import type { AccountRef, ChannelEvent, IgnoredEvent, MessageEvent } from '../../core/channel-event.ts';
 import { asId, asLabel, asRecord, asText, type JsonRecord } from '../read-json.ts';
-import { parseContent } from './content.ts';
+import { type Content, parseContent } from './content.ts';
 import { asMessageId, asPersonId, timestampMs } from './ids.ts';
 
 /** What is the same in all events of one change. */
@@ -65,20 +65,24 @@ export function parseMessage(
     default: {
       const content = parseContent(message);
       if (content === null) return ignored(`message:${asLabel(message.type)}`);
-      return {
-        ...located,
-        type: 'message',
-        threadId: null,
-        text: content.text,
-        mentions: [],
-        addressee: null,
-        mentionsAgent: false,
-        attachments: content.attachments,
-        sentAtMs: happenedAtMs,
-        channelMetadata: metadataOf(message),
-      };
+      return said(located, content, message, happenedAtMs);
     }
   }
+}
+
+function said(located: Located, content: Content, message: JsonRecord, sentAtMs: number): MessageEvent {
+  return {
+    ...located,
+    type: 'message',
+    threadId: null,
+    text: content.text,
+    mentions: [],
+    addressee: null,
+    mentionsAgent: false,
+    attachments: content.attachments,
+    sentAtMs,
+    channelMetadata: metadataOf(message),
+  };
 }
 
 /** One reaction per person and message. That it was taken off comes without saying which it was. */
@@ -109,7 +113,9 @@ function parsePress(message: JsonRecord, located: Located, pressedAtMs: number):
   const chosen = asRecord(interactive?.button_reply) ?? asRecord(interactive?.list_reply);
   const choice = asText(chosen?.title) || asText(asRecord(message.button)?.text);
   const carrier = asMessageId(asRecord(message.context)?.id);
-  if (choice === '' || carrier === null) return null;
+  if (choice === '') return null;
+  // Nobody says below what it stood: then it was simply said.
+  if (carrier === null) return said(located, { text: choice, attachments: [] }, message, pressedAtMs);
   const { messageId, ...where } = located;
   return {
     ...where,

@@ -123,6 +123,8 @@ describe('a message', () => {
     [{ type: 'edit', edit: { original_message_id: 'wamid.A' } }, 'edit_without_text'],
     [{ type: 'revoke' }, 'revoke_incomplete'],
     [{}, 'message:undefined'],
+    [{ type: 'constructor', constructor: {} }, 'message:constructor'],
+    [{ type: 'toString' }, 'message:toString'],
   ])('%j is ignored as %s', (fields, reason) => {
     expect(message(fields)).toMatchObject({ type: 'ignored', reason });
   });
@@ -170,6 +172,11 @@ describe('what is about another message', () => {
       choice: 'Blue',
       threadId: null,
     });
+  });
+
+  it('a press of which nobody says below what it stood is simply said', () => {
+    const interactive = { type: 'button_reply', button_reply: { id: 'choice-0', title: 'Blue' } };
+    expect(message({ type: 'interactive', interactive })).toMatchObject({ type: 'message', text: 'Blue' });
   });
 
   it('an edit, and that it was taken back', () => {
