@@ -172,7 +172,10 @@ export interface ChannelSubscription {
 }
 
 export interface ExaminedEnvironment {
-  /** Where the platform should send this connection's events; `null`: we fetch them, or nobody knows. */
+  /**
+   * Where the platform should send this connection's events, below the path that all share where they share one; `null`: we
+   * fetch them, or nobody knows.
+   */
   readonly webhookUrl: string | null;
   /** Whether the installation has a secret that this platform's requests may be signed with. */
   readonly hasSharedSecret: boolean;
