@@ -33,12 +33,15 @@ import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
+import { createFetchAttachments } from './orchestrator/fetch-attachments.ts';
+import { createLookAgain } from './orchestrator/look-again.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker, type Worker } from './queue/create-worker.ts';
 import { readQueueStatus } from './queue/read-queue-status.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
 import { openRedisFilter } from './redis/open-redis-filter.ts';
 import { createAdmit, createAdmitWish } from './router/admit.ts';
+import { createFeedbackAdmission } from './router/admit-feedback.ts';
 import { createRecordReceipt } from './router/admit-receipt.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
@@ -61,8 +64,12 @@ import { createMetrics } from './telemetry/create-metrics.ts';
 import { watchModels } from './telemetry/watch-models.ts';
 import { watchProcess } from './telemetry/watch-process.ts';
 import { watchRedis } from './telemetry/watch-redis.ts';
+import { createAttachFile } from './tools/attach-file.ts';
 import { createToolBox } from './tools/create-tool-box.ts';
 import { createCurrentTime } from './tools/current-time.ts';
+import { createOfferChoices } from './tools/offer-choices.ts';
+import { createReact } from './tools/react.ts';
+import { createReadAttachment } from './tools/read-attachment.ts';
 import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface App {
@@ -156,6 +163,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       admitWish: createAdmitWish(admitPool ?? workPool),
       wallClock,
       recordReceipt: createRecordReceipt(admitPool ?? workPool),
+      feedback: createFeedbackAdmission(admitPool ?? workPool, metrics),
       isPerson: createIsPerson({ channels, cipher }),
       admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
@@ -260,6 +268,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       channels,
       open: (tenantId, id) => openConnection(database, cipher, tenantId, id),
     });
+    const fetchAttachments = createFetchAttachments({ delivery, log });
     const toolsOf = createToolBox(
       [
         createCurrentTime(wallClock),
@@ -268,6 +277,13 @@ export async function startApp(options: AppOptions): Promise<App> {
           personNames,
           historyMessages: HISTORY_MESSAGES,
         }),
+        createReadAttachment({
+          canFetch: (turn) => delivery.abilities(turn).incomingBytes !== null,
+          look: createLookAgain(fetchAttachments),
+        }),
+        createOfferChoices(),
+        createAttachFile(),
+        createReact({ hasReactions: (turn) => delivery.abilities(turn).reactions, react: delivery.react }),
         ...(options.tools ?? []),
       ],
       log,
@@ -278,6 +294,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       delivery,
       preparePrompt: createPreparePrompt({
         delivery,
+        fetchAttachments,
         storeThread: (turn, messages) => storeThread(database, turn, messages),
         channelNames: new Map(definitions.map(({ type, displayName }) => [type, displayName])),
         clock: wallClock,
@@ -285,7 +302,8 @@ export async function startApp(options: AppOptions): Promise<App> {
         historyTokens: HISTORY_TOKENS,
         threadMessages: THREAD_MESSAGES,
       }),
-      toolsOf: ({ agent }) => toolsOf(agent),
+      toolsOf,
+      abilitiesOf: delivery.abilities,
       isHeld: queue.isHeld,
       toolDeadlineMs: timing.toolDeadlineMs,
       clock,

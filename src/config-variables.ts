@@ -1,3 +1,4 @@
+// Longer than other files: every variable stands in one table, with the schemas that only it uses.
 import { z } from 'zod';
 import { MASTER_KEY_BYTES } from './core/cipher.ts';
 import { type ProviderName, providerNames } from './core/model.ts';
@@ -166,6 +167,48 @@ export const configVariables = {
     'Base of Meta’s Graph API, with its version.',
     '`https://graph.facebook.com/v26.0`',
   ),
+  TEAMS_APP_ID: variable(
+    guid(),
+    'Id of the app that the installation’s Teams bot is registered as. A connection may have its own.',
+    'none',
+  ),
+  TEAMS_APP_PASSWORD: variable(secret(), 'Client secret of that app.', 'none', 'secret'),
+  TEAMS_APP_TENANT_ID: variable(
+    guid(),
+    'The Microsoft tenant of that app, if it is registered as single-tenant.',
+    'the app is multi-tenant',
+  ),
+  TEAMS_API_URL: variable(
+    httpUrl(),
+    'Where Teams is called as long as it has not named an address of its own.',
+    '`https://smba.trafficmanager.net/teams`',
+  ),
+  TEAMS_LOGIN_URL: variable(
+    httpUrl(),
+    'Where the app gets its tokens.',
+    '`https://login.microsoftonline.com`',
+  ),
+  TEAMS_OPENID_URL: variable(
+    httpUrl(),
+    'The document that says with which keys Teams signs.',
+    '`https://login.botframework.com/v1/.well-known/openidconfiguration`',
+  ),
+  GOOGLE_CHAT_AUDIENCE: variable(
+    z.string().regex(/^(?:\d{6,20}|https:\/\/\S+)$/, 'is neither a project number nor an https address'),
+    'For whom Chat’s requests to `/google-chat` have to be: the project number of the Chat app. A connection may have its own.',
+    'none',
+  ),
+  GOOGLE_CHAT_API_URL: variable(httpUrl(), 'Base of the Chat API.', '`https://chat.googleapis.com`'),
+  GOOGLE_CHAT_CERTS_URL: variable(
+    httpUrl(),
+    'Where Google publishes the keys that it signs with.',
+    '`https://www.googleapis.com`',
+  ),
+  GOOGLE_CHAT_TOKEN_URL: variable(
+    httpUrl(),
+    'Where service accounts get their tokens.',
+    '`https://oauth2.googleapis.com/token`',
+  ),
   ANTHROPIC_API_KEY: variable(
     modelKeys(),
     'Keys of the provider `anthropic`, separated by commas.',
@@ -303,6 +346,14 @@ function httpUrl() {
     context.addIssue('is not an http(s) address; write it like https://example.com');
     return z.NEVER;
   });
+}
+
+/** An id as Microsoft writes them, in lower case. */
+function guid() {
+  return z
+    .string()
+    .toLowerCase()
+    .regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'is no GUID; copy it from the app’s overview');
 }
 
 function slackApiUrl() {

@@ -83,6 +83,22 @@ const platformVariables = {
     signingSecret: 'WHATSAPP_APP_SECRET',
     handshakeToken: 'WHATSAPP_VERIFY_TOKEN',
   },
+  teams: {
+    apiUrl: 'TEAMS_API_URL',
+    signingSecret: 'TEAMS_APP_ID',
+    values: {
+      appId: 'TEAMS_APP_ID',
+      appPassword: 'TEAMS_APP_PASSWORD',
+      appTenantId: 'TEAMS_APP_TENANT_ID',
+      loginUrl: 'TEAMS_LOGIN_URL',
+      openIdUrl: 'TEAMS_OPENID_URL',
+    },
+  },
+  'google-chat': {
+    apiUrl: 'GOOGLE_CHAT_API_URL',
+    signingSecret: 'GOOGLE_CHAT_AUDIENCE',
+    values: { certsUrl: 'GOOGLE_CHAT_CERTS_URL', tokenUrl: 'GOOGLE_CHAT_TOKEN_URL' },
+  },
 } as const satisfies Readonly<Record<string, PlatformVariables>>;
 
 type PlatformName = keyof typeof platformVariables;

@@ -46,7 +46,7 @@ export type { ErrorCode, KonstructErrorOptions } from './core/errors.ts';
 export { errorTable, isKonstructError, KonstructError } from './core/errors.ts';
 export type { JourneyKey, JourneyRecorder, JourneyStage } from './core/journey.ts';
 export type { Log, LogFields } from './core/log.ts';
-export type { JsonSchema, ProviderKeys } from './core/model.ts';
+export type { FileKind, JsonSchema, PromptFile, ProviderKeys } from './core/model.ts';
 export type {
   AnswerStream,
   ConnectionAccess,
@@ -69,5 +69,5 @@ export type {
 export type { ParsedRedisAddress, RedisAddress, RedisNode } from './core/redis-address.ts';
 export { parseRedisAddress } from './core/redis-address.ts';
 export type { Credentials } from './core/tenant.ts';
-export type { Tool, ToolContext } from './core/tool.ts';
+export type { Tool, ToolContext, ToolFile, ToolOutput } from './core/tool.ts';
 export { noJourneys } from './telemetry/journeys.ts';

@@ -51,6 +51,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./usage.ts')).usageCommand(),
   },
   {
+    name: 'feedback',
+    summary: 'list answers that people gave a 👎',
+    load: async () => (await import('./feedback.ts')).feedbackCommand(),
+  },
+  {
     name: 'dead-letters',
     summary: 'list, show, replay or discard what could not be answered',
     load: async () => (await import('./dead-letters.ts')).deadLettersCommand(),

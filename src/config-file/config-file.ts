@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
+import { fileKinds, providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
 import {
   type Budget,
   type BusyMode,
@@ -45,6 +45,7 @@ export interface AgentSpec {
   readonly instructions: string;
   readonly route: string;
   readonly placeholder: string;
+  readonly icon: string | null;
   readonly busyMode: BusyMode;
   readonly budget: Budget;
   readonly limits: Required<TurnLimits>;
@@ -112,6 +113,15 @@ function isTimeZone(name: string): boolean {
   }
 }
 
+/** What platforms take for a face: Slack an address or the name of an emoji, others an address. */
+const icon = z
+  .string()
+  .max(1_000)
+  .regex(
+    /^(https:\/\/[^\s/]+\/\S+|:[a-z0-9_+'-]{1,100}:)$/,
+    'is neither the https address of a picture nor an emoji such as :owl:',
+  );
+
 /** The defaults of what an agent leaves out; the columns of the table have the same. */
 export const agentDefaults = {
   role: '',
@@ -119,6 +129,7 @@ export const agentDefaults = {
   instructions: '',
   route: 'default',
   placeholder: 'Thinking…',
+  icon: null,
   busyMode: 'queue',
   tools: null,
 } as const;
@@ -131,6 +142,7 @@ const agentShape = {
   instructions: text.default(agentDefaults.instructions),
   route: line.default(agentDefaults.route),
   placeholder: line.default(agentDefaults.placeholder),
+  icon: icon.nullable().default(agentDefaults.icon),
   busyMode: z.enum(busyModes).default(agentDefaults.busyMode),
   budget,
   limits: allowedOnly({
@@ -206,6 +218,7 @@ const routeEntryShape = {
   apiKey: z.string().min(1).exactOptional(),
   apiKeys: z.array(key).min(1).max(50).exactOptional(),
   api: z.enum(['responses', 'chat']).exactOptional(),
+  accepts: z.array(z.enum(fileKinds)).exactOptional(),
   weight: number(z.number().min(0).max(1_000_000)).exactOptional(),
   contextTokens: number(z.number().int().min(1).max(100_000_000)).exactOptional(),
   maxOutputTokens: number(z.number().int().min(1).max(10_000_000)).exactOptional(),

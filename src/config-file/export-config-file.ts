@@ -117,9 +117,9 @@ function exportModelKeys({ tenant: { slug }, modelKeys }: TenantState, cipher: C
 }
 
 function exportAgent({ slug, name, budget, limits, tools, ...agent }: BudgetedAgent) {
-  const { role, persona, instructions, route, placeholder, busyMode } = agent;
+  const { role, persona, instructions, route, placeholder, icon = null, busyMode } = agent;
   const texts = Object.entries(
-    without({ role, persona, instructions, route, placeholder, busyMode }, agentDefaults),
+    without({ role, persona, instructions, route, placeholder, icon, busyMode }, agentDefaults),
   );
   return {
     slug,

@@ -211,10 +211,11 @@ function flatTenant(tenant: Omit<BudgetedTenant, 'id' | 'slug'>) {
 }
 
 /** Without what a file says nothing about. */
-function flatAgent(agent: Omit<AgentSpec, 'tools'> & Pick<Agent, 'tools'>) {
+function flatAgent(agent: Omit<AgentSpec, 'tools' | 'icon'> & Pick<Agent, 'tools' | 'icon'>) {
   const { slug, name, role, persona, instructions, route, placeholder, busyMode, budget, limits } = agent;
+  const icon = agent.icon ?? null;
   const tools = agent.tools == null ? null : agent.tools.join(', ');
-  const texts = { slug, name, role, persona, instructions, route, placeholder, busyMode, tools };
+  const texts = { slug, name, role, persona, instructions, route, placeholder, icon, busyMode, tools };
   return { ...texts, ...flat('budget', budget), ...flat('limits', limits) };
 }
 

@@ -16,6 +16,8 @@ export interface RouteEntry {
   readonly contextTokens?: number;
   /** The longest answer asked of this model, in tokens. */
   readonly maxOutputTokens?: number;
+  /** What it looks at beside text; absent: what its name tells. Of the rest it gets the names. */
+  readonly accepts?: readonly FileKind[];
   /** Overrides the price table: for models that it does not have, and for prices of one's own. */
   readonly price?: EntryPrice;
 }
@@ -89,8 +91,27 @@ export interface RouteTimeouts {
   readonly totalMs?: number;
 }
 
+export const fileKinds = ['image', 'pdf'] as const;
+export type FileKind = (typeof fileKinds)[number];
+
+/** A file that a model looks at itself. Never logged. */
+export type PromptFile = {
+  readonly name: string;
+  readonly mediaType: string;
+  readonly content: Uint8Array;
+} & (
+  | { readonly kind: 'image' }
+  /** `textBytes`: its text is no longer, as far as any model reads. */
+  | { readonly kind: 'pdf'; readonly pages: number; readonly textBytes: number }
+);
+
 export type ModelMessage =
-  | { readonly role: 'user'; readonly content: string }
+  | {
+      readonly role: 'user';
+      readonly content: string;
+      /** Named in `content`; a model that does not take them gets the names only. */
+      readonly files?: readonly PromptFile[];
+    }
   | {
       readonly role: 'assistant';
       readonly content: string;

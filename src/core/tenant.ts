@@ -29,6 +29,8 @@ export interface Agent {
   readonly route: string;
   /** What stands in the thread while the agent works. */
   readonly placeholder: string;
+  /** Shown with its name where the platform can: an https address, or an emoji (`:owl:`); `null`: the app's own. */
+  readonly icon?: string | null;
   readonly busyMode: BusyMode;
   /** Names of the tools it may use; absent or `null`: all that are built in. */
   readonly tools?: readonly string[] | null;

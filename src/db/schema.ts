@@ -44,6 +44,7 @@ export interface AgentsTable {
   instructions: string;
   route: string;
   placeholder: string;
+  icon: string | null;
   busy_mode: Generated<BusyMode>;
   tools: string[] | null;
   budget_daily_usd: NullableNumber;

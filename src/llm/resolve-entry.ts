@@ -1,4 +1,5 @@
 import { type ProviderKeys, providerNames, type RouteEntry } from '../core/model.ts';
+import { acceptedFiles } from './file-tokens.ts';
 import type { ModelAccess, Provider } from './provider.ts';
 import { providerTable } from './provider-table.ts';
 
@@ -60,8 +61,12 @@ export function resolveEntry(
         : 'baseUrl is not an http(s) address; write it like https://llm.example.com/v1',
     );
   }
+  const accepts = acceptedFiles(entry, provider, model);
   const apiKeys = found.length > 0 ? [...new Set(found)] : [null];
-  return { kind: 'access', access: { provider, model, api: entry.api ?? 'responses', baseUrl, apiKeys } };
+  return {
+    kind: 'access',
+    access: { provider, model, api: entry.api ?? 'responses', accepts, baseUrl, apiKeys },
+  };
 }
 
 /** A variable of the environment may hold several keys, separated by commas. */

@@ -1,4 +1,4 @@
-import type { ModelMessage } from '../core/model.ts';
+import type { ModelMessage, PromptFile } from '../core/model.ts';
 
 /** A message of the conversation as the model shall read it. */
 export interface HistoryMessage {
@@ -6,6 +6,8 @@ export interface HistoryMessage {
   /** Who wrote it, for messages of people in company; `null`: no name in front. */
   readonly author: string | null;
   readonly text: string;
+  /** What the model looks at beside it. */
+  readonly files?: readonly PromptFile[];
   /** Belongs to what is to be answered now: never left out. */
   readonly isPending: boolean;
 }
@@ -63,7 +65,7 @@ export function buildHistory(
     left -= cost;
   }
 
-  const history: { role: 'user' | 'assistant'; content: string }[] = [];
+  const history: { role: 'user' | 'assistant'; content: string; files?: readonly PromptFile[] }[] = [];
   let omitted = 0;
   for (const [index, line] of lines.entries()) {
     if (!kept.has(index)) {
@@ -76,8 +78,12 @@ export function buildHistory(
         : line.content;
     omitted = 0;
     const last = history.at(-1);
-    if (last?.role === line.role) last.content += `\n\n${content}`;
-    else if (history.length > 0 || line.role === 'user') history.push({ role: line.role, content });
+    const files = line.files !== undefined && line.files.length > 0 ? { files: line.files } : {};
+    if (last?.role === line.role) {
+      last.content += `\n\n${content}`;
+      if (files.files) last.files = [...(last.files ?? []), ...files.files];
+    } else if (history.length > 0 || line.role === 'user')
+      history.push({ role: line.role, content, ...files });
   }
   return history;
 }

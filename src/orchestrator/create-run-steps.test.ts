@@ -68,6 +68,7 @@ async function run(input: {
   const runSteps = createRunSteps({
     models: pool,
     preparePrompt: async () => ({ system: '', messages: [{ role: 'user', content: 'hello' }] }),
+    abilitiesOf: () => ({ outgoingBytes: null }),
     toolsOf: () => new Map((input.tools ?? []).map((tool) => [tool.name, tool])),
     isHeld: input.isHeld ?? (() => true),
     maxOutputTokens: 100,

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import type { DeliveryAbilities } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
@@ -7,6 +8,7 @@ import type { Tool } from '../core/tool.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import type { TurnControl } from '../core/turn-control.ts';
 import { createAnswerPace } from './answer-pace.ts';
+import { extrasOf, noExtras } from './compose-answer.ts';
 import type { PreparePrompt } from './create-prepare-prompt.ts';
 import { markTurn } from './mark-turn.ts';
 import { runToolRound } from './run-tool-round.ts';
@@ -20,6 +22,8 @@ export interface RunStepsOptions {
   readonly preparePrompt: PreparePrompt;
   /** What an agent may use, by name. */
   readonly toolsOf: (turn: ClaimedTurn) => ReadonlyMap<string, Tool>;
+  /** What can be sent where the turn takes place. */
+  readonly abilitiesOf: (turn: ClaimedTurn) => Pick<DeliveryAbilities, 'outgoingBytes'>;
   /**
    * Whether this process may still act for the turn, by its own clock: a process that was stopped and goes on asks neither
    * a tool nor a model for what another does meanwhile.
@@ -102,7 +106,9 @@ export function createRunSteps(
     const { stepLog, control, signal } = surroundings;
     const tools = options.toolsOf(turn);
     const limits = createTurnLimits(turn.agent, transcript, clock);
-    const prompt = await noted(() => options.preparePrompt(turn, signal));
+    // Files may take a while to come: who says stop need not wait for them.
+    const preparing = AbortSignal.any([signal, control.callSignal()]);
+    const prompt = await noted(() => options.preparePrompt(turn, preparing));
     for (;;) {
       const callSignal = control.callSignal();
       const turnSignal = AbortSignal.any([signal, callSignal]);
@@ -118,6 +124,8 @@ export function createRunSteps(
             tools,
             refusal: (position) => limits.refusesCall(before + position - first),
             deadlineMs: () => Math.min(options.toolDeadlineMs, limits.leftMs()),
+            filesSoFar: () => transcript.finishedCalls.flatMap(({ files }) => files),
+            outgoingBytes: options.abilitiesOf(turn).outgoingBytes,
             show: surroundings.show,
             stepLog,
             signal: turnSignal,
@@ -154,6 +162,7 @@ export function createRunSteps(
             ok: true,
             result,
             limit,
+            extras: finish === 'refused' ? noExtras : extrasOf(transcript.finishedCalls),
             steps: [modelStep(position, startedAtMs, clock(), { ...result, finish })],
           };
         }

@@ -16,9 +16,10 @@ import { storable } from '../core/storable.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import { address, mayConcern } from './address.ts';
 import type { Admit, AdmitMessage, AdmitOutcome, AdmitWish, WishOutcome } from './admit.ts';
+import type { FeedbackAdmission, FeedbackOutcome } from './admit-feedback.ts';
 import type { ReceiptOutcome, RecordReceipt } from './admit-receipt.ts';
 import type { BlockedBuckets } from './create-blocked-buckets.ts';
-import { wishOfMessage, wishOfReaction } from './etiquette.ts';
+import { opinionOfReaction, wishOfMessage, wishOfReaction } from './etiquette.ts';
 import { saidByButton } from './said-by-button.ts';
 import {
   bucketKey,
@@ -34,6 +35,7 @@ export type RouteOutcome =
   | AdmitOutcome['outcome']
   | WishOutcome['outcome']
   | ReceiptOutcome['outcome']
+  | FeedbackOutcome['outcome']
   | 'ignored'
   | 'not_addressed'
   | 'departed'
@@ -47,6 +49,7 @@ export interface RouterOptions {
   readonly wallClock: Clock;
   /** Writes down what a platform says became of a message of ours. */
   readonly recordReceipt: RecordReceipt;
+  readonly feedback: FeedbackAdmission;
   /** Whether a user is a person and no other bot; `null`: the platform did not say in time. */
   readonly isPerson: (connection: ResolvedConnection, externalId: string) => Promise<boolean | null>;
   /** Whether the tenant has a backlog; by default none ever has. */
@@ -169,9 +172,15 @@ async function routeReaction(
   connection: ResolvedConnection,
   event: ReactionEvent,
 ): Promise<RouteOutcome> {
+  if (ownUserIds(connection, event.account.agentUserId).has(event.senderId)) return 'ignored';
+  const opinion = opinionOfReaction(event);
+  if (opinion !== null) return routeOpinion(options, connection, event, opinion);
+  if (event.emoji === '' && !event.present) {
+    // Taken off, and the platform does not say which it was.
+    for (const verdict of ['up', 'down'] as const) await routeOpinion(options, connection, event, verdict);
+  }
   const wish = wishOfReaction(event);
-  if (wish === null || ownUserIds(connection, event.account.agentUserId).has(event.senderId))
-    return 'ignored';
+  if (wish === null) return 'ignored';
   // A platform that does not say is believed: a person's stop weighs more than a bot's mistake.
   if ((await options.isPerson(connection, event.senderId)) === false) return 'ignored';
   const reaction = {
@@ -186,6 +195,20 @@ async function routeReaction(
     wish === 'stop' ? { ...reaction, type: 'stop' } : { ...reaction, type: 'mute', present: wish === 'mute' },
   );
   return announce(options, result);
+}
+
+/** People put 👍 on everything: only what they put on an answer of ours is kept, and of it only what a person says. */
+async function routeOpinion(
+  { feedback, isPerson }: RouterOptions,
+  connection: ResolvedConnection,
+  event: ReactionEvent,
+  verdict: 'up' | 'down',
+): Promise<RouteOutcome> {
+  const { channelId, messageId, senderId, present, reactedAtMs } = event;
+  if (!(await feedback.isAnswer(connection, channelId, messageId))) return 'unknown_message';
+  if ((await isPerson(connection, senderId)) === false) return 'ignored';
+  const opinion = { channelId, messageId, personId: senderId, verdict, present, sentAtMs: reactedAtMs };
+  return (await feedback.admit(connection, opinion)).outcome;
 }
 
 function announce<Outcome extends RouteOutcome>(

@@ -206,6 +206,9 @@ export function openCredentials(
   return value as Credentials;
 }
 
+/** What says that the app is the tenant's own: then the installation's is not believed. */
+const OWN_APP = ['signingSecret', 'appToken', 'appId', 'audience', 'appSecret'] as const;
+
 function sealCredentials(
   cipher: Cipher,
   { tenantId, id }: Pick<Connection, 'tenantId' | 'id'>,
@@ -213,13 +216,9 @@ function sealCredentials(
 ) {
   return {
     credentials: cipher.encrypt(JSON.stringify(credentials), connectionOwner(tenantId, id)),
-    // An app token says the same as a signing secret: the app is the tenant's own, and the installation's is not believed.
-    own_signing_secret: OWN_SECRETS.some((name) => credentials[name] !== undefined),
+    own_signing_secret: OWN_APP.some((name) => credentials[name] !== undefined),
   };
 }
-
-/** Credentials that say by which app of the tenant's own a request was made: see `Channel.connectionSecret`. */
-const OWN_SECRETS = ['signingSecret', 'appToken', 'appSecret'] as const;
 
 /** A connection with what calling its platform needs; `null`: there is none of this id. */
 export async function openConnection(

@@ -30,7 +30,7 @@ export interface ModelServer {
   close(): Promise<void>;
 }
 
-interface RecordedRequest extends PromptOnTheWire {
+export interface RecordedRequest extends PromptOnTheWire {
   readonly protocol: ModelProtocol;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;

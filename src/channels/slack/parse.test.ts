@@ -328,6 +328,11 @@ describe('reactions', () => {
     ['octagonal_sign', '🛑'],
     ['no_entry', '⛔'],
     ['mute', '🔇'],
+    ['+1', '👍'],
+    ['+1::skin-tone-4', '👍'],
+    ['thumbsup', '👍'],
+    ['-1', '👎'],
+    ['thumbsdown', '👎'],
   ])('reads %s as %s, on whichever message', (name, emoji) => {
     expect(react(name)).toMatchObject({
       type: 'reaction',
@@ -344,6 +349,7 @@ describe('reactions', () => {
   it.each([
     ['of ours', (event: Json) => ({ ...event, user: 'U0ADABOT01' }), 'own_reaction'],
     ['on a file', (event: Json) => ({ ...event, item: { type: 'file', file: 'F1' } }), 'reaction_on:file'],
+    ['that means nothing to an agent', (event: Json) => ({ ...event, reaction: 'tada' }), 'reaction:tada'],
     ['without a message', (event: Json) => ({ ...event, item: { type: 'message' } }), 'reaction_incomplete'],
   ])('ignores one %s', (_name, change, reason) => {
     const parsed = parseFixture('reaction-added', (envelope, event) => {
@@ -355,7 +361,6 @@ describe('reactions', () => {
 
 describe('what is not for us', () => {
   it.each([
-    ['reaction-added', 'reaction:thumbsup'],
     ['channel-join', 'subtype:channel_join'],
     ['app-home-opened', 'event:app_home_opened'],
     ['assistant-thread-started', 'event:assistant_thread_started'],

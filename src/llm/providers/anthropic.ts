@@ -9,6 +9,9 @@ export const anthropic: Provider = {
   defaultBaseUrl: 'https://api.anthropic.com/v1',
   defaultModel: 'claude-sonnet-4-5',
   needsKey: true,
+  // https://platform.claude.com/docs/en/build-with-claude/vision: at most 4,784 tokens; PDFs are read page by page.
+  accepts: (model) => (/claude-(2|instant)/.test(model) ? [] : ['image', 'pdf']),
+  maxImageTokens: () => 5_000,
   promptStyle: () => style,
   completeBaseUrl: (baseUrl) => completeBaseUrl(baseUrl, '/v1'),
   authHeaders: (apiKey) => ({ 'x-api-key': apiKey ?? '', 'anthropic-version': '2023-06-01' }),

@@ -18,6 +18,7 @@ export const bedrock: Provider = {
   },
   completeBaseUrl: (baseUrl) => baseUrl.replace(/\/+$/, ''),
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey ?? ''}` }),
+  accepts: (model) => (LOOKING.test(model) ? ['image', 'pdf'] : []),
   promptStyle: (model) => (CACHING.test(model) ? cachingStyle : {}),
   async openModel({ model, baseUrl, apiKey }, { fetch }) {
     const { createAmazonBedrock } = await import('@ai-sdk/amazon-bedrock');
@@ -28,3 +29,6 @@ export const bedrock: Provider = {
 /** Other models refuse a mark: https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html */
 const CACHING = /anthropic\.claude|amazon\.nova/;
 const cachingStyle: PromptStyle = { cacheMark: { bedrock: { cachePoint: { type: 'default' } } } };
+
+/** https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-supported-models-features.html */
+const LOOKING = /anthropic\.claude-(?!v2|instant)|amazon\.nova-(?!micro|sonic|canvas|reel)/;
