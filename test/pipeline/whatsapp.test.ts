@@ -61,8 +61,9 @@ describe('a chat', () => {
       text: 'Refunds take **14 days**, see [here](https://a.example/r).',
       delayMs: 50,
     }));
-    await whatsapp.say(ACME, mara, 'How long do refunds take?');
+    const id = await whatsapp.say(ACME, mara, 'How long do refunds take?');
     await installation.idle();
+    expect(whatsapp.number(ACME).typing, 'it is read, and an answer is being written').toContain(id);
     expect(installation.texts(mara)).toEqual(['Refunds take *14 days*, see here (https://a.example/r).']);
     model.respond(() => 'Yes.');
     await whatsapp.say(ACME, mara, 'Also on Sundays?');

@@ -1,6 +1,7 @@
-import type { FormattedText, TextEntity } from '../formatted-text.ts';
+import type { TextEntity } from '../formatted-text.ts';
 import { renderMarkdown } from '../render-markdown.ts';
 import { splitMarkdown } from '../split-markdown.ts';
+import { writeEntities } from '../write-entities.ts';
 
 /**
  * The longest text of one message, in characters; UTF-16 units are never fewer.
@@ -33,47 +34,10 @@ function cutLong(part: string): readonly string[] {
  * Source: https://faq.whatsapp.com/539178204879377
  */
 export function renderForWhatsApp(markdown: string): string {
-  const formatted = renderMarkdown(markdown);
-  return write(formatted, 0, formatted.text.length, nest(formatted.entities));
+  return writeEntities(renderMarkdown(markdown), { plain: (text) => text, enclose });
 }
 
-interface Node {
-  readonly entity: TextEntity;
-  readonly children: Node[];
-}
-
-/** Entities are in order, and one is inside of another or apart from it. */
-function nest(entities: readonly TextEntity[]): readonly Node[] {
-  const top: Node[] = [];
-  const open: Node[] = [];
-  for (const entity of entities) {
-    while (open.length > 0 && endOf((open.at(-1) as Node).entity) <= entity.offset) open.pop();
-    const node: Node = { entity, children: [] };
-    (open.at(-1)?.children ?? top).push(node);
-    open.push(node);
-  }
-  return top;
-}
-
-function write(formatted: FormattedText, from: number, to: number, nodes: readonly Node[]): string {
-  let result = '';
-  let at = from;
-  for (const { entity, children } of nodes) {
-    result += formatted.text.slice(at, entity.offset);
-    const before = result.at(-1) ?? formatted.text[from - 1];
-    const inner = write(formatted, entity.offset, endOf(entity), children);
-    result += marked(entity, inner, before, formatted.text[endOf(entity)]);
-    at = endOf(entity);
-  }
-  return result + formatted.text.slice(at, to);
-}
-
-function marked(
-  entity: TextEntity,
-  inner: string,
-  before: string | undefined,
-  after: string | undefined,
-): string {
+function enclose(entity: TextEntity, inner: string, before: string, after: string): string {
   switch (entity.type) {
     case 'bold':
     case 'italic':
@@ -93,13 +57,8 @@ function marked(
 }
 
 /** A mark has to touch its words and must not touch others; and a mark within would end it. */
-function styled(inner: string, mark: string, before: string | undefined, after: string | undefined): string {
-  const touches = (neighbour: string | undefined): boolean => neighbour !== undefined && WORD.test(neighbour);
-  if (inner.includes(mark) || inner.includes('\n') || touches(before) || touches(after)) return inner;
+function styled(inner: string, mark: string, before: string, after: string): string {
+  if (inner.includes(mark) || inner.includes('\n') || WORD.test(before) || WORD.test(after)) return inner;
   const [, leading = '', words = '', trailing = ''] = /^(\s*)(.*?)(\s*)$/s.exec(inner) ?? [];
   return words === '' ? inner : `${leading}${mark}${words}${mark}${trailing}`;
-}
-
-function endOf({ offset, length }: TextEntity): number {
-  return offset + length;
 }
