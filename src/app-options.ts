@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ChannelDefinition, PlatformSettings } from './core/channel-definition.ts';
 import type { Cipher } from './core/cipher.ts';
+import type { Clock } from './core/clock.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys, ProviderLimits, ProviderName } from './core/model.ts';
@@ -23,6 +24,8 @@ export interface AppOptions {
     readonly apiUrl: string;
     /** Socket Mode: events are fetched with it; absent or `null`: Slack sends them. */
     readonly appToken?: string | null;
+    /** `clientId` and `clientSecret`: people connect workspaces in their browser. */
+    readonly values?: Readonly<Record<string, string>>;
   };
   /** What is set for other platforms, by channel. */
   readonly platforms?: Readonly<Record<string, PlatformSettings>>;
@@ -51,6 +54,8 @@ export interface AppOptions {
   readonly extend?: (server: FastifyInstance) => Promise<void>;
   readonly timing?: Partial<AppTiming>;
   readonly demoDelayMs?: number;
+  /** What the machine's clock says; tests may be elsewhere in time. */
+  readonly wallClock?: Clock;
 }
 
 /** What tests and the impatient may want otherwise; ms. */

@@ -131,12 +131,12 @@ export const configVariables = {
   ),
   SLACK_CLIENT_ID: variable(
     z.string(),
-    'For installing the app into workspaces. Has no effect in this version yet.',
+    'With `SLACK_CLIENT_SECRET` and `KONSTRUCT_PUBLIC_URL`: people install the app by a link (`konstruct install-link`).',
     'none',
   ),
   SLACK_CLIENT_SECRET: variable(
     secret(),
-    'For installing the app into workspaces. Has no effect in this version yet.',
+    'Belongs to `SLACK_CLIENT_ID`; renews tokens of apps that rotate them, too.',
     'none',
     'secret',
   ),

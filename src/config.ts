@@ -145,7 +145,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: string }): Config {
   const { mode, cwd } = options;
   const { values, problems } = readVariables(env);
-  problems.push(...findTypos(env), ...findMissing(env, values, mode));
+  problems.push(...findTypos(env), ...findMissing(env, values, mode), ...findHalves(values));
   if (problems.length > 0) throw configInvalid(problems);
   return Object.freeze({
     mode,
@@ -204,6 +204,18 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     modelLimits: Object.freeze(joinLimits(values)),
     notices: Object.freeze(describeUnused(values)),
   });
+}
+
+/** What is set for Slack, as the app takes it. */
+export function slackSettings({ slack }: Pick<Config, 'slack'>) {
+  const { clientId, clientSecret } = slack;
+  return {
+    signingSecret: slack.signingSecret?.reveal() ?? null,
+    appToken: slack.appToken?.reveal() ?? null,
+    apiUrl: slack.apiUrl,
+    values:
+      clientId === null || clientSecret === null ? {} : { clientId, clientSecret: clientSecret.reveal() },
+  };
 }
 
 /** What is set for platforms besides Slack, as the app takes it. */
@@ -318,18 +330,32 @@ function findMissing(env: Environment, values: ConfigValues, mode: ConfigMode): 
   return problems;
 }
 
+/** Of two that are only good together. */
+function findHalves({ SLACK_CLIENT_ID, SLACK_CLIENT_SECRET }: ConfigValues): ConfigProblem[] {
+  if ((SLACK_CLIENT_ID === null) === (SLACK_CLIENT_SECRET === null)) return [];
+  const [variable, other] =
+    SLACK_CLIENT_ID === null
+      ? ['SLACK_CLIENT_ID', 'SLACK_CLIENT_SECRET']
+      : ['SLACK_CLIENT_SECRET', 'SLACK_CLIENT_ID'];
+  return [
+    { variable, problem: `is missing; ${other} is set, and each is good for nothing without the other` },
+  ];
+}
+
 function isUnset(env: Environment, name: ConfigVariableName): boolean {
   return (env[name]?.trim() ?? '') === '';
 }
 
-const unusedVariables: readonly ConfigVariableName[] = [
-  'SLACK_CLIENT_ID',
-  'SLACK_CLIENT_SECRET',
-  'OTEL_EXPORTER_OTLP_ENDPOINT',
-];
+const unusedVariables: readonly ConfigVariableName[] = ['OTEL_EXPORTER_OTLP_ENDPOINT'];
 
 function describeUnused(values: ConfigValues): string[] {
-  return unusedVariables
-    .filter((name) => values[name] !== null)
-    .map((name) => `${name} is set but has no effect in this version yet.`);
+  const noWayBack = values.SLACK_CLIENT_ID !== null && values.KONSTRUCT_PUBLIC_URL === null;
+  return [
+    ...unusedVariables
+      .filter((name) => values[name] !== null)
+      .map((name) => `${name} is set but has no effect in this version yet.`),
+    ...(noWayBack
+      ? ['SLACK_CLIENT_ID connects nobody without KONSTRUCT_PUBLIC_URL: browsers have no way back to us.']
+      : []),
+  ];
 }

@@ -50,6 +50,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'stop-sequence.ts': [],
   // Types only.
   'app-options.ts': ['router', 'telemetry'],
+  // A piece of the composition root's wiring.
+  'open-install-flows.ts': ['app-options.ts', 'db', 'gateway', 'stores'],
   'index.ts': ['*'],
   cli: ['*'],
 };

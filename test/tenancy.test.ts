@@ -11,6 +11,7 @@ const sharedTables: Readonly<Record<string, string>> = {
   function_sets: 'which version the functions are of; the application may not even read it',
   migrations: 'which migrations the database has; the application may not even read it',
   routes: 'model routes belong to the installation; the keys in them are encrypted',
+  used_install_states: 'random ids of ways that were gone; of no tenant',
 };
 
 /** What looks across tenants: all of it. */
@@ -48,6 +49,7 @@ const definerFunctions = [
   'list_channel_connections',
   'list_channels_in_use',
   'list_dead_letters',
+  'list_expiring_connections',
   'list_model_key_owners',
   'list_operator_notices',
   'list_own_apps',

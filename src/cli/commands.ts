@@ -66,6 +66,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./manifest.ts')).manifestCommand(),
   },
   {
+    name: 'install-link',
+    summary: 'print a link by which people connect their workspace to a tenant',
+    load: async () => (await import('./install-link.ts')).installLinkCommand(),
+  },
+  {
     name: 'keys',
     summary: 'rotate the master key',
     load: async () => (await import('./keys.ts')).keysCommand(),

@@ -62,7 +62,8 @@ export interface ConnectionSpec {
   readonly agent: string;
   /** `null`: as it is; a new one is enabled. */
   readonly enabled: boolean | null;
-  readonly credentials: Credentials;
+  /** `null`: those that somebody installed in a browser. */
+  readonly credentials: Credentials | null;
   readonly settings: ConnectionSettings;
 }
 
@@ -166,8 +167,9 @@ const settingsShape = {
     .string()
     .regex(TEMPLATE, 'must be the name of a template and its language: late_answer/en')
     .exactOptional(),
-  streaming: z.boolean().exactOptional(),
+  streaming: z.literal([true, false, 'native']).exactOptional(),
   stopWords: z.array(z.string().trim().min(1).max(50)).max(50).exactOptional(),
+  suggestedPrompts: z.array(z.string().trim().min(1).max(200)).max(4).exactOptional(),
 };
 
 const connectionShape = {
@@ -176,7 +178,7 @@ const connectionShape = {
   appId: z.string().trim().max(200).default(''),
   agent: line,
   enabled: z.boolean().nullable().default(null),
-  credentials: z.record(z.string(), z.string().min(1)),
+  credentials: z.record(z.string(), z.string().min(1)).nullable().default(null),
   settings: allowedOnly(settingsShape).default({}),
 };
 

@@ -145,19 +145,24 @@ function exportConnection(
   const { tenant, agent, isOnly, cipher, names } = options;
   // ACME_SLACK_BOT_TOKEN, or ACME_SLACK_T0ACME_BOT_TOKEN where a tenant has several.
   const prefix = `${tenant} ${channel} ${isOnly ? '' : `${externalId} ${appId}`}`;
-  const credentialNames = Object.keys(openCredentials(cipher, connection)).sort();
+  // What a browser brought is renewed and installed again: a copy of it would only be old.
+  const credentialNames = connection.isInstalled
+    ? null
+    : Object.keys(openCredentials(cipher, connection)).sort();
   return {
     channel,
     externalId,
     ...(appId === '' ? {} : { appId }),
     agent,
     ...(connection.status === 'disabled' ? { enabled: false } : {}),
-    credentials: Object.fromEntries(
-      credentialNames.map((name) => [
-        name,
-        names.take(`${prefix} ${name}`, `${name} of ${channel} ${externalId} of ${tenant}`),
-      ]),
-    ),
+    ...(credentialNames && {
+      credentials: Object.fromEntries(
+        credentialNames.map((name) => [
+          name,
+          names.take(`${prefix} ${name}`, `${name} of ${channel} ${externalId} of ${tenant}`),
+        ]),
+      ),
+    }),
     ...(Object.keys(settings).length === 0 ? {} : { settings }),
   };
 }

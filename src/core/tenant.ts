@@ -80,9 +80,11 @@ export interface ConnectionSettings {
    */
   readonly template?: string;
   /** Whether answers are shown while they are written, where the platform can do that. */
-  readonly streaming?: boolean;
+  readonly streaming?: boolean | 'native';
   /** Messages that consist of one of these and nothing else stop the agent. */
   readonly stopWords?: readonly string[];
+  /** What whoever opens a conversation is offered to ask, where the platform shows such. */
+  readonly suggestedPrompts?: readonly string[];
 }
 
 export const connectionDefaults = {
@@ -90,6 +92,7 @@ export const connectionDefaults = {
   followMinutes: 30,
   editWindowMinutes: 10,
   onDeletion: 'keep',
+  suggestedPrompts: ['What can you help me with?', 'What did we talk about last?'],
   streaming: true,
   stopWords: ['stop', 'stopp', 'arrêt', 'arrête', 'para', 'detente', 'fermati', 'стоп', '停止', 'ストップ'],
 } as const;

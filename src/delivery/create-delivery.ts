@@ -245,8 +245,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       await channelOf(turn).edit(accessOf(turn), edit, signal);
     },
     showsWriting(turn) {
-      const { stream, edit } = channelOf(turn).capabilities;
-      if (turn.connection.settings.streaming === false) return 'none';
+      const channel = channelOf(turn);
+      const { stream, edit } = channel.capabilities;
+      const { streaming } = turn.connection.settings;
+      if (streaming === false) return 'none';
+      if (streaming === 'native' && channel.openStream !== undefined) return 'native';
       return stream === 'edits' && !edit ? 'none' : stream;
     },
     openStream(turn, messageId, onMessage) {

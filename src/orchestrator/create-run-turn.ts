@@ -123,7 +123,10 @@ export function createRunTurn(
       turn,
       takeEdit,
       placeholder: showing.then(({ placeholder }) => placeholder),
-      onMessage: remember,
+      onMessage(messageId) {
+        clearTimeout(recording); // the placeholder is not where the answer will stand any more
+        return remember(messageId);
+      },
     });
     // Where an earlier answer stands, nothing is shown in its place.
     const isShown = turn.revises === null;

@@ -1,10 +1,12 @@
 import type {
   ActionEvent,
   ChannelEvent,
+  CommandEvent,
   DeletionEvent,
   DepartureEvent,
   EditEvent,
   MessageEvent,
+  OpeningEvent,
   ReactionEvent,
   ReceiptEvent,
   UninstallEvent,
@@ -39,6 +41,7 @@ export type RouteOutcome =
   | 'ignored'
   | 'not_addressed'
   | 'departed'
+  | 'opened'
   | 'connection_disabled'
   | 'disabled';
 
@@ -63,6 +66,15 @@ export interface RouterOptions {
   readonly onAgentUser: (connection: ResolvedConnection, agentUserId: string) => void;
   /** A press of a button is stored: the platform need not wait any more. Not awaited. */
   readonly onAction?: (connection: ResolvedConnection, action: ActionEvent) => void;
+  /** Somebody opened a conversation. Not awaited. */
+  readonly onOpening?: (connection: ResolvedConnection, opening: OpeningEvent) => void;
+  /** A message in a thread of a direct conversation is stored. Not awaited. */
+  readonly onConversation?: (connection: ResolvedConnection, message: MessageEvent) => void;
+  /** Makes a message of a command; `null`: it cannot be answered. By default none can. */
+  readonly showCommand?: (
+    connection: ResolvedConnection,
+    command: CommandEvent,
+  ) => Promise<MessageEvent | null>;
   /** A conversation became ready in this process: saves the worker beside us the way over the database. */
   readonly onReady: () => void;
   /** There is a notice to be sent: that the limit was reached, or that answers take a while. */
@@ -96,6 +108,11 @@ export function createRouter(options: RouterOptions): Route {
         return routeAction(options, connection, event);
       case 'receipt':
         return routeReceipt(options, connection, event);
+      case 'command':
+        return routeCommand(options, connection, event);
+      case 'opening':
+        options.onOpening?.(connection, event);
+        return 'opened';
       case 'ignored':
         return 'ignored';
       default:
@@ -131,6 +148,8 @@ async function routeMessage(
     ...(backlog && { busySince: backlog.since, busyAhead: backlog.waiting }),
   });
   if (result.outcome === 'new' && result.wasIdle) options.onReady();
+  if (result.outcome === 'new' && event.scope === 'direct' && event.threadId !== null)
+    options.onConversation?.(connection, event);
   if (result.outcome === 'new' && result.noticeId !== undefined) options.onNotice();
   if (result.outcome === 'limited') {
     options.blocked.block(tenantId, bucket, senderId, result.retryAfterMs);
@@ -153,6 +172,16 @@ async function routeAction(
   const outcome = await routeMessage(options, connection, saidByButton(action, options.wallClock()));
   options.onAction?.(connection, action);
   return outcome;
+}
+
+/** The platform does not repeat a command that was acked, so it is shown and stored first. */
+async function routeCommand(
+  options: RouterOptions,
+  connection: ResolvedConnection,
+  command: CommandEvent,
+): Promise<RouteOutcome> {
+  const message = (await options.showCommand?.(connection, command)) ?? null;
+  return message === null ? 'ignored' : routeMessage(options, connection, message);
 }
 
 /** A message that wants the agent to stop or to speak again is not limited: whoever is flooded may say stop. */
@@ -294,12 +323,16 @@ async function routeReceipt(
   }
   return announce(options, result);
 }
+const SECOND_MS = 1_000;
 
 async function uninstall(
   options: RouterOptions,
   connection: ResolvedConnection,
   event: UninstallEvent,
 ): Promise<RouteOutcome> {
+  // Slack says seconds, and repeats what we did not take: the app may have been installed again meanwhile.
+  const happenedAtMs = event.happenedAtMs ?? Number.POSITIVE_INFINITY;
+  if ((connection.installedAtMs ?? 0) > happenedAtMs + SECOND_MS) return 'ignored';
   if (await options.disableConnection(connection, event.reason)) {
     options.log.error('connection.disabled', {
       tenantId: connection.tenantId,

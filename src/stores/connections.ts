@@ -13,6 +13,8 @@ import { withTenant } from '../db/with-tenant.ts';
 export interface StoredConnection extends Connection {
   readonly encryptedCredentials: Buffer;
   readonly disabledReason: string | null;
+  /** Whether it was installed in a browser; otherwise its credentials were applied. */
+  readonly isInstalled: boolean;
 }
 
 /** What identifies an installation on its platform, among all tenants. */
@@ -54,6 +56,7 @@ function toConnection(row: Selectable<ConnectionsTable>): StoredConnection {
     settings: row.settings,
     encryptedCredentials: row.credentials,
     disabledReason: row.disabled_reason,
+    isInstalled: row.installed_at !== null,
   };
 }
 
@@ -115,6 +118,8 @@ export async function replaceCredentials(
     .set({
       ...sealCredentials(cipher, connection, credentials),
       agent_user_id: '',
+      installed_at: null,
+      credentials_expire_at: null,
       updated_at: sql`now()`,
     })
     .where('tenant_id', '=', connection.tenantId)
@@ -209,7 +214,7 @@ export function openCredentials(
 /** What says that the app is the tenant's own: then the installation's is not believed. */
 const OWN_APP = ['signingSecret', 'appToken', 'appId', 'audience', 'appSecret'] as const;
 
-function sealCredentials(
+export function sealCredentials(
   cipher: Cipher,
   { tenantId, id }: Pick<Connection, 'tenantId' | 'id'>,
   credentials: Credentials,

@@ -131,7 +131,8 @@ describe.each([
     const { capabilities: can, ...channel } = harness.channel;
     expect(channel.react !== undefined).toBe(can.reactions);
     expect(channel.typing !== undefined).toBe(can.typing);
-    expect(channel.openStream !== undefined).toBe(can.stream === 'native');
+    if (can.stream === 'native') expect(channel.openStream).toBeDefined();
+    if (can.stream === 'none') expect(channel.openStream).toBeUndefined();
     expect(channel.fetchFile !== undefined).toBe(can.files.incoming !== null);
     expect(channel.upload !== undefined).toBe(can.files.outgoing !== null);
     if (can.stream === 'edits') expect(can.edit).toBe(true);
