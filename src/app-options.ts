@@ -5,6 +5,7 @@ import type { Clock } from './core/clock.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys, ProviderLimits, ProviderName } from './core/model.ts';
+import type { ChooseModel } from './core/model-choice.ts';
 import type { RedisAddress } from './core/redis-address.ts';
 import type { Tool } from './core/tool.ts';
 import type { BusyBounds } from './router/watch-backlog.ts';
@@ -48,6 +49,8 @@ export interface AppOptions {
   readonly journeys: JourneyRecorder;
   /** What `/metrics` reads; by default one without the process's own metrics. */
   readonly metrics?: MetricsRegistry;
+  /** Chooses the model of single turns; absent: each asks the route of its agent. */
+  readonly chooseModel?: ChooseModel;
   /** Tools beside those that are built in, for agents that name them. */
   readonly tools?: readonly Tool[];
   /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */

@@ -240,6 +240,18 @@ export const configVariables = {
     'none',
     'secret',
   ),
+  AWS_ACCESS_KEY_ID: variable(
+    z.string().regex(/^[^\s:,]+$/, 'is no access key id; copy it again, without quotes'),
+    'With `AWS_SECRET_ACCESS_KEY`: AWS credentials for the provider `bedrock`, where there is no `AWS_BEARER_TOKEN_BEDROCK`.',
+    'none',
+  ),
+  AWS_SECRET_ACCESS_KEY: variable(awsSecret(), 'The secret of `AWS_ACCESS_KEY_ID`.', 'none', 'secret'),
+  AWS_SESSION_TOKEN: variable(
+    awsSecret(),
+    'The token of temporary AWS credentials, which end: a process that runs longer needs others.',
+    'none',
+    'secret',
+  ),
   BEDROCK_BASE_URL: variable(
     httpUrl(),
     'Address of the provider `bedrock`.',
@@ -389,6 +401,15 @@ function secret(...prefixes: readonly string[]) {
     }
     if (prefixes.length === 0 || prefixes.some((prefix) => text.startsWith(prefix))) return new Secret(text);
     context.addIssue(`does not begin with ${prefixes.join(' or ')}; this looks like another kind of token`);
+    return z.NEVER;
+  });
+}
+
+/** Credentials travel in one text, separated by colons (`readAwsCredentials`); commas separate keys. */
+function awsSecret() {
+  return z.string().transform((text, context) => {
+    if (/^[^\s:,]+$/.test(text)) return new Secret(text);
+    context.addIssue('contains white space, a colon or a comma; copy it again');
     return z.NEVER;
   });
 }

@@ -127,6 +127,22 @@ describe('loadConfig', () => {
     expect(() => Object.assign(config.slack, { apiUrl: '' })).toThrow(TypeError);
   });
 
+  it('takes AWS credentials as one key, after a Bedrock API key, and neither half alone', () => {
+    const bedrockOf = (env: Environment) => revealProviderKeys(load(env).models).bedrock;
+    const pair = { AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: 'hunter2/+=' };
+    expect(bedrockOf(pair)).toEqual({ apiKey: 'AKIAIOSFODNN7EXAMPLE:hunter2/+=' });
+    expect(bedrockOf({ ...pair, AWS_SESSION_TOKEN: 'token==', AWS_REGION: 'eu-west-1' })).toEqual({
+      apiKey: 'AKIAIOSFODNN7EXAMPLE:hunter2/+=:token==',
+      region: 'eu-west-1',
+    });
+    expect(bedrockOf({ ...pair, AWS_BEARER_TOKEN_BEDROCK: 'api-key' })).toEqual({ apiKey: 'api-key' });
+    expect(bedrockOf({ AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE' })).toEqual({});
+    expect(load({ AWS_SECRET_ACCESS_KEY: 'hunter2' }).notices).toEqual([
+      'AWS_SECRET_ACCESS_KEY is set but has no effect without AWS_ACCESS_KEY_ID.',
+    ]);
+    expect(inspect(load(pair), { depth: 9 })).not.toMatch('hunter2');
+  });
+
   it('says which settings have no effect yet', () => {
     expect(load({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' }).notices).toEqual([
       'OTEL_EXPORTER_OTLP_ENDPOINT is set but has no effect in this version yet.',

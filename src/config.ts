@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type ConfigValues, type ConfigVariableName, configVariables } from './config-variables.ts';
 import type { PlatformSettings } from './core/channel-definition.ts';
 import { KonstructError } from './core/errors.ts';
-import { type ProviderLimits, type ProviderName, providerNames } from './core/model.ts';
+import { type ProviderKeys, type ProviderLimits, type ProviderName, providerNames } from './core/model.ts';
 import { nearestName } from './core/nearest-name.ts';
 import type { RedisAddress } from './core/redis-address.ts';
 import { Secret } from './core/secret.ts';
@@ -111,15 +111,17 @@ export type ConfiguredProvider = Exclude<ProviderName, 'openai-compatible' | 'de
 export interface ModelProviderConfig {
   readonly apiKey: Secret | null;
   readonly baseUrl: string | null;
+  readonly region?: string | null;
 }
 
 /** Keys and addresses of the model providers in the clear, as the model pool takes them. Never logged. */
 export function revealProviderKeys(
   models: Config['models'],
-): Readonly<Record<ConfiguredProvider, { readonly apiKey?: string; readonly baseUrl?: string }>> {
-  const reveal = ({ apiKey, baseUrl }: ModelProviderConfig) => ({
+): Readonly<Record<ConfiguredProvider, NonNullable<ProviderKeys[ProviderName]>>> {
+  const reveal = ({ apiKey, baseUrl, region = null }: ModelProviderConfig) => ({
     ...(apiKey === null ? {} : { apiKey: apiKey.reveal() }),
     ...(baseUrl === null ? {} : { baseUrl }),
+    ...(region === null ? {} : { region }),
   });
   return {
     anthropic: reveal(models.anthropic),
@@ -190,10 +192,10 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
         baseUrl: values.GOOGLE_GENERATIVE_AI_BASE_URL,
       }),
       bedrock: Object.freeze({
-        apiKey: values.AWS_BEARER_TOKEN_BEDROCK,
-        baseUrl:
-          values.BEDROCK_BASE_URL ??
-          (values.AWS_REGION && `https://bedrock-runtime.${values.AWS_REGION}.amazonaws.com`),
+        // The order of AWS's own clients.
+        apiKey: values.AWS_BEARER_TOKEN_BEDROCK ?? joinAwsCredentials(values),
+        baseUrl: values.BEDROCK_BASE_URL,
+        region: values.AWS_REGION,
       }),
       azure: Object.freeze({ apiKey: values.AZURE_API_KEY, baseUrl: values.AZURE_BASE_URL }),
       mistral: Object.freeze({ apiKey: values.MISTRAL_API_KEY, baseUrl: values.MISTRAL_BASE_URL }),
@@ -243,6 +245,12 @@ function joinPlatforms(values: ConfigValues): Config['platforms'] {
     return [type, new Secret(settings)];
   });
   return Object.fromEntries(entries) as Record<PlatformName, PlatformConfig>;
+}
+
+function joinAwsCredentials(values: ConfigValues): Secret | null {
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = values;
+  if (id === null || secret === null) return null;
+  return new Secret([id, secret.reveal(), ...(token === null ? [] : [token.reveal()])].join(':'));
 }
 
 function joinLimits({ MODEL_CONCURRENCY, MODEL_TOKENS_PER_MINUTE }: ConfigValues): Config['modelLimits'] {
@@ -357,5 +365,15 @@ function describeUnused(values: ConfigValues): string[] {
     ...(noWayBack
       ? ['SLACK_CLIENT_ID connects nobody without KONSTRUCT_PUBLIC_URL: browsers have no way back to us.']
       : []),
+    ...describeHalfCredentials(values),
   ];
+}
+
+/** No problem: they are not only ours, and may be set for another program. */
+function describeHalfCredentials(values: ConfigValues): string[] {
+  const pair = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const;
+  const set = pair.filter((name) => values[name] !== null);
+  if (set.length !== 1) return [];
+  const missing = pair.find((name) => values[name] === null);
+  return [`${set[0]} is set but has no effect without ${missing}.`];
 }

@@ -53,7 +53,8 @@ export type { ErrorCode, KonstructErrorOptions } from './core/errors.ts';
 export { errorTable, isKonstructError, KonstructError } from './core/errors.ts';
 export type { JourneyKey, JourneyRecorder, JourneyStage } from './core/journey.ts';
 export type { Log, LogFields } from './core/log.ts';
-export type { FileKind, JsonSchema, PromptFile, ProviderKeys } from './core/model.ts';
+export type { FileKind, JsonSchema, PromptFile, ProviderKeys, RouteEntry } from './core/model.ts';
+export type { ChooseModel, ModelChoice, TurnToAnswer } from './core/model-choice.ts';
 export type {
   AnswerStream,
   ConnectionAccess,

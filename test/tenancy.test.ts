@@ -16,6 +16,7 @@ const sharedTables: Readonly<Record<string, string>> = {
 
 /** What looks across tenants: all of it. */
 const definerFunctions = [
+  'add_budget_counters',
   'admit_and_claim',
   'admit_batch',
   'apply_deletion',
@@ -56,7 +57,6 @@ const definerFunctions = [
   'list_tenants',
   'log_steps',
   'look_at_backlog',
-  'open_budget_counters',
   'queue_status',
   'read_turn_messages',
   'record_apology',
@@ -65,9 +65,12 @@ const definerFunctions = [
   'renew_leases',
   'renew_reservations',
   'reopen_turn',
+  'reserve_budget',
   'reserve_budgets',
+  'reserve_one_by_one',
   'resolve_connection',
   'retry_turns',
+  'settle_call',
   'settle_calls',
   'tell_operators',
   'tell_thresholds',

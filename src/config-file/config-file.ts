@@ -217,6 +217,10 @@ const routeEntryShape = {
   provider: z.enum(providerNames),
   model: line,
   baseUrl: z.url({ protocol: /^https?$/ }).exactOptional(),
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, 'is no region; write it like eu-central-1')
+    .exactOptional(),
   apiKey: z.string().min(1).exactOptional(),
   apiKeys: z.array(key).min(1).max(50).exactOptional(),
   api: z.enum(['responses', 'chat']).exactOptional(),

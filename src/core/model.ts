@@ -4,6 +4,8 @@ export interface RouteEntry {
   readonly model: string;
   /** Overrides the provider's address; needed for `openai-compatible` and `azure`. */
   readonly baseUrl?: string;
+  /** Bedrock: the AWS region whose address is called, unless `baseUrl` names another. */
+  readonly region?: string;
   /** Overrides the installation's keys for this provider. Never logged. */
   readonly apiKey?: string;
   /** More of them: the next is taken when one is refused or at its limit. Never logged. */
@@ -54,6 +56,8 @@ interface ProviderKey {
   /** Several are separated by commas. */
   readonly apiKey?: string | undefined;
   readonly baseUrl?: string | undefined;
+  /** Bedrock: the AWS region. */
+  readonly region?: string | undefined;
 }
 
 /** A tenant's own keys per provider: its calls use them instead of the installation's. Never logged. */

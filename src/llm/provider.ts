@@ -10,13 +10,19 @@ export interface Provider {
   readonly name: ProviderName;
   /** Environment variables that configure it; `null` where there is none. */
   readonly keyVariable: string | null;
+  /** What else may stand in for the key, all together. */
+  readonly moreKeyVariables?: readonly string[];
   readonly baseUrlVariable: string | null;
   /** Where it is unless configured otherwise; `null`: it has no address of its own. */
   readonly defaultBaseUrl: string | null;
+  /** Its address in a region, where it has one in each. */
+  regionalBaseUrl?(region: string): string;
   /** The model for an installation that stored no route; `null`: there is no sensible guess. */
   readonly defaultModel: string | null;
   /** Whether calls without a key are pointless. */
   readonly needsKey: boolean;
+  /** What is wrong with a key, where that can be told without asking, with what to do. Holds nothing of the key. */
+  keyProblem?(apiKey: string): string | null;
   /** What it tells for nothing: its models (unless said), only whether a key is right, or nothing. */
   readonly tells?: 'models' | 'key' | 'nothing';
   /** What its model names look like, where a mistake can be told without asking. */
@@ -62,6 +68,8 @@ export interface ModelAccess {
   /** Complete, without a slash at the end; empty for a provider without HTTP. */
   readonly baseUrl: string;
   readonly apiKey: string | null;
+  /** The region that is configured; `null`: none, or the provider has none. */
+  readonly region: string | null;
 }
 
 /** What providers may use of the outside world. */

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import type { ModelMessage, PromptFile } from '../core/model.ts';
 
 /** A message of the conversation as the model shall read it. */
@@ -10,6 +11,8 @@ export interface HistoryMessage {
   readonly files?: readonly PromptFile[];
   /** Belongs to what is to be answered now: never left out. */
   readonly isPending: boolean;
+  /** What the platform calls it; always the same. */
+  readonly id?: string | null;
 }
 
 /** What people and the agent said: no tools in it. */
@@ -38,11 +41,16 @@ const LINE_BREAK = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/g;
  * the first message of a person (what the conversation is about) always stay. A gap is marked. Neighbours of one role
  * are joined, and a person speaks first, as every provider wants it.
  *
+ * What is left out goes in bites and not message by message: otherwise each turn of a long conversation would begin
+ * differently, and nothing of it could be read from a provider's cache.
+ *
  * @param messages oldest first
+ * @param isPartial there are older ones than these and the first
  */
 export function buildHistory(
   messages: readonly HistoryMessage[],
   tokenBudget: number,
+  isPartial = false,
 ): readonly SpokenMessage[] {
   const lines = messages.map((message) => ({
     ...message,
@@ -64,19 +72,23 @@ export function buildHistory(
     kept.add(index);
     left -= cost;
   }
+  const cut = lines.findIndex((_, index) => index > first && kept.has(index));
+  if (cut > first + 1 || (isPartial && cut > first)) {
+    const steady = steadyCut(lines, cut);
+    for (let index = cut; index < steady; index += 1) {
+      if (lines[index]?.isPending !== true) kept.delete(index);
+    }
+  }
 
   const history: { role: 'user' | 'assistant'; content: string; files?: readonly PromptFile[] }[] = [];
-  let omitted = 0;
+  let isGap = false;
   for (const [index, line] of lines.entries()) {
     if (!kept.has(index)) {
-      if (index > first) omitted += 1;
+      if (index > first) isGap = true;
       continue;
     }
-    const content =
-      omitted > 0
-        ? `[${omitted} earlier ${omitted === 1 ? 'message' : 'messages'} left out]\n\n${line.content}`
-        : line.content;
-    omitted = 0;
+    const content = isGap ? `[earlier messages left out]\n\n${line.content}` : line.content;
+    isGap = isPartial && index === first;
     const last = history.at(-1);
     const files = line.files !== undefined && line.files.length > 0 ? { files: line.files } : {};
     if (last?.role === line.role) {
@@ -86,4 +98,20 @@ export function buildHistory(
       history.push({ role: line.role, content, ...files });
   }
   return history;
+}
+
+/** Of eight messages one is a place to cut at, on average. */
+const CUT_EVERY = 8;
+
+/**
+ * Where to cut instead, so that the next turns cut at the same place: at a message that is chosen by its id alone. No more
+ * than half of what would fit is given up for it.
+ */
+function steadyCut(lines: readonly HistoryMessage[], cut: number): number {
+  const latest = cut + Math.floor((lines.length - cut) / 2);
+  for (let index = Math.max(cut, 0); index <= latest; index += 1) {
+    const { id } = lines[index] ?? {};
+    if (id != null && crc32(id) % CUT_EVERY === 0) return index;
+  }
+  return cut;
 }

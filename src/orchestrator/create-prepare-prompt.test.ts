@@ -15,6 +15,7 @@ async function promptOf(said: Partial<TurnMessage>, names: Readonly<Record<strin
     clock: () => 0,
     log: { debug() {}, info() {}, warn() {}, error() {} },
     historyTokens: 10_000,
+    historyMessages: 60,
     threadMessages: 10,
   });
   const prompt = await prepare(

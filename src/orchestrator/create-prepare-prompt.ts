@@ -7,11 +7,14 @@ import type { ModelMessage } from '../core/model.ts';
 import type { ThreadMessage } from '../core/outbound.ts';
 import type { ClaimedTurn, TurnMessage } from '../core/turn.ts';
 import { buildHistory, type HistoryMessage } from './build-history.ts';
-import { buildSystemPrompt } from './build-system-prompt.ts';
+import { buildPromptContext, buildSystemPrompt } from './build-system-prompt.ts';
 import type { FetchAttachments, ShownAttachment } from './fetch-attachments.ts';
 
 export interface Prompt {
+  /** The same in every turn of a conversation. */
   readonly system: string;
+  /** What changes; follows `system`. */
+  readonly context: string;
   readonly messages: readonly ModelMessage[];
 }
 
@@ -28,6 +31,8 @@ export interface PreparePromptOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly historyTokens: number;
+  /** How many of the newest messages a turn comes with, beside the first of its conversation. */
+  readonly historyMessages: number;
   readonly threadMessages: number;
 }
 
@@ -54,9 +59,9 @@ export function createPreparePrompt(options: PreparePromptOptions): PreparePromp
         tenantName: turn.tenantName,
         channelName: options.channelNames.get(turn.connection.channel) ?? turn.connection.channel,
         scope: turn.scope,
-        now: new Date(options.clock()),
       }),
-      messages: buildHistory(history, options.historyTokens),
+      context: buildPromptContext(new Date(options.clock())),
+      messages: buildHistory(history, options.historyTokens, turn.messages.length > options.historyMessages),
     };
   };
 }
@@ -286,5 +291,6 @@ function toHistoryMessage(
     text: text.trim() || '(mentions you without further words)',
     ...(files.length > 0 ? { files } : {}),
     isPending: line.isPending,
+    id: line.externalId,
   };
 }

@@ -4,6 +4,7 @@ import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelMessage, ModelPool, ModelRequest, ModelResult, Spender } from '../core/model.ts';
+import type { ChooseModel, ModelChoice } from '../core/model-choice.ts';
 import type { Tool } from '../core/tool.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import type { TurnControl } from '../core/turn-control.ts';
@@ -29,6 +30,8 @@ export interface RunStepsOptions {
    * a tool nor a model for what another does meanwhile.
    */
   readonly isHeld: (turn: ClaimedTurn) => boolean;
+  /** Absent: every turn asks the route of its agent. */
+  readonly chooseModel?: ChooseModel | undefined;
   readonly maxOutputTokens: number;
   /** How long one tool call may take, in ms. */
   readonly toolDeadlineMs: number;
@@ -106,6 +109,7 @@ export function createRunSteps(
     const { stepLog, control, signal } = surroundings;
     const tools = options.toolsOf(turn);
     const limits = createTurnLimits(turn.agent, transcript, clock);
+    const { route = turn.agent.route, preferred } = choiceFor(turn, options);
     // Files may take a while to come: who says stop need not wait for them.
     const preparing = AbortSignal.any([signal, control.callSignal()]);
     const prompt = await noted(() => options.preparePrompt(turn, preparing));
@@ -137,14 +141,16 @@ export function createRunSteps(
         checkLease(turn);
         const limit = limits.reached();
         const startedAtMs = clock();
-        const watched = surroundings.write !== null && pace.isSlow(turn.agent.route);
+        const watched = surroundings.write !== null && pace.isSlow(route);
         const result = await noted(() =>
           ask(watched ? surroundings.write : null, {
             tenantId: turn.tenantId,
-            route: turn.agent.route,
+            route,
+            ...(preferred === undefined ? {} : { preferred }),
             spender: spenderOf(turn),
             cacheKey: `${turn.tenantId}:${turn.conversationId}`,
             system: prompt.system,
+            context: prompt.context,
             messages: [...prompt.messages, ...withNote(transcript.messages, limit)],
             // Named in the last call too: some providers refuse results of tools that they are not told of.
             ...(tools.size > 0 ? { tools: [...tools.values()].map(toSpec) } : {}),
@@ -153,7 +159,7 @@ export function createRunSteps(
             signal: turnSignal,
           }),
         );
-        pace.note(turn.agent.route, clock() - startedAtMs);
+        pace.note(route, clock() - startedAtMs);
         const position = transcript.nextPosition;
         if (result.toolCalls.length === 0 || limit !== null) {
           // What it wants after all is not done: whatever it said is the answer.
@@ -186,6 +192,26 @@ export function createRunSteps(
         throw error;
       }
     }
+  }
+}
+
+function choiceFor(
+  { tenantId, turnId, agent, connection, scope, attempts, messages }: ClaimedTurn,
+  { chooseModel, log }: Pick<RunStepsOptions, 'chooseModel' | 'log'>,
+): ModelChoice {
+  if (chooseModel === undefined) return {};
+  const asked = messages.filter(({ ofTurn, direction }) => ofTurn && direction === 'in');
+  const characters = asked.reduce((sum, { content }) => sum + content.length, 0);
+  const { id, slug, route } = agent;
+  try {
+    const { channel } = connection;
+    return (
+      chooseModel({ tenantId, turnId, agent: { id, slug, route }, channel, scope, attempts, characters }) ??
+      {}
+    );
+  } catch (error) {
+    log.error('turn.model_choice_failed', { tenantId, turnId, error });
+    return {};
   }
 }
 

@@ -146,6 +146,8 @@ function keepable(call: ToolCall): ToolCall {
     // Through JSON text, so that it is today what it would be after a crash.
     input: isLong || call.input === null ? null : JSON.parse(storableJson(call.input)),
     rawInput: storable(isLong ? `${call.rawInput.slice(0, KEPT_OF_LONG_INPUT)}…` : call.rawInput),
+    // Without it Gemini begins its thoughts anew in every step.
+    ...(call.signature === undefined ? {} : { signature: storable(call.signature) }),
   };
 }
 

@@ -188,7 +188,7 @@ describe('a turn', () => {
         readThread: async () => null,
         personName: async () => null,
       },
-      preparePrompt: async () => ({ system: '', messages: [] }),
+      preparePrompt: async () => ({ system: '', context: '', messages: [] }),
       toolsOf: () => tools,
       abilitiesOf: () => abilities,
       isHeld: queue.isHeld,

@@ -14,6 +14,9 @@ export const anthropic: Provider = {
   maxImageTokens: () => 5_000,
   promptStyle: () => style,
   completeBaseUrl: (baseUrl) => completeBaseUrl(baseUrl, '/v1'),
+  // Otherwise the SDK writes the tools of a stream differently, and a cache that begins with them is missed whenever a
+  // conversation goes from one way to the other.
+  callOptions: () => ({ anthropic: { toolStreaming: false } }),
   authHeaders: (apiKey) => ({ 'x-api-key': apiKey ?? '', 'anthropic-version': '2023-06-01' }),
   async openModel({ model, baseUrl, apiKey }, { fetch }) {
     const { createAnthropic } = await import('@ai-sdk/anthropic');

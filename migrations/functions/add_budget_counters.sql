@@ -1,7 +1,8 @@
--- Makes the counters that calls of one tenant need and that are not there: with what the ledger has of their subject and
--- period, and what is set aside. The caller (reserve_budgets) holds the tenant's budget lock exclusively: no sum changes
--- meanwhile, and what was committed before is seen.
-create or replace function konstruct.open_budget_counters(p_tenant_id uuid, p_calls jsonb, p_at timestamptz)
+-- Makes those of a tenant's counters that are not there: with what the ledger has of their subject and period, and what is set
+-- aside. The caller holds the tenant's budget lock exclusively: no sum changes meanwhile, and what was committed before is
+-- seen.
+drop function if exists konstruct.open_budget_counters(uuid, jsonb, timestamptz); -- its predecessor
+create or replace function konstruct.add_budget_counters(p_tenant_id uuid, p_counters jsonb)
   returns void
   language plpgsql security definer
   set search_path = konstruct, pg_temp
@@ -13,16 +14,13 @@ create or replace function konstruct.open_budget_counters(p_tenant_id uuid, p_ca
   set random_page_cost = 1.1
 as $$
 begin
-  with wanted as materialized (
-    select distinct l.scope, l.subject, l.period, l.starts_at, l.ends_at
-    from jsonb_to_recordset(p_calls) as i ("tenantId" uuid, "agentId" uuid, "personId" text, "turnId" bigint)
-    cross join lateral budget_limits(i."tenantId", i."agentId", i."personId", i."turnId", p_at) l
-    where i."tenantId" = p_tenant_id
-  ), missing as materialized (
-    select w.* from wanted w
+  -- First, as adding up is dear.
+  with missing as materialized (
+    select n.* from jsonb_to_recordset(p_counters) as n (scope text, subject text, period text, starts_at timestamptz,
+      ends_at timestamptz)
     where not exists (select 1 from budget_counters c
-      where c.tenant_id = p_tenant_id and c.scope = w.scope and c.subject = w.subject and c.period = w.period
-        and c.starts_at = w.starts_at)
+      where c.tenant_id = p_tenant_id and c.scope = n.scope and c.subject = n.subject and c.period = n.period
+        and c.starts_at = n.starts_at)
   )
   insert into budget_counters (tenant_id, scope, subject, period, starts_at, ends_at, spent_nano_usd, spent_tokens,
     reserved_nano_usd, reserved_tokens)
