@@ -6,6 +6,7 @@ import type { SlackIngestFigures } from './measures/slack-ingest.ts';
 import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
 import type { TokenIngestFigures } from './measures/token-ingest.ts';
 import type { TurnsSample } from './measures/turns.ts';
+import type { WhatsAppIngestFigures } from './measures/whatsapp-ingest.ts';
 import type { ContenderName } from './support/contenders.ts';
 import { summarise } from './support/statistics.ts';
 
@@ -15,6 +16,7 @@ type PerContender<Result> = ReadonlyMap<ContenderName, Result>;
 export interface BenchResults {
   readonly ingest?: SlackIngestFigures;
   readonly telegramIngest?: TelegramIngestFigures;
+  readonly whatsappIngest?: WhatsAppIngestFigures;
   readonly teamsIngest?: TokenIngestFigures;
   readonly googleChatIngest?: TokenIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
@@ -93,6 +95,7 @@ export function formatReport(results: BenchResults): string {
     );
   }
   for (const [name, ingest] of [
+    ["message of WhatsApp's", results.whatsappIngest],
     ["activity of Teams'", results.teamsIngest],
     ["event of Google Chat's", results.googleChatIngest],
   ] as const) {

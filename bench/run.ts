@@ -12,6 +12,7 @@ import { measureSlackIngest } from './measures/slack-ingest.ts';
 import { measureTeamsIngest } from './measures/teams-ingest.ts';
 import { measureTelegramIngest } from './measures/telegram-ingest.ts';
 import { measureTurns } from './measures/turns.ts';
+import { measureWhatsAppIngest } from './measures/whatsapp-ingest.ts';
 import { type BenchResults, formatReport, toJson } from './report.ts';
 import { startDatabaseServer } from './support/bench-database.ts';
 import { build } from './support/build.ts';
@@ -89,6 +90,7 @@ async function runBench(): Promise<void> {
     const measured = {
       ingest: await part('ingest', () => measureSlackIngest()),
       telegramIngest: await part('ingest', () => measureTelegramIngest()),
+      whatsappIngest: await part('ingest', () => measureWhatsAppIngest()),
       teamsIngest: await part('ingest', () => measureTeamsIngest()),
       googleChatIngest: await part('ingest', () => measureGoogleChatIngest()),
       acks: await part('acks', () => measureAcks(context)),

@@ -45,6 +45,7 @@ import { type Jobs, startJobs } from './queue/start-jobs.ts';
 import { openRedisFilter } from './redis/open-redis-filter.ts';
 import { createAdmit, createAdmitWish } from './router/admit.ts';
 import { createFeedbackAdmission } from './router/admit-feedback.ts';
+import { createRecordReceipt } from './router/admit-receipt.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createFilteredAdmit } from './router/create-filtered-admit.ts';
@@ -185,6 +186,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     const courtesies = createCourtesies({ channels, cipher, log });
     const route = createRouter({
       admitWish: createAdmitWish(admitPool ?? workPool),
+      wallClock,
+      recordReceipt: createRecordReceipt(admitPool ?? workPool),
       feedback: createFeedbackAdmission(admitPool ?? workPool, metrics),
       isPerson: createIsPerson({ channels, cipher }),
       admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
@@ -256,7 +259,14 @@ export async function startApp(options: AppOptions): Promise<App> {
       clock,
       metrics,
     });
-    const delivery = createDelivery({ channels, cipher, isHeld: queue.isHeld, log, metrics });
+    const delivery = createDelivery({
+      channels,
+      cipher,
+      isHeld: queue.isHeld,
+      disableConnection: (connection, reason) => disableConnection(workPool, connection, reason),
+      log,
+      metrics,
+    });
     const budget = openBudgetGate({
       pool: workPool,
       owner,

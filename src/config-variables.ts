@@ -150,6 +150,23 @@ export const configVariables = {
     'Base of Telegram’s Bot API, for a Bot API server of your own.',
     '`https://api.telegram.org`',
   ),
+  WHATSAPP_APP_SECRET: variable(
+    secret(),
+    'App secret of the app at Meta: proves that requests come from WhatsApp. A connection may have its own.',
+    'none',
+    'secret',
+  ),
+  WHATSAPP_VERIFY_TOKEN: variable(
+    secret(),
+    'What Meta has to say when it checks the address `/whatsapp`: the verify token that you enter beside it.',
+    'none',
+    'secret',
+  ),
+  WHATSAPP_API_URL: variable(
+    httpUrl(),
+    'Base of Meta’s Graph API, with its version.',
+    '`https://graph.facebook.com/v26.0`',
+  ),
   TEAMS_APP_ID: variable(
     guid(),
     'Id of the app that the installation’s Teams bot is registered as. A connection may have its own.',

@@ -32,7 +32,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   telemetry: [],
   'system-time.ts': [],
   // The one list of platforms, for all that must know which there are.
-  'channel-table.ts': ['channels/google-chat', 'channels/slack', 'channels/teams', 'channels/telegram'],
+  'channel-table.ts': [
+    'channels/google-chat',
+    'channels/slack',
+    'channels/teams',
+    'channels/telegram',
+    'channels/whatsapp',
+  ],
   'config.ts': ['config-variables.ts'],
   'config-variables.ts': [],
   'ensure-master-key.ts': ['config.ts'],

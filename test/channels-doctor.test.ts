@@ -2,9 +2,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { slack } from '../src/channels/slack/index.ts';
 import { slackManifest } from '../src/channels/slack/manifest.ts';
 import { telegram } from '../src/channels/telegram/index.ts';
+import { whatsapp } from '../src/channels/whatsapp/index.ts';
 import { systemTime } from '../src/system-time.ts';
 import { silentLog } from './support/silent-log.ts';
 import { startTelegramServer, type TelegramServer } from './support/telegram/start-telegram-server.ts';
+import { startWhatsAppServer } from './support/whatsapp/start-whatsapp-server.ts';
 
 const bot = { token: '700001:AAH-stand_in', username: 'ada_bot' };
 const access = { connectionId: 'c', externalId: '700001', credentials: { botToken: bot.token } };
@@ -45,6 +47,50 @@ it('the doctor says what Telegram could not deliver, and how much waits', async 
     'warning: Telegram could not deliver a message lately: SSL error.',
     'warning: 100 updates wait at Telegram.',
   ]);
+});
+
+it('the doctor says of a WhatsApp number which secret is missing, whether its messages come here, and how it is', async () => {
+  const number = {
+    phoneNumberId: '106540352242922',
+    displayNumber: '+1 555-078-3881',
+    verifiedName: 'Acme',
+    token: 'EAAstandin',
+    appSecret: 's',
+  };
+  const graph = await startWhatsAppServer([number]);
+  const channel = whatsapp.open({ apiUrl: graph.apiUrl, ...systemTime, log: silentLog });
+  const webhookUrl = 'https://konstruct.example.com/whatsapp/c';
+  const examined = async (credentials: Record<string, string>, hasSharedSecret: boolean) => {
+    const whose = {
+      connectionId: 'c',
+      externalId: number.phoneNumberId,
+      credentials: { accessToken: number.token, ...credentials },
+    };
+    const who = await channel.identify(whose, signal);
+    expect(who).toMatchObject({ externalId: number.phoneNumberId, agentUserId: '15550783881', name: 'Acme' });
+    const found = await channel.examine(whose, who, { webhookUrl, hasSharedSecret }, signal);
+    return found.map(({ level, text, remedy }) => [`${level}: ${text}`, remedy] as const);
+  };
+  const [secret, webhook] = await examined({}, false);
+  expect(secret?.[0]).toBe('problem: there is no app secret, so everything WhatsApp sends is refused.');
+  expect(webhook?.[0]).toBe('problem: WhatsApp does not send its messages here.');
+  expect(webhook?.[1]).toContain('https://konstruct.example.com/whatsapp and');
+  expect((await examined({ appSecret: 's' }, false)).map(([text]) => text)).toEqual([
+    'warning: it has an appSecret of its own and no verifyToken, so Meta cannot check its own address.',
+    'problem: WhatsApp does not send its messages here.',
+  ]);
+  Object.assign(graph.number(number.phoneNumberId), {
+    webhookUrl: 'https://konstruct.example.com/whatsapp',
+    status: 'FLAGGED',
+    qualityRating: 'RED',
+  });
+  expect((await examined({}, true)).map(([text]) => text)).toEqual([
+    'ok: WhatsApp sends its messages here.',
+    'problem: the number is flagged at WhatsApp.',
+    'warning: people block or report the number; WhatsApp may restrict it.',
+  ]);
+  channel.close();
+  await graph.close();
 });
 
 it('the doctor says of a Slack token which feature lacks which scope, and what the agent needs at all', async () => {

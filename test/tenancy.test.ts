@@ -61,6 +61,7 @@ const definerFunctions = [
   'read_turn_messages',
   'record_apology',
   'record_placeholders',
+  'record_receipt',
   'renew_leases',
   'renew_reservations',
   'reopen_turn',

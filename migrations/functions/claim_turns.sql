@@ -250,11 +250,12 @@ begin
     where t.tenant_id = p.tenant_id and t.id = p.turn_id
     returning t.*, p.connection_id
   ), resending as (
-    -- Read below as it was: what is tried now is uncertain from now on, and was not until now.
-    update deliveries d set status = 'sending'
+    -- Read below as it was: what is tried now is uncertain from now on, and was not until now. Without attempts: an
+    -- operator wants it to be sent.
+    update deliveries d set status = 'sending', attempts = greatest(d.attempts, 1)
     from resumed t
     where t.status = 'committed' and d.tenant_id = t.tenant_id and d.turn_id = t.id and d.kind = 'answer'
-      and d.status = 'pending'
+      and (d.status = 'pending' or d.status = 'sending' and d.attempts = 0)
   ), work as materialized (
     select o.*, null as error_code, true as fresh, 0 as revision, null as cancel, null::bigint as revises from opened o
     union all

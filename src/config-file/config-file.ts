@@ -155,11 +155,18 @@ const agentShape = {
   tools: z.array(line).max(100).nullable().default(agentDefaults.tools),
 };
 
+/** As WhatsApp names templates and languages. */
+const TEMPLATE = /^[a-z0-9_]{1,512}\/[a-z]{2,3}(?:_[A-Z]{2,3})?$/;
+
 const settingsShape = {
   ratePerMinute: number(z.number().int().min(1).max(100_000)).exactOptional(),
   followMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
   editWindowMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
   onDeletion: z.enum(['keep', 'retract']).exactOptional(),
+  template: z
+    .string()
+    .regex(TEMPLATE, 'must be the name of a template and its language: late_answer/en')
+    .exactOptional(),
   streaming: z.literal([true, false, 'native']).exactOptional(),
   stopWords: z.array(z.string().trim().min(1).max(50)).max(50).exactOptional(),
   suggestedPrompts: z.array(z.string().trim().min(1).max(200)).max(4).exactOptional(),

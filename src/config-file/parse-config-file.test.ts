@@ -55,6 +55,20 @@ describe('parseConfigFile', () => {
     expect(problems).toContain('is not a credential of telegram');
   });
 
+  it('reads a WhatsApp number, and says what is wrong with one', () => {
+    const number = (externalId: string, credentials: string) =>
+      company
+        .replace('slack', 'whatsapp')
+        .replace('T0ACME', externalId)
+        .replace(/credentials: .*/, `credentials: ${credentials}`);
+    const [tenant] =
+      parse(number('"106540352242922"', '{ accessToken: "EAA", verifyToken: "v" }')).tenants ?? [];
+    expect(tenant?.connections?.[0]).toMatchObject({ channel: 'whatsapp', externalId: '106540352242922' });
+    const problems = problemsOf(number('"+15550783881"', '{ token: "EAA" }')).join('\n');
+    expect(problems).toContain('the phone number ID');
+    expect(problems).toContain('is not a credential of whatsapp');
+  });
+
   it.each([
     [':owl:', true],
     [':+1:', true],
@@ -216,6 +230,7 @@ tenants:
     expect(replace('appId: A1', 'settings: { onDeletion: remove }')[0]).toContain('settings.onDeletion');
     expect(replace('appId: A1', 'settings: { editWindowMinutes: -1 }')[0]).toContain('must be at least 0');
     expect(replace('appId: A1', 'settings: { stopWords: [1] }')[0]).toContain('settings.stopWords[0]');
+    expect(replace('appId: A1', 'settings: { template: late }')[0]).toContain('late_answer/en');
     expect(replace('name: Ada', 'name: Ada, busyMode: steeer')[0]).toContain('busyMode');
   });
 

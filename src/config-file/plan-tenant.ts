@@ -284,6 +284,7 @@ function flatConnection(
     'settings.followMinutes': settings.followMinutes ?? null,
     'settings.editWindowMinutes': settings.editWindowMinutes ?? null,
     'settings.onDeletion': settings.onDeletion ?? null,
+    'settings.template': settings.template ?? null,
     'settings.streaming': settings.streaming ?? null,
     'settings.stopWords': settings.stopWords?.join(', ') ?? null,
     'settings.suggestedPrompts': settings.suggestedPrompts?.join(', ') ?? null,

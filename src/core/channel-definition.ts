@@ -28,6 +28,8 @@ export interface ChannelWebhook {
   readonly alsoPaths?: readonly string[];
   /** Whether the platform checks an address with a GET before it sends there, see `Channel.handshake`. */
   readonly hasHandshake?: boolean;
+  /** The largest request, in bytes; absent: 1 MiB, which is more than a message anywhere. */
+  readonly maxBodyBytes?: number;
   /** Whether connections share the path itself, with the installation's secret; otherwise each has its own only. */
   readonly shared: boolean;
 }

@@ -1,3 +1,5 @@
+import type { ErrorCode } from './errors.ts';
+
 /** Which installation an event belongs to: the external ids in the order in which they should be tried. */
 export interface AccountRef {
   readonly externalIds: readonly string[];
@@ -20,6 +22,7 @@ export type ChannelEvent =
   | DepartureEvent
   | ReactionEvent
   | ActionEvent
+  | ReceiptEvent
   | CommandEvent
   | OpeningEvent
   | UninstallEvent
@@ -108,7 +111,7 @@ export interface ReactionEvent extends EventBase {
   /** The message that carries it, whoever wrote that. */
   readonly messageId: string;
   readonly senderId: string;
-  /** As Unicode, without skin tone: `🛑`. */
+  /** As Unicode, without skin tone: `🛑`. Empty where the platform only says that it was taken off, and not which. */
   readonly emoji: string;
   readonly present: boolean;
   readonly reactedAtMs: number;
@@ -129,9 +132,30 @@ export interface ActionEvent extends EventBase {
   readonly sender: { readonly externalId: string; readonly name: string | null };
   /** What stands on the button. */
   readonly choice: string;
-  readonly pressedAtMs: number;
+  /** `null`: the platform does not tell; it was just now. */
+  readonly pressedAtMs: number | null;
   /** What `acknowledgeAction` needs; nobody else reads it. */
   readonly reply: Readonly<Record<string, unknown>>;
+}
+
+/** What became of a message of ours, on platforms that say so by themselves (`capabilities.receipts`). */
+export interface ReceiptEvent extends EventBase {
+  readonly type: 'receipt';
+  /** `null`: the platform did not say where. */
+  readonly channelId: string | null;
+  /** What the platform calls our message. */
+  readonly messageId: string;
+  /** As in `DeliveryMarker`; `null`: the platform did not give it back. */
+  readonly deliveryId: string | null;
+  /** `null`: it was sent. Otherwise it was accepted, and then it failed all the same. */
+  readonly failure: ReceiptFailure | null;
+  readonly happenedAtMs: number;
+}
+
+export interface ReceiptFailure {
+  readonly code: Extract<ErrorCode, 'platform_rejected' | 'platform_window_closed'>;
+  /** The platform's word for it. */
+  readonly platformError: string;
 }
 
 /**

@@ -87,7 +87,7 @@ export interface Channel {
   /** Sends a new message. The marker lets `findByMarker` find it again. */
   post(access: ConnectionAccess, message: OutboundMessage, signal: AbortSignal): Promise<PostedMessage>;
 
-  /** Replaces the text of a message sent earlier. */
+  /** Replaces the text of a message sent earlier; where `capabilities.edit` says that nobody can, `platform_rejected`. */
   edit(access: ConnectionAccess, message: OutboundEdit, signal: AbortSignal): Promise<void>;
 
   /** Takes a message sent earlier away; one that is not there any more counts as taken away. */
@@ -240,7 +240,10 @@ export interface InstalledApp extends IssuedCredentials {
 }
 
 export interface ExaminedEnvironment {
-  /** Where the platform should send this connection's events; `null`: we fetch them, or nobody knows. */
+  /**
+   * Where the platform should send this connection's events, below the path that all share where they share one; `null`: we
+   * fetch them, or nobody knows.
+   */
   readonly webhookUrl: string | null;
   /** Whether the installation has a secret that this platform's requests may be signed with. */
   readonly hasSharedSecret: boolean;
@@ -261,6 +264,11 @@ export interface ChannelCapabilities {
   readonly threads: boolean;
   /** Whether a message can be found again by its marker; without it an unknown outcome is not sent again. */
   readonly findByMarker: boolean;
+  /**
+   * Whether the platform says by itself what became of a message with our marker (`ReceiptEvent`): where it cannot be
+   * asked, an unknown outcome is then waited for. Absent: it does not.
+   */
+  readonly receipts?: boolean;
   /** Whether one person can be told something privately in a channel. */
   readonly postPrivately: boolean;
   /** How an answer is seen while it is written: by the platform's own means, by edits of the placeholder, or not at all. */

@@ -8,6 +8,8 @@ export type Placeholder =
   | { readonly state: 'shown'; readonly messageId: string }
   /** It is certain that it does not stand there. */
   | { readonly state: 'absent' }
+  /** The platform lets nobody change what was sent: what there is to say is a new message. */
+  | { readonly state: 'unsupported' }
   /** It may stand there; look for the marker before anything is sent in its place. */
   | { readonly state: 'unknown'; readonly deliveryId: number };
 
@@ -34,6 +36,8 @@ export interface DeliveryAbilities {
 export interface Delivery {
   /** Shows or finds the placeholder. Throws `platform_rejected` when nothing can ever be delivered there. */
   placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder>;
+  /** The placeholder as earlier attempts left it. */
+  earlierPlaceholder(turn: ClaimedTurn): Placeholder;
   /** Replaces the placeholder's text while the agent works, within the platform's limits. */
   progress(turn: ClaimedTurn, messageId: string, text: string, signal: AbortSignal): Promise<void>;
   /** How people can watch an answer while it is written: by the platform's own stream, by `progress`, or not at all. */
@@ -54,8 +58,8 @@ export interface Delivery {
   /** Whether something sent can be found again on the platform when nobody remembers it. */
   findsAgain(turn: ClaimedTurn): boolean;
   /**
-   * Ends what stands in the thread without an answer: a sentence in its place or, with `null`, nothing. Never throws:
-   * returns what stopped it, `null` when it is done.
+   * Ends what stands in the thread without an answer: a sentence in its place (or as a new message, where nothing can be
+   * replaced) or, with `null`, nothing. Never throws: returns what stopped it, `null` when it is done.
    */
   withdraw(
     turn: ClaimedTurn,
@@ -92,7 +96,10 @@ export interface AnswerPart {
   readonly deliveryId: number;
   readonly content: string;
   readonly detail: AnswerDetail | null;
-  /** `unknown`: an earlier attempt may have sent it. */
-  readonly state: 'new' | 'unknown' | 'sent';
+  /**
+   * `unknown`: an earlier attempt may have sent it; `reopened`: the same, and an operator wants it to be sent, unless the
+   * platform says that it stands there.
+   */
+  readonly state: 'new' | 'unknown' | 'reopened' | 'sent';
   readonly externalId: string | null;
 }

@@ -51,7 +51,7 @@ export const errorTable = {
   body_too_large: {
     status: 413,
     retryable: false,
-    meaning: 'The body is larger than 1 MiB.',
+    meaning: 'The body is larger than 1 MiB (WhatsApp: 3 MiB).',
     remedy: 'No supported platform sends such a body; check what calls this path.',
   },
   not_found: {
@@ -144,6 +144,14 @@ export const errorTable = {
     retryable: false,
     meaning: 'A file is larger than what is read or sent.',
     remedy: 'Send a smaller file, or a part of it.',
+  },
+  platform_window_closed: {
+    status: 422,
+    retryable: false,
+    meaning:
+      'The platform lets us answer for a limited time only (WhatsApp: 24 hours after the person wrote), and it is over.',
+    remedy:
+      'When the person has written again, replay the dead letter; answers that come so late have another cause, which the log names.',
   },
   delivery_uncertain: {
     status: 502,

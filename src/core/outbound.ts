@@ -1,11 +1,13 @@
 import type { Mention } from './channel-event.ts';
-import type { Credentials } from './tenant.ts';
+import type { ConnectionSettings, Credentials } from './tenant.ts';
 
 /** What sending needs of a connection: credentials are decrypted for one use and not kept. */
 export interface ConnectionAccess {
   readonly connectionId: string;
   readonly externalId: string;
   readonly credentials: Credentials;
+  /** Absent: none are set, or nobody needs them. */
+  readonly settings?: ConnectionSettings;
 }
 
 export interface ThreadTarget {
@@ -29,6 +31,8 @@ export interface OutboundMessage {
   readonly marker: DeliveryMarker;
   /** Buttons below it, as many and as long as `capabilities.buttons` allows; absent: none, and an edit takes away what there was. */
   readonly choices?: readonly string[];
+  /** When the person last wrote, in ms since 1970: some platforms let us answer for a limited time. Absent: not known. */
+  readonly lastHeardAtMs?: number;
   /** Whose words they are, where the platform can show that beside the app's own name. */
   readonly author?: MessageAuthor;
 }

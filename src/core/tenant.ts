@@ -74,6 +74,11 @@ export interface ConnectionSettings {
   readonly editWindowMinutes?: number;
   /** Whether an answer goes when all that it answers was deleted. */
   readonly onDeletion?: 'keep' | 'retract';
+  /**
+   * What an answer is sent by that comes too late for free words (WhatsApp: after 24 hours): a template of the platform
+   * with one variable in its text, and its language: `late_answer/en`. Absent: such an answer is a dead letter.
+   */
+  readonly template?: string;
   /** Whether answers are shown while they are written, where the platform can do that. */
   readonly streaming?: boolean | 'native';
   /** Messages that consist of one of these and nothing else stop the agent. */

@@ -2,13 +2,14 @@ import type { Channel } from '../core/channel.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Answer, AnswerPart, Delivery, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { ConnectionAccess } from '../core/outbound.ts';
 import type { Credentials } from '../core/tenant.ts';
 import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
+import { createNoticeRefusal, type NoticeRefusalOptions } from './create-notice-refusal.ts';
 import { createSendFile } from './create-send-file.ts';
 import { markerOf } from './delivery-marker.ts';
+import { inDoubt, isGone, outcomeOf } from './send-outcome.ts';
 import {
   authorOf,
   earlierFiles,
@@ -18,12 +19,11 @@ import {
   targetOf,
 } from './turn-messages.ts';
 
-export interface DeliveryOptions {
+export interface DeliveryOptions extends NoticeRefusalOptions {
   readonly channels: ReadonlyMap<string, Channel>;
   readonly cipher: Cipher;
   /** Whether this process may still act for the turn: asked right before anything is sent. */
   readonly isHeld: (turn: ClaimedTurn) => boolean;
-  readonly log: Log;
   readonly metrics?: Metrics;
 }
 
@@ -37,6 +37,7 @@ const REMOVED = '(removed)';
  */
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { metrics = noMetrics } = options;
+  const noticeRefusal = createNoticeRefusal(options);
   const channelOf = (turn: ClaimedTurn): Channel => requireChannel(options.channels, turn.connection.channel);
   const count = (
     { connection }: ClaimedTurn,
@@ -61,7 +62,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const earlier = turn.deliveries.find(({ kind }) => kind === 'placeholder');
     if (earlier?.externalId) return { state: 'shown', messageId: earlier.externalId };
     const deliveryId = earlier?.id ?? turn.placeholderId;
-    if (deliveryId === null || !channel.capabilities.edit) return { state: 'absent' };
+    if (!channel.capabilities.edit) return { state: 'unsupported' };
+    if (deliveryId === null) return { state: 'absent' };
     try {
       if (earlier) {
         // Where nobody can tell whether it stands there, the turn goes on without: two of them would be worse.
@@ -84,6 +86,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       return { state: 'shown', messageId: posted.messageId };
     } catch (error) {
       count(turn, 'placeholder', outcomeOf(error));
+      noticeRefusal(turn, error);
       if (!isKonstructError(error) || !error.retryable) throw error;
       options.log.warn('placeholder.failed', {
         tenantId: turn.tenantId,
@@ -107,7 +110,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const channel = channelOf(turn);
     const access = accessOf(turn);
     const target = targetOf(turn);
-    const messageId = await standing(turn, shown, signal);
+    const messageId = channel.capabilities.edit ? await standing(turn, shown, signal) : null;
     if (messageId !== null) {
       try {
         // Editing twice to the same text does no harm, so no look-up is needed before a repeated edit.
@@ -141,7 +144,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   async function take(turn: ClaimedTurn, messageId: string, signal: AbortSignal): Promise<void> {
     const channel = channelOf(turn);
-    if (!channel.capabilities.remove) return replace(turn, messageId, REMOVED, signal);
+    const { remove, edit } = channel.capabilities;
+    if (!remove && !edit) return; // what was said there stands
+    if (!remove) return replace(turn, messageId, REMOVED, signal);
     const target = targetOf(turn);
     await channel.remove(
       accessOf(turn),
@@ -183,8 +188,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const target = targetOf(turn);
     const marker = markerOf(turn, part.deliveryId);
     const { findByMarker } = channel.capabilities;
-    if (part.state === 'unknown') {
-      if (!findByMarker) throw new KonstructError('delivery_uncertain');
+    if (part.state === 'unknown' && !findByMarker) throw inDoubt(turn, channel);
+    if ((part.state === 'unknown' || part.state === 'reopened') && findByMarker) {
       const found = await channel.findByMarker(access, target, marker, signal);
       if (found) return found.messageId;
     }
@@ -194,15 +199,38 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       return (await channel.post(access, message, signal)).messageId;
     } catch (error) {
       if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
-      if (!findByMarker) throw new KonstructError('delivery_uncertain', undefined, { cause: error });
+      if (!findByMarker) throw inDoubt(turn, channel, error);
       const found = await channel.findByMarker(access, target, marker, signal);
       if (found) return found.messageId;
       throw error;
     }
   }
 
+  /** Says something where nothing can be replaced. Once: what may stand there already is not said again. */
+  async function say(turn: ClaimedTurn, sentence: string, signal: AbortSignal): Promise<void> {
+    const deliveryId = turn.placeholderId ?? turn.deliveries[0]?.id ?? 0;
+    try {
+      await post(
+        turn,
+        { deliveryId, content: sentence, detail: null, state: 'new', externalId: null },
+        signal,
+      );
+    } catch (error) {
+      const mayStand = isKonstructError(error) && error.details.outcomeUnknown === true;
+      if (!mayStand && !isKonstructError(error, 'delivery_uncertain')) throw error;
+    }
+  }
+
   return {
     placeholder,
+    earlierPlaceholder(turn) {
+      if (!channelOf(turn).capabilities.edit) return { state: 'unsupported' };
+      const earlier = turn.deliveries.find(({ kind }) => kind === 'placeholder');
+      if (earlier === undefined) return { state: 'absent' };
+      return earlier.externalId === null
+        ? { state: 'unknown', deliveryId: earlier.id }
+        : { state: 'shown', messageId: earlier.externalId };
+    },
     async progress(turn, messageId, text, signal) {
       const deliveryId = placeholderDelivery(turn);
       if (deliveryId === null) return;
@@ -259,6 +287,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           count(turn, kind, 'sent');
         } catch (error) {
           count(turn, kind, outcomeOf(error));
+          noticeRefusal(turn, error);
           return { externalIds, error, stoppedAt: index };
         }
       }
@@ -278,6 +307,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     findsAgain: (turn) => channelOf(turn).capabilities.findByMarker,
     async withdraw(turn, shown, sentence, signal) {
       try {
+        if (shown.state === 'unsupported' && sentence !== null) await say(turn, sentence, signal);
         const messageId = await standing(turn, shown, signal);
         if (messageId !== null && sentence === null) await take(turn, messageId, signal);
         if (messageId !== null && sentence !== null) await replace(turn, messageId, sentence, signal);
@@ -329,14 +359,17 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
 /** What goes with a part beside its text. */
 function around(turn: ClaimedTurn, { detail }: AnswerPart) {
-  return { author: authorOf(turn), ...(detail?.choices === undefined ? {} : { choices: detail.choices }) };
+  return {
+    author: authorOf(turn),
+    ...lastHeard(turn),
+    ...(detail?.choices === undefined ? {} : { choices: detail.choices }),
+  };
 }
 
-/** `unknown`: it may stand there; `withheld`: not even tried, because somebody else has the turn or the worker stops. */
-function outcomeOf(error: unknown): string {
-  if (!isKonstructError(error)) return 'failed';
-  if (error.code === 'lease_lost' || error.code === 'aborted') return 'withheld';
-  return error.details.outcomeUnknown === true ? 'unknown' : 'failed';
+/** When somebody last wrote in the conversation. */
+function lastHeard({ messages }: ClaimedTurn): { readonly lastHeardAtMs?: number } {
+  const times = messages.filter(({ direction }) => direction === 'in').map(({ sentAtMs }) => sentAtMs);
+  return times.length === 0 ? {} : { lastHeardAtMs: Math.max(...times) };
 }
 
 /** @throws KonstructError `not_found` for a channel this installation does not have */
@@ -356,15 +389,6 @@ export function openConnection(
   const credentials = JSON.parse(
     cipher.decrypt(envelope, connectionOwner(tenantId, connection.id)),
   ) as Credentials;
-  return { connectionId: connection.id, externalId: connection.externalId, credentials };
-}
-
-/** The message to be edited is not there any more, or is not ours to edit. */
-function isGone(error: unknown): boolean {
-  return (
-    isKonstructError(error, 'platform_rejected') &&
-    ['message_not_found', 'cant_update_message', 'edit_window_closed'].includes(
-      String(error.details.platformError),
-    )
-  );
+  const { id: connectionId, externalId, settings } = connection;
+  return { connectionId, externalId, credentials, settings };
 }

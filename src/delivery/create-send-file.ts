@@ -42,8 +42,8 @@ export function createSendFile(options: {
     };
 
     if (channel.upload === undefined || content === undefined) return giveUp('unsupported');
-    if (part.state === 'unknown') {
-      if (!findByMarker) return giveUp('delivery_uncertain');
+    if (part.state === 'unknown' && !findByMarker) return giveUp('delivery_uncertain');
+    if ((part.state === 'unknown' || part.state === 'reopened') && findByMarker) {
       const found = await lookUp();
       if (found !== null) return found;
     }

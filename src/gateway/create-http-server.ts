@@ -87,7 +87,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   function addWebhook(
     webhooks: FastifyInstance,
     path: string,
-    { shared, receive, handshake, hasHandshake = false }: ReceiverRoute,
+    { shared, receive, handshake, hasHandshake = false, maxBodyBytes = BODY_LIMIT_BYTES }: ReceiverRoute,
   ): void {
     const handle = async (request: FastifyRequest<ConnectionParams>, reply: FastifyReply) => {
       const receivedAtMs = options.clock();
@@ -96,8 +96,9 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       const answer = await receive({ path, headers: request.headers, body }, connectionId, receivedAtMs);
       return reply.type(answer.contentType).send(answer.body);
     };
-    if (shared) webhooks.post(path, handle);
-    webhooks.post(`${path}/:connectionId`, handle);
+    const limits = { bodyLimit: maxBodyBytes };
+    if (shared) webhooks.post(path, limits, handle);
+    webhooks.post(`${path}/:connectionId`, limits, handle);
     if (!hasHandshake || handshake === undefined) return;
     const shake = async (request: FastifyRequest<ConnectionParams>, reply: FastifyReply) => {
       const answer = await handshake(queryOf(request), request.params.connectionId ?? null);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Channel, ChannelRequest, ParsedRequest, WebhookAnswer } from '../core/channel.ts';
-import type { ChannelEvent } from '../core/channel-event.ts';
+import type { AccountRef, ChannelEvent } from '../core/channel-event.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
 import type { Clock } from '../core/clock.ts';
 import type { ConnectionDirectory, ResolvedConnection } from '../core/connection-directory.ts';
@@ -59,7 +59,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     const parsed = trusted.parsed ?? channel.parse(request);
     if (parsed.kind === 'challenge') return parsed;
     for (const event of parsed.events)
-      await receive(event, trusted.connection, receivedAtMs, verifiedAtMs, way === 'socket' ? null : request);
+      await receive(event, trusted, receivedAtMs, verifiedAtMs, way === 'socket' ? null : request);
     return parsed.answer ?? ACK;
   };
 
@@ -69,15 +69,15 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 
   /** @throws KonstructError `not_found`: the connection is gone, so its socket speaks for nobody */
   async function trustSocket(connectionId: string | null): Promise<Trusted> {
-    if (connectionId === null) return { connection: null, parsed: null };
+    if (connectionId === null) return { connection: null, parsed: null, byInstallation: true };
     const connection = await directory.find(channel.type, connectionId);
     if (connection === null) throw new KonstructError('not_found');
-    return { connection, parsed: null };
+    return { connection, parsed: null, byInstallation: false };
   }
 
   async function receive(
     event: ChannelEvent,
-    trusted: ResolvedConnection | null,
+    { connection: trusted, byInstallation }: Trusted,
     receivedAtMs: number,
     verifiedAtMs: number,
     /** `null`: there is no signature; the socket is the installation's or the connection's. */
@@ -92,7 +92,9 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     // A connection's own path, secret and socket speak for that connection only, and nobody else's socket for it.
     const { externalIds, appId } = event.account;
     const isNamed = trusted === null || externalIds.length > 0; // what names nobody is for whose path it came on
-    const isForeign = trusted === null && signed === null && connection?.ownSigningSecret === true;
+    // A connection believes its own secret (looked at below) or, without one, the installation's: no other company's.
+    const isForeign =
+      trusted === null && (connection?.ownSigningSecret === true ? signed === null : !byInstallation);
     if (connection === null || isForeign || (isNamed && !externalIds.includes(connection.externalId))) {
       log.warn('event.unknown_installation', {
         channel: channel.type,
@@ -115,7 +117,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     try {
       if (options.signingSecret === null) throw new KonstructError('signing_secret_missing');
       await channel.verify(request, options.signingSecret, options.wallClock());
-      return { connection: null, parsed: null };
+      return { connection: null, parsed: null, byInstallation: true };
     } catch (error) {
       if (!isKonstructError(error)) throw error;
       refusal = error;
@@ -125,7 +127,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     const secret = claimed?.connection ? ownSecretOf(claimed.connection) : null;
     if (claimed === null || secret === null) throw refusal;
     await channel.verify(request, secret, options.wallClock());
-    return claimed;
+    const { connection, isOnlyOne, parsed } = claimed;
+    return { connection: isOnlyOne ? connection : null, parsed, byInstallation: false };
   }
 
   /** A stranger must not be able to keep the database busy with ids that nobody knows. */
@@ -137,18 +140,21 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   }
 
   /** Whom an unverified body claims to be for: only to choose the secret that then must fit. */
-  async function peek(request: ChannelRequest): Promise<Trusted | null> {
+  async function peek(request: ChannelRequest): Promise<Claim | null> {
     let parsed: ParsedRequest;
     try {
       parsed = channel.parse(request);
     } catch {
       return null; // the signature's refusal says enough
     }
-    const account = parsed.kind === 'events' ? parsed.events[0]?.account : undefined;
-    if (parsed.kind !== 'events' || parsed.events.length !== 1 || !account) return null;
+    if (parsed.kind !== 'events') return null;
+    const [account, ...others] = accountsOf(parsed.events);
+    if (account === undefined) return null;
     const known = directory.known(channel.type, account);
     if (known === undefined && !mayLookUp()) return null;
-    return { connection: await directory.resolve(channel.type, account), parsed };
+    const connection = await directory.resolve(channel.type, account);
+    // Several accounts of one app: each is held against its own secret before anything of it is taken.
+    return { connection, isOnlyOne: others.length === 0, parsed };
   }
 
   /**
@@ -161,7 +167,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     const secret = connection === null ? null : ownSecretOf(connection);
     await channel.verify(request, secret ?? nobodysSecret, options.wallClock());
     if (secret === null) throw new KonstructError('signature_invalid');
-    return { connection, parsed: null };
+    return { connection, parsed: null, byInstallation: false };
   }
 
   /** `null`: it has none of its own. */
@@ -192,4 +198,23 @@ interface Trusted {
   /** Set when the secret already settled whose request it is. */
   readonly connection: ResolvedConnection | null;
   readonly parsed: ParsedRequest | null;
+  /** The installation's own secret or socket vouches for it; otherwise that of one connection. */
+  readonly byInstallation: boolean;
+}
+
+/** Whom an unverified request says it is for. */
+interface Claim {
+  readonly connection: ResolvedConnection | null;
+  readonly isOnlyOne: boolean;
+  readonly parsed: ParsedRequest;
+}
+
+/** The accounts that these events name, each once. What names none, and is ignored, says nothing. */
+function accountsOf(events: readonly ChannelEvent[]): readonly AccountRef[] {
+  const accounts = new Map<string, AccountRef>();
+  for (const { type, account } of events) {
+    if (type === 'ignored' && account.externalIds.length === 0) continue;
+    accounts.set(JSON.stringify([account.externalIds, account.appId]), account);
+  }
+  return [...accounts.values()];
 }

@@ -2,7 +2,7 @@ import type { Answer, AnswerPart, DeliveryProgress, Placeholder } from '../core/
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import { noMetrics } from '../core/metrics.ts';
 import { connectionDefaults } from '../core/tenant.ts';
-import type { ClaimedTurn, Step } from '../core/turn.ts';
+import type { ClaimedTurn, Step, TurnDelivery } from '../core/turn.ts';
 import { composeAnswer, noExtras } from './compose-answer.ts';
 import { createRunSteps, type RunStepsOptions } from './create-run-steps.ts';
 import { createShowWork, type ShowWork } from './create-show-work.ts';
@@ -16,7 +16,6 @@ import { createStepLog } from './step-log.ts';
 import { createTakeEdit } from './take-edit.ts';
 import {
   codeOf,
-  earlierPlaceholder,
   interruptedStep,
   type ModelOutcome,
   pauseOf,
@@ -54,7 +53,9 @@ export function createRunTurn(
     markTurn(journeys, turn, 'claimed', options.clock());
     if (turn.cancel !== null && turn.status === 'running') {
       const { cancel } = turn;
-      await guarded(turn, signal, () => interruption.cancel(turn, cancel, earlierPlaceholder(turn), signal));
+      await guarded(turn, signal, () =>
+        interruption.cancel(turn, cancel, delivery.earlierPlaceholder(turn), signal),
+      );
       return;
     }
     if (turn.connection.status === 'disabled') {
@@ -92,7 +93,7 @@ export function createRunTurn(
 
   async function answer(turn: ClaimedTurn, signal: AbortSignal, interrupted: AbortSignal): Promise<void> {
     if (!turn.messages.some(({ ofTurn, direction }) => ofTurn && direction === 'in')) {
-      await interruption.cancel(turn, 'deleted', earlierPlaceholder(turn), signal); // while nobody had it
+      await interruption.cancel(turn, 'deleted', delivery.earlierPlaceholder(turn), signal); // while nobody had it
       return;
     }
     const startedAtMs = options.clock();
@@ -269,15 +270,15 @@ export function createRunTurn(
     const parts = turn.deliveries
       .filter(({ kind }) => kind === 'answer')
       .map(
-        ({ id, content, detail, status, externalId }): AnswerPart => ({
-          deliveryId: id,
-          content: content ?? '',
-          detail,
-          state: status === 'sent' ? 'sent' : status === 'pending' ? 'new' : 'unknown',
-          externalId,
+        (delivered): AnswerPart => ({
+          deliveryId: delivered.id,
+          content: delivered.content ?? '',
+          detail: delivered.detail,
+          state: stateOf(delivered),
+          externalId: delivered.externalId,
         }),
       );
-    await deliver(turn, { parts }, earlierPlaceholder(turn), signal, turn.failureCode);
+    await deliver(turn, { parts }, delivery.earlierPlaceholder(turn), signal, turn.failureCode);
   }
 
   async function deliver(
@@ -350,6 +351,13 @@ export function createRunTurn(
       return recorded;
     };
   }
+}
+
+/** What is known of a part that an earlier attempt has committed. */
+function stateOf({ status, attempts }: TurnDelivery): AnswerPart['state'] {
+  if (status === 'sent') return 'sent';
+  if (status === 'pending') return 'new';
+  return attempts === 0 ? 'reopened' : 'unknown';
 }
 
 /** A budget that is only set aside for others gets free again. */

@@ -7,7 +7,7 @@ import type { Metrics } from '../core/metrics.ts';
 import type { ClaimedTurn, Step, TurnLedger } from '../core/turn.ts';
 import { describeFailure, describeUndelivered } from './describe-failure.ts';
 import { markTurn } from './mark-turn.ts';
-import { codeOf, earlierPlaceholder, pauseOf, turnIds, turnKey } from './turn-outcome.ts';
+import { codeOf, pauseOf, turnIds, turnKey } from './turn-outcome.ts';
 
 export interface TurnEndingOptions {
   readonly ledger: TurnLedger;
@@ -153,6 +153,8 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
       turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
     const deliveryId = first?.id ?? placeholderId;
     if (deliveryId === undefined || first?.status === 'sent') return 'done';
+    // Beside an answer that may stand there an apology would be wrong; elsewhere it takes its place.
+    if (placeholder.state === 'unsupported' && first?.status === 'sending') return 'done';
     const content =
       first === undefined && !isPlatformError(error)
         ? describeFailure(error, turn.attempts + 1)
@@ -179,7 +181,7 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     turn: ClaimedTurn,
     error: unknown,
     signal: AbortSignal,
-    placeholder: Placeholder = earlierPlaceholder(turn),
+    placeholder: Placeholder = delivery.earlierPlaceholder(turn),
     externalIds: readonly (string | null)[] = [],
   ): Promise<void> {
     if (isLost(turn, error, signal)) return;

@@ -1,4 +1,3 @@
-import type { Placeholder } from '../core/delivery.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { ModelAttempt, ModelResult } from '../core/model.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
@@ -96,15 +95,6 @@ export function interruptedStep(step: Step): Step {
 /** How long the other side wants to be left alone, in ms. */
 export function pauseOf(error: unknown): number {
   return (isKonstructError(error) && error.retryAfterMs) || 0;
-}
-
-/** The placeholder as earlier attempts left it. */
-export function earlierPlaceholder({ deliveries }: ClaimedTurn): Placeholder {
-  const earlier = deliveries.find(({ kind }) => kind === 'placeholder');
-  if (earlier === undefined) return { state: 'absent' };
-  return earlier.externalId === null
-    ? { state: 'unknown', deliveryId: earlier.id }
-    : { state: 'shown', messageId: earlier.externalId };
 }
 
 /** When the first of the messages that the turn answers was stored, by the database's clock. */

@@ -8,8 +8,10 @@ import type {
   MessageEvent,
   OpeningEvent,
   ReactionEvent,
+  ReceiptEvent,
   UninstallEvent,
 } from '../core/channel-event.ts';
+import type { Clock } from '../core/clock.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import type { Log } from '../core/log.ts';
 import { storable } from '../core/storable.ts';
@@ -17,6 +19,7 @@ import { connectionDefaults } from '../core/tenant.ts';
 import { address, mayConcern } from './address.ts';
 import type { Admit, AdmitMessage, AdmitOutcome, AdmitWish, WishOutcome } from './admit.ts';
 import type { FeedbackAdmission, FeedbackOutcome } from './admit-feedback.ts';
+import type { ReceiptOutcome, RecordReceipt } from './admit-receipt.ts';
 import type { BlockedBuckets } from './create-blocked-buckets.ts';
 import { opinionOfReaction, wishOfMessage, wishOfReaction } from './etiquette.ts';
 import { saidByButton } from './said-by-button.ts';
@@ -33,6 +36,7 @@ import type { TenantBacklog } from './watch-backlog.ts';
 export type RouteOutcome =
   | AdmitOutcome['outcome']
   | WishOutcome['outcome']
+  | ReceiptOutcome['outcome']
   | FeedbackOutcome['outcome']
   | 'ignored'
   | 'not_addressed'
@@ -44,6 +48,10 @@ export type RouteOutcome =
 export interface RouterOptions {
   readonly admit: Admit;
   readonly admitWish: AdmitWish;
+  /** What the machine's clock says: when something happened of which the platform does not say when. */
+  readonly wallClock: Clock;
+  /** Writes down what a platform says became of a message of ours. */
+  readonly recordReceipt: RecordReceipt;
   readonly feedback: FeedbackAdmission;
   /** Whether a user is a person and no other bot; `null`: the platform did not say in time. */
   readonly isPerson: (connection: ResolvedConnection, externalId: string) => Promise<boolean | null>;
@@ -98,6 +106,8 @@ export function createRouter(options: RouterOptions): Route {
         return routeReaction(options, connection, event);
       case 'action':
         return routeAction(options, connection, event);
+      case 'receipt':
+        return routeReceipt(options, connection, event);
       case 'command':
         return routeCommand(options, connection, event);
       case 'opening':
@@ -159,7 +169,7 @@ async function routeAction(
   connection: ResolvedConnection,
   action: ActionEvent,
 ): Promise<RouteOutcome> {
-  const outcome = await routeMessage(options, connection, saidByButton(action));
+  const outcome = await routeMessage(options, connection, saidByButton(action, options.wallClock()));
   options.onAction?.(connection, action);
   return outcome;
 }
@@ -194,6 +204,10 @@ async function routeReaction(
   if (ownUserIds(connection, event.account.agentUserId).has(event.senderId)) return 'ignored';
   const opinion = opinionOfReaction(event);
   if (opinion !== null) return routeOpinion(options, connection, event, opinion);
+  if (event.emoji === '' && !event.present) {
+    // Taken off, and the platform does not say which it was.
+    for (const verdict of ['up', 'down'] as const) await routeOpinion(options, connection, event, verdict);
+  }
   const wish = wishOfReaction(event);
   if (wish === null) return 'ignored';
   // A platform that does not say is believed: a person's stop weighs more than a bot's mistake.
@@ -288,6 +302,27 @@ async function routeDeparture(
   return 'departed';
 }
 
+/** What the platform had accepted and then did not deliver is an answer that nobody has read. */
+async function routeReceipt(
+  options: RouterOptions,
+  connection: ResolvedConnection,
+  { channelId, messageId, deliveryId, failure }: ReceiptEvent,
+): Promise<RouteOutcome> {
+  const { tenantId, id: connectionId } = connection;
+  const result = await options.recordReceipt({
+    tenantId,
+    connectionId,
+    channelId,
+    messageId,
+    deliveryId,
+    failure,
+  });
+  if (result.outcome === 'undelivered' || failure !== null) {
+    const turnId = result.outcome === 'undelivered' ? result.turnId : null;
+    options.log.error('message.undelivered', { tenantId, connectionId, turnId, messageId, ...failure });
+  }
+  return announce(options, result);
+}
 const SECOND_MS = 1_000;
 
 async function uninstall(

@@ -17,6 +17,8 @@ export function opinionOfReaction({ emoji }: Pick<ReactionEvent, 'emoji'>): 'up'
 export function wishOfReaction({ emoji, present }: ReactionEvent): Wish | null {
   if (STOP_EMOJI.has(emoji)) return present ? 'stop' : null;
   if (emoji === MUTE_EMOJI) return present ? 'mute' : 'unmute';
+  // Taken off, whatever it was: a mute that the same person had put on the same message is one no longer.
+  if (emoji === '' && !present) return 'unmute';
   return null;
 }
 

@@ -4,7 +4,7 @@ import type { ActionEvent, MessageEvent } from '../core/channel-event.ts';
  * A press of a button as a message. It stands in the thread of the message that carries the buttons, and has an id of its
  * own: two people can press the same button.
  */
-export function saidByButton(action: ActionEvent): MessageEvent {
+export function saidByButton(action: ActionEvent, nowMs: number): MessageEvent {
   const { account, eventId, channelId, chain, scope, sender, choice } = action;
   return {
     type: 'message',
@@ -22,7 +22,7 @@ export function saidByButton(action: ActionEvent): MessageEvent {
     addressee: null,
     mentionsAgent: true,
     attachments: [],
-    sentAtMs: action.pressedAtMs,
+    sentAtMs: action.pressedAtMs ?? nowMs,
     channelMetadata: { pressedOn: action.messageId },
   };
 }

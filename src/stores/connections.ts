@@ -212,7 +212,7 @@ export function openCredentials(
 }
 
 /** What says that the app is the tenant's own: then the installation's is not believed. */
-const OWN_APP = ['signingSecret', 'appToken', 'appId', 'audience'] as const;
+const OWN_APP = ['signingSecret', 'appToken', 'appId', 'audience', 'appSecret'] as const;
 
 export function sealCredentials(
   cipher: Cipher,

@@ -109,10 +109,13 @@ const states: Readonly<Record<string, string>> = {
   replaying: 'it is being replayed',
 };
 
-/** Parts that were given up are tried again. They keep their ids, by which the platform is asked for them first. */
+/**
+ * Parts that were given up are tried again. They keep their ids, by which the platform is asked for them first; where it
+ * cannot be asked, they are sent: without attempts says that an operator wants it.
+ */
 async function reopenDeliveries(transaction: Transaction<Database>, id: number): Promise<void> {
   await sql`
-    update konstruct.deliveries set status = 'sending', error_code = null
+    update konstruct.deliveries set status = 'sending', attempts = 0, error_code = null
     where turn_id = ${id} and kind = 'answer' and status <> 'sent'`.execute(transaction);
 }
 

@@ -223,6 +223,8 @@ describe('feedback', () => {
     const asked: string[] = [];
     const route = createRouter({
       admit: database.gateway(),
+      wallClock: Date.now,
+      recordReceipt: async () => ({ outcome: 'unknown_message' }),
       admitWish: createAdmitWish(database.pool(1)),
       feedback: createFeedbackAdmission(database.pool(1)),
       isPerson: async (_connection, externalId) => {

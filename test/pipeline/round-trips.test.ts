@@ -51,6 +51,8 @@ beforeAll(async () => {
       admitWish: createAdmitWish(pool),
       feedback: createFeedbackAdmission(pool),
       isPerson: async () => true,
+      wallClock: systemTime.wallClock,
+      recordReceipt: async () => ({ outcome: 'unknown_message' }),
       blocked: createBlockedBuckets(clock),
       disableConnection: async () => false,
       endEngagement: async () => {},
@@ -171,6 +173,7 @@ describe('a turn', () => {
         placeholder: async () => ({ state: 'shown', messageId: `p${turn.turnId}` }),
         progress: async () => {},
         answer: async () => ({ externalIds: [`p${turn.turnId}`], error: null }),
+        earlierPlaceholder: () => ({ state: 'absent' }),
         showsWriting: () => 'none' as const,
         openStream: () => {
           throw new Error('There is no stream.');

@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { createDatabase } from '../../src/db/create-database.ts';
+import { createDatabasePool } from '../../src/db/pool.ts';
+import { withTenant } from '../../src/db/with-tenant.ts';
+import { replayDeadLetter } from '../../src/stores/replay-dead-letter.ts';
 import { until } from '../support/conversation.ts';
+import { silentLog } from '../support/silent-log.ts';
 import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
 import {
   ACME_GROUP,
@@ -65,6 +70,17 @@ describe('an answer that may have arrived', () => {
     await until('the turn has ended', async () => (await turns())[0]?.status === 'dead');
     expect(await turns()).toEqual([{ status: 'dead', error_code: 'delivery_uncertain' }]);
     expect(installation.texts(ACME_GROUP)).toEqual(['Thinking…', 'Perhaps.']);
+    // An operator has looked into the chat and wants it to be sent.
+    const [dead] = await installation.query('select tenant_id, id from konstruct.turns');
+    const database = createDatabase(
+      createDatabasePool({ url: installation.databaseUrl, name: 'replay', size: 1, log: silentLog }),
+    );
+    await withTenant(database, String(dead?.tenant_id), (transaction) =>
+      replayDeadLetter(transaction, Number(dead?.id)),
+    );
+    await database.destroy();
+    await until('it is answered', async () => (await turns())[0]?.status === 'answered');
+    expect(installation.texts(ACME_GROUP)).toEqual(['Thinking…', 'Perhaps.', 'Perhaps.']);
   });
 
   it('as an edit is sent again, which changes nothing', async () => {

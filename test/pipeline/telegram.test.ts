@@ -216,6 +216,35 @@ describe('a wish', () => {
   });
 });
 
+describe('a button', () => {
+  it('is pressed once: its words are said in the conversation, and the buttons go', async () => {
+    const { telegram, model } = installation;
+    const group = newGroup();
+    model.respond(() => 'Which colour?');
+    const first = await telegram.say(group, { from: mara, text: `${ada} I want a shirt` });
+    const question = await installation.answerTo(first);
+    await installation.idle();
+    // As an agent that offers choices sends it.
+    const inline_keyboard = [[{ text: 'Blue', callback_data: '=Blue' }]];
+    telegram
+      .chat(group)
+      .messages.set(question.message_id, { ...question, reply_markup: { inline_keyboard } });
+    model.respond(() => 'Blue it is.');
+    await telegram.press(acmeBot.token, group, question.message_id, tomas, 'Blue');
+    await installation.idle();
+    expect(model.requests.at(-1)?.messages.map(({ content }) => content)).toEqual([
+      'Mara: I want a shirt',
+      'Which colour?',
+      'Tomas: Blue',
+    ]);
+    expect(installation.texts(group)).toEqual(['Which colour?', 'Blue it is.']);
+    await until('the buttons are gone', () => {
+      const shown = telegram.chat(group).messages.get(question.message_id);
+      return shown?.reply_markup === undefined && telegram.bot(acmeBot.token).openPresses.size === 0;
+    });
+  });
+});
+
 describe('a topic', () => {
   it('is answered in the topic, and its beginning is no message that is replied to', async () => {
     const { telegram, model } = installation;
@@ -293,7 +322,7 @@ describe('an album', () => {
     await installation.idle();
     expect(model.requests.length - requests).toBe(1);
     expect(model.requests.at(-1)?.messages.at(-1)?.content).toBe(
-      `Mara: what do you say?${'\n  [attached file: photo.jpg (image/jpeg); not shown: files cannot be fetched here]'.repeat(3)}`,
+      `Mara: what do you say?${'\n  [attached file: photo.jpg (image/jpeg); not shown: it could not be fetched]'.repeat(3)}`,
     );
   });
 });

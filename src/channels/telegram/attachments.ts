@@ -13,6 +13,8 @@ const kinds: readonly (readonly [field: string, name: string, mediaType: string]
   ['sticker', 'sticker.webp', 'image/webp'],
 ];
 
+const MAX_FILE_ID_CHARACTERS = 300;
+
 /** What a message carries besides its text, by name and type. */
 export function parseAttachments(message: JsonRecord): readonly Attachment[] {
   const attachments: Attachment[] = [];
@@ -48,7 +50,8 @@ export function describeContent(message: JsonRecord): string {
 }
 
 function attachmentOf(file: JsonRecord, name: string, mediaType: string): readonly Attachment[] {
-  const externalId = asId(file.file_unique_id) ?? asId(file.file_id);
+  // The unique id is the same everywhere, but only the other one fetches the file.
+  const externalId = asId(file.file_id, MAX_FILE_ID_CHARACTERS);
   if (externalId === null) return [];
   const size = asInteger(file.file_size);
   return [

@@ -2,10 +2,13 @@ import type { Channel } from '../../core/channel.ts';
 import type { ChannelDefinition, ChannelOptions } from '../../core/channel-definition.ts';
 import { createTelegramClient } from './client.ts';
 import { examine } from './examine.ts';
+import { fetchFile, MAX_INCOMING_BYTES, MAX_OUTGOING_BYTES, sendFile } from './files.ts';
 import { identify } from './identity.ts';
+import { BUTTONS } from './keyboard.ts';
 import { parseTelegramRequest } from './parse.ts';
 import { renderForTelegram } from './render-for-telegram.ts';
 import { editMessage, postMessage, removeMessage } from './send.ts';
+import { acknowledgeAction, react, showTyping } from './signs.ts';
 import { MAX_CHARACTERS, splitForTelegram } from './split-for-telegram.ts';
 import { createSubscription } from './subscription.ts';
 import { verifyTelegramRequest, webhookSecret } from './verify.ts';
@@ -44,10 +47,10 @@ function createTelegramChannel(options: ChannelOptions): Channel {
       findByMarker: false,
       postPrivately: false,
       stream: 'edits',
-      buttons: null,
-      reactions: false,
-      typing: false,
-      files: { incoming: null, outgoing: null },
+      buttons: BUTTONS,
+      reactions: true,
+      typing: true,
+      files: { incoming: MAX_INCOMING_BYTES, outgoing: MAX_OUTGOING_BYTES },
       maxCharacters: MAX_CHARACTERS,
       editsPerSecond: 1,
     },
@@ -71,6 +74,11 @@ function createTelegramChannel(options: ChannelOptions): Channel {
     findByMarker: async () => null,
     isPerson: async () => null, // what bots say and react with Telegram does not tell other bots
     personName: async () => null,
+    typing: (access, sign, signal) => showTyping(client, access, sign, signal),
+    react: (access, reaction, signal) => react(client, access, reaction, signal),
+    acknowledgeAction: (access, action, signal) => acknowledgeAction(client, access, action, signal),
+    upload: (access, file, signal) => sendFile(client, access, file, signal),
+    fetchFile: (access, file, limits, signal) => fetchFile(client, access, file, limits, signal),
     close: () => client.close(),
   };
 }

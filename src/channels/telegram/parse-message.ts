@@ -77,7 +77,7 @@ export function parseEdit(message: JsonRecord, base: EventBase): ChannelEvent {
   };
 }
 
-function locate(message: JsonRecord): Located | null {
+export function locate(message: JsonRecord): Located | null {
   const chat = asRecord(message.chat);
   const chatId = asInteger(chat?.id);
   const number = asInteger(message.message_id);
@@ -122,7 +122,7 @@ function textOf(message: JsonRecord): NormalisedText {
 }
 
 /** The message it replies to; in a topic everything replies to the topic's beginning, which is no reply. */
-function repliedMessage(message: JsonRecord): { messageId: string; senderId: string | null } | null {
+export function repliedMessage(message: JsonRecord): { messageId: string; senderId: string | null } | null {
   const replied = asRecord(message.reply_to_message);
   const number = asInteger(replied?.message_id);
   if (replied === null || number === null) return null;

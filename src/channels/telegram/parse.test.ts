@@ -214,3 +214,65 @@ describe('what is no update', () => {
     ]);
   });
 });
+
+describe('a press of a button', () => {
+  const carrier = {
+    message_id: 6,
+    date: 1_700_000_000,
+    from: bot,
+    chat: group,
+    text: 'Which?',
+    reply_to_message: { message_id: 5, from: mara, chat: group, date: 1 },
+    reply_markup: {
+      inline_keyboard: [
+        [{ text: 'A long one', callback_data: '#0' }],
+        [{ text: 'No', callback_data: '=No' }],
+      ],
+    },
+  };
+  const press = (data: unknown, message: object = carrier, from: object = mara) =>
+    parseUpdate({ update_id: 9, callback_query: { id: '77', from, message, chat_instance: '1', data } })[0];
+
+  it('says what stands on the button, in the conversation of its message', () => {
+    expect(press('=No')).toEqual({
+      type: 'action',
+      account: { externalIds: [], appId: null, agentUserId: null },
+      eventId: '9',
+      channelId: '-1001',
+      messageId: '6',
+      threadId: '5',
+      chain: { repliesTo: { messageId: '6', senderId: 'ada_bot' }, answerAt: '6', isPart: false },
+      scope: 'channel',
+      actionId: '77',
+      sender: { externalId: '11', name: 'Mara K' },
+      choice: 'No',
+      pressedAtMs: null,
+      reply: {},
+    });
+    expect(press('#0')).toMatchObject({ choice: 'A long one' });
+  });
+
+  it('in private is said in the chat', () => {
+    expect(press('=No', { ...carrier, chat: person })).toMatchObject({
+      scope: 'direct',
+      threadId: null,
+      chain: { repliesTo: null, answerAt: '6' },
+    });
+  });
+
+  it('below a message that the bot cannot see any more still says what it means, if the button does', () => {
+    const old = { message_id: 6, date: 0, chat: group };
+    expect(press('=No', old)).toMatchObject({ choice: 'No', threadId: null });
+    expect(press('#0', old)).toMatchObject({ type: 'ignored', reason: 'press_unknown' });
+  });
+
+  it.each([
+    ['=No', {}, mara, 'press_incomplete'],
+    ['=No', carrier, bot, 'bot_message'],
+    ['#7', carrier, mara, 'press_unknown'],
+    [undefined, carrier, mara, 'press_unknown'],
+    ['', carrier, mara, 'press_unknown'],
+  ])('%j below %j is ignored as %s', (data, message, from, reason) => {
+    expect(press(data, message, from)).toMatchObject({ type: 'ignored', reason });
+  });
+});

@@ -5,10 +5,17 @@ import { asRecord, type JsonRecord } from '../read-json.ts';
 import { asInteger } from './ids.ts';
 import { parseMembership } from './parse-membership.ts';
 import { parseEdit, parseMessage } from './parse-message.ts';
+import { parsePress } from './parse-press.ts';
 import { parseReactions } from './parse-reactions.ts';
 
 /** Updates that are asked for; all others Telegram keeps to itself. */
-export const ALLOWED_UPDATES = ['message', 'edited_message', 'my_chat_member', 'message_reaction'] as const;
+export const ALLOWED_UPDATES = [
+  'message',
+  'edited_message',
+  'my_chat_member',
+  'message_reaction',
+  'callback_query',
+] as const;
 
 /** An update names no bot: whose it is, its path or the poller knows. */
 const ACCOUNT: AccountRef = { externalIds: [], appId: null, agentUserId: null };
@@ -47,6 +54,8 @@ export function parseUpdate(update: JsonRecord): readonly ChannelEvent[] {
   if (membership !== null) return [parseMembership(membership, base)];
   const reaction = asRecord(update.message_reaction);
   if (reaction !== null) return parseReactions(reaction, base);
+  const press = asRecord(update.callback_query);
+  if (press !== null) return [parsePress(press, base)];
   const kind = Object.keys(update).find((key) => key !== 'update_id');
   return ignored(`update:${kind?.slice(0, 80) ?? 'empty'}`);
 }

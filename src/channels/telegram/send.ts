@@ -10,6 +10,7 @@ import type {
 import { asRecord, type JsonRecord } from '../read-json.ts';
 import type { TelegramCall, TelegramClient } from './client.ts';
 import { asInteger, isPrivate, type Place, parseChannelId } from './ids.ts';
+import { keyboardArguments } from './keyboard.ts';
 import { renderForTelegram } from './render-for-telegram.ts';
 import { rejected, unavailable } from './telegram-error.ts';
 
@@ -24,7 +25,12 @@ const NOTHING = '…';
 export async function postMessage(
   client: TelegramClient,
   access: ConnectionAccess,
-  { target, markdown, mayStillSend }: Pick<OutboundMessage, 'target' | 'markdown' | 'mayStillSend'>,
+  {
+    target,
+    markdown,
+    choices,
+    mayStillSend,
+  }: Pick<OutboundMessage, 'target' | 'markdown' | 'choices' | 'mayStillSend'>,
   signal: AbortSignal,
 ): Promise<PostedMessage> {
   const method = 'sendMessage';
@@ -38,6 +44,7 @@ export async function postMessage(
       chat_id: place.chatId,
       ...(place.topicId === null ? {} : { message_thread_id: place.topicId }),
       ...replyArguments(place, target.threadId),
+      ...keyboardArguments(choices),
       // A preview below each link of a long answer buries the conversation.
       link_preview_options: { is_disabled: true },
     },
@@ -49,14 +56,14 @@ export async function postMessage(
 }
 
 /**
- * Replaces a message's text. That it reads so already is what was wanted.
+ * Replaces a message's text and buttons. That it reads so already is what was wanted.
  *
  * Source: https://core.telegram.org/bots/api#editmessagetext
  */
 export async function editMessage(
   client: TelegramClient,
   access: ConnectionAccess,
-  { target, messageId, markdown, mayStillSend }: OutboundEdit,
+  { target, messageId, markdown, choices, mayStillSend }: OutboundEdit,
   signal: AbortSignal,
 ): Promise<void> {
   const method = 'editMessageText';
@@ -72,6 +79,7 @@ export async function editMessage(
         chat_id: place.chatId,
         message_id: Number(messageId),
         link_preview_options: { is_disabled: true },
+        ...keyboardArguments(choices),
       },
     };
     await sendText(client, access, call, markdown, signal);
@@ -136,13 +144,14 @@ function movedTo(error: unknown): number | null {
   return isKonstructError(error, 'platform_rejected') ? asInteger(error.details.migratedTo) : null;
 }
 
-function replyArguments(place: Place, threadId: string | null): JsonRecord {
+export function replyArguments(place: Place, threadId: string | null): JsonRecord {
   const messageId = Number(threadId);
   if (isPrivate(place) || threadId === null || !Number.isSafeInteger(messageId)) return {};
   return { reply_parameters: { message_id: messageId, allow_sending_without_reply: true } };
 }
 
-function placeOf({ channelId }: ThreadTarget, method: string): Place {
+/** @throws KonstructError `platform_rejected`: not an id of ours */
+export function placeOf({ channelId }: ThreadTarget, method: string): Place {
   const place = parseChannelId(channelId);
   if (place === null) throw rejected(method, 'chat_not_found');
   return place;

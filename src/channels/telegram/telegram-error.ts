@@ -1,10 +1,10 @@
-import { KonstructError } from '../../core/errors.ts';
+import type { KonstructError } from '../../core/errors.ts';
+import { createPlatformErrors } from '../platform-errors.ts';
 import { asRecord, asText, type JsonRecord } from '../read-json.ts';
-import { TransportError } from '../transport-error.ts';
 import { asInteger } from './ids.ts';
 
-/** When Telegram says "slow down" without saying for how long. */
-const DEFAULT_RETRY_AFTER_MS = 1_000;
+export const telegramErrors = createPlatformErrors('Telegram');
+export const { rejected, unavailable } = telegramErrors;
 
 /** What Telegram's descriptions mean to us, by their beginning after "Bad Request: " and the like. */
 const meanings: readonly (readonly [RegExp, string])[] = [
@@ -17,6 +17,9 @@ const meanings: readonly (readonly [RegExp, string])[] = [
   [/^can't parse entities|^ENTIT|^wrong .*entit/i, 'entities_refused'],
   [/^message thread not found|^TOPIC_(?:DELETED|CLOSED)/i, 'topic_not_found'],
   [/^unauthorized/i, 'unauthorized'],
+  [/^file is too big/i, 'file_too_large'],
+  [/^PHOTO_INVALID|^IMAGE_PROCESS_FAILED/i, 'photo_refused'],
+  [/^REACTION_INVALID/i, 'reaction_unsupported'],
 ];
 
 /** An answer of the Bot API that is no success, as the project's error. */
@@ -24,51 +27,12 @@ export function errorOfAnswer(answer: JsonRecord, status: number, method: string
   const code = asInteger(answer.error_code) ?? status;
   const parameters = asRecord(answer.parameters);
   const word = wordOf(asText(answer.description), code);
-  if (code === 429) return rateLimited(method, (asInteger(parameters?.retry_after) ?? 0) * 1000);
+  if (code === 429)
+    return telegramErrors.rateLimited(method, (asInteger(parameters?.retry_after) ?? 0) * 1000);
   // From the outside both look like a gateway's trouble, before or after the work.
   if (code >= 500 || code === 408) return unavailable(method, `http_${code}`, true);
   const migratedTo = asInteger(parameters?.migrate_to_chat_id);
   return rejected(method, word, migratedTo === null ? {} : { migratedTo });
-}
-
-/** A call that was not made, or was refused, because Telegram wants less of them. */
-export function rateLimited(method: string, retryAfterMs: number): KonstructError {
-  return new KonstructError('platform_rate_limited', `Telegram asked to slow down with ${method}.`, {
-    details: { method },
-    retryAfterMs: Math.max(retryAfterMs, DEFAULT_RETRY_AFTER_MS),
-  });
-}
-
-/** A call that Telegram refuses and would refuse again. */
-export function rejected(
-  method: string,
-  platformError: string,
-  details: Readonly<Record<string, unknown>> = {},
-): KonstructError {
-  return new KonstructError('platform_rejected', `Telegram refused ${method}: ${platformError}.`, {
-    details: { method, platformError, ...details },
-  });
-}
-
-/** A call that failed for a reason that passes. */
-export function unavailable(
-  method: string,
-  platformError: string,
-  outcomeUnknown: boolean,
-  cause?: unknown,
-): KonstructError {
-  return new KonstructError('platform_unavailable', `Telegram did not answer ${method}: ${platformError}.`, {
-    details: { method, platformError, ...(outcomeUnknown && { outcomeUnknown }) },
-    cause,
-  });
-}
-
-export function errorOfTransport(error: unknown, method: string): KonstructError {
-  if (!(error instanceof TransportError)) return unavailable(method, 'failed', true, error);
-  if (error.kind !== 'aborted') return unavailable(method, error.systemCode ?? error.kind, error.sent, error);
-  return new KonstructError('aborted', `The call ${method} was cancelled.`, {
-    details: { method, ...(error.sent && { outcomeUnknown: true }) },
-  });
 }
 
 /** Telegram's sentence as one word, without anything that may be somebody's text. */

@@ -1,18 +1,29 @@
+import { fileAndSignMethods } from './bot-api-files.ts';
 import { checkText } from './check-text.ts';
-import { type Bot, BotApiRefusal, type Chat, type Message, wireChat } from './telegram-world.ts';
+import {
+  type Bot,
+  BotApiRefusal,
+  type Chat,
+  type Message,
+  type StoredFile,
+  wireChat,
+} from './telegram-world.ts';
 
 type Given = Readonly<Record<string, unknown>>;
 
 export interface MethodContext {
   readonly bot: Bot;
   readonly chats: Map<number, Chat>;
+  readonly files: Map<string, StoredFile>;
+  /** The bytes of a file of the request. */
+  readonly contentOf: (file: object) => ArrayBuffer;
   readonly nowSeconds: () => number;
   readonly onMessage: (bot: Bot, chat: Chat, message: Message) => void;
   readonly getUpdates: (bot: Bot, given: Given) => Promise<readonly unknown[]>;
   readonly deliver: (bot: Bot) => void;
 }
 
-interface Method {
+export interface Method {
   readonly fields: readonly string[];
   run(context: MethodContext, given: Given): unknown;
 }
@@ -21,6 +32,7 @@ const SECRET = /^[A-Za-z0-9_-]{1,256}$/;
 
 /** The methods that the stand-in has; a field that is not listed is refused, although Telegram would ignore it. */
 export const botApiMethods: Readonly<Record<string, Method>> = {
+  ...fileAndSignMethods,
   getMe: {
     fields: [],
     run: ({ bot }) => ({
@@ -85,6 +97,7 @@ export const botApiMethods: Readonly<Record<string, Method>> = {
       'parse_mode',
       'reply_parameters',
       'link_preview_options',
+      'reply_markup',
     ],
     run(context, given) {
       const { bot } = context;
@@ -98,6 +111,7 @@ export const botApiMethods: Readonly<Record<string, Method>> = {
         text: text.trim(),
         ...(entities.length > 0 ? { entities } : {}),
         ...repliedTo(chat, given.reply_parameters),
+        ...checkKeyboard(given.reply_markup),
         ...(given.message_thread_id === undefined
           ? {}
           : { message_thread_id: Number(given.message_thread_id), is_topic_message: true }),
@@ -109,23 +123,34 @@ export const botApiMethods: Readonly<Record<string, Method>> = {
     },
   },
   editMessageText: {
-    fields: ['chat_id', 'message_id', 'text', 'entities', 'parse_mode', 'link_preview_options'],
+    fields: [
+      'chat_id',
+      'message_id',
+      'text',
+      'entities',
+      'parse_mode',
+      'link_preview_options',
+      'reply_markup',
+    ],
     run(context, given) {
       const chat = writableChat(context, given.chat_id);
       const message = ownMessage(context.bot, chat, given.message_id, 'edit');
       const { text, entities } = checkText(given.text, given.entities, given.parse_mode);
+      const markup = checkKeyboard(given.reply_markup);
       if (
         message.text === text.trim() &&
-        JSON.stringify(message.entities ?? []) === JSON.stringify(entities)
+        JSON.stringify(message.entities ?? []) === JSON.stringify(entities) &&
+        JSON.stringify(message.reply_markup) === JSON.stringify(markup.reply_markup)
       ) {
         throw new BotApiRefusal(
           400,
           'Bad Request: message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message',
         );
       }
-      const { entities: _old, ...kept } = message;
+      const { entities: _old, reply_markup: _keyboard, ...kept } = message;
       const edited = {
         ...kept,
+        ...markup,
         text: text.trim(),
         ...(entities.length > 0 ? { entities } : {}),
         edit_date: context.nowSeconds(),
@@ -146,7 +171,7 @@ export const botApiMethods: Readonly<Record<string, Method>> = {
   },
 };
 
-function writableChat({ bot, chats }: MethodContext, chatId: unknown): Chat {
+export function writableChat({ bot, chats }: MethodContext, chatId: unknown): Chat {
   if (typeof chatId !== 'number') throw new BotApiRefusal(400, 'Bad Request: chat_id is empty');
   const chat = chats.get(chatId);
   if (chat === undefined) throw new BotApiRefusal(400, 'Bad Request: chat not found');
@@ -168,7 +193,7 @@ function ownMessage(bot: Bot, chat: Chat, messageId: unknown, verb: string): Mes
   return message;
 }
 
-function repliedTo(chat: Chat, parameters: unknown): { readonly reply_to_message?: Message } {
+export function repliedTo(chat: Chat, parameters: unknown): { readonly reply_to_message?: Message } {
   if (parameters === undefined) return {};
   const { message_id, allow_sending_without_reply, ...other } = parameters as Given;
   if (Object.keys(other).length > 0 || typeof message_id !== 'number')
@@ -180,4 +205,19 @@ function repliedTo(chat: Chat, parameters: unknown): { readonly reply_to_message
   }
   if (allow_sending_without_reply === true) return {};
   throw new BotApiRefusal(400, 'Bad Request: message to be replied not found');
+}
+
+/** A keyboard below a message, or none. @throws BotApiRefusal in Telegram's words */
+export function checkKeyboard(markup: unknown): { readonly reply_markup?: Given } {
+  if (markup === undefined) return {};
+  const rows = (markup as { readonly inline_keyboard?: unknown }).inline_keyboard;
+  if (!Array.isArray(rows)) throw new BotApiRefusal(400, 'Bad Request: object expected as reply markup');
+  for (const button of (rows as readonly (readonly Given[])[]).flat()) {
+    const { text, callback_data, ...other } = button;
+    if (Object.keys(other).length > 0 || typeof text !== 'string' || text === '')
+      throw new BotApiRefusal(400, 'Bad Request: BUTTON_INVALID');
+    if (typeof callback_data !== 'string' || Buffer.byteLength(callback_data) > 64 || callback_data === '')
+      throw new BotApiRefusal(400, 'Bad Request: BUTTON_DATA_INVALID');
+  }
+  return rows.length === 0 ? {} : { reply_markup: { inline_keyboard: rows } };
 }

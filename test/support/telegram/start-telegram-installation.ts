@@ -1,25 +1,12 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import pg from 'pg';
-import { type App, startApp } from '../../../src/app.ts';
+import type { App } from '../../../src/app.ts';
 import type { AppOptions } from '../../../src/app-options.ts';
-import { createCipher } from '../../../src/core/cipher.ts';
-import { type ConnectionSettings, noBudget } from '../../../src/core/tenant.ts';
-import { createDatabase } from '../../../src/db/create-database.ts';
-import { createDatabasePool } from '../../../src/db/pool.ts';
-import { withTenant } from '../../../src/db/with-tenant.ts';
-import { insertAgents } from '../../../src/stores/agents.ts';
-import { insertConnections } from '../../../src/stores/connections.ts';
-import { putRoute } from '../../../src/stores/routes.ts';
-import { insertTenant } from '../../../src/stores/tenants.ts';
-import { noJourneys } from '../../../src/telemetry/journeys.ts';
+import type { ConnectionSettings } from '../../../src/core/tenant.ts';
 import { until } from '../conversation.ts';
-import { createMigratedDatabase } from '../migrated-database.ts';
-import { type ModelServer, startModelServer } from '../model-server.ts';
-import { recordingLog } from '../recording-log.ts';
-import { silentLog } from '../silent-log.ts';
+import { startTwoCompanies, type TwoCompanies } from '../start-two-companies.ts';
 import { startTelegramServer, type TelegramServer } from './start-telegram-server.ts';
 import type { Message, User } from './telegram-world.ts';
 
@@ -37,23 +24,17 @@ export const GLOBEX_GROUP = -1002;
 /** Both companies' bots are in it. */
 export const SHARED_GROUP = -1003;
 
-export interface TelegramInstallation {
+export interface TelegramInstallation extends Omit<TwoCompanies, 'startApp'> {
   readonly telegram: TelegramServer;
-  readonly model: ModelServer;
-  readonly log: ReturnType<typeof recordingLog>;
-  readonly databaseUrl: string;
-  readonly masterKey: Buffer;
   readonly connectionIds: readonly [string, string];
   readonly publicUrl: string | null;
   startApp(options?: Partial<AppOptions>): Promise<App>;
   /** Where the public address leads from now on; `null`: nowhere. */
   leadTo(url: string | null): void;
-  query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
   /** What a bot shows in a chat now, oldest first. */
   texts(chatId: number, botId?: number): string[];
   /** The bot's message that replies to one and is no placeholder any more. */
   answerTo(message: Message, botId?: number): Promise<Message>;
-  idle(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -88,58 +69,37 @@ export async function startTelegramInstallation(
       title: 'Both',
       bots: [acmeBot.token, globexBot.token],
     });
-    const database = await createMigratedDatabase();
-    closing.push(() => database.drop());
-    const admin = new pg.Pool({ connectionString: database.url, max: 2 });
-    admin.on('error', () => {});
-    admin.on('connect', (client) => client.on('error', () => {}));
-    closing.push(() => admin.end());
-    const model = await startModelServer();
-    closing.push(() => model.close());
-    const masterKey = randomBytes(32);
-    const cipher = createCipher([masterKey]);
     const connectionIds = [randomUUID(), randomUUID()] as const;
-    await seed(database.url, cipher, model, connectionIds, options.settings ?? {});
+    const connectionOf = (id: string, bot: typeof acmeBot | typeof globexBot) => ({
+      id,
+      channel: 'telegram',
+      externalId: String(bot.id),
+      credentials: { botToken: bot.token },
+      settings: options.settings ?? {},
+    });
+    const companies = await startTwoCompanies(
+      [connectionOf(connectionIds[0], acmeBot), connectionOf(connectionIds[1], globexBot)],
+      closing,
+    );
     const forwarder = options.events === 'webhook' ? await startForwarder() : null;
     if (forwarder !== null) closing.push(() => forwarder.close());
-    const log = recordingLog();
-    const query = async (text: string, values: readonly unknown[] = []) =>
-      (await admin.query(text, [...values])).rows as readonly Record<string, unknown>[];
     const start = async (overrides: Partial<AppOptions> = {}): Promise<App> => {
-      const app = await startApp({
-        databaseUrl: database.url,
-        role: 'all',
-        host: '127.0.0.1',
-        port: 0,
-        cipher,
-        slack: { signingSecret: null, apiUrl: 'http://127.0.0.1:9/api/' },
+      const app = await companies.startApp({
         platforms: { telegram: { signingSecret: null, apiUrl: telegram.apiUrl } },
         publicUrl: forwarder?.url ?? null,
-        providerKeys: {},
-        workerConcurrency: 50,
-        retentionDays: 365,
-        ledgerRetentionDays: 365,
-        version: 'test',
-        log,
-        journeys: noJourneys,
         ...options.app,
         ...overrides,
       });
-      closing.push(() => app.stop());
       forwarder?.leadTo(app.url);
       return app;
     };
     const installation: TelegramInstallation = {
+      ...companies,
       telegram,
-      model,
-      log,
-      databaseUrl: database.url,
-      masterKey,
       connectionIds,
       publicUrl: forwarder?.url ?? null,
       startApp: start,
       leadTo: (url) => forwarder?.leadTo(url),
-      query,
       texts: (chatId, botId = acmeBot.id) =>
         [...telegram.chat(chatId).messages.values()]
           .filter(({ from }) => from.id === botId)
@@ -157,11 +117,6 @@ export async function startTelegramInstallation(
         await until(`message ${message.message_id} is answered`, () => find() !== undefined);
         return find() as Message;
       },
-      idle: () =>
-        until('the queue is idle', async () => {
-          const open = await query('select 1 from konstruct.conversations where ready_at is not null');
-          return open.length === 0;
-        }),
       stop,
     };
     if (options.app !== null) {
@@ -187,59 +142,6 @@ export async function ready({ telegram, publicUrl, query }: TelegramInstallation
       })
     );
   });
-}
-
-async function seed(
-  databaseUrl: string,
-  cipher: ReturnType<typeof createCipher>,
-  model: ModelServer,
-  connectionIds: readonly [string, string],
-  settings: ConnectionSettings,
-): Promise<void> {
-  const database = createDatabase(
-    createDatabasePool({ url: databaseUrl, name: 'seed', size: 2, log: silentLog }),
-  );
-  try {
-    const entries = [
-      {
-        provider: 'openai-compatible' as const,
-        model: 'test',
-        baseUrl: model.urls['openai-compatible'],
-        apiKey: 'k',
-      },
-    ];
-    await putRoute(database, cipher, { name: 'default', entries });
-    for (const [index, bot] of [acmeBot, globexBot].entries()) {
-      const tenantId = randomUUID();
-      const agentId = randomUUID();
-      const slug = index === 0 ? 'acme' : 'globex';
-      await withTenant(database, tenantId, async (transaction) => {
-        const budgets = { timeZone: 'UTC', budget: noBudget, personBudget: noBudget };
-        await insertTenant(transaction, { id: tenantId, slug, name: slug, ...budgets });
-        const persona = `Persona of ${slug}.`;
-        const agent = { id: agentId, tenantId, slug: 'ada', name: 'Ada', role: 'Support', persona };
-        await insertAgents(transaction, [
-          { ...agent, instructions: '', route: 'default', busyMode: 'queue', placeholder: 'Thinking…' },
-        ]);
-        await insertConnections(transaction, cipher, [
-          {
-            id: connectionIds[index] as string,
-            tenantId,
-            agentId,
-            channel: 'telegram',
-            externalId: String(bot.id),
-            agentUserId: '',
-            appId: '',
-            status: 'active',
-            settings,
-            credentials: { botToken: bot.token },
-          },
-        ]);
-      });
-    }
-  } finally {
-    await database.destroy();
-  }
 }
 
 /** A public address that leads to whichever process is there; 503 while none is. */

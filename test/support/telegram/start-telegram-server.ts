@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { text as readText } from 'node:stream/consumers';
+import { buffer as readBody } from 'node:stream/consumers';
 import { botApiMethods } from './bot-api-methods.ts';
 import {
   type Bot,
@@ -11,6 +11,7 @@ import {
   createBot,
   type Entity,
   type Message,
+  type StoredFile,
   type Update,
   type User,
   wireChat,
@@ -51,6 +52,11 @@ export interface TelegramServer {
   /** A person writes; every bot in the chat that may see it is told. Resolves when all have taken it. */
   say(chatId: number, saying: Saying): Promise<Message>;
   edit(chatId: number, messageId: number, text: string): Promise<void>;
+  /** A person presses the button with this text below a bot's message. Resolves to the press's id. */
+  press(token: string, chatId: number, messageId: number, from: User, text: string): Promise<string>;
+  /** A file as people have sent it. Returns its id. */
+  addFile(content: Buffer): string;
+  readonly files: ReadonlyMap<string, StoredFile>;
   /** Sends any update to one bot, or one it has had already. */
   send(token: string, update: Readonly<Record<string, unknown>>): Promise<Update>;
   /** @BotFather's /revoke: the token is refused from now on. */
@@ -60,12 +66,20 @@ export interface TelegramServer {
   close(): Promise<void>;
 }
 
+interface Button {
+  readonly text: string;
+  readonly callback_data: string;
+}
+
 const REDELIVER_MS = 50;
 
 export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<TelegramServer> {
   const bots = new Map(seeds.map((seed) => [seed.token, createBot(seed)]));
   const chats = new Map<number, Chat>();
   const members = new Map<number, readonly string[]>();
+  const files = new Map<string, StoredFile>();
+  const contents = new WeakMap<object, ArrayBuffer>();
+  let presses = 0;
   const calls: RecordedCall[] = [];
   const faults: Fault[] = [];
   const shown: { botId: number; message: Message }[] = [];
@@ -84,13 +98,22 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
     const answer = (status: number, body: unknown): void => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };
-    const body = await readText(request);
+    const body = await readBody(request);
+    const [, fileToken = '', filePath = ''] = /^\/file\/bot([^/]+)\/(.+)$/.exec(request.url ?? '') ?? [];
+    if (filePath !== '') {
+      const file = [...files.values()].find(({ path }) => path === filePath);
+      if (!bots.has(fileToken))
+        return answer(401, { ok: false, error_code: 401, description: 'Unauthorized' });
+      if (file === undefined) return answer(404, { ok: false, error_code: 404, description: 'Not Found' });
+      response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(file.content);
+      return;
+    }
     try {
       const bot = bots.get(token);
       if (bot === undefined) throw new BotApiRefusal(401, 'Unauthorized');
       const definition = Object.hasOwn(botApiMethods, method) ? botApiMethods[method] : undefined;
       if (definition === undefined) throw new BotApiRefusal(404, 'Not Found');
-      const given = (body === '' ? {} : JSON.parse(body)) as Readonly<Record<string, unknown>>;
+      const given = await readArguments(body, request.headers['content-type'] ?? '');
       calls.push({ botId: bot.user.id, method, arguments: given });
       const fault = faults.find((each) => each.method === method && each.remaining > 0);
       if (fault !== undefined) fault.remaining -= 1;
@@ -108,6 +131,8 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
         {
           bot,
           chats,
+          files,
+          contentOf: (file) => contents.get(file) ?? new ArrayBuffer(0),
           nowSeconds,
           onMessage: (by, _chat, message) => shown.push({ botId: by.user.id, message }),
           getUpdates,
@@ -123,6 +148,25 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
       const { code, message, parameters } = error;
       answer(code, { ok: false, error_code: code, description: message, ...(parameters && { parameters }) });
     }
+  }
+
+  async function readArguments(body: Buffer, type: string): Promise<Readonly<Record<string, unknown>>> {
+    if (!type.startsWith('multipart/form-data')) {
+      return body.length === 0
+        ? {}
+        : (JSON.parse(body.toString('utf8')) as Readonly<Record<string, unknown>>);
+    }
+    const form = await new Response(new Uint8Array(body), { headers: { 'content-type': type } }).formData();
+    const given: Record<string, unknown> = Object.fromEntries(form.entries());
+    for (const [field, value] of Object.entries(given)) {
+      if (typeof value === 'object' && value instanceof Blob) contents.set(value, await value.arrayBuffer());
+      // A file may stand in a field of its own, which another names.
+      const [, attached] = /^attach:\/\/(\w+)$/.exec(String(value)) ?? [];
+      if (attached === undefined) continue;
+      given[field] = form.get(attached);
+      delete given[attached];
+    }
+    return given;
   }
 
   /** Confirms what comes before the offset; then what is pending, as soon as there is something. */
@@ -248,6 +292,7 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
         nextMessageId: 1,
         shutOut: new Map(),
         migratedTo: null,
+        reactions: new Map(),
       };
       chats.set(id, chat);
       members.set(id, tokens);
@@ -278,6 +323,25 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
       chat.messages.set(messageId, message);
       await tell(chat, 'edited_message', message);
     },
+    async press(token, chatId, messageId, from, text) {
+      const bot = requireBot(token);
+      const message = requireChat(chatId).messages.get(messageId);
+      const rows = (message?.reply_markup as { readonly inline_keyboard?: readonly Button[][] } | undefined)
+        ?.inline_keyboard;
+      const data = rows?.flat().find((button) => button.text === text)?.callback_data;
+      if (data === undefined) throw new Error(`There is no button "${text}" below message ${messageId}.`);
+      presses += 1;
+      const id = `press-${presses}`;
+      bot.openPresses.add(id);
+      await enqueue(bot, { callback_query: { id, from, message, chat_instance: '1', data } });
+      return id;
+    },
+    addFile(content) {
+      const id = `file${files.size + 1}`;
+      files.set(id, { content, path: `documents/file_${files.size + 1}.bin` });
+      return id;
+    },
+    files,
     send: (token, update) => enqueue(requireBot(token), update),
     revoke(token) {
       requireBot(token).endPoll?.(false);

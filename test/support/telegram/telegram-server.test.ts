@@ -1,4 +1,4 @@
-import { Api, GrammyError } from 'grammy';
+import { Api, GrammyError, InlineKeyboard, InputFile } from 'grammy';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTelegramServer, type TelegramServer } from './start-telegram-server.ts';
 
@@ -52,6 +52,48 @@ describe('the stand-in, asked by grammY', () => {
     ['a reply to nothing', 'abc', { reply_parameters: { message_id: 999_999 } }],
   ])('refuses %s', async (_what, text, other) => {
     await expect(api.sendMessage(11, text, other)).rejects.toBeInstanceOf(GrammyError);
+  });
+
+  it('shows buttons, tells of presses and takes their answers once', async () => {
+    const reply_markup = new InlineKeyboard().text('Yes', '=Yes').text('No', '=No');
+    const sent = await api.sendMessage(11, 'Sure?', { reply_markup });
+    expect(sent.reply_markup?.inline_keyboard).toEqual([
+      [
+        { text: 'Yes', callback_data: '=Yes' },
+        { text: 'No', callback_data: '=No' },
+      ],
+    ]);
+    const pressing = server.press(token, 11, sent.message_id, mara, 'No');
+    const [update] = await api.getUpdates({ timeout: 1 });
+    expect(update?.callback_query).toMatchObject({ data: '=No', message: { message_id: sent.message_id } });
+    await api.getUpdates({ offset: (update?.update_id ?? 0) + 1 });
+    const id = await pressing;
+    expect(await api.answerCallbackQuery(id)).toBe(true);
+    await expect(api.answerCallbackQuery(id)).rejects.toThrow('query is too old');
+    await api.editMessageReplyMarkup(11, sent.message_id);
+    await expect(api.editMessageReplyMarkup(11, sent.message_id)).rejects.toThrow('message is not modified');
+    const long = new InlineKeyboard().text('x', 'x'.repeat(65));
+    await expect(api.sendMessage(11, 'x', { reply_markup: long })).rejects.toThrow('BUTTON_DATA_INVALID');
+  });
+
+  it('takes files and gives them back', async () => {
+    const sent = await api.sendDocument(11, new InputFile(Buffer.from('content'), 'a.txt'));
+    const file = await api.getFile(sent.document?.file_id ?? '');
+    const answer = await fetch(`${server.apiUrl}/file/bot${token}/${file.file_path}`);
+    expect(await answer.text()).toBe('content');
+    expect((await fetch(`${server.apiUrl}/file/botwrong/${file.file_path}`)).status).toBe(401);
+    await expect(api.getFile('gone')).rejects.toThrow('wrong file_id');
+    await expect(api.sendPhoto(11, new InputFile(Buffer.from('x'), 'a.png'))).rejects.toThrow(
+      'IMAGE_PROCESS_FAILED',
+    );
+  });
+
+  it('takes the reactions that bots may use, and signs', async () => {
+    const { message_id } = await api.sendMessage(11, 'x');
+    expect(await api.setMessageReaction(11, message_id, [{ type: 'emoji', emoji: '👍' }])).toBe(true);
+    const dinosaur = [{ type: 'emoji' as const, emoji: '🦖' as '👍' }];
+    await expect(api.setMessageReaction(11, message_id, dinosaur)).rejects.toThrow('REACTION_INVALID');
+    expect(await api.sendChatAction(11, 'typing')).toBe(true);
   });
 
   it('limits as it is told to, with the seconds to wait', async () => {

@@ -35,6 +35,12 @@ export interface Message {
   readonly [field: string]: unknown;
 }
 
+/** A file that somebody sent, and where it is fetched from. */
+export interface StoredFile {
+  readonly content: Buffer;
+  readonly path: string;
+}
+
 export interface Chat {
   readonly id: number;
   readonly type: 'private' | 'group' | 'supergroup';
@@ -44,6 +50,8 @@ export interface Chat {
   /** Bots that may not write here, with Telegram's words for it. */
   readonly shutOut: Map<number, string>;
   migratedTo: number | null;
+  /** Reactions of bots, by message. */
+  readonly reactions: Map<number, readonly string[]>;
 }
 
 export interface Bot {
@@ -56,6 +64,8 @@ export interface Bot {
   nextUpdateId: number;
   /** Ends a `getUpdates` under way: another one took its place. */
   endPoll: ((conflict: boolean) => void) | null;
+  /** Presses of buttons that are not answered yet. */
+  readonly openPresses: Set<string>;
   lastError: { readonly date: number; readonly message: string } | null;
 }
 
@@ -86,6 +96,7 @@ export function createBot({ token, username, canReadAllGroupMessages = false }: 
     pending: [],
     nextUpdateId: 5_000 + Number(token.split(':')[0]),
     endPoll: null,
+    openPresses: new Set(),
     lastError: null,
   };
 }

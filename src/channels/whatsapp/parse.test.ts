@@ -1,0 +1,268 @@
+import { describe, expect, it } from 'vitest';
+import type { ChannelEvent } from '../../core/channel-event.ts';
+import { parseWhatsAppRequest } from './parse.ts';
+
+const metadata = { display_phone_number: '15550783881', phone_number_id: '106540352242922' };
+const contacts = [{ profile: { name: 'Sheena Nelson' }, wa_id: '16505551234', user_id: 'US.1349' }];
+const who = { from: '16505551234', from_user_id: 'US.1349', id: 'wamid.IN', timestamp: '1749416383' };
+
+function parse(body: unknown): readonly ChannelEvent[] {
+  const parsed = parseWhatsAppRequest({
+    path: '/whatsapp',
+    headers: {},
+    body: Buffer.from(JSON.stringify(body)),
+  });
+  return parsed.kind === 'events' ? parsed.events : [];
+}
+
+const changed = (value: unknown, field = 'messages') =>
+  parse({ object: 'whatsapp_business_account', entry: [{ id: '1022', changes: [{ value, field }] }] });
+const message = (fields: object) =>
+  changed({ messaging_product: 'whatsapp', metadata, contacts, messages: [{ ...who, ...fields }] })[0];
+const status = (fields: object) =>
+  changed({ messaging_product: 'whatsapp', metadata, statuses: [fields] })[0];
+const account = { externalIds: ['106540352242922'], appId: null, agentUserId: '15550783881' };
+
+describe('a message', () => {
+  it('is a word in the chat with a person, who has a name', () => {
+    expect(message({ type: 'text', text: { body: ' Does it come in blue? ' } })).toEqual({
+      type: 'message',
+      account,
+      eventId: null,
+      channelId: '16505551234',
+      messageId: 'wamid.IN',
+      threadId: null,
+      scope: 'direct',
+      sender: { externalId: '16505551234', name: 'Sheena Nelson' },
+      text: 'Does it come in blue?',
+      mentions: [],
+      addressee: null,
+      mentionsAgent: false,
+      attachments: [],
+      sentAtMs: 1_749_416_383_000,
+      channelMetadata: { userId: 'US.1349' },
+    });
+  });
+
+  it.each([
+    ['image', { caption: 'Look', id: '1', mime_type: 'image/jpeg' }, 'Look', 'photo.jpg', 'image/jpeg'],
+    [
+      'audio',
+      { id: '1', voice: true, mime_type: 'audio/ogg; codecs=opus' },
+      '',
+      'voice message.ogg',
+      'audio/ogg',
+    ],
+    ['audio', { id: '1', voice: false, mime_type: 'audio/mpeg' }, '', 'audio.ogg', 'audio/mpeg'],
+    ['video', { id: '1' }, '', 'video.mp4', 'video/mp4'],
+    [
+      'document',
+      { id: '1', filename: 'a.pdf', mime_type: 'application/pdf' },
+      '',
+      'a.pdf',
+      'application/pdf',
+    ],
+    ['sticker', { id: '1', animated: false, mime_type: 'image/webp' }, '', 'sticker.webp', 'image/webp'],
+  ])('of type %s is a file, with what is said about it', (type, body, text, name, mediaType) => {
+    expect(message({ type, [type]: body })).toMatchObject({
+      text,
+      attachments: [{ name, mediaType, externalId: '1', sizeBytes: null }],
+    });
+  });
+
+  it.each([
+    [
+      'location',
+      { latitude: 37.5, longitude: -122, name: 'Pier', address: 'Bay 1' },
+      '[location: Pier, Bay 1, 37.5, -122]',
+    ],
+    ['location', { latitude: 1, longitude: 2 }, '[location: 1, 2]'],
+    [
+      'contacts',
+      [
+        {
+          name: { formatted_name: 'Ann Lee' },
+          phones: [{ phone: '+1 555' }],
+          emails: [{ email: 'a@b.example' }],
+        },
+      ],
+      '[contact: Ann Lee +1 555 a@b.example]',
+    ],
+  ])('of type %s is told in words', (type, body, text) => {
+    expect(message({ type, [type]: body })).toMatchObject({ type: 'message', text });
+  });
+
+  it('of somebody who hides their number is known by the id for this business', () => {
+    const { from: _hidden, ...hidden } = who;
+    const [event] = changed({
+      metadata,
+      contacts: [{ profile: { name: 'Gus', username: '@gus' }, user_id: 'US.1349' }],
+      messages: [{ ...hidden, type: 'text', text: { body: 'hi' } }],
+    });
+    expect(event).toMatchObject({ channelId: 'US.1349', sender: { externalId: 'US.1349', name: 'Gus' } });
+  });
+
+  it('says what it replies to, and that it was forwarded', () => {
+    const context = { from: '15550783881', id: 'wamid.OUT', forwarded: true };
+    expect(message({ type: 'text', text: { body: 'yes' }, context })).toMatchObject({
+      channelMetadata: { repliesTo: 'wamid.OUT', forwarded: true },
+    });
+  });
+
+  it.each([
+    [{ type: 'system', system: { body: 'User changed', type: 'user_changed_number' } }, 'message:system'],
+    [{ type: 'order', order: { catalog_id: 'c' } }, 'message:order'],
+    [{ type: 'unsupported', errors: [{ code: 131051 }] }, 'message:unsupported'],
+    [{ type: 'text', text: { body: ' ' } }, 'message:text'],
+    [{ type: 'image', image: { caption: 'no id' } }, 'message:image'],
+    [{ type: 'interactive', interactive: { type: 'nfm_reply', nfm_reply: {} } }, 'press:nfm_reply'],
+    [{ type: 'text', text: { body: 'hi' }, group_id: 'g' }, 'group_message'],
+    [{ type: 'text', text: { body: 'hi' }, id: undefined }, 'message_incomplete'],
+    [{ type: 'text', text: { body: 'hi' }, from: undefined, from_user_id: undefined }, 'message_incomplete'],
+    [{ type: 'reaction', reaction: {} }, 'reaction_incomplete'],
+    [{ type: 'edit', edit: { original_message_id: 'wamid.A' } }, 'edit_without_text'],
+    [{ type: 'revoke' }, 'revoke_incomplete'],
+    [{}, 'message:undefined'],
+    [{ type: 'constructor', constructor: {} }, 'message:constructor'],
+    [{ type: 'toString' }, 'message:toString'],
+  ])('%j is ignored as %s', (fields, reason) => {
+    expect(message(fields)).toMatchObject({ type: 'ignored', reason });
+  });
+});
+
+describe('what is about another message', () => {
+  it('a reaction, without its skin tone', () => {
+    const reaction = { message_id: 'wamid.OUT', emoji: '👍🏽' };
+    expect(message({ type: 'reaction', reaction })).toMatchObject({
+      type: 'reaction',
+      channelId: '16505551234',
+      messageId: 'wamid.OUT',
+      senderId: '16505551234',
+      emoji: '👍',
+      present: true,
+    });
+  });
+
+  it.each([{ message_id: 'wamid.OUT', emoji: '' }, { message_id: 'wamid.OUT' }])(
+    'a reaction that is taken off, whatever it was: %j',
+    (reaction) => {
+      expect(message({ type: 'reaction', reaction })).toMatchObject({ emoji: '', present: false });
+    },
+  );
+
+  it.each([
+    [
+      {
+        type: 'interactive',
+        interactive: { type: 'button_reply', button_reply: { id: 'choice-0', title: 'Blue' } },
+      },
+    ],
+    [
+      {
+        type: 'interactive',
+        interactive: { type: 'list_reply', list_reply: { id: 'choice-0', title: 'Blue' } },
+      },
+    ],
+    [{ type: 'button', button: { payload: 'p', text: 'Blue' } }],
+  ])('a press: %j', (fields) => {
+    expect(message({ ...fields, context: { from: '15550783881', id: 'wamid.OUT' } })).toMatchObject({
+      type: 'action',
+      messageId: 'wamid.OUT',
+      actionId: 'wamid.IN',
+      choice: 'Blue',
+      threadId: null,
+    });
+  });
+
+  it('a press of which nobody says below what it stood is simply said', () => {
+    const interactive = { type: 'button_reply', button_reply: { id: 'choice-0', title: 'Blue' } };
+    expect(message({ type: 'interactive', interactive })).toMatchObject({ type: 'message', text: 'Blue' });
+  });
+
+  it('an edit, and that it was taken back', () => {
+    const edit = { original_message_id: 'wamid.A', message: { type: 'text', text: { body: 'new words' } } };
+    expect(message({ type: 'edit', edit })).toMatchObject({
+      type: 'edit',
+      messageId: 'wamid.A',
+      text: 'new words',
+    });
+    expect(message({ type: 'revoke', revoke: { original_message_id: 'wamid.A' } })).toMatchObject({
+      type: 'deletion',
+      messageId: 'wamid.A',
+    });
+  });
+});
+
+describe('a status', () => {
+  it('is a receipt if it names a delivery of ours', () => {
+    const sent = { id: 'wamid.OUT', status: 'sent', timestamp: '1750000000', recipient_id: '16505551234' };
+    expect(status({ ...sent, biz_opaque_callback_data: 'konstruct:42' })).toEqual({
+      type: 'receipt',
+      account,
+      eventId: null,
+      channelId: '16505551234',
+      messageId: 'wamid.OUT',
+      deliveryId: '42',
+      failure: null,
+      happenedAtMs: 1_750_000_000_000,
+    });
+    for (const marker of [undefined, 'other:42', 'konstruct:x', 'konstruct:4\u0000', 42]) {
+      expect(status({ ...sent, biz_opaque_callback_data: marker })).toMatchObject({
+        type: 'ignored',
+        reason: 'status:sent_by_others',
+      });
+    }
+  });
+
+  it.each([
+    [131_047, 'platform_window_closed', 're_engagement'],
+    [131_026, 'platform_rejected', 'undeliverable'],
+    [999_999, 'platform_rejected', 'graph_999999'],
+  ])('that says failed with %i is a failure', (code, word, platformError) => {
+    expect(
+      status({ id: 'wamid.OUT', status: 'failed', recipient_user_id: 'US.1349', errors: [{ code }] }),
+    ).toMatchObject({ channelId: 'US.1349', deliveryId: null, failure: { code: word, platformError } });
+  });
+
+  it.each(['delivered', 'read', 'played', 'warning'])('that says %s is nothing to us', (word) => {
+    expect(status({ id: 'wamid.OUT', status: word })).toMatchObject({ reason: `status:${word}` });
+  });
+});
+
+describe('a request', () => {
+  it('may hold many accounts, numbers and messages', () => {
+    const value = (id: string, texts: readonly string[]) => ({
+      metadata: { ...metadata, phone_number_id: id },
+      messages: texts.map((body, index) => ({
+        ...who,
+        id: `wamid.${id}${index}`,
+        type: 'text',
+        text: { body },
+      })),
+    });
+    const events = parse({
+      entry: [
+        { id: 'a', changes: [{ field: 'messages', value: value('11111', ['one', 'two']) }] },
+        {
+          id: 'b',
+          changes: [{ field: 'messages', value: value('22222', ['three']) }, { field: 'account_update' }],
+        },
+      ],
+    });
+    expect(events.map((event) => [event.account.externalIds[0], event.type])).toEqual([
+      ['11111', 'message'],
+      ['11111', 'message'],
+      ['22222', 'message'],
+      [undefined, 'ignored'],
+    ]);
+  });
+
+  it('tells of errors and of what nobody asked for by a reason', () => {
+    expect(changed({ metadata, errors: [{ code: 130_429 }] })).toMatchObject([{ reason: 'error:130429' }]);
+    expect(changed({ metadata }, 'smb_message_echoes')).toMatchObject([
+      { reason: 'field:smb_message_echoes' },
+    ]);
+    expect(changed({ messages: [who] })).toMatchObject([{ reason: 'number_missing' }]);
+    expect(parse({})).toEqual([]);
+  });
+});
