@@ -440,7 +440,7 @@ tenants:
         agent: ada
         enabled: false
         credentials: { botToken: x, signingSecret: y, appToken: z }
-        settings: { ratePerMinute: 1, followMinutes: 2, editWindowMinutes: 3, onDeletion: retract, streaming: false, stopWords: ["Halt \${Z}"] }
+        settings: { ratePerMinute: 1, followMinutes: 2, editWindowMinutes: 3, onDeletion: retract, streaming: false, stopWords: ["Halt \${Z}"], suggestedPrompts: ["Ask \${Z}"], template: late/en }
 `
       // Meant as they stand.
       .replaceAll('$', '$$$$');
@@ -457,7 +457,7 @@ tenants:
           expect((long as typeof short)?.[key as never], key).not.toEqual(value);
     }
     expect(Object.keys(most?.connections?.[0]?.settings ?? {}).sort()).toEqual(
-      Object.keys(connectionDefaults).sort(),
+      [...Object.keys(connectionDefaults), 'template'].sort(),
     );
 
     const tools = { offered: { toolNames: ['current_time'] } };
