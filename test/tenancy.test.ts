@@ -17,11 +17,13 @@ const sharedTables: Readonly<Record<string, string>> = {
 const definerFunctions = [
   'admit_and_claim',
   'admit_batch',
+  'append_to_mailbox',
   'apply_deletion',
   'apply_edit',
   'apply_mute',
   'apply_stop',
   'cancel_work',
+  'change_in_mailbox',
   'check_turns',
   'claim_notices',
   'claim_turns',
@@ -31,6 +33,7 @@ const definerFunctions = [
   'expire_budget_counters',
   'expire_conversations',
   'expire_early_signals',
+  'expire_mailboxes',
   'expire_messages',
   'expire_model_calls',
   'expire_notices',
@@ -38,6 +41,7 @@ const definerFunctions = [
   'expire_turns',
   'find_connection',
   'find_conversation',
+  'find_in_mailbox',
   'find_turn_tenant',
   'finish_turns',
   'has_budgets',
@@ -384,6 +388,7 @@ describe('a tenant', () => {
       connection_id: a.connectionId,
       conversation_id: a.conversationId,
       turn_id: a.turnId,
+      channel_id: a.mailboxId,
     };
     expect(keys.length).toBeGreaterThan(8);
     for (const { table, column } of keys) {

@@ -9,10 +9,11 @@ export interface ExpiredRows {
   readonly turns: number;
   readonly notices: number;
   readonly earlySignals: number;
+  readonly mailboxes: number;
 }
 
 /**
- * Removes conversations, messages, turns and notices older than the cut-off, in small bites so that nobody waits. Turns
+ * Removes conversations, messages, turns, notices and what mailboxes hold that is older than the cut-off, in small bites so that nobody waits. Turns
  * come after the messages that they answered.
  */
 export async function expireOldRows(pool: pg.Pool, before: Date, signal: AbortSignal): Promise<ExpiredRows> {
@@ -26,6 +27,7 @@ export async function expireOldRows(pool: pg.Pool, before: Date, signal: AbortSi
       () => bite(pool, 'select expire_early_signals($1, $2) as gone', null),
       signal,
     ),
+    mailboxes: await expire('select expire_mailboxes($1, $2) as gone'),
   };
 }
 

@@ -105,7 +105,9 @@ it('a claim shares its room evenly among the tenants that wait, and fills it', a
 
 it('a claim reads as little with 20,000 conversations waiting as with few', async () => {
   // As PostgreSQL knows an installation that has answered everything, until a backlog surprises it.
-  await database.query('update konstruct.conversations set ready_at = null, lease_owner = null, turn_id = null');
+  await database.query(
+    'update konstruct.conversations set ready_at = null, lease_owner = null, turn_id = null',
+  );
   await database.query('analyze konstruct.conversations');
   await database.query('truncate konstruct.conversations cascade');
   await letWait(0, 20_000);
