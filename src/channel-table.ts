@@ -1,9 +1,10 @@
 import { slack } from './channels/slack/index.ts';
 import { telegram } from './channels/telegram/index.ts';
+import { widget } from './channels/widget/index.ts';
 import type { ChannelDefinition } from './core/channel-definition.ts';
 
 /** The platforms of this version. A new one is its folder under `channels/` and a line here. */
-export const channelTable: readonly ChannelDefinition[] = [slack, telegram];
+export const channelTable: readonly ChannelDefinition[] = [slack, telegram, widget];
 
 /** `null`: this version does not have it. */
 export function findChannel(type: string): ChannelDefinition | null {

@@ -29,6 +29,8 @@ export interface OutboundMessage {
   readonly marker: DeliveryMarker;
   /** Buttons below it, as many and as long as `capabilities.buttons` allows; absent: none, and an edit takes away what there was. */
   readonly choices?: readonly string[];
+  /** It only stands there until the answer does: a placeholder, or what the agent does just now. */
+  readonly isProvisional?: boolean;
   /** Whose words they are, where the platform can show that beside the app's own name. */
   readonly author?: MessageAuthor;
 }

@@ -61,6 +61,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           markdown: turn.agent.placeholder,
           marker: markerOf(turn, deliveryId),
           mayStillSend: () => options.isHeld(turn),
+          isProvisional: true,
         },
         signal,
       );
@@ -195,6 +196,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         markdown: text,
         marker: markerOf(turn, deliveryId), // an edit replaces it: it is still this delivery's message
         mayStillSend: () => options.isHeld(turn),
+        isProvisional: true,
       };
       await channelOf(turn).edit(accessOf(turn), edit, signal);
     },

@@ -5,6 +5,7 @@ import { seededRandom } from '../support/slack-request.ts';
 import type { ChannelHarness, Operation } from './channel-harness.ts';
 import { startSlackHarness } from './slack-harness.ts';
 import { startTelegramHarness } from './telegram-harness.ts';
+import { startWidgetHarness } from './widget-harness.ts';
 
 const MUTATIONS = 1_000;
 const FUZZED = 2_000;
@@ -15,6 +16,7 @@ const marker = (deliveryId: string) => ({ deliveryId });
 describe.each([
   ['slack', startSlackHarness],
   ['telegram', startTelegramHarness],
+  ['widget', startWidgetHarness],
 ])('the channel %s', (type, start) => {
   let harness: ChannelHarness;
   beforeAll(async () => {
