@@ -142,12 +142,28 @@ const agentShape = {
   tools: z.array(line).max(100).nullable().default(agentDefaults.tools),
 };
 
+/** As a browser names the site that a page is of; anything else would never be equal to it. */
+const origin = z
+  .string()
+  .refine(
+    isOrigin,
+    'is not a site as browsers name it; write it like https://www.example.com, without a path',
+  );
+
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
+
 const settingsShape = {
   ratePerMinute: number(z.number().int().min(1).max(100_000)).exactOptional(),
   followMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
   editWindowMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
   onDeletion: z.enum(['keep', 'retract']).exactOptional(),
   stopWords: z.array(z.string().trim().min(1).max(50)).max(50).exactOptional(),
+  allowedOrigins: z.array(origin).max(50).exactOptional(),
+  allowAnonymous: z.boolean().exactOptional(),
+  title: line.exactOptional(),
+  greeting: z.string().trim().min(1).max(2_000).exactOptional(),
 };
 
 const connectionShape = {

@@ -235,6 +235,10 @@ function flatConnection(
     'settings.editWindowMinutes': settings.editWindowMinutes ?? null,
     'settings.onDeletion': settings.onDeletion ?? null,
     'settings.stopWords': settings.stopWords?.join(', ') ?? null,
+    'settings.allowedOrigins': settings.allowedOrigins?.join(', ') ?? null,
+    'settings.allowAnonymous': settings.allowAnonymous ?? null,
+    'settings.title': settings.title ?? null,
+    'settings.greeting': settings.greeting ?? null,
   };
 }
 

@@ -77,7 +77,7 @@ export async function createPipelineDatabase(
       return () => client.end();
     },
     async listenForBegun(onBegun) {
-      const listener = await listen(database.url, { log: silentLog, also: 'konstruct_begun' });
+      const listener = await listen(database.url, { log: silentLog, also: ['konstruct_begun'] });
       listener.on('konstruct_begun', (_fromProcessId, thread) => onBegun(thread));
       return listener;
     },
