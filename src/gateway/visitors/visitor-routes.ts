@@ -90,6 +90,7 @@ export function visitorRoutes(options: VisitorRoutesOptions): FastifyPluginAsync
       const { title = agent, greeting = '' } = connection.settings;
       return {
         ...(renewed !== null && { token: renewed.token }),
+        visitor: visitor.channelId,
         expiresAtMs: visitor.expiresAtMs,
         isAnonymous: visitor.isAnonymous,
         agent,
