@@ -6,11 +6,6 @@ import type { ChannelDefinition } from './core/channel-definition.ts';
 /** The platforms of this version. A new one is its folder under `channels/` and a line here. */
 export const channelTable: readonly ChannelDefinition[] = [slack, telegram, widget];
 
-/** `null`: this version does not have it. */
-export function findChannel(type: string): ChannelDefinition | null {
-  return channelTable.find((channel) => channel.type === type) ?? null;
-}
-
 /** The address of one connection's events; `null`: the platform cannot reach us. */
 export function webhookUrl(
   definitions: readonly ChannelDefinition[],

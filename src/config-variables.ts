@@ -47,6 +47,11 @@ export const configVariables = {
     'Files with tools of your own, separated by commas; see [add a tool](guides/add-a-tool.md).',
     'none',
   ),
+  KONSTRUCT_CHANNELS: variable(
+    commaSeparated(z.string().trim().min(1)),
+    'Files with channels of your own, separated by commas; see [write a channel](guides/write-a-channel.md).',
+    'none',
+  ),
   DATABASE_URL: variable(
     secretUrl(['postgres:', 'postgresql:'], 'postgres://user:password@host:5432/database'),
     'The PostgreSQL (15 or newer) to use.',

@@ -39,6 +39,8 @@ export interface Config {
   readonly configFile: string | null;
   /** Absolute paths of files with tools of the operator's own. */
   readonly toolFiles: readonly string[];
+  /** Absolute paths of files with channels of the operator's own. */
+  readonly channelFiles: readonly string[];
   readonly slack: SlackConfig;
   /** What is set for the other platforms, by channel. */
   readonly platforms: Readonly<Record<PlatformName, PlatformConfig>>;
@@ -149,6 +151,7 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     otlpEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     configFile: values.KONSTRUCT_CONFIG === null ? null : resolve(cwd, values.KONSTRUCT_CONFIG),
     toolFiles: Object.freeze((values.KONSTRUCT_TOOLS ?? []).map((file) => resolve(cwd, file))),
+    channelFiles: Object.freeze((values.KONSTRUCT_CHANNELS ?? []).map((file) => resolve(cwd, file))),
     slack: Object.freeze({
       signingSecret: values.SLACK_SIGNING_SECRET,
       botToken: values.SLACK_BOT_TOKEN,

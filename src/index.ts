@@ -2,27 +2,42 @@
  * The public API of the package: what is named here is kept stable, everything else may change at any time.
  *
  * Most installations need none of it: `konstruct serve` and a konstruct.yaml are enough. It is for programs that run
- * Konstruct inside themselves. The channel contract can be implemented elsewhere; `startApp` knows only Slack so far.
+ * Konstruct inside themselves, and for those who add a channel or a tool (`examples/`).
  */
 export type { App } from './app.ts';
 export { startApp } from './app.ts';
 export type { AppOptions, AppTiming } from './app-options.ts';
+export { splitMarkdown } from './channels/split-markdown.ts';
 export type {
   Channel,
   ChannelCapabilities,
   ChannelIdentity,
   ChannelRequest,
+  ChannelSubscription,
+  ConnectionFinding,
+  ExaminedEnvironment,
   ParsedRequest,
+  WebhookAnswer,
 } from './core/channel.ts';
 export type {
+  ChannelDefinition,
+  ChannelOptions,
+  ChannelWebhook,
+  ConnectionRules,
+} from './core/channel-definition.ts';
+export type {
   AccountRef,
+  ActionEvent,
   Attachment,
   ChannelEvent,
   DeletionEvent,
+  DepartureEvent,
   EditEvent,
   IgnoredEvent,
   Mention,
   MessageEvent,
+  ReactionEvent,
+  ReplyChain,
   UninstallEvent,
 } from './core/channel-event.ts';
 export type { Cipher } from './core/cipher.ts';
@@ -33,14 +48,23 @@ export type { JourneyKey, JourneyRecorder, JourneyStage } from './core/journey.t
 export type { Log, LogFields } from './core/log.ts';
 export type { JsonSchema, ProviderKeys } from './core/model.ts';
 export type {
+  AnswerStream,
   ConnectionAccess,
   DeliveryMarker,
+  FetchedFile,
+  FormattedText,
+  MessageAuthor,
   OutboundEdit,
+  OutboundFile,
   OutboundMessage,
+  OutboundReaction,
+  OutboundRemoval,
   PostedMessage,
   PrivateMessage,
+  StreamStart,
   ThreadMessage,
   ThreadTarget,
+  TypingSign,
 } from './core/outbound.ts';
 export type { ParsedRedisAddress, RedisAddress, RedisNode } from './core/redis-address.ts';
 export { parseRedisAddress } from './core/redis-address.ts';

@@ -38,14 +38,26 @@ export async function startStandIns(): Promise<StandIns> {
   let posted = 0;
   const startedAtSeconds = Math.floor(Date.now() / 1_000);
 
+  const usage = { prompt_tokens: 300, completion_tokens: 80, total_tokens: 380 };
   const completion = JSON.stringify({
     id: 'chatcmpl-01',
     object: 'chat.completion',
     created: startedAtSeconds,
     model: 'bench',
     choices: [{ index: 0, message: { role: 'assistant', content: ANSWER }, finish_reason: 'stop' }],
-    usage: { prompt_tokens: 300, completion_tokens: 80, total_tokens: 380 },
+    usage,
   });
+
+  const chunk = (delta: object, finish: string | null, rest: object = {}): string =>
+    `data: ${JSON.stringify({
+      id: 'chatcmpl-01',
+      object: 'chat.completion.chunk',
+      created: startedAtSeconds,
+      model: 'bench',
+      choices: [{ index: 0, delta, finish_reason: finish }],
+      ...rest,
+    })}\n\n`;
+  const streamed = `${chunk({ role: 'assistant', content: ANSWER }, null)}${chunk({}, 'stop', { usage })}data: [DONE]\n\n`;
 
   function callSlack(method: string, fields: URLSearchParams): string {
     switch (method) {
@@ -93,7 +105,7 @@ export async function startStandIns(): Promise<StandIns> {
 
   function answer(request: IncomingMessage, body: string): string {
     const path = request.url ?? '';
-    if (path === '/v1/chat/completions') return completion;
+    if (path === '/v1/chat/completions') return /"stream":\s*true/.test(body) ? streamed : completion;
     const method = path.slice('/api/'.length);
     const isJson = request.headers['content-type']?.startsWith('application/json') ?? false;
     const fields = isJson
@@ -112,12 +124,12 @@ export async function startStandIns(): Promise<StandIns> {
       const text = answer(request, body);
       const send = (): void => {
         response.writeHead(200, {
-          'content-type': 'application/json; charset=utf-8',
+          'content-type': text === streamed ? 'text/event-stream' : 'application/json; charset=utf-8',
           'content-length': Buffer.byteLength(text),
         });
         response.end(text);
       };
-      if (text === completion && modelDelayMs > 0) setTimeout(send, modelDelayMs);
+      if ((text === completion || text === streamed) && modelDelayMs > 0) setTimeout(send, modelDelayMs);
       else send();
     });
   });

@@ -29,9 +29,9 @@ export function applyCommand(): Command {
       const source = await readSource(options.file);
       // Before a database is started: most mistakes need none.
       const { parseConfigFile } = await import('../config-file/parse-config-file.ts');
-      const { loadTools } = await import('./load-tools.ts');
-      const toolNames = (await loadTools(context.config.toolFiles)).map(({ name }) => name);
-      parseConfigFile(source, context.env, toolNames);
+      const { loadExtensions, offeredBy } = await import('./load-extensions.ts');
+      const offered = offeredBy(await loadExtensions(context.config));
+      parseConfigFile(source, context.env, offered);
       const [
         { applyConfigFile },
         { formatPlan },
@@ -58,7 +58,7 @@ export function applyCommand(): Command {
           env: context.env,
           prune,
           dryRun,
-          toolNames,
+          offered,
           checkRoute: (route) => validateRoute(route, keys),
           hasPrice: async (entry) => (await priceList.find(entry)) !== null,
         }),

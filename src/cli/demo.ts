@@ -85,7 +85,9 @@ async function showMessage({ simulator, journeys }: RunningDev): Promise<void> {
     });
   });
   const answer = await simulator.waitFor(
-    (message) => message.isAgent && message.threadId === sent.ts && message.editedAtMs !== null,
+    ({ isAgent, threadId, editedAtMs, markdown }) =>
+      // Not what is shown of it while it is written.
+      isAgent && threadId === sent.ts && editedAtMs !== null && !markdown?.endsWith(' …'),
     ANSWER_TIMEOUT_MS,
   );
   await delivered;

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Kysely } from 'kysely';
 import { type Config, revealProviderKeys } from '../config.ts';
 import { applyConfigFile } from '../config-file/apply-config-file.ts';
+import type { Offered } from '../config-file/check-references.ts';
 import type { Cipher } from '../core/cipher.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -22,7 +23,7 @@ export interface PrepareTenantsOptions {
   /** A konstruct.yaml for an installation that has no tenant yet. */
   readonly firstTenants?: string;
   /** Names of the operator's own tools. */
-  readonly toolNames: readonly string[];
+  readonly offered: Offered;
 }
 
 const CONNECTIONS = 9;
@@ -72,7 +73,7 @@ async function apply(
     cipher: options.cipher,
     source: { fileName, text },
     env: options.env,
-    toolNames: options.toolNames,
+    offered: options.offered,
     checkRoute: (route) => validateRoute(route, keys),
     hasPrice: async (entry) => (await prices.find(entry)) !== null,
   });

@@ -7,7 +7,7 @@ import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
 import { openCipher } from '../ensure-master-key.ts';
 import { createMetrics } from '../telemetry/create-metrics.ts';
 import { widgetFile } from './build-portal.ts';
-import { loadTools } from './load-tools.ts';
+import { loadExtensions, offeredBy } from './load-extensions.ts';
 import { prepareTenants } from './prepare-tenants.ts';
 import { readVersion } from './read-version.ts';
 
@@ -40,9 +40,8 @@ export async function startInstallation(options: InstallationOptions): Promise<R
   try {
     await migrate(database.url, { log });
     const cipher = await openCipher(config);
-    const tools = await loadTools(config.toolFiles);
-    const toolNames = tools.map(({ name }) => name);
-    await prepareTenants({ ...options, databaseUrl: database.url, cipher, toolNames });
+    const extensions = await loadExtensions(config);
+    await prepareTenants({ ...options, databaseUrl: database.url, cipher, offered: offeredBy(extensions) });
     const app = await startApp({
       databaseUrl: database.url,
       redis: config.redis?.reveal() ?? null,
@@ -69,7 +68,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       ledgerRetentionDays: config.ledgerRetentionDays,
       version: readVersion(),
       log,
-      tools,
+      ...extensions,
       ...options.app,
     });
     return {

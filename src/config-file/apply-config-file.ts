@@ -6,6 +6,7 @@ import type { Database } from '../db/schema.ts';
 import { withAdvisoryLock } from '../db/with-advisory-lock.ts';
 import { findConnectionOwners } from '../stores/connections.ts';
 import { type HasPrice, hasUnpricedModels } from './check-prices.ts';
+import type { Offered } from './check-references.ts';
 import { executePlan } from './execute-plan.ts';
 import { type ConfigText, fileInvalid, parseConfigFile } from './parse-config-file.ts';
 import type { Plan } from './plan.ts';
@@ -29,8 +30,8 @@ export interface ApplyOptions {
   /** How long to wait for another process that applies a file. */
   readonly lockDeadlineMs?: number;
   readonly newId?: () => string;
-  /** Names of the tools that the program adds to those that are built in (`AppOptions.tools`). */
-  readonly toolNames?: readonly string[];
+  /** What the installation has beside what is built in (`AppOptions.tools`, `AppOptions.channels`). */
+  readonly offered?: Offered;
   readonly checkRoute?: ((route: Route) => readonly string[]) | undefined;
   /** Whether it is known what a model costs. Without it nothing is said about prices. */
   readonly hasPrice?: HasPrice | undefined;
@@ -47,7 +48,7 @@ export interface ApplyOptions {
  */
 export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
   const { database, cipher, source, env, prune = false, dryRun = false } = options;
-  const parsed = parseConfigFile(source, env, options.toolNames);
+  const parsed = parseConfigFile(source, env, options.offered);
   const isWide = prune || (await hasUnpricedModels(parsed.file, options.hasPrice));
   const wanted = isWide ? null : new Set(parsed.file.tenants?.map(({ slug }) => slug));
   const plan = async (): Promise<Plan> => {

@@ -1,26 +1,42 @@
-import { channelTable, findChannel } from '../channel-table.ts';
-import type { ConnectionRules } from '../core/channel-definition.ts';
+import { channelTable } from '../channel-table.ts';
+import type { ChannelDefinition, ConnectionRules } from '../core/channel-definition.ts';
 import { nearestName } from '../core/nearest-name.ts';
+import { builtInToolNames } from '../core/tool.ts';
 import type { ConfigSource, FieldPath, FileProblem } from './config-source.ts';
 
 type Locate = ConfigSource['locate'];
+
+/** What an installation has that a file may name. */
+export interface Offered {
+  /** Tools beside those that are built in. */
+  readonly toolNames?: readonly string[];
+  /** All channels; absent: those of this version. */
+  readonly channels?: readonly ChannelDefinition[];
+}
 
 /**
  * What no single value can know: names that are taken twice, references to nothing, credentials that a channel needs.
  * Works on raw data, so that one wrong value elsewhere does not hide these problems until the next attempt.
  */
-export function checkReferences(data: unknown, locate: Locate, toolNames: readonly string[]): FileProblem[] {
+export function checkReferences(data: unknown, locate: Locate, offered: Offered): FileProblem[] {
   const tenants = listOf(data, 'tenants');
+  const { channels = channelTable } = offered;
+  const toolNames = [...builtInToolNames, ...(offered.toolNames ?? [])];
   return [
     ...findRepeated(tenants, ['tenants'], 'slug', locate),
-    ...tenants.flatMap((tenant, index) => checkTenant(tenant, ['tenants', index], locate)),
+    ...tenants.flatMap((tenant, index) => checkTenant(tenant, ['tenants', index], locate, channels)),
     ...tenants.flatMap((tenant, index) => checkTools(tenant, ['tenants', index], locate, toolNames)),
     ...checkConnectionKeys(tenants, locate),
     ...checkRoutes(data, locate),
   ];
 }
 
-function checkTenant(tenant: unknown, path: FieldPath, locate: Locate): FileProblem[] {
+function checkTenant(
+  tenant: unknown,
+  path: FieldPath,
+  locate: Locate,
+  channels: readonly ChannelDefinition[],
+): FileProblem[] {
   const agents = listOf(tenant, 'agents');
   const slugs = agents.flatMap((agent) => textOf(agent, 'slug') ?? []);
   return [
@@ -28,7 +44,7 @@ function checkTenant(tenant: unknown, path: FieldPath, locate: Locate): FileProb
     ...listOf(tenant, 'connections').flatMap((connection, index) => {
       const place = [...path, 'connections', index];
       const agent = textOf(connection, 'agent');
-      const problems = checkChannel(connection, place, locate);
+      const problems = checkChannel(connection, place, locate, channels);
       // A tenant without an `agents` section names agents that the database has; that is checked when it is applied.
       if (agent === null || slugs.includes(agent) || fieldOf(tenant, 'agents') == null) return problems;
       const meant = nearestName(agent, slugs);
@@ -61,11 +77,16 @@ function checkTools(
   });
 }
 
-function checkChannel(connection: unknown, path: FieldPath, locate: Locate): FileProblem[] {
+function checkChannel(
+  connection: unknown,
+  path: FieldPath,
+  locate: Locate,
+  channels: readonly ChannelDefinition[],
+): FileProblem[] {
   const channel = textOf(connection, 'channel');
   if (channel === null) return [];
-  const rules = findChannel(channel)?.connection;
-  const known = channelTable.map(({ type }) => type);
+  const rules = channels.find(({ type }) => type === channel)?.connection;
+  const known = channels.map(({ type }) => type);
   if (!rules) {
     const meant = nearestName(channel, known);
     const hint = meant === null ? `use ${known.join(' or ')}` : `did you mean ${meant}?`;

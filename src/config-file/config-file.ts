@@ -159,6 +159,7 @@ const settingsShape = {
   followMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
   editWindowMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
   onDeletion: z.enum(['keep', 'retract']).exactOptional(),
+  streaming: z.boolean().exactOptional(),
   stopWords: z.array(z.string().trim().min(1).max(50)).max(50).exactOptional(),
   allowedOrigins: z.array(origin).max(50).exactOptional(),
   allowAnonymous: z.boolean().exactOptional(),

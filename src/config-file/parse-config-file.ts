@@ -1,7 +1,6 @@
 import { configInvalid, type Environment } from '../config.ts';
 import type { KonstructError } from '../core/errors.ts';
-import { builtInToolNames } from '../core/tool.ts';
-import { checkReferences } from './check-references.ts';
+import { checkReferences, type Offered } from './check-references.ts';
 import { type ConfigFile, configFileSchema } from './config-file.ts';
 import { type ConfigSource, type FieldPath, type FileProblem, readConfigSource } from './config-source.ts';
 import { describeIssue } from './describe-issue.ts';
@@ -21,13 +20,13 @@ export interface ParsedConfigFile {
 /**
  * Reads a konstruct.yaml: YAML, `${NAME}`s of the environment, every rule.
  *
- * @param toolNames tools that agents may name beside those that are built in
+ * @param offered what the installation has beside what is built in
  * @throws KonstructError `config_invalid`, listing every problem with `file:line:column`, field and what to do
  */
 export function parseConfigFile(
   { fileName, text }: ConfigText,
   env: Environment,
-  toolNames: readonly string[] = [],
+  offered: Offered = {},
 ): ParsedConfigFile {
   const source = readConfigSource(text, env);
   if (source.data === null && source.problems.length > 0) throw fileInvalid(fileName, source.problems);
@@ -38,7 +37,7 @@ export function parseConfigFile(
   const problems = [
     ...source.problems,
     // A value that the environment should have given is wrong only for that reason.
-    ...[...wrong, ...checkReferences(data, source.locate, [...builtInToolNames, ...toolNames])].filter(
+    ...[...wrong, ...checkReferences(data, source.locate, offered)].filter(
       ({ field }) => !missing.has(field),
     ),
   ];

@@ -234,6 +234,7 @@ function flatConnection(
     'settings.followMinutes': settings.followMinutes ?? null,
     'settings.editWindowMinutes': settings.editWindowMinutes ?? null,
     'settings.onDeletion': settings.onDeletion ?? null,
+    'settings.streaming': settings.streaming ?? null,
     'settings.stopWords': settings.stopWords?.join(', ') ?? null,
     'settings.allowedOrigins': settings.allowedOrigins?.join(', ') ?? null,
     'settings.allowAnonymous': settings.allowAnonymous ?? null,

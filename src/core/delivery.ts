@@ -1,4 +1,4 @@
-import type { ThreadMessage } from './outbound.ts';
+import type { AnswerStream, ThreadMessage } from './outbound.ts';
 import type { ClaimedTurn } from './turn.ts';
 
 /** What is known of the message that stands in the thread while the agent works. */
@@ -23,6 +23,14 @@ export interface Delivery {
   placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder>;
   /** Replaces the placeholder's text while the agent works, within the platform's limits. */
   progress(turn: ClaimedTurn, messageId: string, text: string, signal: AbortSignal): Promise<void>;
+  /** How people can watch an answer while it is written: by the platform's own stream, by `progress`, or not at all. */
+  showsWriting(turn: ClaimedTurn): 'native' | 'edits' | 'none';
+  /** Begins the platform's own stream where the placeholder stands; only where `showsWriting` is `native`. */
+  openStream(
+    turn: ClaimedTurn,
+    messageId: string,
+    onMessage: (messageId: string) => Promise<void>,
+  ): AnswerStream;
   /** Turns the placeholder into the answer and posts the further parts. Never throws: says how far it came. */
   answer(
     turn: ClaimedTurn,

@@ -72,6 +72,8 @@ export interface ConnectionSettings {
   readonly editWindowMinutes?: number;
   /** Whether an answer goes when all that it answers was deleted. */
   readonly onDeletion?: 'keep' | 'retract';
+  /** Whether answers are shown while they are written, where the platform can do that. */
+  readonly streaming?: boolean;
   /** Messages that consist of one of these and nothing else stop the agent. */
   readonly stopWords?: readonly string[];
   /** Of a web chat: the sites that may show it, each as a browser names it: `https://www.example.com`. */
@@ -89,6 +91,7 @@ export const connectionDefaults = {
   followMinutes: 30,
   editWindowMinutes: 10,
   onDeletion: 'keep',
+  streaming: true,
   stopWords: ['stop', 'stopp', 'arrêt', 'arrête', 'para', 'detente', 'fermati', 'стоп', '停止', 'ストップ'],
 } as const;
 

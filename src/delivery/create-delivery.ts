@@ -188,8 +188,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   return {
     placeholder,
     async progress(turn, messageId, text, signal) {
-      const deliveryId = turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
-      if (deliveryId === undefined) return;
+      const deliveryId = placeholderDelivery(turn);
+      if (deliveryId === null) return;
       const edit = {
         target: { channelId: turn.channelId, threadId: turn.replyThreadId },
         messageId,
@@ -199,6 +199,26 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         isProvisional: true,
       };
       await channelOf(turn).edit(accessOf(turn), edit, signal);
+    },
+    showsWriting(turn) {
+      const { stream, edit } = channelOf(turn).capabilities;
+      if (turn.connection.settings.streaming === false) return 'none';
+      return stream === 'edits' && !edit ? 'none' : stream;
+    },
+    openStream(turn, messageId, onMessage) {
+      const channel = channelOf(turn);
+      const deliveryId = placeholderDelivery(turn);
+      if (channel.openStream === undefined || deliveryId === null)
+        throw new KonstructError('internal', `The channel "${channel.type}" has no stream of its own.`);
+      return channel.openStream(accessOf(turn), {
+        target: { channelId: turn.channelId, threadId: turn.replyThreadId },
+        messageId,
+        marker: markerOf(turn, deliveryId),
+        recipientId:
+          turn.messages.findLast(({ ofTurn, direction }) => ofTurn && direction === 'in')?.senderId ?? '',
+        mayStillSend: () => options.isHeld(turn),
+        onMessage,
+      });
     },
     async answer(turn: ClaimedTurn, answer: Answer, shown: Placeholder, signal: AbortSignal) {
       const externalIds: (string | null)[] = answer.parts.map(({ externalId }) => externalId);
@@ -250,6 +270,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       ),
     personName: (turn, personId, signal) => channelOf(turn).personName(accessOf(turn), personId, signal),
   };
+}
+
+function placeholderDelivery({ placeholderId, deliveries }: ClaimedTurn): number | null {
+  return placeholderId ?? deliveries.find(({ kind }) => kind === 'placeholder')?.id ?? null;
 }
 
 /** What stands of a longer answer that this turn replaces or takes back, beside its first message. */

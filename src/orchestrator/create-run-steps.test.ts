@@ -88,6 +88,7 @@ async function run(input: {
         onFailure: () => {},
       }),
       control: input.control ?? noTurnControl,
+      write: null,
       show: () => () => {},
       signal: new AbortController().signal,
     },

@@ -2,10 +2,11 @@ import type { Clock } from '../core/clock.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
-import type { ModelMessage, ModelPool, Spender } from '../core/model.ts';
+import type { ModelMessage, ModelPool, ModelRequest, ModelResult, Spender } from '../core/model.ts';
 import type { Tool } from '../core/tool.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import type { TurnControl } from '../core/turn-control.ts';
+import { createAnswerPace } from './answer-pace.ts';
 import type { PreparePrompt } from './create-prepare-prompt.ts';
 import { markTurn } from './mark-turn.ts';
 import { runToolRound } from './run-tool-round.ts';
@@ -38,6 +39,8 @@ export interface TurnSurroundings {
   readonly control: TurnControl;
   /** Tells people which tool runs; the function that is returned says that it has ended. */
   readonly show: (title: string) => () => void;
+  /** Lets people read along: all of the text of the model call that runs; `null`: nobody can. */
+  readonly write: ((text: string) => void) | null;
   readonly signal: AbortSignal;
 }
 
@@ -51,6 +54,7 @@ export function createRunSteps(
   options: RunStepsOptions,
 ): (turn: ClaimedTurn, surroundings: TurnSurroundings) => Promise<ModelOutcome> {
   const { models, clock, journeys } = options;
+  const pace = createAnswerPace();
 
   return async (turn, surroundings) => {
     const startedAtMs = clock();
@@ -70,6 +74,19 @@ export function createRunSteps(
     }
     return outcome;
   };
+
+  /** @param write told all of the text so far; `null`: the whole answer at once, which costs half */
+  async function ask(write: ((text: string) => void) | null, request: ModelRequest): Promise<ModelResult> {
+    if (write === null) return models.generate(request);
+    let text = '';
+    for await (const event of models.stream(request)) {
+      if (event.type === 'end') return event.result;
+      // Another model begins anew: what it says takes the place of what was shown.
+      text = event.type === 'restart' ? '' : text + event.text;
+      if (text.trim() !== '') write(text);
+    }
+    throw new KonstructError('internal', 'A stream of a model ended without its end.');
+  }
 
   function checkLease(turn: ClaimedTurn): void {
     if (!options.isHeld(turn)) throw new KonstructError('lease_lost');
@@ -112,8 +129,9 @@ export function createRunSteps(
         checkLease(turn);
         const limit = limits.reached();
         const startedAtMs = clock();
+        const watched = surroundings.write !== null && pace.isSlow(turn.agent.route);
         const result = await noted(() =>
-          models.generate({
+          ask(watched ? surroundings.write : null, {
             tenantId: turn.tenantId,
             route: turn.agent.route,
             spender: spenderOf(turn),
@@ -127,6 +145,7 @@ export function createRunSteps(
             signal: turnSignal,
           }),
         );
+        pace.note(turn.agent.route, clock() - startedAtMs);
         const position = transcript.nextPosition;
         if (result.toolCalls.length === 0 || limit !== null) {
           // What it wants after all is not done: whatever it said is the answer.

@@ -4,13 +4,14 @@ import { noMetrics } from '../core/metrics.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import { createRunSteps, type RunStepsOptions } from './create-run-steps.ts';
-import { createShowTools, createTakeEdit } from './create-show-tools.ts';
+import { createShowWork, type ShowWork } from './create-show-work.ts';
 import { createTurnControl } from './create-turn-control.ts';
 import { createTurnEnding, type TurnEndingOptions } from './create-turn-ending.ts';
 import { createTurnInterruption } from './create-turn-interruption.ts';
 import { describeFailure } from './describe-failure.ts';
 import { markTurn } from './mark-turn.ts';
 import { createStepLog } from './step-log.ts';
+import { createTakeEdit } from './take-edit.ts';
 import {
   codeOf,
   earlierPlaceholder,
@@ -110,13 +111,17 @@ export function createRunTurn(
     );
     // What cannot be found again is remembered at once: a crash would leave it standing there.
     const recordAfterMs = delivery.findsAgain(turn) ? RECORD_PLACEHOLDER_AFTER_MS : 0;
-    const recording = setTimeout(() => void recordPlaceholder(turn, showing), recordAfterMs);
-    const tools = createShowTools({
+    const remember = createRemember(turn);
+    const recording = setTimeout(() => void recordPlaceholder(turn, showing, remember), recordAfterMs);
+    const work = createShowWork({
       ...options,
       turn,
       takeEdit,
       placeholder: showing.then(({ placeholder }) => placeholder),
+      onMessage: remember,
     });
+    // Where an earlier answer stands, nothing is shown in its place.
+    const isShown = turn.revises === null;
     const control = createTurnControl({ ...options, turn, signal: turnSignal, interrupted });
     const outcome = await runSteps(turn, {
       stepLog: createStepLog({
@@ -124,36 +129,36 @@ export function createRunTurn(
         onFailure: (error) => stopped.abort(error), // what cannot be logged would be done again
       }),
       control,
-      // Where an earlier answer stands, nothing is shown in its place.
-      show: turn.revises === null ? tools.show : () => () => {},
+      show: isShown ? work.tool : () => () => {},
+      write: isShown && delivery.showsWriting(turn) !== 'none' ? work.text : null,
       signal: turnSignal,
     });
     clearTimeout(recording);
-    await tools.close();
-    const shown = await showing;
-    if (shown.error !== null) {
-      await ending.giveUp(turn, shown.error, signal);
+    const { error: unshown } = await showing;
+    const placeholder = await work.close();
+    if (unshown !== null) {
+      await ending.giveUp(turn, unshown, signal);
       return;
     }
     if (interrupted.aborted && !signal.aborted) {
       const steps = outcome.steps.map(interruptedStep);
-      await settleOrRecover(turn, steps, shown.placeholder, signal);
+      await settleOrRecover(turn, steps, placeholder, signal);
       return;
     }
     if (!outcome.ok && isKonstructError(outcome.error, 'lease_lost')) {
-      await ending.recover(turn, outcome.error, signal, shown.placeholder);
+      await ending.recover(turn, outcome.error, signal, placeholder);
       return;
     }
     let parts: readonly AnswerPart[] | null;
     try {
-      parts = await conclude(turn, outcome, control.revision, shown.placeholder, signal);
+      parts = await conclude(turn, outcome, control.revision, placeholder, work, signal);
     } catch (error) {
-      await ending.recover(turn, error, signal, shown.placeholder);
+      await ending.recover(turn, error, signal, placeholder);
       return;
     }
     if (parts === null) return;
     const failureCode = outcome.ok ? null : codeOf(outcome.error);
-    await deliver(turn, { parts }, shown.placeholder, signal, failureCode);
+    await deliver(turn, { parts }, placeholder, signal, failureCode);
   }
 
   async function settleOrRecover(
@@ -175,6 +180,7 @@ export function createRunTurn(
     outcome: ModelOutcome,
     revision: number,
     placeholder: Placeholder,
+    work: ShowWork,
     signal: AbortSignal,
   ): Promise<readonly AnswerPart[] | null> {
     if (signal.aborted) {
@@ -189,6 +195,7 @@ export function createRunTurn(
       const delayMs = options.modelRetryDelaysMs[turn.attempts];
       const worthRepeating = isWorthRepeating(outcome.error);
       if (worthRepeating && delayMs !== undefined && pauseOf(outcome.error) <= MAX_MODEL_PAUSE_MS) {
+        await work.reset();
         await ending.putBack(
           turn,
           outcome.error,
@@ -302,13 +309,25 @@ export function createRunTurn(
   async function recordPlaceholder(
     turn: ClaimedTurn,
     showing: Promise<{ placeholder: Placeholder }>,
+    remember: (messageId: string) => Promise<void>,
   ): Promise<void> {
     const { placeholder } = await showing;
-    const deliveryId = turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
-    if (placeholder.state !== 'shown' || deliveryId === undefined) return;
-    await ledger.recordPlaceholder(turn, deliveryId, placeholder.messageId).catch((error: unknown) => {
+    if (placeholder.state !== 'shown') return;
+    await remember(placeholder.messageId).catch((error: unknown) => {
       log.warn('placeholder.record_failed', { ...turnIds(turn), error }); // the answer's commit records it too
     });
+  }
+
+  /** Writes down in which message the turn's answer will stand; what is said later counts. */
+  function createRemember(turn: ClaimedTurn): (messageId: string) => Promise<void> {
+    const deliveryId = turn.placeholderId ?? turn.deliveries.find(({ kind }) => kind === 'placeholder')?.id;
+    let before: Promise<unknown> = Promise.resolve();
+    return (messageId) => {
+      if (deliveryId === undefined) return Promise.resolve();
+      const recorded = before.then(() => ledger.recordPlaceholder(turn, deliveryId, messageId));
+      before = recorded.catch(() => {}); // whoever asked for it is told
+      return recorded;
+    };
   }
 }
 

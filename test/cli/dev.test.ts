@@ -84,7 +84,10 @@ async function askAda(url: string, text: string): Promise<ControlMessage> {
   let answer: ControlMessage | undefined;
   await until('Ada answers', async () => {
     const thread = await json<MessagesResponse>(`${messages}?threadId=${message.messageId}`);
-    answer = thread.messages.find(({ isAgent, editedAtMs }) => isAgent && editedAtMs !== null);
+    answer = thread.messages.find(
+      // Not what is shown of it while it is written.
+      ({ isAgent, editedAtMs, markdown }) => isAgent && editedAtMs !== null && !markdown?.endsWith(' …'),
+    );
     return answer !== undefined;
   });
   const { journeys } = await json<JourneysResponse>(messages.replace(/messages$/, 'journeys'));

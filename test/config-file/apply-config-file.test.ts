@@ -66,7 +66,7 @@ function apply(
     prune?: boolean;
     dryRun?: boolean;
     env?: Record<string, string>;
-    toolNames?: readonly string[];
+    offered?: { readonly toolNames: readonly string[] };
   } = {},
 ) {
   return applyConfigFile({ database, cipher, source: { fileName: 'konstruct.yaml', text }, env, ...options });
@@ -188,7 +188,7 @@ describe('applyConfigFile', () => {
     ).toEqual([]);
     await expect(apply(withTools('[convert_units]'))).rejects.toThrow('is not a tool of this installation');
     expect(
-      (await apply(withTools('[convert_units]'), { toolNames: ['convert_units'] })).changes,
+      (await apply(withTools('[convert_units]'), { offered: { toolNames: ['convert_units'] } })).changes,
     ).toHaveLength(1);
     expect(diff(await apply(company))).toEqual(['~ agent ada of acme: tools "convert_units" → none']);
   });

@@ -3,6 +3,7 @@ import type { ChannelRequest } from '../../src/core/channel.ts';
 import { isKonstructError } from '../../src/core/errors.ts';
 import { seededRandom } from '../support/slack-request.ts';
 import type { ChannelHarness, Operation } from './channel-harness.ts';
+import { startCompanyChatHarness } from './company-chat-harness.ts';
 import { startSlackHarness } from './slack-harness.ts';
 import { startTelegramHarness } from './telegram-harness.ts';
 import { startWidgetHarness } from './widget-harness.ts';
@@ -17,6 +18,7 @@ describe.each([
   ['slack', startSlackHarness],
   ['telegram', startTelegramHarness],
   ['widget', startWidgetHarness],
+  ['company-chat', startCompanyChatHarness],
 ])('the channel %s', (type, start) => {
   let harness: ChannelHarness;
   beforeAll(async () => {

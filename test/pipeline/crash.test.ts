@@ -66,6 +66,29 @@ describe('a worker that is killed after somebody said stop, before it heard of i
   });
 });
 
+describe('a worker that is killed while an answer is written in front of people', () => {
+  it('leaves the message to the next one, which writes it anew there', { timeout: 60_000 }, async () => {
+    installation = await startInstallation({ app: { role: 'gateway' } });
+    const { simulator, model } = installation;
+    const worker = await serve('worker');
+    async function* slowly() {
+      for (const word of 'Refunds take 14 days and not a day longer'.split(' ')) {
+        yield `${word} `;
+        await new Promise((resolve) => setTimeout(resolve, 400));
+      }
+    }
+    model.respondNext({ pieces: slowly(), after: 'hang' });
+    const sent = await simulator.say(mention(acme.general, 'hello'));
+    await until('half of it stands there', () => agentTexts(installation, sent).join().startsWith('Refunds'));
+    await worker.end('SIGKILL');
+    await installation.query('update konstruct.conversations set ready_at = now()'); // its lease has run out
+    model.respond(() => 'Two weeks.');
+    await serve('worker');
+    await until('it is answered', () => agentTexts(installation, sent).join() === 'Two weeks.');
+    expect(model.requests.length).toBe(2);
+  });
+});
+
 describe('an installation that is killed under load', () => {
   it('answers everything it acked, once, after the restart', { timeout: 90_000 }, async () => {
     installation = await startInstallation({

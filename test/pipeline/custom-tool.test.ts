@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { loadTools } from '../../src/cli/load-tools.ts';
+import { loadTools } from '../../src/cli/load-extensions.ts';
 import { ask, textOf } from '../support/conversation.ts';
 import { acme } from '../support/people.ts';
 import { startInstallation } from '../support/start-installation.ts';

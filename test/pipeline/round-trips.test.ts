@@ -168,6 +168,10 @@ describe('a turn', () => {
         placeholder: async () => ({ state: 'shown', messageId: `p${turn.turnId}` }),
         progress: async () => {},
         answer: async () => ({ externalIds: [`p${turn.turnId}`], error: null }),
+        showsWriting: () => 'none' as const,
+        openStream: () => {
+          throw new Error('There is no stream.');
+        },
         findsAgain: () => true,
         withdraw: async () => null,
         split: (_turn, reply) => [reply],

@@ -12,9 +12,9 @@ export interface Utterance {
   readonly threadTs?: string;
 }
 
-/** What stands there while the agent works, with or without the tool that runs. */
+/** What stands there while the agent works: with or without the tool that runs, or half of its answer. */
 function isPlaceholder(text: string): boolean {
-  return text === PLACEHOLDER || text.startsWith(`${PLACEHOLDER} · `);
+  return text === PLACEHOLDER || text.startsWith(`${PLACEHOLDER} · `) || /\s…_?$/.test(text);
 }
 
 /** Text of a message as the person sees it. */

@@ -29,6 +29,7 @@ describe('createPacing', () => {
     expect(pacing.reservePost('d', 'C1', NO_LIMIT)).toBe(0);
     expect(pacing.reserveEdit('c', 'C1', '1.1', NO_LIMIT)).toBe(0);
     expect(pacing.reserveEdit('c', 'C1', '1.2', NO_LIMIT)).toBe(0);
+    expect(pacing.reserveEdit('c', 'C1', '1.1', NO_LIMIT)).toBe(0);
     expect(pacing.reserveEdit('c', 'C1', '1.1', NO_LIMIT)).toBe(1000);
   });
 

@@ -24,8 +24,11 @@ interface Rate {
 
 /** "No more than one message per second per channel", with bursts tolerated. */
 const POSTS: Rate = { intervalMs: 1000, burst: 10 };
-/** `chat.update` of one message about once a second. */
-const EDITS: Rate = { intervalMs: 1000, burst: 1 };
+/**
+ * `chat.update` of one message about once a second; the second place is for the answer itself, which does not wait for a
+ * glimpse of it that has just been shown.
+ */
+const EDITS: Rate = { intervalMs: 1000, burst: 2 };
 
 /**
  * Token buckets in their shortest form: per key one number, the time at which its next place would be due if places

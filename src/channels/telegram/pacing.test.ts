@@ -24,11 +24,12 @@ describe('createPacing', () => {
     expect(takenInAMinute(person, null)).toBeLessThanOrEqual(65);
   });
 
-  it('lets one message be edited once a second, also with room in its chat', () => {
+  it('lets one message be edited about once a second, also with room in its chat', () => {
     const pacing = createPacing(() => 0);
     expect(pacing.reserve('c', person, '1', 5_000)).toBe(0);
-    expect(pacing.reserve('c', person, '1', 5_000)).toBe(1_000);
+    expect(pacing.reserve('c', person, '1', 5_000)).toBe(0);
     expect(pacing.reserve('c', person, '2', 5_000)).toBe(0);
+    expect(pacing.reserve('c', person, '1', 5_000)).toBe(1_000);
   });
 
   it('counts topics of a group together, and other groups and bots apart', () => {

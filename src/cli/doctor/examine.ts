@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { channelTable, findChannel } from '../../channel-table.ts';
 import { type Config, platformSettings } from '../../config.ts';
 import type { PlatformSettings } from '../../core/channel-definition.ts';
 import type { Cipher } from '../../core/cipher.ts';
@@ -11,6 +10,7 @@ import { createDatabasePool } from '../../db/pool.ts';
 import { withClient } from '../../db/with-client.ts';
 import { MASTER_KEY_FILE, openCipher } from '../../ensure-master-key.ts';
 import { type CommandContext, withServer } from '../command-context.ts';
+import { loadExtensions } from '../load-extensions.ts';
 import { type DoctorContext, type Finding, ok, problemOf } from './check.ts';
 import { checks } from './checks.ts';
 import { type CheckResult, runChecks } from './run-checks.ts';
@@ -79,8 +79,9 @@ async function withParts<T>(
   };
   const settingsOf = (channel: string): Partial<PlatformSettings> =>
     (settings as Readonly<Record<string, PlatformSettings>>)[channel] ?? {};
+  const { channels: definitions } = await loadExtensions(config);
   const channels = new Map(
-    channelTable.map((definition) => [
+    definitions.map((definition) => [
       definition.type,
       definition.open({
         apiUrl: settingsOf(definition.type).apiUrl ?? definition.defaultApiUrl,
@@ -103,7 +104,7 @@ async function withParts<T>(
       hasSharedSecret: (channel) =>
         Boolean(settingsOf(channel).signingSecret) || (channel === 'slack' && config.slack.appToken !== null),
       webhookUrl: (channel, connectionId) => {
-        const webhook = findChannel(channel)?.webhook;
+        const webhook = definitions.find(({ type }) => type === channel)?.webhook;
         if (webhook === undefined || webhook.shared || config.publicUrl === null) return null;
         return `${config.publicUrl}${webhook.path}/${connectionId}`;
       },

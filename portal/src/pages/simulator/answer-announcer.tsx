@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
-import { isPlaceholder } from './placeholder.ts';
 import { useSimulatorView } from './simulator-context.ts';
 import { channelKey } from './simulator-state.ts';
+import { isUnfinished } from './unfinished.ts';
 
 const SPOKEN_CHARACTERS = 240;
 /** What was there before the page was opened is not news. */
@@ -15,7 +15,7 @@ export function AnswerAnnouncer() {
   const last = useRef('');
   const store = stores[channelKey({ workspaceId: workspace.id, channelId: channel.id })];
   const newest = Object.values(store ?? {})
-    .filter(({ message, deleted }) => message.isAgent && !deleted && !isPlaceholder(message, journeys))
+    .filter(({ message, deleted }) => message.isAgent && !deleted && !isUnfinished(message, journeys))
     .map(({ message }) => message)
     .sort((a, b) => (a.editedAtMs ?? a.sentAtMs) - (b.editedAtMs ?? b.sentAtMs))
     .at(-1);

@@ -6,10 +6,10 @@ import { MessageEditor } from './message-editor.tsx';
 import { timeLabel } from './message-groups.ts';
 import type { HeldMessage } from './message-store.ts';
 import { MessageText } from './message-text.tsx';
-import { isPlaceholder } from './placeholder.ts';
 import { ReactionButtons, reactionEmoji } from './reaction-buttons.tsx';
 import { useSimulatorView } from './simulator-context.ts';
 import { journeyKey } from './simulator-state.ts';
+import { isUnfinished } from './unfinished.ts';
 import './message-item.css';
 
 interface MessageItemProps {
@@ -22,7 +22,7 @@ export function MessageItem({ held: { message, deleted }, continued }: MessageIt
   const { simulator, viewer, journeys, location } = useSimulatorView();
   const [editing, setEditing] = useState(false);
   const journey = simulator.state.journeys[journeyKey(message)] ?? null;
-  const thinking = !deleted && isPlaceholder(message, journeys);
+  const thinking = !deleted && isUnfinished(message, journeys);
   const own = message.userId === viewer.id && !deleted;
   const selected = location.panel === 'way' && location.messageId === message.messageId;
   const time = timeLabel(message.sentAtMs);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ControlMessage, Journey } from '../../../../src/simulator/control-api.ts';
-import { isPlaceholder } from './placeholder.ts';
+import { isUnfinished } from './unfinished.ts';
 
 const place = { workspaceId: 'T', channelId: 'C' };
 const running: Journey = {
@@ -32,20 +32,20 @@ const thinking: ControlMessage = {
   metadata: null,
 };
 
-describe('isPlaceholder', () => {
-  it('sees the sign of life of the message that is being answered', () => {
-    expect(isPlaceholder(thinking, [running])).toBe(true);
-    expect(isPlaceholder({ ...thinking, threadId: null }, [running])).toBe(true);
+describe('isUnfinished', () => {
+  it('sees the message that is being answered', () => {
+    expect(isUnfinished(thinking, [running])).toBe(true);
+    expect(isUnfinished({ ...thinking, threadId: null }, [running])).toBe(true);
   });
 
-  it('is over once the message was edited or the journey ended', () => {
-    expect(isPlaceholder({ ...thinking, editedAtMs: 1020 }, [running])).toBe(false);
-    expect(isPlaceholder(thinking, [{ ...running, outcome: 'answered' }])).toBe(false);
+  it('goes on while what is written is shown, and is over once the journey ended', () => {
+    expect(isUnfinished({ ...thinking, editedAtMs: 1020 }, [running])).toBe(true);
+    expect(isUnfinished(thinking, [{ ...running, outcome: 'answered' }])).toBe(false);
   });
 
   it('leaves people, other threads and earlier answers alone', () => {
-    expect(isPlaceholder({ ...thinking, isAgent: false }, [running])).toBe(false);
-    expect(isPlaceholder({ ...thinking, threadId: '0' }, [running])).toBe(false);
-    expect(isPlaceholder({ ...thinking, sentAtMs: 900 }, [running])).toBe(false);
+    expect(isUnfinished({ ...thinking, isAgent: false }, [running])).toBe(false);
+    expect(isUnfinished({ ...thinking, threadId: '0' }, [running])).toBe(false);
+    expect(isUnfinished({ ...thinking, sentAtMs: 900 }, [running])).toBe(false);
   });
 });

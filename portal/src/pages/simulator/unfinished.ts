@@ -4,11 +4,11 @@ import type { ControlMessage, Journey } from '../../../../src/simulator/control-
 const ROUNDING_MS = 5;
 
 /**
- * Whether a message of the agent only says that it is at work: sent, not edited yet, while a journey of the same
- * conversation has shown its placeholder and is not through.
+ * Whether a message of the agent is not its answer yet: it says that the agent is at work, or shows what has been written
+ * so far, while a journey of the same conversation is not through.
  */
-export function isPlaceholder(message: ControlMessage, journeys: readonly Journey[]): boolean {
-  if (!message.isAgent || message.editedAtMs !== null) return false;
+export function isUnfinished(message: ControlMessage, journeys: readonly Journey[]): boolean {
+  if (!message.isAgent) return false;
   return journeys.some(
     (journey) =>
       journey.outcome === 'running' &&
