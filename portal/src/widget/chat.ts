@@ -54,7 +54,7 @@ interface KeptOutbox {
 const OUTBOX = 'outbox';
 /** Longer than two of the server's heartbeats. */
 const SILENCE_MS = 40_000;
-const SEND_ATTEMPTS = 4;
+const SEND_ATTEMPTS = 3;
 const LONGEST_SEND_WAIT_MS = 20_000;
 
 export function createChat(options: ChatOptions): Chat {

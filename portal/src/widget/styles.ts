@@ -55,6 +55,7 @@ svg { width: 24px; height: 24px; fill: none; stroke: currentColor; stroke-width:
   background: var(--accent); color: var(--accent-ink); box-shadow: var(--shadow);
   transition: transform var(--motion);
 }
+.launcher[aria-expanded="true"] svg:first-child, .launcher[aria-expanded="false"] svg:nth-child(2) { display: none; }
 .launcher:hover { transform: scale(1.05); }
 .badge {
   position: absolute; inset-block-start: -4px; inset-inline-end: -4px; min-width: 22px; height: 22px; padding: 0 6px;
@@ -130,7 +131,7 @@ textarea {
   border: 1px solid var(--edge); border-radius: 14px; background: var(--paper); color: var(--ink);
 }
 textarea::placeholder { color: var(--soft); opacity: 1; }
-textarea:focus-visible { outline-offset: 0; }
+textarea:focus-visible { outline-width: 2px; outline-offset: -1px; border-color: transparent; }
 .send { width: 42px; height: 42px; border-radius: 50%; display: grid; place-items: center; background: var(--accent); color: var(--accent-ink); flex: none; }
 .send svg { width: 20px; height: 20px; fill: currentColor; stroke-width: 1.5; }
 .send:disabled { background: var(--sunken); color: var(--soft); }

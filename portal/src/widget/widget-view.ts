@@ -53,6 +53,7 @@ export function createWidgetView(theme: string | null, actions: WidgetActions): 
       'aria-label': words.open,
     },
     icon('chat'),
+    icon('down'),
     badge,
   );
   const title = element('h2', { id: 'title', dir: 'auto' });
@@ -122,6 +123,7 @@ export function createWidgetView(theme: string | null, actions: WidgetActions): 
         active instanceof HTMLElement && active !== host && active !== document.body ? active : launcher;
       panel.hidden = false;
       launcher.setAttribute('aria-expanded', 'true');
+      launcher.setAttribute('aria-label', words.close);
       actions.opened();
       log.scrollToNewest();
       composer.focus();
@@ -130,6 +132,7 @@ export function createWidgetView(theme: string | null, actions: WidgetActions): 
       if (!view.isOpen) return;
       panel.hidden = true;
       launcher.setAttribute('aria-expanded', 'false');
+      launcher.setAttribute('aria-label', words.open);
       actions.closed();
       (returnTo?.isConnected ? returnTo : launcher).focus();
     },
@@ -147,7 +150,8 @@ export function createWidgetView(theme: string | null, actions: WidgetActions): 
       wasWriting = isWriting;
       badge.hidden = state.unread === 0;
       badge.textContent = state.unread > 9 ? '9+' : String(state.unread);
-      launcher.setAttribute('aria-label', state.unread > 0 ? words.openWithNews(state.unread) : words.open);
+      if (!view.isOpen)
+        launcher.setAttribute('aria-label', state.unread > 0 ? words.openWithNews(state.unread) : words.open);
     },
   };
 

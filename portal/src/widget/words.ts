@@ -3,7 +3,6 @@ export const words = {
   open: 'Open chat',
   openWithNews: (count: number) => `Open chat, ${count} new ${count === 1 ? 'message' : 'messages'}`,
   close: 'Close chat',
-  chatWith: (title: string) => `Chat with ${title}`,
   isAi: 'AI assistant',
   message: 'Message',
   placeholder: 'Write a message…',
