@@ -4,6 +4,7 @@ import type { FaultsResult } from './measures/faults.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
 import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
 import type { TurnsSample } from './measures/turns.ts';
+import type { WidgetIngestFigures } from './measures/widget-ingest.ts';
 import type { ContenderName } from './support/contenders.ts';
 import { summarise } from './support/statistics.ts';
 
@@ -13,6 +14,7 @@ type PerContender<Result> = ReadonlyMap<ContenderName, Result>;
 export interface BenchResults {
   readonly ingest?: SlackIngestFigures;
   readonly telegramIngest?: TelegramIngestFigures;
+  readonly widgetIngest?: WidgetIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
   readonly turns?: PerContender<readonly TurnsSample[]>;
   readonly addedTime?: PerContender<readonly AddedTimeSample[]>;
@@ -62,6 +64,13 @@ export function formatReport(results: BenchResults): string {
     lines.push(
       '',
       `One update of Telegram's of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`,
+    );
+  }
+  if (results.widgetIngest) {
+    const { bodyBytes, perSecond } = results.widgetIngest;
+    lines.push(
+      '',
+      `One message to a web chat of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`,
     );
   }
   const targets = targetsOf(results);

@@ -9,6 +9,7 @@ import type { MeasureContext } from './measures/measure.ts';
 import { measureSlackIngest } from './measures/slack-ingest.ts';
 import { measureTelegramIngest } from './measures/telegram-ingest.ts';
 import { measureTurns } from './measures/turns.ts';
+import { measureWidgetIngest } from './measures/widget-ingest.ts';
 import { type BenchResults, formatReport, toJson } from './report.ts';
 import { startDatabaseServer } from './support/bench-database.ts';
 import { build } from './support/build.ts';
@@ -82,6 +83,7 @@ async function runBench(): Promise<void> {
     const measured = {
       ingest: await part('ingest', () => measureSlackIngest()),
       telegramIngest: await part('ingest', () => measureTelegramIngest()),
+      widgetIngest: await part('ingest', () => measureWidgetIngest()),
       acks: await part('acks', () => measureAcks(context)),
       turns: await part('turns', () => measureTurns(context)),
       addedTime: await part('added', () => measureAddedTime(context)),

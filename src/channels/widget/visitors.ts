@@ -25,6 +25,6 @@ export const visitors: VisitorDesk = {
   },
 };
 
-export function toVisitor({ subject, name, isAnonymous, expiresAtMs }: Identity): Visitor {
+function toVisitor({ subject, name, isAnonymous, expiresAtMs }: Identity): Visitor {
   return { channelId: `${isAnonymous ? STRANGER : KNOWN}${subject}`, name, isAnonymous, expiresAtMs };
 }
