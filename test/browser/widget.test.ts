@@ -244,6 +244,16 @@ describe.skipIf(!existsSync(program))('the web chat in a browser, on a site with
     await page.getByRole('button', { name: 'Open chat, 1 new message' }).waitFor();
   });
 
+  it('has a button that stops an answer while it is written', async () => {
+    const page = await visit();
+    installation.model.respondNext({ text: 'never said', delayMs: 9_000 });
+    await ask(page, 'a long question');
+    await dialog(page).getByRole('button', { name: 'Stop' }).press('Enter');
+    await said(page).getByText('Stopped.').waitFor();
+    expect(await focused(page)).toBe('Message');
+    expect(await dialog(page).getByText('never said').count()).toBe(0);
+  });
+
   it('has buttons that say what stands on them', async () => {
     site.identity = tokenFor('chooser');
     const page = await visit();

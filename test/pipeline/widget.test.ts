@@ -93,13 +93,15 @@ describe('a visitor', () => {
     expect(texts(mara)).not.toContain(`quick ${answers.findIndex(({ status }) => status === 429)}`);
   });
 
-  it('stops the agent with a word', async () => {
+  it.each(['a word', 'a button'])('stops the agent with %s', async (way) => {
     const mara = visitor();
     await mara.connect();
     installation.model.respondNext({ text: 'never said', delayMs: 8_000 });
     await mara.say('a long question');
     await until('the placeholder stands there', () => texts(mara).includes('Thinking…'));
-    await mara.say('stop');
+    const writing = [...mara.messages.values()].find(({ provisional }) => provisional);
+    if (way === 'a word') await mara.say('stop');
+    else await mara.post('messages', { id: randomUUID(), messageId: writing?.id, stop: true });
     await mara.answer('Stopped');
     expect(texts(mara)).not.toContain('never said');
   });

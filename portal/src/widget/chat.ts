@@ -32,6 +32,8 @@ export interface Chat {
   restart(): void;
   say(text: string): void;
   choose(messageId: string, choice: string): void;
+  /** Has the agent stop; nothing comes of it where that does not get through. */
+  stop(messageId: string): void;
   /** Sends again what failed. */
   retry(id: string): void;
 }
@@ -244,6 +246,10 @@ export function createChat(options: ChatOptions): Chat {
     },
     say: (text) => enqueue({ text }),
     choose: (messageId, choice) => enqueue({ messageId, choice }),
+    stop(messageId) {
+      const { signal } = new AbortController();
+      client.send({ id: options.newId(), messageId, stop: true }, signal).catch(() => {}); // it can be pressed again
+    },
     retry(id) {
       conversation.setState(id, 'sending');
       changed();

@@ -5,6 +5,8 @@ import { words } from './words.ts';
 export interface MessageLogActions {
   retry(id: string): void;
   choose(messageId: string, choice: string): void;
+  /** Has the agent stop writing. */
+  stop(messageId: string): void;
 }
 
 /** Shows a conversation, and brings up to date only what has changed of it. */
@@ -33,13 +35,15 @@ export function createMessageLog(actions: MessageLogActions): MessageLog {
   const greetingLine = element('p', { class: 'greeting', dir: 'auto' });
   const log = element('div', { role: 'log', 'aria-live': 'off', 'aria-relevant': 'additions' });
   const writing = element('div', { class: 'writing', 'aria-hidden': 'true' });
+  const stop = element('button', { type: 'button', class: 'stop', hidden: '' }, words.stop);
   const newest = element('button', { type: 'button', class: 'newest', hidden: '' }, words.newest);
   const scroller = element(
     'div',
-    { class: 'scroller', tabindex: '0', 'aria-label': words.message },
+    { class: 'scroller', tabindex: '0', role: 'region', 'aria-label': words.conversation },
     greetingLine,
     log,
     writing,
+    stop,
   );
   const root = element('div', { class: 'messages' }, scroller, newest);
   const shown = new Map<string, Shown>();
@@ -52,6 +56,11 @@ export function createMessageLog(actions: MessageLogActions): MessageLog {
   newest.addEventListener('click', () => {
     messageLog.scrollToNewest();
     scroller.focus();
+  });
+
+  let stoppable: string | null = null;
+  stop.addEventListener('click', () => {
+    if (stoppable !== null) actions.stop(stoppable);
   });
 
   function place(container: HTMLElement, nodes: readonly HTMLElement[]): void {
@@ -91,6 +100,8 @@ export function createMessageLog(actions: MessageLogActions): MessageLog {
         writing,
         nodes.filter((_node, index) => isWriting(index)),
       );
+      stoppable = entries.findLast(({ provisional }) => provisional)?.id ?? null;
+      stop.hidden = stoppable === null;
       const isOwnNews = shown.size > before && entries.at(-1)?.from === 'visitor';
       if (follows || isOwnNews) messageLog.scrollToNewest();
       else if (shown.size > before) newest.hidden = false;

@@ -102,6 +102,8 @@ h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 650; overflow-wr
 .state { margin: 4px 2px 0; font-size: 13px; color: var(--soft); }
 .state.failed { color: var(--bad); }
 .state button { text-decoration: underline; text-underline-offset: 2px; color: inherit; font-weight: 600; padding: 2px; }
+.stop { padding: 4px 14px; border-radius: 14px; border: 1px solid var(--edge); font-size: 13px; color: var(--soft); margin-block-end: 12px; }
+.stop:hover { background: var(--sunken); color: var(--ink); }
 .choices { display: flex; flex-wrap: wrap; gap: 8px; margin-block-start: 10px; }
 .choices button { padding: 7px 14px; border-radius: 18px; border: 1px solid var(--edge); color: var(--link); font-weight: 550; text-align: start; overflow-wrap: anywhere; }
 .choices button:hover { background: var(--sunken); }

@@ -66,8 +66,19 @@ export function createWidgetView(theme: string | null, actions: WidgetActions): 
   const banner = element('p', { class: 'banner', hidden: '' });
   // Said, not shown: whether the connection holds, and that somebody is writing.
   const status = element('p', { class: 'quiet', role: 'status' });
-  const log = createMessageLog(actions);
   const composer = createComposer(actions.say);
+  const log = createMessageLog({
+    ...actions,
+    // These buttons go when they are pressed, and the focus must not go with them.
+    stop(messageId) {
+      actions.stop(messageId);
+      composer.focus();
+    },
+    choose(messageId, choice) {
+      actions.choose(messageId, choice);
+      composer.focus();
+    },
+  });
   const panel = element(
     'section',
     {

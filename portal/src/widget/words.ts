@@ -5,6 +5,8 @@ export const words = {
   close: 'Close chat',
   isAi: 'AI assistant',
   message: 'Message',
+  conversation: 'Conversation',
+  stop: 'Stop',
   placeholder: 'Write a message…',
   send: 'Send',
   you: 'You',

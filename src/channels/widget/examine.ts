@@ -18,8 +18,8 @@ export function examine(
   }
   if (allowedOrigins.length === 0) {
     findings.push({
-      level: 'problem',
-      text: 'no site may show it.',
+      level: 'warning',
+      text: 'no site may show it but pages of this installation.',
       remedy: 'Name the sites under settings: `allowedOrigins: ["https://www.example.com"]`.',
     });
   }
@@ -33,8 +33,8 @@ export function examine(
   }
   if (webhookUrl === null) {
     findings.push({
-      level: 'problem',
-      text: 'nobody knows at which address browsers find it.',
+      level: 'warning',
+      text: 'only browsers on this machine find it.',
       remedy: 'Set KONSTRUCT_PUBLIC_URL to the https address of this installation.',
     });
   } else if (!webhookUrl.startsWith('https://') && !isThisMachine(webhookUrl)) {

@@ -39,7 +39,14 @@ describe('what a visitor’s browser sends', () => {
     });
   });
 
+  it('is the wish that the agent stops, on what it says at the moment', () => {
+    expect(parse({ id, messageId: '12', stop: true })).toMatchObject({
+      events: [{ type: 'reaction', messageId: '12', senderId: 'v:mara', emoji: '🛑', present: true }],
+    });
+  });
+
   it.each([
+    ['a stop of a message of the visitor', { id, stop: true, messageId: 'v-abcdefgh' }],
     ['no JSON', '{"id":'],
     ['no object', []],
     ['no id', { text: 'x' }],

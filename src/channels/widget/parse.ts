@@ -1,5 +1,11 @@
 import type { ChannelRequest, ParsedRequest, WebhookAnswer } from '../../core/channel.ts';
-import type { AccountRef, ActionEvent, MessageEvent } from '../../core/channel-event.ts';
+import type {
+  AccountRef,
+  ActionEvent,
+  ChannelEvent,
+  MessageEvent,
+  ReactionEvent,
+} from '../../core/channel-event.ts';
 import { KonstructError } from '../../core/errors.ts';
 import { asRecord, asText, type JsonRecord } from '../read-json.ts';
 import { visitors } from './visitors.ts';
@@ -15,7 +21,8 @@ const ACCOUNT: AccountRef = { externalIds: [], appId: null, agentUserId: null };
 const ANSWER: WebhookAnswer = { contentType: 'application/json; charset=utf-8', body: '{}' };
 
 /**
- * Turns what a visitor's browser sends into an event: `{ id, text }`, or `{ id, messageId, choice }` for a pressed button.
+ * Turns what a visitor's browser sends into an event: `{ id, text }`, `{ id, messageId, choice }` for a pressed button, or
+ * `{ id, messageId, stop: true }` where the agent is to stop, as a 🛑 on its placeholder does elsewhere.
  * The browser chooses the id, and sends the same again until it gets an ack; `attempt` counts how often.
  *
  * @throws KonstructError `body_malformed`
@@ -37,8 +44,35 @@ export function parseWidgetRequest(request: ChannelRequest): ParsedRequest {
     sender: { externalId: channelId, name },
   } as const;
   const atMs = request.receivedAtMs ?? 0;
-  const event = body.choice === undefined ? toMessage(base, id, body, atMs) : toAction(base, id, body, atMs);
-  return { kind: 'events', events: [event], answer: ANSWER };
+  return { kind: 'events', events: [toEvent(base, id, body, atMs)], answer: ANSWER };
+}
+
+function toEvent(base: Base, id: string, body: JsonRecord, atMs: number): ChannelEvent {
+  if (body.stop === true) return toStop(base, body, atMs);
+  return body.choice === undefined ? toMessage(base, id, body, atMs) : toAction(base, id, body, atMs);
+}
+
+function toStop({ account, eventId, channelId }: Base, body: JsonRecord, reactedAtMs: number): ReactionEvent {
+  const messageId = agentsMessageId(body);
+  const [emoji, present] = ['🛑', true];
+  return {
+    type: 'reaction',
+    account,
+    eventId,
+    channelId,
+    messageId,
+    senderId: channelId,
+    emoji,
+    present,
+    reactedAtMs,
+  };
+}
+
+/** @throws KonstructError `body_malformed` */
+function agentsMessageId(body: JsonRecord): string {
+  const messageId = asText(body.messageId);
+  if (!/^[1-9][0-9]{0,18}$/.test(messageId)) throw malformed('The id is none of a message of the agent.');
+  return messageId;
 }
 
 type Base = Pick<MessageEvent, 'account' | 'eventId' | 'channelId' | 'threadId' | 'scope' | 'sender'>;
@@ -63,9 +97,8 @@ function toMessage(base: Base, messageId: string, { text }: JsonRecord, sentAtMs
 
 function toAction(base: Base, actionId: string, body: JsonRecord, pressedAtMs: number): ActionEvent {
   const choice = asText(body.choice).trim();
-  const messageId = asText(body.messageId);
-  if (choice === '' || choice.length > MAX_CHARACTERS || !/^[1-9][0-9]{0,18}$/.test(messageId))
-    throw malformed('A choice has a text and the id of the message it stands under.');
+  const messageId = agentsMessageId(body);
+  if (choice === '' || choice.length > MAX_CHARACTERS) throw malformed('A choice has a text.');
   return { ...base, type: 'action', messageId, actionId, choice, pressedAtMs, reply: {} };
 }
 
