@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { telegram } from '../src/channels/telegram/index.ts';
+import { widget } from '../src/channels/widget/index.ts';
+import type { ConnectionSettings } from '../src/core/tenant.ts';
 import { systemTime } from '../src/system-time.ts';
 import { silentLog } from './support/silent-log.ts';
 import { startTelegramServer, type TelegramServer } from './support/telegram/start-telegram-server.ts';
@@ -42,5 +44,36 @@ it('the doctor says what Telegram could not deliver, and how much waits', async 
   expect((await findings(ours)).slice(1)).toEqual([
     'warning: Telegram could not deliver a message lately: SSL error.',
     'warning: 100 updates wait at Telegram.',
+  ]);
+});
+
+it('the doctor says of a web chat which tag it has, and why browsers would not show it', async () => {
+  const channel = widget.open({ apiUrl: '', ...systemTime, log: silentLog });
+  const examined = async (secret: string, webhookUrl: string | null, settings: ConnectionSettings) => {
+    const chat = { connectionId: 'c', externalId: 'acme-site', credentials: { secret } };
+    const environment = { webhookUrl, hasSharedSecret: false, settings };
+    const found = await channel.examine(chat, await channel.identify(chat, signal), environment, signal);
+    return found.map(({ level, text }) => `${level}: ${text}`);
+  };
+  const secret = 'x'.repeat(32);
+  const url = 'https://konstruct.example.com/widget/c';
+  expect(await examined(secret, url, { allowedOrigins: ['https://acme.example'] })).toEqual([
+    'ok: it takes only visitors for whom the site vouches with a signed identity.',
+    'ok: the tag is <script src="https://konstruct.example.com/widget.js" data-connection="acme-site" async></script>.',
+  ]);
+  const plain = 'http://konstruct.example.com/widget/c';
+  expect(
+    await examined('short', plain, { allowedOrigins: ['http://acme.example'], allowAnonymous: true }),
+  ).toEqual([
+    expect.stringContaining('problem: its secret has fewer than 32 characters'),
+    expect.stringContaining('warning: http://acme.example is not encrypted'),
+    expect.stringContaining('problem: browsers do not load it into https pages'),
+    expect.stringContaining('ok: it takes visitors whom the site does not know'),
+    expect.stringContaining('ok: the tag is'),
+  ]);
+  const alone = await examined(secret, null, { allowedOrigins: [] });
+  expect(alone.slice(0, 2)).toEqual([
+    'warning: no site may show it but pages of this installation.',
+    'warning: only browsers on this machine find it.',
   ]);
 });

@@ -21,6 +21,9 @@ export class ChatRefused extends Error {
   }
 }
 
+/** The proof of who the visitor is has ended. There may be another, and then `begin` says whose. */
+export class ChatExpired extends Error {}
+
 /** Something that passes. */
 export class ChatUnavailable extends Error {
   /** What the server wants; `null`: it said nothing. */
@@ -32,36 +35,36 @@ export class ChatUnavailable extends Error {
   }
 }
 
-/** Calls to the server, each with the visitor's token, and once more with another when that one is refused. */
+/** Calls to the server, each with the visitor's token. */
 export interface ChatClient {
-  /** @throws ChatRefused, ChatUnavailable */
+  /** Says who is there, with another token when one is refused. @throws ChatRefused, ChatUnavailable */
   begin(signal: AbortSignal): Promise<Session>;
-  /** Resolves when it is stored. Repeatable: the id says that it is the same. @throws as above */
+  /** Resolves when it is stored. Repeatable: the id says that it is the same. @throws as above, ChatExpired */
   send(body: object, signal: AbortSignal): Promise<void>;
   /** The stream of events behind the last one that was seen. @throws as above */
   events(lastEventId: string | null, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
 }
 
 const TIMEOUT_MS = 15_000;
+/** The page's token, the site's, and one more that has just ended. */
+const BEGIN_ATTEMPTS = 3;
 
 /** @param base `https://konstruct.example.com/widget/acme-site/` */
 export function createChatClient(base: string, identity: VisitorIdentity): ChatClient {
   async function call(path: string, init: RequestInit & { signal: AbortSignal }): Promise<Response> {
-    for (let attempt = 1; ; attempt += 1) {
-      let response: Response;
-      try {
-        const token = await identity.token();
-        const headers = { ...init.headers, ...(token !== null && { authorization: `Bearer ${token}` }) };
-        response = await fetch(base + path, { ...init, headers, credentials: 'omit', cache: 'no-store' });
-      } catch {
-        throw new ChatUnavailable(null); // no network, or a proxy's page without our headers
-      }
-      if (response.ok) return response;
-      if (response.status === 401 && attempt < 3 && (await identity.refuse())) continue;
-      const after = Number(response.headers.get('retry-after'));
-      if (response.status >= 500 || response.status === 429) throw new ChatUnavailable(after * 1_000 || null);
-      throw new ChatRefused(response.status);
+    let response: Response;
+    try {
+      const token = await identity.token();
+      const headers = { ...init.headers, ...(token !== null && { authorization: `Bearer ${token}` }) };
+      response = await fetch(base + path, { ...init, headers, credentials: 'omit', cache: 'no-store' });
+    } catch {
+      throw new ChatUnavailable(null); // no network, or a proxy's page without our headers
     }
+    if (response.ok) return response;
+    if (response.status === 401 && (await identity.refuse())) throw new ChatExpired();
+    const after = Number(response.headers.get('retry-after'));
+    if (response.status >= 500 || response.status === 429) throw new ChatUnavailable(after * 1_000 || null);
+    throw new ChatRefused(response.status);
   }
 
   const post = (path: string, body: object, signal: AbortSignal): Promise<Response> =>
@@ -74,9 +77,16 @@ export function createChatClient(base: string, identity: VisitorIdentity): ChatC
 
   return {
     async begin(signal) {
-      const session = (await (await post('session', {}, signal)).json()) as Session;
-      if (session.token !== undefined) identity.remember(session.token);
-      return session;
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          const session = (await (await post('session', {}, signal)).json()) as Session;
+          if (session.token !== undefined) identity.remember(session.token);
+          return session;
+        } catch (error) {
+          if (!(error instanceof ChatExpired)) throw error;
+          if (attempt === BEGIN_ATTEMPTS) throw new ChatRefused(401);
+        }
+      }
     },
     async send(body, signal) {
       await post('messages', body, signal);

@@ -1,5 +1,5 @@
 import { reconnectDelayMs } from '../reconnect-delay.ts';
-import { type ChatClient, ChatRefused, ChatUnavailable, type Session } from './chat-client.ts';
+import { type ChatClient, ChatExpired, ChatRefused, ChatUnavailable, type Session } from './chat-client.ts';
 import type { Conversation, WireGlimpse, WireMessage } from './conversation.ts';
 import { readEventStream } from './read-event-stream.ts';
 import type { Memory } from './visitor-identity.ts';
@@ -70,6 +70,10 @@ export function createChat(options: ChatOptions): Chat {
   let hurry: () => void = () => {};
   const outbox: Outgoing[] = [];
   let isSending = false;
+  let beginning: Promise<void> | null = null;
+  let hasExpired = false;
+  /** Counts who is here: what was asked for somebody before says nothing of who is here now. */
+  let generation = 0;
 
   function become(next: Connection): void {
     if (connection === next) return;
@@ -80,17 +84,20 @@ export function createChat(options: ChatOptions): Chat {
   async function run(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
       try {
-        if (session === null) {
+        if (session === null || hasExpired) {
           become('connecting');
-          session = await client.begin(signal);
-          changed();
-          restoreOutbox();
+          await begin(signal);
         }
         await listen(signal, () => {
           failures = 0;
         });
       } catch (error) {
         if (signal.aborted) return;
+        if (error instanceof ChatExpired) {
+          hasExpired = true;
+          failures += 1;
+          if (failures === 1) continue; // the next one is there already
+        }
         if (error instanceof ChatRefused) {
           running = null; // opening it again is another attempt
           return become('refused');
@@ -101,6 +108,34 @@ export function createChat(options: ChatOptions): Chat {
       become('offline');
       await wait(reconnectDelayMs(failures, Math.random), signal);
     }
+  }
+
+  /** Whoever has a new proof may be somebody else: then nothing of before is theirs. */
+  function begin(signal: AbortSignal): Promise<void> {
+    const asked = generation;
+    beginning ??= client
+      .begin(signal)
+      .then((next) => {
+        if (asked !== generation) return;
+        hasExpired = false;
+        if (session !== null && session.visitor !== next.visitor) forget();
+        session = next;
+        changed();
+        restoreOutbox();
+      })
+      .finally(() => {
+        if (asked === generation) beginning = null;
+      });
+    return beginning;
+  }
+
+  function forget(): void {
+    memory.set(OUTBOX, null);
+    outbox.length = 0;
+    session = null;
+    isReady = false;
+    lastEventId = null;
+    conversation.clear();
   }
 
   async function listen(signal: AbortSignal, onReady: () => void): Promise<void> {
@@ -185,6 +220,11 @@ export function createChat(options: ChatOptions): Chat {
         return;
       } catch (error) {
         if (conversation.find(id)?.state === 'sent') return settle(id); // it came back to us: only the ack was lost
+        if (error instanceof ChatExpired && attempt < SEND_ATTEMPTS) {
+          await begin(signal).catch(() => {}); // the next attempt says why
+          if (!outbox.some((each) => each.id === id)) return; // it was somebody else's
+          continue;
+        }
         const waitMs =
           error instanceof ChatUnavailable
             ? (error.retryAfterMs ?? reconnectDelayMs(attempt, Math.random))
@@ -235,12 +275,9 @@ export function createChat(options: ChatOptions): Chat {
     restart() {
       const wasOpen = running !== null;
       chat.close();
-      memory.set(OUTBOX, null);
-      outbox.length = 0;
-      session = null;
-      isReady = false;
-      lastEventId = null;
-      conversation.clear();
+      generation += 1;
+      beginning = null;
+      forget();
       changed();
       if (wasOpen) chat.open();
     },

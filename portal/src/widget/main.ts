@@ -48,7 +48,7 @@ function start({ src, dataset }: HTMLScriptElement): void {
     conversation,
     memory: tabMemory,
     changed: draw,
-    newId: () => crypto.randomUUID(),
+    newId: randomId,
   });
   const view = createWidgetView(dataset.theme || null, {
     opened() {
@@ -128,4 +128,11 @@ function remember(storageOf: () => Storage, prefix: string): Memory {
       }
     },
   };
+}
+
+/** `crypto.randomUUID` is there on encrypted pages only. */
+function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('');
 }

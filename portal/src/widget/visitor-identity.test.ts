@@ -25,6 +25,9 @@ it('is what the page says, and when that has ended what the site says now', asyn
   expect(await identity.token()).toBe('one');
   expect(await identity.refuse()).toBe(true);
   expect(await identity.token()).toBe('two');
+  expect(await identity.refuse()).toBe(true);
+  expect(await identity.token()).toBeNull(); // signed out
+  expect(await identity.refuse()).toBe(false);
 });
 
 it('of a stranger is remembered, and begun anew when it has ended', async () => {
@@ -39,14 +42,16 @@ it('of a stranger is remembered, and begun anew when it has ended', async () => 
   expect(await next.refuse()).toBe(false);
 });
 
-it('of a page that only has one is gone when that has ended', async () => {
-  const identity = createVisitorIdentity({
-    token: 'page',
-    tokenUrl: null,
-    memory: memoryOf(),
-    fetch: noSite,
-  });
-  expect(await identity.refuse()).toBe(false);
+it('of somebody whom the site knows never turns into a stranger’s, when it has ended or they have signed out', async () => {
+  const memory = memoryOf({ stranger: 's' });
+  const page = createVisitorIdentity({ token: 'page', tokenUrl: null, memory, fetch: noSite });
+  expect(await page.refuse()).toBe(false);
+  expect(await page.token()).toBe('page');
+  const known = createVisitorIdentity({ token: null, tokenUrl: '/me', memory, fetch: site('one') });
+  expect(await known.token()).toBe('one');
+  expect(await known.refuse()).toBe(true);
+  expect(await known.token()).toBeNull();
+  expect(memory.get('stranger')).toBe('s');
 });
 
 it('changes when somebody signs in or out, and nobody goes on as who they were', async () => {

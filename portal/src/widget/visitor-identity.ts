@@ -28,10 +28,16 @@ export interface VisitorIdentity {
 
 const STRANGER = 'stranger';
 
+/**
+ * Whom the site has said to be there stays that person until the page says otherwise: when their token has ended and there is
+ * no other, nobody is, and they do not become a stranger in the middle of their conversation.
+ */
 export function createVisitorIdentity(options: IdentityOptions): VisitorIdentity {
   const { memory, tokenUrl } = options;
   let given = options.token;
+  let hasEnded = false;
   let fetched: string | null = null;
+  let isKnown = given !== null;
 
   async function fetchToken(url: string): Promise<string | null> {
     const response = await options.fetch(url, { headers: { accept: 'text/plain' }, cache: 'no-store' });
@@ -41,18 +47,17 @@ export function createVisitorIdentity(options: IdentityOptions): VisitorIdentity
 
   return {
     async token() {
-      if (given !== null) return given;
+      if (given !== null && !(hasEnded && tokenUrl !== null)) return given;
       if (tokenUrl !== null) fetched ??= await fetchToken(tokenUrl);
-      return fetched ?? memory.get(STRANGER);
+      if (fetched !== null) isKnown = true;
+      return isKnown ? fetched : memory.get(STRANGER);
     },
     async refuse() {
-      if (given !== null) {
-        given = null; // it has ended; the address may know a newer one
-        return tokenUrl !== null;
-      }
-      if (fetched !== null) {
+      if (isKnown) {
+        const mayHaveAnother = tokenUrl !== null && (fetched !== null || !hasEnded);
+        hasEnded = true;
         fetched = null;
-        return true;
+        return mayHaveAnother;
       }
       const wasStranger = memory.get(STRANGER) !== null;
       memory.set(STRANGER, null);
@@ -61,6 +66,8 @@ export function createVisitorIdentity(options: IdentityOptions): VisitorIdentity
     remember: (token) => memory.set(STRANGER, token),
     change(token) {
       given = token;
+      isKnown = token !== null;
+      hasEnded = false;
       fetched = null;
     },
   };
