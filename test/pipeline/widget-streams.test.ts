@@ -43,6 +43,24 @@ function visitor(url = gateway.url, token?: string): VisitorClient & { readonly 
 const texts = (client: VisitorClient) =>
   [...client.messages.values()].sort((a, b) => a.position - b.position).map(({ text }) => text);
 
+// First of all: a route that is known to be quick is not watched while it answers.
+it('an answer of the model is seen as it comes, through worker, database and gateway, and stands there once', async () => {
+  const mara = visitor();
+  await mara.connect();
+  async function* pieces() {
+    for (let piece = 0; piece < 20; piece += 1) {
+      await sleep(100);
+      yield `piece ${piece}, `;
+    }
+  }
+  installation.model.respondNext({ pieces: pieces() });
+  await mara.say('tell me slowly');
+  const answer = await mara.answer('piece 19');
+  expect(mara.glimpses.length).toBeGreaterThanOrEqual(8);
+  for (const glimpse of mara.glimpses) expect(answer.text.startsWith(glimpse.trim())).toBe(true);
+  expect(texts(mara)).toEqual(['tell me slowly', answer.text]);
+});
+
 describe('a browser that was cut off', () => {
   it('goes on where it was, at another gateway, and gets each change once', async () => {
     const { name: connection, origin } = acmeSite;
