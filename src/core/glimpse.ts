@@ -20,3 +20,11 @@ export function applyGlimpse(
   if (known.length < from) return null;
   return (known.slice(0, from) + text + known.slice(from + text.length)).slice(0, length);
 }
+
+/** How much of a text stays as it was, in UTF-16 units: the piece that follows begins there. */
+export function commonLength(one: string, other: string): number {
+  if (other.startsWith(one)) return one.length; // as good as always
+  let length = 0;
+  while (length < one.length && one[length] === other[length]) length += 1;
+  return length;
+}

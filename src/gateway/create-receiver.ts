@@ -172,7 +172,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   }
 }
 
-function openCredentials(cipher: Cipher, connection: ResolvedConnection): Credentials {
+/** @throws KonstructError `credentials_unreadable` */
+export function openCredentials(cipher: Cipher, connection: ResolvedConnection): Credentials {
   const envelope = Buffer.from(connection.credentials, 'base64');
   return JSON.parse(
     cipher.decrypt(envelope, connectionOwner(connection.tenantId, connection.id)),

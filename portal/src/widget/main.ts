@@ -19,8 +19,11 @@ declare global {
 }
 
 const OPEN = 'open';
-/** A tab that nobody has looked at for so long is disconnected until somebody does. */
-const HIDDEN_MS = 5 * 60_000;
+/**
+ * A tab that nobody looks at is disconnected until somebody does: without HTTP/2 a browser opens six connections to a site for all
+ * its tabs together, and each stream takes one.
+ */
+const HIDDEN_MS = 30_000;
 
 const script = document.currentScript;
 // A second tag, or one that a framework puts in again, changes nothing.

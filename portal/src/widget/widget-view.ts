@@ -148,7 +148,7 @@ export function createWidgetView(theme: string | null, actions: WidgetActions): 
       (returnTo?.isConnected ? returnTo : launcher).focus();
     },
     show(state) {
-      title.textContent = state.title || words.open;
+      title.textContent = state.title || words.chat;
       panel.setAttribute('aria-busy', String(!state.isReady));
       tellConnection(state.connection);
       log.show(state.entries, state.agent, state.greeting);

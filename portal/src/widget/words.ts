@@ -1,5 +1,6 @@
 /** What the chat itself says. */
 export const words = {
+  chat: 'Chat',
   open: 'Open chat',
   openWithNews: (count: number) => `Open chat, ${count} new ${count === 1 ? 'message' : 'messages'}`,
   close: 'Close chat',

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { isKonstructError } from '../../core/errors.ts';
+import { commonLength } from '../../core/glimpse.ts';
 import type { Log } from '../../core/log.ts';
 import type { Mailbox, MailboxRef } from '../../core/mailbox.ts';
 import type { AnswerStream, StreamStart } from '../../core/outbound.ts';
@@ -89,11 +90,4 @@ async function inTime(work: Promise<void>, ms: number): Promise<void> {
   });
   await Promise.race([work, time]);
   clearTimeout(timer);
-}
-
-function commonLength(one: string, other: string): number {
-  if (other.startsWith(one)) return one.length; // as good as always
-  let length = 0;
-  while (length < one.length && one[length] === other[length]) length += 1;
-  return length;
 }

@@ -1,11 +1,11 @@
 import type { Channel, ChannelRequest } from '../../core/channel.ts';
-import { type Cipher, connectionOwner } from '../../core/cipher.ts';
+import type { Cipher } from '../../core/cipher.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { ConnectionDirectory, ResolvedConnection } from '../../core/connection-directory.ts';
 import { KonstructError } from '../../core/errors.ts';
-import type { Credentials } from '../../core/tenant.ts';
 import type { Visitor, VisitorDesk } from '../../core/visitor.ts';
 import { createLookupGuard } from '../create-lookup-guard.ts';
+import { openCredentials } from '../create-receiver.ts';
 
 export interface VisitorGateOptions {
   readonly channel: Channel;
@@ -68,11 +68,6 @@ export function createVisitorGate(options: VisitorGateOptions): VisitorGate {
     );
   }
 
-  function credentialsOf({ credentials, tenantId, id }: ResolvedConnection): Credentials {
-    const envelope = Buffer.from(credentials, 'base64');
-    return JSON.parse(options.cipher.decrypt(envelope, connectionOwner(tenantId, id))) as Credentials;
-  }
-
   return {
     async enter(name, headers) {
       const connection = await find(name);
@@ -83,7 +78,7 @@ export function createVisitorGate(options: VisitorGateOptions): VisitorGate {
     },
 
     async identify({ connection }, request) {
-      const secret = channel.connectionSecret(connection.id, credentialsOf(connection));
+      const secret = channel.connectionSecret(connection.id, openCredentials(options.cipher, connection));
       if (secret === null) throw new KonstructError('signing_secret_missing');
       await channel.verify(request, secret, options.wallClock());
       const visitor = desk.visitorOf(request);
@@ -96,7 +91,7 @@ export function createVisitorGate(options: VisitorGateOptions): VisitorGate {
     admitStranger({ connection }, known) {
       if (connection.settings.allowAnonymous !== true)
         throw new KonstructError('signature_missing', 'This chat takes only visitors whom the site knows.');
-      return desk.admitStranger(credentialsOf(connection), known, options.wallClock());
+      return desk.admitStranger(openCredentials(options.cipher, connection), known, options.wallClock());
     },
   };
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { commonLength } from '../../core/glimpse.ts';
 import type { MailboxMessage, MailboxRef } from '../../core/mailbox.ts';
 import type { MailboxHub } from './create-mailbox-hub.ts';
 
@@ -124,11 +125,4 @@ function frameOf(message: MailboxMessage): string {
     ...(isRemoved && { removed: true }),
   };
   return `id: ${message.revision}\nevent: message\ndata: ${JSON.stringify(shown)}\n\n`;
-}
-
-function commonLength(one: string, other: string): number {
-  if (other.startsWith(one)) return one.length; // as good as always
-  let length = 0;
-  while (length < one.length && one[length] === other[length]) length += 1;
-  return length;
 }
