@@ -113,6 +113,18 @@ describe.skipIf(!existsSync(program))('the web chat in a browser, on a site with
     expect(await focused(page)).toBe('Open chat');
   });
 
+  it('asks for nothing and keeps nothing before somebody opens it', async () => {
+    const page = await visit();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await page.reload();
+    await launcher(page).waitFor();
+    await page.waitForTimeout(300);
+    expect(asked.sort()).toEqual(['/', '/widget.js']);
+    expect(await page.evaluate<number>('localStorage.length + sessionStorage.length')).toBe(0);
+    expect(await page.evaluate<string>('document.cookie')).toBe('');
+  });
+
   it('shows an answer while it is written, and reads it out once, when it is done', async () => {
     const page = await visit();
     await ask(page, 'hello');
