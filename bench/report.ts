@@ -3,6 +3,7 @@ import type { AddedTimeSample } from './measures/added-time.ts';
 import type { FaultsResult } from './measures/faults.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
 import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
+import type { TokenIngestFigures } from './measures/token-ingest.ts';
 import type { TurnsSample } from './measures/turns.ts';
 import type { WidgetIngestFigures } from './measures/widget-ingest.ts';
 import type { ContenderName } from './support/contenders.ts';
@@ -15,6 +16,8 @@ export interface BenchResults {
   readonly ingest?: SlackIngestFigures;
   readonly telegramIngest?: TelegramIngestFigures;
   readonly widgetIngest?: WidgetIngestFigures;
+  readonly teamsIngest?: TokenIngestFigures;
+  readonly googleChatIngest?: TokenIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
   readonly turns?: PerContender<readonly TurnsSample[]>;
   readonly addedTime?: PerContender<readonly AddedTimeSample[]>;
@@ -72,6 +75,14 @@ export function formatReport(results: BenchResults): string {
       '',
       `One message to a web chat of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`,
     );
+  }
+  for (const [name, ingest] of [
+    ["activity of Teams'", results.teamsIngest],
+    ["event of Google Chat's", results.googleChatIngest],
+  ] as const) {
+    if (ingest === undefined) continue;
+    const { bodyBytes, perSecond } = ingest;
+    lines.push('', `One ${name} of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`);
   }
   const targets = targetsOf(results);
   if (targets.length > 0) {

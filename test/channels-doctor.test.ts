@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { slack } from '../src/channels/slack/index.ts';
+import { slackManifest } from '../src/channels/slack/manifest.ts';
 import { telegram } from '../src/channels/telegram/index.ts';
 import { widget } from '../src/channels/widget/index.ts';
 import type { ConnectionSettings } from '../src/core/tenant.ts';
@@ -76,4 +78,22 @@ it('the doctor says of a web chat which tag it has, and why browsers would not s
     'warning: no site may show it but pages of this installation.',
     'warning: only browsers on this machine find it.',
   ]);
+});
+
+it('the doctor says of a Slack token which feature lacks which scope, and what the agent needs at all', async () => {
+  const channel = slack.open({ apiUrl: 'http://127.0.0.1:1/api/', ...systemTime, log: silentLog });
+  const place = { externalId: 'T1', agentUserId: 'U1', name: 'Acme' };
+  const of = async (scopes: readonly string[]) => {
+    const known = { connectionId: 'c', externalId: 'T1', credentials: { botToken: 'xoxb-1' } };
+    const environment = { webhookUrl: null, hasSharedSecret: true };
+    const found = await channel.examine(known, { ...place, scopes }, environment, signal);
+    return found.map(({ level, text }) => `${level}: ${text}`);
+  };
+  const { bot } = slackManifest({ publicUrl: null, name: 'Ada' }).oauth_config.scopes;
+  expect(await of(bot)).toEqual([]);
+  expect(await of(bot.filter((scope) => !['files:read', 'chat:write'].includes(scope)))).toEqual([
+    'problem: the token lacks the scopes chat:write.',
+    'warning: it cannot read files that people attach without the scope files:read.',
+  ]);
+  channel.close();
 });

@@ -9,6 +9,7 @@ as $$
     'id', c.id, 'tenantId', c.tenant_id, 'agentId', c.agent_id, 'channel', c.channel,
     'externalId', c.external_id, 'appId', c.app_id, 'agentUserId', c.agent_user_id, 'settings', c.settings,
     'status', c.status, 'ownSigningSecret', c.own_signing_secret,
+    'installedAtMs', floor(extract(epoch from c.installed_at) * 1000),
     'credentials', encode(c.credentials, 'base64'),
     'busyMode', (select a.busy_mode from agents a where a.tenant_id = c.tenant_id and a.id = c.agent_id))
   from unnest(p_external_ids) with ordinality as wanted (external_id, place)

@@ -7,6 +7,8 @@ export interface ResolvedConnection extends Connection {
   readonly credentials: string;
   /** Whether requests for it are signed with a secret of its own. */
   readonly ownSigningSecret: boolean;
+  /** When somebody installed it in a browser, in ms since 1970; absent or `null`: its credentials were applied. */
+  readonly installedAtMs?: number | null;
   /** Of the agent that answers. */
   readonly busyMode: BusyMode;
 }

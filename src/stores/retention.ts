@@ -10,6 +10,8 @@ export interface ExpiredRows {
   readonly notices: number;
   readonly earlySignals: number;
   readonly mailboxes: number;
+  /** Taken back by whoever gave it. */
+  readonly feedback: number;
 }
 
 /**
@@ -28,6 +30,7 @@ export async function expireOldRows(pool: pg.Pool, before: Date, signal: AbortSi
       signal,
     ),
     mailboxes: await expire('select expire_mailboxes($1, $2) as gone'),
+    feedback: await inBites(() => bite(pool, 'select expire_feedback($1, $2) as gone', null), signal),
   };
 }
 

@@ -102,6 +102,7 @@ describe('retention', () => {
       notices: 0,
       earlySignals: 0,
       mailboxes: 0,
+      feedback: 0,
     });
     expect(await left()).toEqual({ conversations: 1, messages: 2, turns: 1, steps: 1, deliveries: 2 });
   });
@@ -126,6 +127,7 @@ describe('retention', () => {
       notices: 0,
       earlySignals: 0,
       mailboxes: 0,
+      feedback: 0,
     });
     const [turn] = await database.worker('w').claim(1);
     expect(turn?.messages.length).toBe(3);
@@ -137,6 +139,7 @@ describe('retention', () => {
       notices: 0,
       earlySignals: 0,
       mailboxes: 0,
+      feedback: 0,
     });
   });
 
