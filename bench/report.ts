@@ -7,6 +7,7 @@ import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
 import type { TokenIngestFigures } from './measures/token-ingest.ts';
 import type { TurnsSample } from './measures/turns.ts';
 import type { WhatsAppIngestFigures } from './measures/whatsapp-ingest.ts';
+import type { WidgetIngestFigures } from './measures/widget-ingest.ts';
 import type { ContenderName } from './support/contenders.ts';
 import { summarise } from './support/statistics.ts';
 
@@ -17,6 +18,7 @@ export interface BenchResults {
   readonly ingest?: SlackIngestFigures;
   readonly telegramIngest?: TelegramIngestFigures;
   readonly whatsappIngest?: WhatsAppIngestFigures;
+  readonly widgetIngest?: WidgetIngestFigures;
   readonly teamsIngest?: TokenIngestFigures;
   readonly googleChatIngest?: TokenIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
@@ -96,6 +98,7 @@ export function formatReport(results: BenchResults): string {
   }
   for (const [name, ingest] of [
     ["message of WhatsApp's", results.whatsappIngest],
+    ['message to a web chat', results.widgetIngest],
     ["activity of Teams'", results.teamsIngest],
     ["event of Google Chat's", results.googleChatIngest],
   ] as const) {

@@ -13,6 +13,7 @@ import { measureTeamsIngest } from './measures/teams-ingest.ts';
 import { measureTelegramIngest } from './measures/telegram-ingest.ts';
 import { measureTurns } from './measures/turns.ts';
 import { measureWhatsAppIngest } from './measures/whatsapp-ingest.ts';
+import { measureWidgetIngest } from './measures/widget-ingest.ts';
 import { type BenchResults, formatReport, toJson } from './report.ts';
 import { startDatabaseServer } from './support/bench-database.ts';
 import { build } from './support/build.ts';
@@ -91,6 +92,7 @@ async function runBench(): Promise<void> {
       ingest: await part('ingest', () => measureSlackIngest()),
       telegramIngest: await part('ingest', () => measureTelegramIngest()),
       whatsappIngest: await part('ingest', () => measureWhatsAppIngest()),
+      widgetIngest: await part('ingest', () => measureWidgetIngest()),
       teamsIngest: await part('ingest', () => measureTeamsIngest()),
       googleChatIngest: await part('ingest', () => measureGoogleChatIngest()),
       acks: await part('acks', () => measureAcks(context)),

@@ -12,12 +12,18 @@ import { chromium, type Page } from 'playwright-core';
 const root = fileURLToPath(new URL('../', import.meta.url));
 const port = 8_321;
 const url = `http://127.0.0.1:${port}/simulator`;
+const chatUrl = `http://127.0.0.1:${port}/widget/demo`;
 const START_TIMEOUT_MS = 60_000;
 
 const pictures = [
   { name: 'simulator-light', width: 1440, height: 900, colorScheme: 'light' },
   { name: 'simulator-dark', width: 1440, height: 900, colorScheme: 'dark' },
   { name: 'simulator-phone', width: 390, height: 844, colorScheme: 'light' },
+] as const;
+
+const chatPictures = [
+  { name: 'widget-light', width: 1280, height: 760, colorScheme: 'light' },
+  { name: 'widget-phone', width: 390, height: 844, colorScheme: 'dark' },
 ] as const;
 
 const dataDir = await mkdtemp(join(tmpdir(), 'konstruct-screenshots-'));
@@ -38,6 +44,16 @@ try {
     if (!asked) await ask(page, '@Ada can you check the refund policy?');
     asked = true;
     await show(page);
+    await page.screenshot({ path: join(root, 'docs', 'images', `${name}.png`) });
+    await page.close();
+  }
+  for (const { name, width, height, colorScheme } of chatPictures) {
+    const page = await browser.newPage({ viewport: { width, height }, colorScheme });
+    await page.goto(chatUrl);
+    await page.getByRole('button', { name: 'Open chat' }).click();
+    await page.keyboard.type('What is your refund policy?');
+    await page.keyboard.press('Enter');
+    await page.getByRole('log').getByText('My instructions say about that:', { exact: true }).waitFor();
     await page.screenshot({ path: join(root, 'docs', 'images', `${name}.png`) });
     await page.close();
   }

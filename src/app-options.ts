@@ -34,6 +34,8 @@ export interface AppOptions {
   readonly channels?: readonly ChannelDefinition[];
   /** Where platforms reach us, without a slash at its end; absent: they cannot, so events are fetched where possible. */
   readonly publicUrl?: string | null;
+  /** Where the built script of the web chat lies (`/widget.js`); absent or `null`: nowhere. */
+  readonly widgetFile?: string | null;
   readonly providerKeys: ProviderKeys;
   /** How much this process asks of a provider at a time; absent: as much as comes. */
   readonly providerLimits?: Readonly<Partial<Record<ProviderName, ProviderLimits>>>;

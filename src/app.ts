@@ -28,7 +28,12 @@ import { createReceiver } from './gateway/create-receiver.ts';
 import { createShowCommand } from './gateway/create-show-command.ts';
 import { createSubscriptions } from './gateway/create-subscriptions.ts';
 import { listenOn } from './gateway/listen-on.ts';
+import { ownOrigins as originsOf } from './gateway/own-origins.ts';
 import { receiverOf } from './gateway/receiver-of.ts';
+import { createMailboxHub } from './gateway/visitors/create-mailbox-hub.ts';
+import { createVisitorGate } from './gateway/visitors/create-visitor-gate.ts';
+import { visitorRoutes } from './gateway/visitors/visitor-routes.ts';
+import { widgetScript } from './gateway/widget-script.ts';
 import { countBudgets } from './llm/budget/count-budgets.ts';
 import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
@@ -50,14 +55,17 @@ import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
+import { keepIncoming } from './router/keep-incoming.ts';
 import { watchBacklog } from './router/watch-backlog.ts';
 import { createStopSequence } from './stop-sequence.ts';
+import { readAgentName } from './stores/agents.ts';
 import { listChannelConnections, listChannelsInUse } from './stores/channel-connections.ts';
 import { disableConnection } from './stores/connection-status.ts';
 import { listOwnApps, openConnection, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
 import { listExpiringConnections, renewStoredCredentials } from './stores/credential-renewal.ts';
 import { endEngagement } from './stores/engagement.ts';
+import { createMailbox, createVisitorMailbox } from './stores/mailbox.ts';
 import { createModelKeyDirectory } from './stores/model-keys.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
 import { expireLedger, expireOldRows } from './stores/retention.ts';
@@ -86,6 +94,7 @@ export interface App {
 /** Connections a process opens for admissions and for its turns (measured, ARCHITECTURE.md section 6). */
 const ADMIT_CONNECTIONS = 4;
 const WORKER_CONNECTIONS = 8;
+const VISITOR_CONNECTIONS = 4;
 const HISTORY_MESSAGES = 60;
 const HISTORY_TOKENS = 24_000;
 const THREAD_MESSAGES = 50;
@@ -130,13 +139,22 @@ export async function startApp(options: AppOptions): Promise<App> {
     const database = createDatabase(workPool);
     const readQueue = async () => ({ ...(await readQueueStatus(workPool)) });
     const redisAddress = isGateway ? (options.redis ?? null) : null;
-    const listener = await listen(databaseUrl, { log, also: redisAddress ? 'konstruct_begun' : null });
+    const listener = await listen(databaseUrl, {
+      log,
+      also: [...(redisAddress ? (['konstruct_begun'] as const) : []), ...(isGateway ? MAILBOX_NEWS : [])],
+    });
     closing.push(() => listener.stop());
     const definitions = options.channels ?? channelTable;
     const settings: Readonly<Record<string, PlatformSettings>> = {
       ...options.platforms,
       slack: options.slack,
     };
+    const mailbox = createMailbox(workPool);
+    const visitorMailbox = createVisitorMailbox(
+      admitPool ?? workPool,
+      // Reading for many browsers must not hold up admissions. Opens no connection before it is used.
+      isGateway ? createDatabase(pool('visitors', VISITOR_CONNECTIONS)) : database,
+    );
     const renewal = createCredentialRenewal({
       installations: () => installationsOf(channels),
       find: (channel, id) => directory.find(channel, id),
@@ -159,6 +177,7 @@ export async function startApp(options: AppOptions): Promise<App> {
           sleep,
           log,
           metrics,
+          mailbox,
           renewCredentials: renewal.renew(definition.type),
         });
         closing.push(() => channel.close());
@@ -184,7 +203,8 @@ export async function startApp(options: AppOptions): Promise<App> {
         : null;
     closing.push(() => backlog?.stop());
     const courtesies = createCourtesies({ channels, cipher, log });
-    const route = createRouter({
+    const mailboxChannels = new Set(definitions.filter((each) => each.keepsMailbox).map(({ type }) => type));
+    const platformRoute = createRouter({
       admitWish: createAdmitWish(admitPool ?? workPool),
       wallClock,
       recordReceipt: createRecordReceipt(admitPool ?? workPool),
@@ -210,9 +230,11 @@ export async function startApp(options: AppOptions): Promise<App> {
       },
       log,
     });
+    const route = keepIncoming(platformRoute, visitorMailbox, mailboxChannels);
     const arrival = { route, clock, journeys, metrics, log };
     const receivers = definitions.map(({ type, webhook }) => ({
       ...webhook,
+      type,
       handshake: createHandshake({
         channel: requireChannel(channels, type),
         token: settings[type]?.handshakeToken ?? null,
@@ -230,7 +252,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       }),
     }));
     const server = createHttpServer({
-      receivers: isGateway ? receivers : [],
+      receivers: isGateway ? receivers.filter(({ type }) => !mailboxChannels.has(type)) : [],
       installs: isGateway ? openInstallFlows({ definitions, channels, options, database, wallClock }) : [],
       health: createHealth({ version: options.version, role: options.role, queue: readQueue, redis }),
       phase: () => phase,
@@ -240,6 +262,35 @@ export async function startApp(options: AppOptions): Promise<App> {
       log,
     });
     closing.push(() => server.close()); // when it never comes to listening; harmless the second time
+    let ownUrl = '';
+    if (isGateway) {
+      const hub = createMailboxHub();
+      listener.on('konstruct_mailbox', (_fromProcessId, payload) => hub.announceChange(payload));
+      listener.on('konstruct_glimpse', (_fromProcessId, payload) => hub.announceGlimpse(payload));
+      const ownOrigins = (): readonly string[] => originsOf(options.publicUrl ?? null, ownUrl);
+      for (const { type, path, receive } of receivers.filter((each) => mailboxChannels.has(each.type))) {
+        const channel = requireChannel(channels, type);
+        const gate = createVisitorGate({ channel, directory, cipher, ownOrigins, clock, wallClock });
+        await server.register(
+          visitorRoutes({
+            channel: type,
+            path,
+            gate,
+            hub,
+            mailbox: visitorMailbox,
+            receive,
+            agentName: async ({ tenantId, agentId }) =>
+              (await withTenant(database, tenantId, (each) => readAgentName(each, agentId))) ?? '',
+            onChange: (changed) => listener.on('konstruct_changed', changed),
+            clock,
+            wallClock,
+            metrics,
+            log,
+          }),
+        );
+      }
+      await server.register(widgetScript(options.widgetFile ?? null));
+    }
     await options.extend?.(server);
 
     // 3 queue, 4 orchestrator, 5 models and 6 delivery: what goes out
@@ -410,6 +461,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       draining.push(() => ours.stop(timing.stopDeadlineMs));
     }
     const url = await listenOn(server, options.host, options.port);
+    ownUrl = url;
     closing.push(() => closeHttpServer(server));
     // A worker's port is asked for its health and metrics only: it goes last.
     if (isGateway) {
@@ -477,6 +529,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
 }
 
+/** What gateways hear besides: that a visitor's mailbox has changed, and how an answer goes on. */
+const MAILBOX_NEWS = ['konstruct_mailbox', 'konstruct_glimpse'] as const;
 /** How long envelopes under way may take once the process stops. */
 const SOCKETS_DEADLINE_MS = 3_000;
 /** A platform waits 3 s for its ack: a database that takes longer is answered with 503 in time. */

@@ -3,10 +3,18 @@ import { slack } from './channels/slack/index.ts';
 import { teams } from './channels/teams/index.ts';
 import { telegram } from './channels/telegram/index.ts';
 import { whatsapp } from './channels/whatsapp/index.ts';
+import { widget } from './channels/widget/index.ts';
 import type { ChannelDefinition } from './core/channel-definition.ts';
 
 /** The platforms of this version. A new one is its folder under `channels/` and a line here. */
-export const channelTable: readonly ChannelDefinition[] = [slack, teams, googleChat, telegram, whatsapp];
+export const channelTable: readonly ChannelDefinition[] = [
+  slack,
+  teams,
+  googleChat,
+  telegram,
+  whatsapp,
+  widget,
+];
 
 /** The address of one connection's events; `null`: the platform cannot reach us. */
 export function webhookUrl(

@@ -38,6 +38,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'channels/teams',
     'channels/telegram',
     'channels/whatsapp',
+    'channels/widget',
   ],
   'config.ts': ['config-variables.ts'],
   'config-variables.ts': [],

@@ -3,6 +3,8 @@ import { slack } from '../src/channels/slack/index.ts';
 import { slackManifest } from '../src/channels/slack/manifest.ts';
 import { telegram } from '../src/channels/telegram/index.ts';
 import { whatsapp } from '../src/channels/whatsapp/index.ts';
+import { widget } from '../src/channels/widget/index.ts';
+import type { ConnectionSettings } from '../src/core/tenant.ts';
 import { systemTime } from '../src/system-time.ts';
 import { silentLog } from './support/silent-log.ts';
 import { startTelegramServer, type TelegramServer } from './support/telegram/start-telegram-server.ts';
@@ -91,6 +93,37 @@ it('the doctor says of a WhatsApp number which secret is missing, whether its me
   ]);
   channel.close();
   await graph.close();
+});
+
+it('the doctor says of a web chat which tag it has, and why browsers would not show it', async () => {
+  const channel = widget.open({ apiUrl: '', ...systemTime, log: silentLog });
+  const examined = async (secret: string, webhookUrl: string | null, settings: ConnectionSettings) => {
+    const chat = { connectionId: 'c', externalId: 'acme-site', credentials: { secret } };
+    const environment = { webhookUrl, hasSharedSecret: false, settings };
+    const found = await channel.examine(chat, await channel.identify(chat, signal), environment, signal);
+    return found.map(({ level, text }) => `${level}: ${text}`);
+  };
+  const secret = 'x'.repeat(32);
+  const url = 'https://konstruct.example.com/widget/c';
+  expect(await examined(secret, url, { allowedOrigins: ['https://acme.example'] })).toEqual([
+    'ok: it takes only visitors for whom the site vouches with a signed identity.',
+    'ok: the tag is <script src="https://konstruct.example.com/widget.js" data-connection="acme-site" async></script>.',
+  ]);
+  const plain = 'http://konstruct.example.com/widget/c';
+  expect(
+    await examined('short', plain, { allowedOrigins: ['http://acme.example'], allowAnonymous: true }),
+  ).toEqual([
+    expect.stringContaining('problem: its secret has fewer than 32 characters'),
+    expect.stringContaining('warning: http://acme.example is not encrypted'),
+    expect.stringContaining('problem: browsers do not load it into https pages'),
+    expect.stringContaining('ok: it takes visitors whom the site does not know'),
+    expect.stringContaining('ok: the tag is'),
+  ]);
+  const alone = await examined(secret, null, { allowedOrigins: [] });
+  expect(alone.slice(0, 2)).toEqual([
+    'warning: no site may show it but pages of this installation.',
+    'warning: only browsers on this machine find it.',
+  ]);
 });
 
 it('the doctor says of a Slack token which feature lacks which scope, and what the agent needs at all', async () => {

@@ -19,12 +19,14 @@ const definerFunctions = [
   'add_budget_counters',
   'admit_and_claim',
   'admit_batch',
+  'append_to_mailbox',
   'apply_deletion',
   'apply_edit',
   'apply_feedback',
   'apply_mute',
   'apply_stop',
   'cancel_work',
+  'change_in_mailbox',
   'check_turns',
   'claim_notices',
   'claim_turns',
@@ -35,6 +37,7 @@ const definerFunctions = [
   'expire_conversations',
   'expire_early_signals',
   'expire_feedback',
+  'expire_mailboxes',
   'expire_messages',
   'expire_model_calls',
   'expire_notices',
@@ -43,6 +46,7 @@ const definerFunctions = [
   'find_answer',
   'find_connection',
   'find_conversation',
+  'find_in_mailbox',
   'find_turn_tenant',
   'finish_turns',
   'has_budgets',
@@ -393,6 +397,7 @@ describe('a tenant', () => {
       connection_id: a.connectionId,
       conversation_id: a.conversationId,
       turn_id: a.turnId,
+      channel_id: a.mailboxId,
     };
     expect(keys.length).toBeGreaterThan(8);
     for (const { table, column } of keys) {

@@ -6,28 +6,34 @@ import { KonstructError } from '../core/errors.ts';
 
 const BUILD_TIMEOUT_MS = 120_000;
 /** What the page is made of, besides the control API's types. */
-const SOURCES = ['src', 'public', 'index.html', 'package.json', 'vite.config.ts'];
+const SOURCES = ['src', 'public', 'index.html', 'package.json', 'vite.config.ts', 'vite.widget.config.ts'];
+
+const portal = fileURLToPath(new URL('../../portal/', import.meta.url));
+
+/** Where the build puts the script of the web chat. */
+export const widgetFile = join(portal, 'dist', 'widget.js');
 
 /**
- * The folder of the built portal. In a checkout it is built when something of it is newer than the last build; in the
+ * The folder of the built portal, with the web chat's script in it. In a checkout it is built when something of it is newer than the last build; in the
  * published package it is there.
  *
  * @throws KonstructError `internal` when the build fails
  */
 export async function buildPortal(): Promise<string> {
-  const portal = fileURLToPath(new URL('../../portal/', import.meta.url));
   const built = join(portal, 'dist');
   if (!existsSync(join(portal, 'src'))) return built;
   const index = join(built, 'index.html');
-  if (existsSync(index) && newestMs(portal) < statSync(index).mtimeMs) return built;
-  await runVite(portal);
+  const isBuilt = [index, widgetFile].every((file) => existsSync(file));
+  if (isBuilt && newestMs(portal) < statSync(index).mtimeMs) return built;
+  await runVite(portal, 'vite.config.ts');
+  await runVite(portal, 'vite.widget.config.ts');
   return built;
 }
 
-function newestMs(portal: string): number {
+function newestMs(folder: string): number {
   let newest = 0;
   for (const source of SOURCES) {
-    const path = join(portal, source);
+    const path = join(folder, source);
     if (!existsSync(path)) continue;
     newest = Math.max(newest, statSync(path).mtimeMs);
     if (!statSync(path).isDirectory()) continue;
@@ -38,12 +44,12 @@ function newestMs(portal: string): number {
   return newest;
 }
 
-function runVite(portal: string): Promise<void> {
+function runVite(folder: string, config: string): Promise<void> {
   const vite = fileURLToPath(import.meta.resolve('vite'));
   const program = join(vite, '..', '..', '..', 'bin', 'vite.js');
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, 'build', '--logLevel', 'warn'], {
-      cwd: portal,
+    const child = spawn(process.execPath, [program, 'build', '--logLevel', 'warn', '--config', config], {
+      cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: BUILD_TIMEOUT_MS,
     });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { stringify } from 'yaml';
 import type { WorkspaceSeed } from '../simulator/workspace.ts';
 
@@ -29,7 +30,7 @@ const agents: Readonly<Record<string, { role: string; persona: string; instructi
   },
 };
 
-/** The konstruct.yaml of the simulator's companies: one tenant, agent and connection per workspace. */
+/** The konstruct.yaml of the simulator's companies: one tenant and agent per workspace, with a web chat beside it. */
 export function devTenants(workspaces: readonly WorkspaceSeed[]): string {
   return stringify({
     tenants: workspaces.map((workspace) => ({
@@ -49,7 +50,23 @@ export function devTenants(workspaces: readonly WorkspaceSeed[]): string {
           agent: workspace.agentName.toLowerCase(),
           credentials: { botToken: workspace.botToken },
         },
+        webChat(workspace),
       ],
     })),
   });
+}
+
+/** Of a site that `konstruct dev` serves itself (`widget-demo.ts`); anybody may talk there. */
+function webChat({ name, agentName }: WorkspaceSeed) {
+  return {
+    channel: 'widget',
+    externalId: `${name.toLowerCase()}-site`,
+    agent: agentName.toLowerCase(),
+    credentials: { secret: randomBytes(32).toString('base64') },
+    settings: {
+      allowedOrigins: [],
+      allowAnonymous: true,
+      greeting: `Hello! I am ${agentName} of ${name}. What can I do for you?`,
+    },
+  };
 }

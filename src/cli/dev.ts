@@ -49,6 +49,9 @@ async function describe({ config }: CommandContext, dev: RunningDev): Promise<st
     ...(dev.simulator
       ? [['Simulator', `${dev.url}/simulator   ← open this and say hello to Ada`] as [string, string]]
       : [['Slack', 'the real one; the simulator is off because SLACK_… is set'] as [string, string]]),
+    ...(dev.simulator
+      ? [['Web chat', `${dev.url}/widget/demo   a page of Acme’s with the chat on it`] as [string, string]]
+      : []),
     ['Slack events', `POST ${dev.url}/slack/events`],
     ['Health', `${dev.url}/health`],
     ['Model', isDemo ? 'scripted answers; set ANTHROPIC_API_KEY (or another key) for a real model' : models],

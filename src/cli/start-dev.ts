@@ -10,6 +10,7 @@ import { systemTime } from '../system-time.ts';
 import { createJourneys, type Journeys } from '../telemetry/journeys.ts';
 import { devTenants } from './dev-tenants.ts';
 import { startInstallation } from './start-installation.ts';
+import { widgetDemo } from './widget-demo.ts';
 
 /** Everything in one process: database, gateway, worker and, unless a real Slack is configured, the simulator. */
 export interface RunningDev {
@@ -79,6 +80,7 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
         slack: { signingSecret, apiUrl: slackServer.apiUrl },
         extend: async (server) => {
           await server.register(simulator.plugin, { prefix: '/simulator' });
+          await server.register(widgetDemo);
           server.get('/', async (_request, reply) => reply.redirect('/simulator'));
         },
       },

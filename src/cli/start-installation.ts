@@ -6,6 +6,7 @@ import { migrate } from '../db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
 import { openCipher } from '../ensure-master-key.ts';
 import { createMetrics } from '../telemetry/create-metrics.ts';
+import { widgetFile } from './build-portal.ts';
 import { loadExtensions, offeredBy } from './load-extensions.ts';
 import { prepareTenants } from './prepare-tenants.ts';
 import { readVersion } from './read-version.ts';
@@ -51,6 +52,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       slack: slackSettings(config),
       platforms: platformSettings(config),
       publicUrl: config.publicUrl,
+      widgetFile,
       providerKeys: revealProviderKeys(config.models),
       providerLimits: config.modelLimits,
       workerConcurrency: config.workerConcurrency,

@@ -157,6 +157,17 @@ const agentShape = {
 
 /** As WhatsApp names templates and languages. */
 const TEMPLATE = /^[a-z0-9_]{1,512}\/[a-z]{2,3}(?:_[A-Z]{2,3})?$/;
+/** As a browser names the site that a page is of; anything else would never be equal to it. */
+const origin = z
+  .string()
+  .refine(
+    isOrigin,
+    'is not a site as browsers name it; write it like https://www.example.com, without a path',
+  );
+
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
 
 const settingsShape = {
   ratePerMinute: number(z.number().int().min(1).max(100_000)).exactOptional(),
@@ -169,6 +180,10 @@ const settingsShape = {
     .exactOptional(),
   streaming: z.literal([true, false, 'native']).exactOptional(),
   stopWords: z.array(z.string().trim().min(1).max(50)).max(50).exactOptional(),
+  allowedOrigins: z.array(origin).max(50).exactOptional(),
+  allowAnonymous: z.boolean().exactOptional(),
+  title: line.exactOptional(),
+  greeting: z.string().trim().min(1).max(2_000).exactOptional(),
   suggestedPrompts: z.array(z.string().trim().min(1).max(200)).max(4).exactOptional(),
 };
 

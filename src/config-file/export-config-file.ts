@@ -207,9 +207,13 @@ function escapeTexts(values: object): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]: [string, unknown]) => [
       name,
-      Array.isArray(value) ? value.map((each) => escapeVariables(String(each))) : value,
+      Array.isArray(value) ? value.map(escaped) : escaped(value),
     ]),
   );
+}
+
+function escaped(value: unknown): unknown {
+  return typeof value === 'string' ? escapeVariables(value) : value;
 }
 
 function without<T extends object>(values: T, defaults: Readonly<Record<string, unknown>>): Partial<T> {

@@ -231,6 +231,18 @@ tenants:
     expect(replace('appId: A1', 'settings: { editWindowMinutes: -1 }')[0]).toContain('must be at least 0');
     expect(replace('appId: A1', 'settings: { stopWords: [1] }')[0]).toContain('settings.stopWords[0]');
     expect(replace('appId: A1', 'settings: { template: late }')[0]).toContain('late_answer/en');
+    for (const wrong of [
+      'https://a.example/',
+      'https://a.example/x',
+      'a.example',
+      'https://A.example',
+      '"*"',
+      'null',
+    ])
+      expect(replace('appId: A1', `settings: { allowedOrigins: [${wrong}] }`)[0], wrong).toContain(
+        'settings.allowedOrigins[0]',
+      );
+    expect(replace('appId: A1', 'settings: { allowedOrigins: ["http://localhost:3000"] }')).toEqual([]);
     expect(replace('name: Ada', 'name: Ada, busyMode: steeer')[0]).toContain('busyMode');
   });
 

@@ -287,6 +287,10 @@ function flatConnection(
     'settings.template': settings.template ?? null,
     'settings.streaming': settings.streaming ?? null,
     'settings.stopWords': settings.stopWords?.join(', ') ?? null,
+    'settings.allowedOrigins': settings.allowedOrigins?.join(', ') ?? null,
+    'settings.allowAnonymous': settings.allowAnonymous ?? null,
+    'settings.title': settings.title ?? null,
+    'settings.greeting': settings.greeting ?? null,
     'settings.suggestedPrompts': settings.suggestedPrompts?.join(', ') ?? null,
   };
 }

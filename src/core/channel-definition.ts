@@ -1,6 +1,7 @@
 import type { Channel } from './channel.ts';
 import type { Clock, Random, Sleep } from './clock.ts';
 import type { Log } from './log.ts';
+import type { Mailbox } from './mailbox.ts';
 import type { Metrics } from './metrics.ts';
 import type { ConnectionAccess } from './outbound.ts';
 import type { Credentials } from './tenant.ts';
@@ -17,6 +18,11 @@ export interface ChannelDefinition {
   readonly connection: ConnectionRules;
   /** Base address of the platform's API where none is configured. */
   readonly defaultApiUrl: string;
+  /**
+   * There is no platform: what is said is kept in mailboxes of our own (`ChannelOptions.mailbox`), and people's browsers
+   * come for it (`Channel.visitors`). Nothing is received on the webhook's path itself.
+   */
+  readonly keepsMailbox?: true;
   open(options: ChannelOptions): Channel;
 }
 
@@ -61,6 +67,8 @@ export interface ChannelOptions {
   readonly sleep: Sleep;
   readonly log: Log;
   readonly metrics?: Metrics;
+  /** For channels that keep one; absent where nothing is sent. */
+  readonly mailbox?: Mailbox;
   /** For credentials that expire. Absent: nobody renews them. */
   readonly renewCredentials?: RenewCredentials;
   /** For one HTTP exchange; 10 s by default. */

@@ -24,7 +24,8 @@ import type {
   ThreadTarget,
   TypingSign,
 } from './outbound.ts';
-import type { Credentials } from './tenant.ts';
+import type { ConnectionSettings, Credentials } from './tenant.ts';
+import type { VisitorDesk } from './visitor.ts';
 
 /**
  * The contract between the pipeline and a platform. A channel is a folder that implements it and knows nothing of
@@ -182,6 +183,9 @@ export interface Channel {
     signal: AbortSignal,
   ): Promise<FetchedFile>;
 
+  /** Who comes to us without a platform between us, where `ChannelDefinition.keepsMailbox` says so. */
+  readonly visitors?: VisitorDesk;
+
   /** Ends what is kept open. */
   close(): void;
 }
@@ -247,6 +251,8 @@ export interface ExaminedEnvironment {
   readonly webhookUrl: string | null;
   /** Whether the installation has a secret that this platform's requests may be signed with. */
   readonly hasSharedSecret: boolean;
+  /** Of the connection; absent: none. */
+  readonly settings?: ConnectionSettings;
 }
 
 export interface ConnectionFinding {
@@ -291,6 +297,8 @@ export interface ChannelRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: Buffer;
+  /** When it came in, in ms since 1970; absent where the platform itself says when something was written. */
+  readonly receivedAtMs?: number;
 }
 
 export type ParsedRequest =

@@ -54,6 +54,19 @@ export const errorTable = {
     meaning: 'The body is larger than 1 MiB (WhatsApp: 3 MiB).',
     remedy: 'No supported platform sends such a body; check what calls this path.',
   },
+  origin_refused: {
+    status: 403,
+    retryable: false,
+    meaning: 'A page asked for a web chat whose connection does not name the page’s site.',
+    remedy:
+      'Name the site under `settings.allowedOrigins` of the connection, as the browser does: https://www.example.com.',
+  },
+  rate_limited: {
+    status: 429,
+    retryable: true,
+    meaning: 'A visitor of a web chat sends, or connects, more often than one person does.',
+    remedy: 'Wait as long as Retry-After says.',
+  },
   not_found: {
     status: 404,
     retryable: false,

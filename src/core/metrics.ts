@@ -21,6 +21,7 @@ export const metricTable = {
     'channel',
     'outcome',
   ]),
+  konstruct_visitor_streams: gauge('Browsers with a web chat that are connected to this process.', []),
   konstruct_queue_waiting: gauge(
     'Conversations that are due and wait for a worker, in the whole installation (counted to 10,000).',
     [],

@@ -33,6 +33,8 @@ export interface OutboundMessage {
   readonly choices?: readonly string[];
   /** When the person last wrote, in ms since 1970: some platforms let us answer for a limited time. Absent: not known. */
   readonly lastHeardAtMs?: number;
+  /** It only stands there until the answer does: a placeholder, or what the agent does just now. */
+  readonly isProvisional?: boolean;
   /** Whose words they are, where the platform can show that beside the app's own name. */
   readonly author?: MessageAuthor;
 }

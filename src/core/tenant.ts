@@ -83,6 +83,14 @@ export interface ConnectionSettings {
   readonly streaming?: boolean | 'native';
   /** Messages that consist of one of these and nothing else stop the agent. */
   readonly stopWords?: readonly string[];
+  /** Of a web chat: the sites that may show it, each as a browser names it: `https://www.example.com`. */
+  readonly allowedOrigins?: readonly string[];
+  /** Of a web chat: whether it takes visitors for whom the site does not vouch. */
+  readonly allowAnonymous?: boolean;
+  /** Of a web chat: what stands at its top instead of the agent's name. */
+  readonly title?: string;
+  /** Of a web chat: what stands there before anybody has said anything. */
+  readonly greeting?: string;
   /** What whoever opens a conversation is offered to ask, where the platform shows such. */
   readonly suggestedPrompts?: readonly string[];
 }

@@ -7,7 +7,9 @@ export type NotificationChannel =
   | 'konstruct_ready'
   | 'konstruct_changed'
   | 'konstruct_turns'
-  | 'konstruct_begun';
+  | 'konstruct_begun'
+  | 'konstruct_mailbox'
+  | 'konstruct_glimpse';
 
 export interface DatabaseListener {
   /**
@@ -34,9 +36,9 @@ const PROBE_MS = 10_000;
  */
 export async function listen(
   url: string,
-  options: { log: Log; also?: NotificationChannel | null },
+  options: { log: Log; also?: readonly NotificationChannel[] },
 ): Promise<DatabaseListener> {
-  const channels = options.also ? [...CHANNELS, options.also] : CHANNELS;
+  const channels = [...CHANNELS, ...(options.also ?? [])];
   const listeners = new Map<NotificationChannel, Listener[]>(channels.map((channel) => [channel, []]));
   const stopped = new AbortController();
   let client: pg.Client | null = null;

@@ -79,6 +79,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           marker: markerOf(turn, deliveryId),
           author: authorOf(turn),
           mayStillSend: () => options.isHeld(turn),
+          isProvisional: true,
         },
         signal,
       );
@@ -241,6 +242,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         marker: markerOf(turn, deliveryId), // an edit replaces it: it is still this delivery's message
         author: authorOf(turn),
         mayStillSend: () => options.isHeld(turn),
+        isProvisional: true,
       };
       await channelOf(turn).edit(accessOf(turn), edit, signal);
     },

@@ -157,7 +157,8 @@ function answerError(log: Log, error: unknown, request: FastifyRequest, reply: F
   };
   if (known.status >= 500 && !known.retryable) log.error('request.failed', { ...fields, error });
   else log.warn('request.refused', fields);
-  if (known.status === 503) reply.header('retry-after', Math.ceil((known.retryAfterMs ?? 1_000) / 1_000));
+  if (known.status === 503 || known.status === 429)
+    reply.header('retry-after', Math.ceil((known.retryAfterMs ?? 1_000) / 1_000));
   return reply
     .code(known.status)
     .type('application/json; charset=utf-8')
@@ -180,7 +181,7 @@ function channelOf(path: string | undefined): string {
 }
 
 /** `refused`: the request's own fault; `unavailable`: the platform is to send it again; `failed`: ours. */
-function outcomeOf(status: number): string {
+export function outcomeOf(status: number): string {
   if (status < 300) return 'acked';
   if (status < 500) return 'refused';
   return status === 503 ? 'unavailable' : 'failed';

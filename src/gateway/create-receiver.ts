@@ -8,6 +8,7 @@ import { isKonstructError, KonstructError } from '../core/errors.ts';
 import { noMetrics } from '../core/metrics.ts';
 import type { Credentials } from '../core/tenant.ts';
 import { type AcceptEventOptions, createAcceptEvent, reportIgnored } from './create-accept-event.ts';
+import { createLookupGuard } from './create-lookup-guard.ts';
 
 export interface ReceiverOptions extends AcceptEventOptions {
   readonly channel: Channel;
@@ -32,8 +33,6 @@ export type Receiver = (
 export type ArrivalWay = 'signed' | 'socket';
 
 const ACK: WebhookAnswer = { contentType: 'text/plain; charset=utf-8', body: '' };
-/** Look-ups a second for requests that nothing has vouched for yet. */
-const UNVERIFIED_LOOKUPS_PER_SECOND = 20;
 
 /**
  * One platform's requests: verify the raw bytes, parse, find the connection, hand over each event, ack.
@@ -48,7 +47,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   const accept = createAcceptEvent(options);
   const count = (outcome: string): void =>
     metrics.counter('konstruct_events_total', { channel: channel.type, outcome }).increment();
-  let lookups = { second: 0, count: 0 };
+  const mayLookUp = createLookupGuard(options.clock);
   /** Nothing is signed with it: what would be compared with no secret at all is compared with this, in the same time. */
   const nobodysSecret = randomBytes(32).toString('hex');
 
@@ -131,14 +130,6 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     return { connection: isOnlyOne ? connection : null, parsed, byInstallation: false };
   }
 
-  /** A stranger must not be able to keep the database busy with ids that nobody knows. */
-  function mayLookUp(): boolean {
-    const second = Math.floor(options.clock() / 1_000);
-    if (lookups.second !== second) lookups = { second, count: 0 };
-    lookups.count += 1;
-    return lookups.count <= UNVERIFIED_LOOKUPS_PER_SECOND;
-  }
-
   /** Whom an unverified body claims to be for: only to choose the secret that then must fit. */
   async function peek(request: ChannelRequest): Promise<Claim | null> {
     let parsed: ParsedRequest;
@@ -187,7 +178,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   }
 }
 
-function openCredentials(cipher: Cipher, connection: ResolvedConnection): Credentials {
+/** @throws KonstructError `credentials_unreadable` */
+export function openCredentials(cipher: Cipher, connection: ResolvedConnection): Credentials {
   const envelope = Buffer.from(connection.credentials, 'base64');
   return JSON.parse(
     cipher.decrypt(envelope, connectionOwner(connection.tenantId, connection.id)),

@@ -35,6 +35,12 @@ export async function listAgents(transaction: Transaction<Database>): Promise<re
   }));
 }
 
+/** What an agent of the transaction's tenant is called; `null`: there is none of this id. */
+export async function readAgentName(transaction: Transaction<Database>, id: string): Promise<string | null> {
+  const row = await transaction.selectFrom('agents').select('name').where('id', '=', id).executeTakeFirst();
+  return row?.name ?? null;
+}
+
 export async function insertAgents(
   transaction: Transaction<Database>,
   agents: readonly Agent[],

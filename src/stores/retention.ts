@@ -9,12 +9,13 @@ export interface ExpiredRows {
   readonly turns: number;
   readonly notices: number;
   readonly earlySignals: number;
+  readonly mailboxes: number;
   /** Taken back by whoever gave it. */
   readonly feedback: number;
 }
 
 /**
- * Removes conversations, messages, turns and notices older than the cut-off, in small bites so that nobody waits. Turns
+ * Removes conversations, messages, turns, notices and what mailboxes hold that is older than the cut-off, in small bites so that nobody waits. Turns
  * come after the messages that they answered.
  */
 export async function expireOldRows(pool: pg.Pool, before: Date, signal: AbortSignal): Promise<ExpiredRows> {
@@ -28,6 +29,7 @@ export async function expireOldRows(pool: pg.Pool, before: Date, signal: AbortSi
       () => bite(pool, 'select expire_early_signals($1, $2) as gone', null),
       signal,
     ),
+    mailboxes: await expire('select expire_mailboxes($1, $2) as gone'),
     feedback: await inBites(() => bite(pool, 'select expire_feedback($1, $2) as gone', null), signal),
   };
 }

@@ -110,6 +110,15 @@ describe('konstruct dev', () => {
     );
     expect(await (await fetch(`${first.url()}/simulator/`)).text()).toContain('<div id="root">');
 
+    const demo = await fetch(`${first.url()}/widget/demo`);
+    expect(demo.headers.get('content-security-policy')).toContain("script-src 'self';");
+    expect(await demo.text()).toContain('<script src="/widget.js" data-connection="acme-site" async>');
+    expect(await (await fetch(`${first.url()}/widget.js`)).text()).toContain('konstruct-chat');
+    const session = await json<{ agent: string }>(`${first.url()}/widget/acme-site/session`, {
+      method: 'POST',
+    });
+    expect(session.agent).toBe('Ada');
+
     const second = start();
     expect(await second.exited).toBe(1);
     expect(second.output()).toMatch(/Another Konstruct process \(pid \d+\) already runs on the data folder/);

@@ -440,7 +440,8 @@ tenants:
         agent: ada
         enabled: false
         credentials: { botToken: x, signingSecret: y, appToken: z }
-        settings: { ratePerMinute: 1, followMinutes: 2, editWindowMinutes: 3, onDeletion: retract, streaming: false, stopWords: ["Halt \${Z}"], suggestedPrompts: ["Ask \${Z}"], template: late/en }
+        settings: { ratePerMinute: 1, followMinutes: 2, editWindowMinutes: 3, onDeletion: retract, streaming: false, stopWords: ["Halt \${Z}"], suggestedPrompts: ["Ask \${Z}"], template: late/en,
+          allowedOrigins: ["https://a.example"], allowAnonymous: true, title: "Title \${Z}", greeting: "Greeting \${Z}" }
 `
       // Meant as they stand.
       .replaceAll('$', '$$$$');
@@ -457,7 +458,10 @@ tenants:
           expect((long as typeof short)?.[key as never], key).not.toEqual(value);
     }
     expect(Object.keys(most?.connections?.[0]?.settings ?? {}).sort()).toEqual(
-      [...Object.keys(connectionDefaults), 'template'].sort(),
+      [
+        ...Object.keys(connectionDefaults),
+        ...['template', 'allowedOrigins', 'allowAnonymous', 'title', 'greeting'],
+      ].sort(),
     );
 
     const tools = { offered: { toolNames: ['current_time'] } };

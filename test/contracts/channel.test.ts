@@ -9,6 +9,7 @@ import { startSlackHarness } from './slack-harness.ts';
 import { startTeamsHarness } from './teams-harness.ts';
 import { startTelegramHarness } from './telegram-harness.ts';
 import { startWhatsAppHarness } from './whatsapp-harness.ts';
+import { startWidgetHarness } from './widget-harness.ts';
 
 const MUTATIONS = 1_000;
 const FUZZED = 2_000;
@@ -22,6 +23,7 @@ describe.each([
   ['google-chat', startGoogleChatHarness],
   ['telegram', startTelegramHarness],
   ['whatsapp', startWhatsAppHarness],
+  ['widget', startWidgetHarness],
   ['company-chat', startCompanyChatHarness],
 ])('the channel %s', (type, start) => {
   let harness: ChannelHarness;

@@ -101,6 +101,7 @@ describe('retention', () => {
       turns: 3,
       notices: 0,
       earlySignals: 0,
+      mailboxes: 0,
       feedback: 0,
     });
     expect(await left()).toEqual({ conversations: 1, messages: 2, turns: 1, steps: 1, deliveries: 2 });
@@ -125,6 +126,7 @@ describe('retention', () => {
       turns: 0,
       notices: 0,
       earlySignals: 0,
+      mailboxes: 0,
       feedback: 0,
     });
     const [turn] = await database.worker('w').claim(1);
@@ -136,6 +138,7 @@ describe('retention', () => {
       turns: 0,
       notices: 0,
       earlySignals: 0,
+      mailboxes: 0,
       feedback: 0,
     });
   });

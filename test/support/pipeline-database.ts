@@ -27,7 +27,7 @@ export interface PipelineDatabase {
     options?: { readonly leaseMs?: number; readonly tenantTurns?: number; readonly metrics?: Metrics },
   ): TurnQueue;
   /** Listens on a connection of its own; what it returns ends that. */
-  listen(channel: string, heard: () => void): Promise<() => Promise<void>>;
+  listen(channel: string, heard: (notification?: pg.Notification) => void): Promise<() => Promise<void>>;
   /** Hears of conversations that begin, as a gateway with Redis does. */
   listenForBegun(onBegun: (thread: string | null) => void): Promise<DatabaseListener>;
   /** Asks the database as its superuser. */
@@ -77,7 +77,7 @@ export async function createPipelineDatabase(
       return () => client.end();
     },
     async listenForBegun(onBegun) {
-      const listener = await listen(database.url, { log: silentLog, also: 'konstruct_begun' });
+      const listener = await listen(database.url, { log: silentLog, also: ['konstruct_begun'] });
       listener.on('konstruct_begun', (_fromProcessId, thread) => onBegun(thread));
       return listener;
     },

@@ -6,6 +6,8 @@ import type { SeededTenant } from './seed-tenants.ts';
 export interface TenantWithRows extends SeededTenant {
   readonly conversationId: string;
   readonly turnId: string;
+  /** `channel_id` of its mailbox. */
+  readonly mailboxId: string;
 }
 
 type Row = Readonly<Record<string, unknown>>;
@@ -69,6 +71,21 @@ export const newRows: Readonly<Record<string, (tenant: TenantWithRows) => Row>> 
     external_id: randomUUID(),
     deleted_at: new Date(),
   }),
+  mailboxes: (t) => ({
+    tenant_id: t.tenantId,
+    connection_id: t.connectionId,
+    channel_id: `v:${randomUUID()}`,
+    revision: 1,
+  }),
+  mailbox_messages: (t) => ({
+    tenant_id: t.tenantId,
+    connection_id: t.connectionId,
+    channel_id: t.mailboxId,
+    direction: 'in',
+    client_id: `v-${randomUUID()}`,
+    content: 'private',
+    revision: 1,
+  }),
   feedback: (t) => ({ tenant_id: t.tenantId, turn_id: t.turnId, person_id: randomUUID(), verdict: 'up' }),
   answer_parts: (t) => ({
     tenant_id: t.tenantId,
@@ -127,7 +144,7 @@ export function insertion(table: string, row: Row): { readonly text: string; rea
 
 /** Gives a seeded tenant a row in every table. */
 export async function addRows(database: PipelineDatabase, tenant: SeededTenant): Promise<TenantWithRows> {
-  const scope = { ...tenant, conversationId: '', turnId: '' };
+  const scope = { ...tenant, conversationId: '', turnId: '', mailboxId: `v:${tenant.tenantId}` };
   const insert = async (table: string, row: Row): Promise<string> => {
     const { text, values } = insertion(table, row);
     const [inserted] = await database.query<{ id: string }>(`${text} returning *`, values);
@@ -135,8 +152,9 @@ export async function addRows(database: PipelineDatabase, tenant: SeededTenant):
   };
   scope.conversationId = await insert('conversations', newRows.conversations?.(scope) ?? {});
   scope.turnId = await insert('turns', newRows.turns?.(scope) ?? {});
+  await insert('mailboxes', { ...newRows.mailboxes?.(scope), channel_id: scope.mailboxId });
   for (const [table, row] of Object.entries(newRows)) {
-    if (!['tenants', 'conversations', 'turns'].includes(table)) await insert(table, row(scope));
+    if (!['tenants', 'conversations', 'turns', 'mailboxes'].includes(table)) await insert(table, row(scope));
   }
   return scope;
 }

@@ -62,6 +62,7 @@ async function checkConnection(
     const environment = {
       webhookUrl: context.webhookUrl(connection.channel, connection.id),
       hasSharedSecret: context.hasSharedSecret(connection.channel),
+      settings: connection.settings,
     };
     const found = await channel.examine(access, identity, environment, signal);
     findings.push(...found.map((finding) => ({ ...finding, text: `${name}: ${finding.text}` })));

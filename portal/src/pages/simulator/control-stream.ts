@@ -1,5 +1,5 @@
 import type { ControlEvent } from '../../../../src/simulator/control-api.ts';
-import { reconnectDelayMs } from './reconnect-delay.ts';
+import { reconnectDelayMs } from '../../reconnect-delay.ts';
 
 export type LinkState =
   | { readonly status: 'connecting' }
