@@ -4,11 +4,13 @@ import { argv } from 'node:process';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createAnthropic } from '@ai-sdk/anthropic';
+import type { BudgetGate } from '../src/core/budget.ts';
 import type { ModelMessage, ModelRequest } from '../src/core/model.ts';
 import { createModelPool } from '../src/llm/create-model-pool.ts';
 import { createKeepAliveFetch } from '../src/llm/keep-alive-fetch.ts';
-
 import { startModelServer } from '../test/support/model-server.ts';
+import { readPromptCache } from '../test/support/prompt-cache.ts';
+import type { Agent } from './budget.ts';
 import { unmeteredBudget } from './support/unmetered-budget.ts';
 
 /** What the pool adds to a direct call of the AI SDK, over the same HTTP client, on a stand-in in another process. */
@@ -22,27 +24,31 @@ export interface StreamCost {
 const MODEL = 'claude-sonnet-4-5';
 const CHUNKS = 500;
 const STREAMS = 1_000;
+/** Model calls of one turn: the first one makes the counter of the turn. */
+const CALLS_PER_TURN = 3;
 const silent = () => undefined;
 
 export async function benchModelStreams(): Promise<readonly StreamCost[]> {
   const server = fork(fileURLToPath(import.meta.url), ['--server']);
+  // Loaded here: the process whose memory is measured needs none of it.
+  const { openMeasuredBudget } = await import('./support/measured-budget.ts');
+  const database = await openMeasuredBudget();
   try {
     const [baseUrl] = (await once(server, 'message')) as [string];
     const fetch = createKeepAliveFetch();
     const direct = createAnthropic({ apiKey: 'key', baseURL: baseUrl, fetch })(MODEL);
-    const pool = createModelPool({
-      routes: async (name) => ({ name, entries: [{ provider: 'anthropic', model: MODEL }] }),
-      keys: { anthropic: { apiKey: 'key', baseUrl } },
-      budget: unmeteredBudget,
-      clock: Date.now,
-      random: Math.random,
-      sleep: (ms, signal) => wait(ms, undefined, signal ? { signal } : {}),
-      log: { debug: silent, info: silent, warn: silent, error: silent },
-      fetch,
-    });
+    const pool = openPool(baseUrl, unmeteredBudget, fetch);
+    const paid = openPool(baseUrl, database.gate, fetch);
     const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Hello' }] }];
     const callDirect = async () => direct.doGenerate({ prompt, maxOutputTokens: 1_000 });
     const callPool = () => pool.generate(requestOf([{ role: 'user', content: 'Hello' }]));
+    const callPaid = (who: Agent) => () => {
+      const { tenantId, agentId } = who;
+      calls += 1;
+      const turnId = Math.floor(calls / CALLS_PER_TURN);
+      const spender = { agentId, personId: `k:U${calls % 40}`, turnId };
+      return paid.generate(requestOf([{ role: 'user', content: 'Hello' }], { tenantId, spender }));
+    };
     const streamDirect = async () => {
       const { stream } = await direct.doStream({
         prompt: [{ role: 'user', content: [{ type: 'text', text: 'chunks' }] }],
@@ -53,17 +59,31 @@ export async function benchModelStreams(): Promise<readonly StreamCost[]> {
     const streamPool = async () => {
       for await (const event of pool.stream(requestOf([{ role: 'user', content: 'chunks' }]))) void event;
     };
-    const calls = await compare(callDirect, callPool, 1_500);
+    let calls = 0;
+    for (const who of [database.free, database.plain, database.limited]) {
+      for (let index = 0; index < 200; index += 1) await callPaid(who)();
+    }
+    await database.analyze();
+    const plain = await compare(callDirect, callPool, 1_500);
+    const free = await compare(callDirect, callPaid(database.free), 1_500, database.gate.flush);
+    const budgeted = await compare(callDirect, callPaid(database.plain), 1_500, database.gate.flush);
+    const limited = await compare(callDirect, callPaid(database.limited), 1_500, database.gate.flush);
     const streams = await compare(streamDirect, streamPool, 60);
     const perChunk = (ms: number) => ms / CHUNKS;
     return [
-      row('a call, p50, ms', calls.direct.p50, calls.pool.p50),
-      row('a call, p99, ms', calls.direct.p99, calls.pool.p99),
+      row('a call, nothing metered, p50, ms', plain.direct.p50, plain.pool.p50),
+      row('a call, nothing metered, p99, ms', plain.direct.p99, plain.pool.p99),
+      row('a call, no limit, p50, ms', free.direct.p50, free.pool.p50),
+      row('a call, no limit, p99, ms', free.direct.p99, free.pool.p99),
+      row('a call, 2 limits, p50, ms', budgeted.direct.p50, budgeted.pool.p50),
+      row('a call, 2 limits, p99, ms', budgeted.direct.p99, budgeted.pool.p99),
+      row('a call, 7 limits, p50, ms', limited.direct.p50, limited.pool.p50),
+      row('a call, 7 limits, p99, ms', limited.direct.p99, limited.pool.p99),
       row('a streamed chunk, p50, ms', perChunk(streams.direct.p50), perChunk(streams.pool.p50)),
       {
         measure: `resident memory with ${STREAMS} open streams, MB`,
         direct: null,
-        pool: await memory(pool.stream),
+        pool: await memoryOf(baseUrl),
         added: null,
       },
       {
@@ -75,7 +95,21 @@ export async function benchModelStreams(): Promise<readonly StreamCost[]> {
     ];
   } finally {
     server.disconnect();
+    await database.stop();
   }
+}
+
+function openPool(baseUrl: string, budget: BudgetGate, fetch = createKeepAliveFetch()) {
+  return createModelPool({
+    routes: async (name) => ({ name, entries: [{ provider: 'anthropic', model: MODEL }] }),
+    keys: { anthropic: { apiKey: 'key', baseUrl } },
+    budget,
+    clock: Date.now,
+    random: Math.random,
+    sleep: (ms, signal) => wait(ms, undefined, signal ? { signal } : {}),
+    log: { debug: silent, info: silent, warn: silent, error: silent },
+    fetch,
+  });
 }
 
 function requestOf(messages: readonly ModelMessage[], more: Partial<ModelRequest> = {}): ModelRequest {
@@ -83,8 +117,17 @@ function requestOf(messages: readonly ModelMessage[], more: Partial<ModelRequest
   return { tenantId: 't', route: 'default', system: '', messages, maxOutputTokens: 1_000, signal, ...more };
 }
 
-/** The two take turns, so that what disturbs one disturbs both. */
-async function compare(direct: () => Promise<unknown>, pool: () => Promise<unknown>, count: number) {
+/**
+ * The two take turns, so that what disturbs one disturbs both.
+ *
+ * @param settled what goes on beside the next call of a model that takes no time, and is over before that of a real one
+ */
+async function compare(
+  direct: () => Promise<unknown>,
+  pool: () => Promise<unknown>,
+  count: number,
+  settled: () => Promise<void> = async () => {},
+) {
   const times = { direct: [] as number[], pool: [] as number[] };
   for (let index = -Math.ceil(count / 10); index < count; index += 1) {
     for (const [name, call] of index % 2 === 0
@@ -99,6 +142,7 @@ async function compare(direct: () => Promise<unknown>, pool: () => Promise<unkno
       const before = performance.now();
       await call();
       if (index >= 0) times[name].push(performance.now() - before);
+      await settled();
     }
   }
   return { direct: percentiles(times.direct), pool: percentiles(times.pool) };
@@ -113,6 +157,14 @@ function percentiles(times: readonly number[]) {
 function row(measure: string, direct: number, pool: number): StreamCost {
   const round = (value: number) => Math.round(value * 10_000) / 10_000;
   return { measure, direct: round(direct), pool: round(pool), added: round(pool - direct) };
+}
+
+/** Of a process that has done nothing else. */
+async function memoryOf(baseUrl: string): Promise<number> {
+  const child = fork(fileURLToPath(import.meta.url), ['--memory', baseUrl]);
+  const [megabytes] = (await once(child, 'message')) as [number];
+  child.disconnect();
+  return megabytes;
 }
 
 /** Opens all streams, reads their first token and looks while none has ended. */
@@ -153,7 +205,7 @@ async function serve(): Promise<void> {
     const last = messages.at(-1)?.content;
     if (last === 'hang') return { pieces: ['Some ', 'text '], after: 'hang' };
     if (last === 'chunks') return { pieces: Array.from({ length: CHUNKS }, () => 'word ') };
-    const { read, all } = readCache(body, kept);
+    const { read, all } = readPromptCache(body, kept);
     return {
       text: 'The answer is forty-two, for all we know. '.repeat(5),
       usage: { inputTokens: all, outputTokens: 50, cachedInputTokens: read },
@@ -163,32 +215,10 @@ async function serve(): Promise<void> {
   process.once('disconnect', () => process.exit());
 }
 
-/** As Anthropic does it: what stands above a mark is kept, and the longest beginning that was kept is read. In tokens. */
-function readCache(
-  body: Readonly<Record<string, unknown>>,
-  kept: Set<string>,
-): { read: number; all: number } {
-  const system = (body.system ?? []) as readonly Part[];
-  const turns = body.messages as readonly { readonly content: readonly Part[] }[];
-  const parts = [...system, ...turns.flatMap(({ content }) => content)];
-  let above = '';
-  let read = 0;
-  const marked: string[] = [];
-  for (const { text = '', cache_control: mark } of parts) {
-    above += text;
-    if (kept.has(above)) read = above.length;
-    if (mark !== undefined) marked.push(above);
-  }
-  for (const beginning of marked) kept.add(beginning);
-  return { read: Math.floor(read / 4), all: Math.ceil(above.length / 4) };
-}
-
-interface Part {
-  readonly text?: string;
-  readonly cache_control?: unknown;
-}
-
 if (import.meta.main ?? argv[1] === fileURLToPath(import.meta.url)) {
+  const memoryAt = argv.indexOf('--memory');
   if (argv.includes('--server')) await serve();
+  else if (memoryAt > 0)
+    process.send?.(await memory(openPool(argv[memoryAt + 1] ?? '', unmeteredBudget).stream));
   else console.table(await benchModelStreams());
 }

@@ -4,6 +4,7 @@ import type { BurstSample } from './measures/burst.ts';
 import type { FaultsResult } from './measures/faults.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
 import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
+import type { TokenIngestFigures } from './measures/token-ingest.ts';
 import type { TurnsSample } from './measures/turns.ts';
 import type { ContenderName } from './support/contenders.ts';
 import { summarise } from './support/statistics.ts';
@@ -14,6 +15,8 @@ type PerContender<Result> = ReadonlyMap<ContenderName, Result>;
 export interface BenchResults {
   readonly ingest?: SlackIngestFigures;
   readonly telegramIngest?: TelegramIngestFigures;
+  readonly teamsIngest?: TokenIngestFigures;
+  readonly googleChatIngest?: TokenIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
   readonly turns?: PerContender<readonly TurnsSample[]>;
   readonly burst?: PerContender<readonly BurstSample[]>;
@@ -88,6 +91,14 @@ export function formatReport(results: BenchResults): string {
       '',
       `One update of Telegram's of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`,
     );
+  }
+  for (const [name, ingest] of [
+    ["activity of Teams'", results.teamsIngest],
+    ["event of Google Chat's", results.googleChatIngest],
+  ] as const) {
+    if (ingest === undefined) continue;
+    const { bodyBytes, perSecond } = ingest;
+    lines.push('', `One ${name} of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`);
   }
   const targets = targetsOf(results);
   if (targets.length > 0) {

@@ -6,8 +6,10 @@ import { measureAcks } from './measures/acks.ts';
 import { measureAddedTime } from './measures/added-time.ts';
 import { measureBurst } from './measures/burst.ts';
 import { measureFaults } from './measures/faults.ts';
+import { measureGoogleChatIngest } from './measures/google-chat-ingest.ts';
 import type { MeasureContext } from './measures/measure.ts';
 import { measureSlackIngest } from './measures/slack-ingest.ts';
+import { measureTeamsIngest } from './measures/teams-ingest.ts';
 import { measureTelegramIngest } from './measures/telegram-ingest.ts';
 import { measureTurns } from './measures/turns.ts';
 import { type BenchResults, formatReport, toJson } from './report.ts';
@@ -87,6 +89,8 @@ async function runBench(): Promise<void> {
     const measured = {
       ingest: await part('ingest', () => measureSlackIngest()),
       telegramIngest: await part('ingest', () => measureTelegramIngest()),
+      teamsIngest: await part('ingest', () => measureTeamsIngest()),
+      googleChatIngest: await part('ingest', () => measureGoogleChatIngest()),
       acks: await part('acks', () => measureAcks(context)),
       turns: await part('turns', () => measureTurns(context)),
       addedTime: await part('added', () => measureAddedTime(context)),

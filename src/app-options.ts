@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import type { ChannelDefinition, PlatformSettings } from './core/channel-definition.ts';
 import type { Cipher } from './core/cipher.ts';
+import type { Clock } from './core/clock.ts';
 import type { JourneyRecorder } from './core/journey.ts';
 import type { Log } from './core/log.ts';
 import type { ProviderKeys, ProviderLimits, ProviderName } from './core/model.ts';
+import type { ChooseModel } from './core/model-choice.ts';
 import type { RedisAddress } from './core/redis-address.ts';
 import type { Tool } from './core/tool.ts';
 import type { BusyBounds } from './router/watch-backlog.ts';
@@ -23,6 +25,8 @@ export interface AppOptions {
     readonly apiUrl: string;
     /** Socket Mode: events are fetched with it; absent or `null`: Slack sends them. */
     readonly appToken?: string | null;
+    /** `clientId` and `clientSecret`: people connect workspaces in their browser. */
+    readonly values?: Readonly<Record<string, string>>;
   };
   /** What is set for other platforms, by channel. */
   readonly platforms?: Readonly<Record<string, PlatformSettings>>;
@@ -45,12 +49,16 @@ export interface AppOptions {
   readonly journeys: JourneyRecorder;
   /** What `/metrics` reads; by default one without the process's own metrics. */
   readonly metrics?: MetricsRegistry;
+  /** Chooses the model of single turns; absent: each asks the route of its agent. */
+  readonly chooseModel?: ChooseModel;
   /** Tools beside those that are built in, for agents that name them. */
   readonly tools?: readonly Tool[];
   /** Adds pages and APIs of other parts to the HTTP server before it listens (simulator, portal). */
   readonly extend?: (server: FastifyInstance) => Promise<void>;
   readonly timing?: Partial<AppTiming>;
   readonly demoDelayMs?: number;
+  /** What the machine's clock says; tests may be elsewhere in time. */
+  readonly wallClock?: Clock;
 }
 
 /** What tests and the impatient may want otherwise; ms. */

@@ -12,18 +12,20 @@ import { createDatabasePool, trackProcessIds, translateDatabaseError } from './d
 import { createSessionLocks } from './db/session-locks.ts';
 import { warmUp } from './db/warm-up.ts';
 import { withTenant } from './db/with-tenant.ts';
+import { createCredentialRenewal } from './delivery/create-credential-renewal.ts';
 import { createDelivery, requireChannel } from './delivery/create-delivery.ts';
 import { createIsPerson } from './delivery/create-is-person.ts';
 import { createPersonNames } from './delivery/create-person-names.ts';
 import { createSendNotices } from './delivery/create-send-notices.ts';
 import { closeHttpServer } from './gateway/close-http-server.ts';
 import { createAcceptEvent } from './gateway/create-accept-event.ts';
-import { createAcknowledgeAction } from './gateway/create-acknowledge-action.ts';
+import { createCourtesies } from './gateway/create-courtesies.ts';
 import { createEventSockets } from './gateway/create-event-sockets.ts';
 import { createHandshake } from './gateway/create-handshake.ts';
 import { createHealth } from './gateway/create-health.ts';
 import { createHttpServer, type ProcessPhase } from './gateway/create-http-server.ts';
 import { createReceiver } from './gateway/create-receiver.ts';
+import { createShowCommand } from './gateway/create-show-command.ts';
 import { createSubscriptions } from './gateway/create-subscriptions.ts';
 import { listenOn } from './gateway/listen-on.ts';
 import { receiverOf } from './gateway/receiver-of.ts';
@@ -31,14 +33,18 @@ import { countBudgets } from './llm/budget/count-budgets.ts';
 import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
+import { installationsOf, openInstallFlows } from './open-install-flows.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
+import { createFetchAttachments } from './orchestrator/fetch-attachments.ts';
+import { createLookAgain } from './orchestrator/look-again.ts';
 import { createTurnQueue } from './queue/create-turn-queue.ts';
 import { createWorker, type Worker } from './queue/create-worker.ts';
 import { readQueueStatus } from './queue/read-queue-status.ts';
 import { type Jobs, startJobs } from './queue/start-jobs.ts';
 import { openRedisFilter } from './redis/open-redis-filter.ts';
 import { createAdmit, createAdmitWish } from './router/admit.ts';
+import { createFeedbackAdmission } from './router/admit-feedback.ts';
 import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createFilteredAdmit } from './router/create-filtered-admit.ts';
@@ -49,6 +55,7 @@ import { listChannelConnections, listChannelsInUse } from './stores/channel-conn
 import { disableConnection } from './stores/connection-status.ts';
 import { listOwnApps, openConnection, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
+import { listExpiringConnections, renewStoredCredentials } from './stores/credential-renewal.ts';
 import { endEngagement } from './stores/engagement.ts';
 import { createModelKeyDirectory } from './stores/model-keys.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
@@ -60,8 +67,12 @@ import { createMetrics } from './telemetry/create-metrics.ts';
 import { watchModels } from './telemetry/watch-models.ts';
 import { watchProcess } from './telemetry/watch-process.ts';
 import { watchRedis } from './telemetry/watch-redis.ts';
+import { createAttachFile } from './tools/attach-file.ts';
 import { createToolBox } from './tools/create-tool-box.ts';
 import { createCurrentTime } from './tools/current-time.ts';
+import { createOfferChoices } from './tools/offer-choices.ts';
+import { createReact } from './tools/react.ts';
+import { createReadAttachment } from './tools/read-attachment.ts';
 import { createReadConversation } from './tools/read-conversation.ts';
 
 export interface App {
@@ -86,7 +97,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   const timing = { ...defaultTiming, ...options.timing };
   const isGateway = options.role !== 'worker';
   const isWorker = options.role !== 'gateway';
-  const { clock, wallClock, random, sleep } = systemTime;
+  const { clock, random, sleep } = systemTime;
+  const wallClock = options.wallClock ?? systemTime.wallClock;
   const metrics = options.metrics ?? createMetrics({ process: false, log });
   let phase: ProcessPhase = 'starting';
   const { draining, closing, run } = createStopSequence(log);
@@ -124,10 +136,30 @@ export async function startApp(options: AppOptions): Promise<App> {
       ...options.platforms,
       slack: options.slack,
     };
+    const renewal = createCredentialRenewal({
+      installations: () => installationsOf(channels),
+      find: (channel, id) => directory.find(channel, id),
+      listExpiring: (channel, beforeMs) => listExpiringConnections(workPool, channel, beforeMs),
+      renewStored: (connection, steps) => renewStoredCredentials(database, cipher, connection, steps),
+      disableConnection: (connection, reason) => disableConnection(workPool, connection, reason),
+      cipher,
+      wallClock,
+      log,
+    });
     const channels: ReadonlyMap<string, Channel> = new Map(
       definitions.map((definition) => {
         const { apiUrl = definition.defaultApiUrl, values = {} } = settings[definition.type] ?? {};
-        const channel = definition.open({ apiUrl, values, clock, random, sleep, log, metrics });
+        const channel = definition.open({
+          apiUrl,
+          values,
+          clock,
+          wallClock,
+          random,
+          sleep,
+          log,
+          metrics,
+          renewCredentials: renewal.renew(definition.type),
+        });
         closing.push(() => channel.close());
         return [definition.type, channel];
       }),
@@ -150,9 +182,10 @@ export async function startApp(options: AppOptions): Promise<App> {
         ? watchBacklog({ pool: workPool, bounds: options.busy, everyMs: timing.lookEveryMs, log, metrics })
         : null;
     closing.push(() => backlog?.stop());
-    const acknowledgeAction = createAcknowledgeAction({ channels, cipher, log });
+    const courtesies = createCourtesies({ channels, cipher, log });
     const route = createRouter({
       admitWish: createAdmitWish(admitPool ?? workPool),
+      feedback: createFeedbackAdmission(admitPool ?? workPool, metrics),
       isPerson: createIsPerson({ channels, cipher }),
       admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
@@ -164,7 +197,10 @@ export async function startApp(options: AppOptions): Promise<App> {
           recordAgentUser(transaction, { ...connection, agentUserId }),
         ).catch((error: unknown) => log.warn('connection.agent_user_unrecorded', { error }));
       },
-      onAction: (connection, action) => void acknowledgeAction(connection, action),
+      onAction: courtesies.acknowledge,
+      onOpening: courtesies.welcome,
+      onConversation: courtesies.entitle,
+      showCommand: createShowCommand({ channels, cipher }),
       onReady: () => worker?.wake(),
       onNotice: () => {
         jobs?.request('send_notices').catch((error: unknown) => log.warn('jobs.request_failed', { error }));
@@ -192,6 +228,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     }));
     const server = createHttpServer({
       receivers: isGateway ? receivers : [],
+      installs: isGateway ? openInstallFlows({ definitions, channels, options, database, wallClock }) : [],
       health: createHealth({ version: options.version, role: options.role, queue: readQueue, redis }),
       phase: () => phase,
       readMetrics: () => metrics.read(),
@@ -250,6 +287,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       channels,
       open: (tenantId, id) => openConnection(database, cipher, tenantId, id),
     });
+    const fetchAttachments = createFetchAttachments({ delivery, log });
     const toolsOf = createToolBox(
       [
         createCurrentTime(wallClock),
@@ -258,6 +296,13 @@ export async function startApp(options: AppOptions): Promise<App> {
           personNames,
           historyMessages: HISTORY_MESSAGES,
         }),
+        createReadAttachment({
+          canFetch: (turn) => delivery.abilities(turn).incomingBytes !== null,
+          look: createLookAgain(fetchAttachments),
+        }),
+        createOfferChoices(),
+        createAttachFile(),
+        createReact({ hasReactions: (turn) => delivery.abilities(turn).reactions, react: delivery.react }),
         ...(options.tools ?? []),
       ],
       log,
@@ -268,15 +313,19 @@ export async function startApp(options: AppOptions): Promise<App> {
       delivery,
       preparePrompt: createPreparePrompt({
         delivery,
+        fetchAttachments,
         storeThread: (turn, messages) => storeThread(database, turn, messages),
         channelNames: new Map(definitions.map(({ type, displayName }) => [type, displayName])),
         clock: wallClock,
         log,
         historyTokens: HISTORY_TOKENS,
+        historyMessages: HISTORY_MESSAGES,
         threadMessages: THREAD_MESSAGES,
       }),
-      toolsOf: ({ agent }) => toolsOf(agent),
+      toolsOf,
+      abilitiesOf: delivery.abilities,
       isHeld: queue.isHeld,
+      chooseModel: options.chooseModel,
       toolDeadlineMs: timing.toolDeadlineMs,
       clock,
       sleep,
@@ -304,6 +353,10 @@ export async function startApp(options: AppOptions): Promise<App> {
         send_notices: async (signal) => ({
           againAfterMs: (await sendNotices(signal)) ? NOTICE_RETRY_MS : null,
         }),
+        renew_credentials: async (signal) => {
+          await renewal.renewExpiring(signal);
+          return { againAfterMs: null };
+        },
         retention: async (signal) => {
           const daysAgo = (days: number) => new Date(wallClock() - days * 86_400_000);
           const before = daysAgo(options.retentionDays);

@@ -1,9 +1,11 @@
+import { googleChat } from './channels/google-chat/index.ts';
 import { slack } from './channels/slack/index.ts';
+import { teams } from './channels/teams/index.ts';
 import { telegram } from './channels/telegram/index.ts';
 import type { ChannelDefinition } from './core/channel-definition.ts';
 
 /** The platforms of this version. A new one is its folder under `channels/` and a line here. */
-export const channelTable: readonly ChannelDefinition[] = [slack, telegram];
+export const channelTable: readonly ChannelDefinition[] = [slack, teams, googleChat, telegram];
 
 /** The address of one connection's events; `null`: the platform cannot reach us. */
 export function webhookUrl(

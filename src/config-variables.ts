@@ -1,3 +1,4 @@
+// Longer than other files: every variable stands in one table, with the schemas that only it uses.
 import { z } from 'zod';
 import { MASTER_KEY_BYTES } from './core/cipher.ts';
 import { type ProviderName, providerNames } from './core/model.ts';
@@ -130,12 +131,12 @@ export const configVariables = {
   ),
   SLACK_CLIENT_ID: variable(
     z.string(),
-    'For installing the app into workspaces. Has no effect in this version yet.',
+    'With `SLACK_CLIENT_SECRET` and `KONSTRUCT_PUBLIC_URL`: people install the app by a link (`konstruct install-link`).',
     'none',
   ),
   SLACK_CLIENT_SECRET: variable(
     secret(),
-    'For installing the app into workspaces. Has no effect in this version yet.',
+    'Belongs to `SLACK_CLIENT_ID`; renews tokens of apps that rotate them, too.',
     'none',
     'secret',
   ),
@@ -148,6 +149,48 @@ export const configVariables = {
     httpUrl(),
     'Base of Telegram’s Bot API, for a Bot API server of your own.',
     '`https://api.telegram.org`',
+  ),
+  TEAMS_APP_ID: variable(
+    guid(),
+    'Id of the app that the installation’s Teams bot is registered as. A connection may have its own.',
+    'none',
+  ),
+  TEAMS_APP_PASSWORD: variable(secret(), 'Client secret of that app.', 'none', 'secret'),
+  TEAMS_APP_TENANT_ID: variable(
+    guid(),
+    'The Microsoft tenant of that app, if it is registered as single-tenant.',
+    'the app is multi-tenant',
+  ),
+  TEAMS_API_URL: variable(
+    httpUrl(),
+    'Where Teams is called as long as it has not named an address of its own.',
+    '`https://smba.trafficmanager.net/teams`',
+  ),
+  TEAMS_LOGIN_URL: variable(
+    httpUrl(),
+    'Where the app gets its tokens.',
+    '`https://login.microsoftonline.com`',
+  ),
+  TEAMS_OPENID_URL: variable(
+    httpUrl(),
+    'The document that says with which keys Teams signs.',
+    '`https://login.botframework.com/v1/.well-known/openidconfiguration`',
+  ),
+  GOOGLE_CHAT_AUDIENCE: variable(
+    z.string().regex(/^(?:\d{6,20}|https:\/\/\S+)$/, 'is neither a project number nor an https address'),
+    'For whom Chat’s requests to `/google-chat` have to be: the project number of the Chat app. A connection may have its own.',
+    'none',
+  ),
+  GOOGLE_CHAT_API_URL: variable(httpUrl(), 'Base of the Chat API.', '`https://chat.googleapis.com`'),
+  GOOGLE_CHAT_CERTS_URL: variable(
+    httpUrl(),
+    'Where Google publishes the keys that it signs with.',
+    '`https://www.googleapis.com`',
+  ),
+  GOOGLE_CHAT_TOKEN_URL: variable(
+    httpUrl(),
+    'Where service accounts get their tokens.',
+    '`https://oauth2.googleapis.com/token`',
   ),
   ANTHROPIC_API_KEY: variable(
     modelKeys(),
@@ -177,6 +220,18 @@ export const configVariables = {
   AWS_BEARER_TOKEN_BEDROCK: variable(
     modelKeys(),
     'Bedrock API keys for the provider `bedrock`, separated by commas.',
+    'none',
+    'secret',
+  ),
+  AWS_ACCESS_KEY_ID: variable(
+    z.string().regex(/^[^\s:,]+$/, 'is no access key id; copy it again, without quotes'),
+    'With `AWS_SECRET_ACCESS_KEY`: AWS credentials for the provider `bedrock`, where there is no `AWS_BEARER_TOKEN_BEDROCK`.',
+    'none',
+  ),
+  AWS_SECRET_ACCESS_KEY: variable(awsSecret(), 'The secret of `AWS_ACCESS_KEY_ID`.', 'none', 'secret'),
+  AWS_SESSION_TOKEN: variable(
+    awsSecret(),
+    'The token of temporary AWS credentials, which end: a process that runs longer needs others.',
     'none',
     'secret',
   ),
@@ -288,6 +343,14 @@ function httpUrl() {
   });
 }
 
+/** An id as Microsoft writes them, in lower case. */
+function guid() {
+  return z
+    .string()
+    .toLowerCase()
+    .regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'is no GUID; copy it from the app’s overview');
+}
+
 function slackApiUrl() {
   return httpUrl().transform((url, context) => {
     if (url.endsWith('/api')) return `${url}/`;
@@ -321,6 +384,15 @@ function secret(...prefixes: readonly string[]) {
     }
     if (prefixes.length === 0 || prefixes.some((prefix) => text.startsWith(prefix))) return new Secret(text);
     context.addIssue(`does not begin with ${prefixes.join(' or ')}; this looks like another kind of token`);
+    return z.NEVER;
+  });
+}
+
+/** Credentials travel in one text, separated by colons (`readAwsCredentials`); commas separate keys. */
+function awsSecret() {
+  return z.string().transform((text, context) => {
+    if (/^[^\s:,]+$/.test(text)) return new Secret(text);
+    context.addIssue('contains white space, a colon or a comma; copy it again');
     return z.NEVER;
   });
 }

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { type ConfigMode, type Environment, loadConfig, revealProviderKeys } from './config.ts';
+import {
+  type ConfigMode,
+  type Environment,
+  loadConfig,
+  revealProviderKeys,
+  slackSettings,
+} from './config.ts';
 import { isKonstructError } from './core/errors.ts';
 
 const key = randomBytes(32).toString('base64');
@@ -121,9 +127,39 @@ describe('loadConfig', () => {
     expect(() => Object.assign(config.slack, { apiUrl: '' })).toThrow(TypeError);
   });
 
-  it('says which settings have no effect yet', () => {
-    expect(load({ SLACK_CLIENT_ID: '1.2' }).notices).toEqual([
-      'SLACK_CLIENT_ID is set but has no effect in this version yet.',
+  it('takes AWS credentials as one key, after a Bedrock API key, and neither half alone', () => {
+    const bedrockOf = (env: Environment) => revealProviderKeys(load(env).models).bedrock;
+    const pair = { AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: 'hunter2/+=' };
+    expect(bedrockOf(pair)).toEqual({ apiKey: 'AKIAIOSFODNN7EXAMPLE:hunter2/+=' });
+    expect(bedrockOf({ ...pair, AWS_SESSION_TOKEN: 'token==', AWS_REGION: 'eu-west-1' })).toEqual({
+      apiKey: 'AKIAIOSFODNN7EXAMPLE:hunter2/+=:token==',
+      region: 'eu-west-1',
+    });
+    expect(bedrockOf({ ...pair, AWS_BEARER_TOKEN_BEDROCK: 'api-key' })).toEqual({ apiKey: 'api-key' });
+    expect(bedrockOf({ AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE' })).toEqual({});
+    expect(load({ AWS_SECRET_ACCESS_KEY: 'hunter2' }).notices).toEqual([
+      'AWS_SECRET_ACCESS_KEY is set but has no effect without AWS_ACCESS_KEY_ID.',
     ]);
+    expect(inspect(load(pair), { depth: 9 })).not.toMatch('hunter2');
+  });
+
+  it('says which settings have no effect yet', () => {
+    expect(load({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' }).notices).toEqual([
+      'OTEL_EXPORTER_OTLP_ENDPOINT is set but has no effect in this version yet.',
+    ]);
+  });
+
+  it('says that a Slack client id is of no use where browsers have no way back', () => {
+    const env = { SLACK_CLIENT_ID: '1.2', SLACK_CLIENT_SECRET: 'c' };
+    expect(load(env).notices).toEqual([expect.stringContaining('without KONSTRUCT_PUBLIC_URL')]);
+    expect(load({ ...env, KONSTRUCT_PUBLIC_URL: 'https://konstruct.example.com' }).notices).toEqual([]);
+  });
+
+  it('wants a Slack client id and its secret together', () => {
+    expect(() => load({ SLACK_CLIENT_ID: '1.2' })).toThrow(/SLACK_CLIENT_SECRET is missing/);
+    expect(() => load({ SLACK_CLIENT_SECRET: 'c' })).toThrow(/SLACK_CLIENT_ID is missing/);
+    const config = load({ SLACK_CLIENT_ID: '1.2', SLACK_CLIENT_SECRET: 'c', SLACK_SIGNING_SECRET: 's' });
+    expect(slackSettings(config)).toMatchObject({ values: { clientId: '1.2', clientSecret: 'c' } });
+    expect(slackSettings(load({})).values).toEqual({});
   });
 });

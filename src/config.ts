@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { type ConfigValues, type ConfigVariableName, configVariables } from './config-variables.ts';
 import type { PlatformSettings } from './core/channel-definition.ts';
 import { KonstructError } from './core/errors.ts';
-import { type ProviderLimits, type ProviderName, providerNames } from './core/model.ts';
+import { type ProviderKeys, type ProviderLimits, type ProviderName, providerNames } from './core/model.ts';
 import { nearestName } from './core/nearest-name.ts';
 import type { RedisAddress } from './core/redis-address.ts';
 import { Secret } from './core/secret.ts';
@@ -78,6 +78,22 @@ interface PlatformVariables {
 /** A new platform whose installation is told something by the environment has its row here. */
 const platformVariables = {
   telegram: { apiUrl: 'TELEGRAM_API_URL' },
+  teams: {
+    apiUrl: 'TEAMS_API_URL',
+    signingSecret: 'TEAMS_APP_ID',
+    values: {
+      appId: 'TEAMS_APP_ID',
+      appPassword: 'TEAMS_APP_PASSWORD',
+      appTenantId: 'TEAMS_APP_TENANT_ID',
+      loginUrl: 'TEAMS_LOGIN_URL',
+      openIdUrl: 'TEAMS_OPENID_URL',
+    },
+  },
+  'google-chat': {
+    apiUrl: 'GOOGLE_CHAT_API_URL',
+    signingSecret: 'GOOGLE_CHAT_AUDIENCE',
+    values: { certsUrl: 'GOOGLE_CHAT_CERTS_URL', tokenUrl: 'GOOGLE_CHAT_TOKEN_URL' },
+  },
 } as const satisfies Readonly<Record<string, PlatformVariables>>;
 
 type PlatformName = keyof typeof platformVariables;
@@ -90,15 +106,17 @@ export type ConfiguredProvider = Exclude<ProviderName, 'openai-compatible' | 'de
 export interface ModelProviderConfig {
   readonly apiKey: Secret | null;
   readonly baseUrl: string | null;
+  readonly region?: string | null;
 }
 
 /** Keys and addresses of the model providers in the clear, as the model pool takes them. Never logged. */
 export function revealProviderKeys(
   models: Config['models'],
-): Readonly<Record<ConfiguredProvider, { readonly apiKey?: string; readonly baseUrl?: string }>> {
-  const reveal = ({ apiKey, baseUrl }: ModelProviderConfig) => ({
+): Readonly<Record<ConfiguredProvider, NonNullable<ProviderKeys[ProviderName]>>> {
+  const reveal = ({ apiKey, baseUrl, region = null }: ModelProviderConfig) => ({
     ...(apiKey === null ? {} : { apiKey: apiKey.reveal() }),
     ...(baseUrl === null ? {} : { baseUrl }),
+    ...(region === null ? {} : { region }),
   });
   return {
     anthropic: reveal(models.anthropic),
@@ -124,7 +142,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: string }): Config {
   const { mode, cwd } = options;
   const { values, problems } = readVariables(env);
-  problems.push(...findTypos(env), ...findMissing(env, values, mode));
+  problems.push(...findTypos(env), ...findMissing(env, values, mode), ...findHalves(values));
   if (problems.length > 0) throw configInvalid(problems);
   return Object.freeze({
     mode,
@@ -169,10 +187,10 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
         baseUrl: values.GOOGLE_GENERATIVE_AI_BASE_URL,
       }),
       bedrock: Object.freeze({
-        apiKey: values.AWS_BEARER_TOKEN_BEDROCK,
-        baseUrl:
-          values.BEDROCK_BASE_URL ??
-          (values.AWS_REGION && `https://bedrock-runtime.${values.AWS_REGION}.amazonaws.com`),
+        // The order of AWS's own clients.
+        apiKey: values.AWS_BEARER_TOKEN_BEDROCK ?? joinAwsCredentials(values),
+        baseUrl: values.BEDROCK_BASE_URL,
+        region: values.AWS_REGION,
       }),
       azure: Object.freeze({ apiKey: values.AZURE_API_KEY, baseUrl: values.AZURE_BASE_URL }),
       mistral: Object.freeze({ apiKey: values.MISTRAL_API_KEY, baseUrl: values.MISTRAL_BASE_URL }),
@@ -183,6 +201,18 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     modelLimits: Object.freeze(joinLimits(values)),
     notices: Object.freeze(describeUnused(values)),
   });
+}
+
+/** What is set for Slack, as the app takes it. */
+export function slackSettings({ slack }: Pick<Config, 'slack'>) {
+  const { clientId, clientSecret } = slack;
+  return {
+    signingSecret: slack.signingSecret?.reveal() ?? null,
+    appToken: slack.appToken?.reveal() ?? null,
+    apiUrl: slack.apiUrl,
+    values:
+      clientId === null || clientSecret === null ? {} : { clientId, clientSecret: clientSecret.reveal() },
+  };
 }
 
 /** What is set for platforms besides Slack, as the app takes it. */
@@ -210,6 +240,12 @@ function joinPlatforms(values: ConfigValues): Config['platforms'] {
     return [type, new Secret(settings)];
   });
   return Object.fromEntries(entries) as Record<PlatformName, PlatformConfig>;
+}
+
+function joinAwsCredentials(values: ConfigValues): Secret | null {
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = values;
+  if (id === null || secret === null) return null;
+  return new Secret([id, secret.reveal(), ...(token === null ? [] : [token.reveal()])].join(':'));
 }
 
 function joinLimits({ MODEL_CONCURRENCY, MODEL_TOKENS_PER_MINUTE }: ConfigValues): Config['modelLimits'] {
@@ -297,18 +333,42 @@ function findMissing(env: Environment, values: ConfigValues, mode: ConfigMode): 
   return problems;
 }
 
+/** Of two that are only good together. */
+function findHalves({ SLACK_CLIENT_ID, SLACK_CLIENT_SECRET }: ConfigValues): ConfigProblem[] {
+  if ((SLACK_CLIENT_ID === null) === (SLACK_CLIENT_SECRET === null)) return [];
+  const [variable, other] =
+    SLACK_CLIENT_ID === null
+      ? ['SLACK_CLIENT_ID', 'SLACK_CLIENT_SECRET']
+      : ['SLACK_CLIENT_SECRET', 'SLACK_CLIENT_ID'];
+  return [
+    { variable, problem: `is missing; ${other} is set, and each is good for nothing without the other` },
+  ];
+}
+
 function isUnset(env: Environment, name: ConfigVariableName): boolean {
   return (env[name]?.trim() ?? '') === '';
 }
 
-const unusedVariables: readonly ConfigVariableName[] = [
-  'SLACK_CLIENT_ID',
-  'SLACK_CLIENT_SECRET',
-  'OTEL_EXPORTER_OTLP_ENDPOINT',
-];
+const unusedVariables: readonly ConfigVariableName[] = ['OTEL_EXPORTER_OTLP_ENDPOINT'];
 
 function describeUnused(values: ConfigValues): string[] {
-  return unusedVariables
-    .filter((name) => values[name] !== null)
-    .map((name) => `${name} is set but has no effect in this version yet.`);
+  const noWayBack = values.SLACK_CLIENT_ID !== null && values.KONSTRUCT_PUBLIC_URL === null;
+  return [
+    ...unusedVariables
+      .filter((name) => values[name] !== null)
+      .map((name) => `${name} is set but has no effect in this version yet.`),
+    ...(noWayBack
+      ? ['SLACK_CLIENT_ID connects nobody without KONSTRUCT_PUBLIC_URL: browsers have no way back to us.']
+      : []),
+    ...describeHalfCredentials(values),
+  ];
+}
+
+/** No problem: they are not only ours, and may be set for another program. */
+function describeHalfCredentials(values: ConfigValues): string[] {
+  const pair = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const;
+  const set = pair.filter((name) => values[name] !== null);
+  if (set.length !== 1) return [];
+  const missing = pair.find((name) => values[name] === null);
+  return [`${set[0]} is set but has no effect without ${missing}.`];
 }

@@ -12,10 +12,13 @@ export type {
   Channel,
   ChannelCapabilities,
   ChannelIdentity,
+  ChannelInstallation,
   ChannelRequest,
   ChannelSubscription,
   ConnectionFinding,
   ExaminedEnvironment,
+  InstalledApp,
+  IssuedCredentials,
   ParsedRequest,
   WebhookAnswer,
 } from './core/channel.ts';
@@ -24,18 +27,22 @@ export type {
   ChannelOptions,
   ChannelWebhook,
   ConnectionRules,
+  InstallPaths,
+  RenewCredentials,
 } from './core/channel-definition.ts';
 export type {
   AccountRef,
   ActionEvent,
   Attachment,
   ChannelEvent,
+  CommandEvent,
   DeletionEvent,
   DepartureEvent,
   EditEvent,
   IgnoredEvent,
   Mention,
   MessageEvent,
+  OpeningEvent,
   ReactionEvent,
   ReplyChain,
   UninstallEvent,
@@ -46,7 +53,8 @@ export type { ErrorCode, KonstructErrorOptions } from './core/errors.ts';
 export { errorTable, isKonstructError, KonstructError } from './core/errors.ts';
 export type { JourneyKey, JourneyRecorder, JourneyStage } from './core/journey.ts';
 export type { Log, LogFields } from './core/log.ts';
-export type { JsonSchema, ProviderKeys } from './core/model.ts';
+export type { FileKind, JsonSchema, PromptFile, ProviderKeys, RouteEntry } from './core/model.ts';
+export type { ChooseModel, ModelChoice, TurnToAnswer } from './core/model-choice.ts';
 export type {
   AnswerStream,
   ConnectionAccess,
@@ -69,5 +77,5 @@ export type {
 export type { ParsedRedisAddress, RedisAddress, RedisNode } from './core/redis-address.ts';
 export { parseRedisAddress } from './core/redis-address.ts';
 export type { Credentials } from './core/tenant.ts';
-export type { Tool, ToolContext } from './core/tool.ts';
+export type { Tool, ToolContext, ToolFile, ToolOutput } from './core/tool.ts';
 export { noJourneys } from './telemetry/journeys.ts';

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { slack } from '../src/channels/slack/index.ts';
+import { slackManifest } from '../src/channels/slack/manifest.ts';
 import { telegram } from '../src/channels/telegram/index.ts';
 import { systemTime } from '../src/system-time.ts';
 import { silentLog } from './support/silent-log.ts';
@@ -43,4 +45,22 @@ it('the doctor says what Telegram could not deliver, and how much waits', async 
     'warning: Telegram could not deliver a message lately: SSL error.',
     'warning: 100 updates wait at Telegram.',
   ]);
+});
+
+it('the doctor says of a Slack token which feature lacks which scope, and what the agent needs at all', async () => {
+  const channel = slack.open({ apiUrl: 'http://127.0.0.1:1/api/', ...systemTime, log: silentLog });
+  const place = { externalId: 'T1', agentUserId: 'U1', name: 'Acme' };
+  const of = async (scopes: readonly string[]) => {
+    const known = { connectionId: 'c', externalId: 'T1', credentials: { botToken: 'xoxb-1' } };
+    const environment = { webhookUrl: null, hasSharedSecret: true };
+    const found = await channel.examine(known, { ...place, scopes }, environment, signal);
+    return found.map(({ level, text }) => `${level}: ${text}`);
+  };
+  const { bot } = slackManifest({ publicUrl: null, name: 'Ada' }).oauth_config.scopes;
+  expect(await of(bot)).toEqual([]);
+  expect(await of(bot.filter((scope) => !['files:read', 'chat:write'].includes(scope)))).toEqual([
+    'problem: the token lacks the scopes chat:write.',
+    'warning: it cannot read files that people attach without the scope files:read.',
+  ]);
+  channel.close();
 });

@@ -37,3 +37,9 @@ it('a connection that is used loads the library of its platform', async () => {
   const loaded = await loadedBy(`await channels.get('slack').prepare();`);
   expect(loaded.some((url) => url.includes('/@slack/web-api/'))).toBe(true);
 });
+
+it('a platform that proves itself by a token has its library loaded by the first of its requests', async () => {
+  const loaded = await loadedBy(`await channels.get('teams').prepare();`);
+  expect(loaded.some((url) => url.includes('/jose/'))).toBe(true);
+  expect(loaded.some((url) => url.includes('/@slack/'))).toBe(false);
+});

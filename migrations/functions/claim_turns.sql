@@ -142,7 +142,7 @@ begin
       select k.agent_id as id, n.name as tenant_name,
         jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
           'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
-          'tools', a.tools, 'busyMode', a.busy_mode,
+          'icon', a.icon, 'tools', a.tools, 'busyMode', a.busy_mode,
           'limits', jsonb_build_object('maxSteps', a.max_steps, 'maxToolCalls', a.max_tool_calls,
           'maxTurnSeconds', a.max_turn_seconds, 'maxTurnUsd', a.max_turn_usd)) as agent,
         jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
@@ -284,7 +284,7 @@ begin
     'tenantName', n.name,
     'agent', jsonb_build_object('id', a.id, 'tenantId', a.tenant_id, 'slug', a.slug, 'name', a.name, 'role', a.role,
       'persona', a.persona, 'instructions', a.instructions, 'route', a.route, 'placeholder', a.placeholder,
-      'tools', a.tools, 'busyMode', a.busy_mode,
+      'icon', a.icon, 'tools', a.tools, 'busyMode', a.busy_mode,
         'limits', jsonb_build_object('maxSteps', a.max_steps, 'maxToolCalls', a.max_tool_calls,
         'maxTurnSeconds', a.max_turn_seconds, 'maxTurnUsd', a.max_turn_usd)),
     'connection', jsonb_build_object('id', k.id, 'channel', k.channel, 'externalId', k.external_id,
@@ -337,7 +337,8 @@ begin
     'placeholderId', (select d.id from placeholder d where d.tenant_id = w.tenant_id and d.turn_id = w.id),
     'deliveries', case when w.fresh then '[]' else coalesce((
       select jsonb_agg(jsonb_build_object('id', d.id, 'kind', d.kind, 'position', d.position, 'status', d.status,
-        'content', d.content, 'externalId', d.external_id, 'attempts', d.attempts) order by d.kind desc, d.position)
+        'content', d.content, 'detail', d.detail, 'externalId', d.external_id, 'attempts', d.attempts)
+        order by d.kind desc, d.position)
       from deliveries d where d.tenant_id = w.tenant_id and d.turn_id = w.id), '[]') end,
     -- Where the log goes on. A worker that died may have left out a position: a tool call that did not come to its end.
     'steps', case when w.fresh then 0 else coalesce((

@@ -1,7 +1,8 @@
 -- Records what a turn has come to: the steps, the reply and what is to be delivered. Refused (not in the result) when
 -- fence or owner no longer fit: another worker has the conversation; or when the turn was cancelled or, if it is to be
 -- `strict`, has more to answer than the worker has read (check_turns says which). Turns: see CommitTurn in src/core/turn.ts.
--- A placeholder that is known by now is recorded on the way. Returns per turn the ids of the new deliveries.
+-- A placeholder that is known by now is recorded on the way. Returns per turn the ids of the new deliveries, parts before
+-- files.
 create or replace function konstruct.commit_turns(p_owner text, p_turns jsonb)
   returns setof jsonb
   language plpgsql security definer
@@ -16,8 +17,8 @@ begin
   return query
   with input as materialized (
     select i.* from jsonb_to_recordset(p_turns) as i ("tenantId" uuid, "conversationId" bigint, "turnId" bigint,
-      fence bigint, "placeholderExternalId" text, steps jsonb, reply text, parts jsonb, "agentUserId" text,
-      "errorCode" text, "errorDetails" jsonb, revision integer, strict boolean)
+      fence bigint, "placeholderExternalId" text, steps jsonb, reply text, parts jsonb, choices jsonb,
+      files jsonb, "agentUserId" text, "errorCode" text, "errorDetails" jsonb, revision integer, strict boolean)
   ), locked as materialized (
     select i.*, c.connection_id, c.channel_id, t.reply_thread_id
     from input i
@@ -77,10 +78,17 @@ begin
     where h."placeholderExternalId" is not null and d.tenant_id = h."tenantId" and d.turn_id = h."turnId"
       and d.kind = 'placeholder' and d.position = 0
   ), outbox as (
-    insert into deliveries (tenant_id, turn_id, kind, position, channel_id, thread_id, content, status, attempts)
+    insert into deliveries (tenant_id, turn_id, kind, position, channel_id, thread_id, content, detail, status, attempts)
     select h."tenantId", h."turnId", 'answer', (part.place - 1)::integer, h.channel_id, h.reply_thread_id, part.content,
+      case when h.choices is not null and part.place = jsonb_array_length(h.parts)
+        then jsonb_build_object('choices', h.choices) end,
       'sending', 1
     from held h, jsonb_array_elements_text(h.parts) with ordinality as part (content, place)
+    union all
+    -- Files stand behind the text.
+    select h."tenantId", h."turnId", 'answer', (jsonb_array_length(h.parts) + f.place - 1)::integer, h.channel_id,
+      h.reply_thread_id, f.file->>'name', jsonb_build_object('file', f.file), 'sending', 1
+    from held h, jsonb_array_elements(h.files) with ordinality as f (file, place)
     returning tenant_id, turn_id, id, position
   )
   select jsonb_build_object('turnId', h."turnId", 'deliveryIds', (

@@ -30,7 +30,13 @@ begin
   loop
     perform pg_advisory_xact_lock_shared(budget_lock_key(tenant.id));
   end loop;
-  -- Counters before reservations, as everywhere.
+  -- Reservations before counters, as everywhere. One that is locked is being settled or renewed: not ours to end.
+  select array_agg(r.id) into ids
+  from (select r.id from budget_reservations r where r.id = any (ids) and r.lease_until < v_now for update skip locked) r;
+  if ids is null then
+    return next jsonb_build_object('expired', 0);
+    return;
+  end if;
   perform 1 from budget_counters c
   where (c.tenant_id, c.scope, c.subject) in (
       select r.tenant_id, s.scope, s.subject
@@ -42,8 +48,7 @@ begin
   for no key update;
 
   for gone in
-    -- Settled or renewed since we looked: not ours to end.
-    delete from budget_reservations r where r.id = any (ids) and r.lease_until < v_now returning r.*
+    delete from budget_reservations r where r.id = any (ids) returning r.*
   loop
     total := total + 1;
     insert into model_calls (tenant_id, id, agent_id, person_id, turn_id, provider, model, outcome, input_tokens,

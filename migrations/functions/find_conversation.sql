@@ -13,6 +13,11 @@ as $$
     (select m.conversation_id from messages m
      where m.tenant_id = p_tenant_id and m.connection_id = p_connection_id
        and m.channel_id = p_channel_id collate "C" and m.external_id = p_external_id collate "C"),
+    (select t.conversation_id
+     from answer_parts p
+     join turns t on t.tenant_id = p.tenant_id and t.id = p.turn_id
+     where p.tenant_id = p_tenant_id and p.connection_id = p_connection_id
+       and p.channel_id = p_channel_id collate "C" and p.external_id = p_external_id collate "C"),
     (select c.id
      from conversations c
      join deliveries d on d.tenant_id = c.tenant_id and d.turn_id = c.turn_id

@@ -47,9 +47,20 @@ begin
     update deliveries d
     set status = case when p.external_id is null then 'failed' else 'sent' end,
         external_id = coalesce(p.external_id, d.external_id), error_code = p.error_code,
-        sent_at = case when p.external_id is null then null else clock_timestamp() end
+        sent_at = case when p.external_id is null then null else clock_timestamp() end,
+        -- Nobody needs the bytes of a file any more.
+        detail = d.detail #- '{file,content}'
     from part p
     where d.id = p.id and d.tenant_id = p.tenant_id
+  ), further as (
+    -- Reactions on it name the message only. A part of an earlier answer that this one replaces is this one's now.
+    insert into answer_parts (tenant_id, connection_id, channel_id, external_id, turn_id)
+    select c.tenant_id, c.connection_id, c.channel_id, e.external_id, i."turnId"
+    from input i
+    cross join lateral jsonb_array_elements_text(i."externalIds") with ordinality as e (external_id, place)
+    join conversations c on c.tenant_id = i."tenantId" and c.id = i."conversationId"
+    where e.place > 1 and e.external_id is not null
+    on conflict (connection_id, channel_id, external_id, tenant_id) do update set turn_id = excluded.turn_id
   ), answer as materialized (
     select m.tenant_id, m.conversation_id, m.id, i."externalIds"->>0 as external_id
     from input i

@@ -1,5 +1,6 @@
 -- Records the platform's ids of placeholders whose model takes its time. Only a convenience for recovery (it saves a
--- look-up on the platform), so it does not wait for the disk.
+-- look-up on the platform), so it does not wait for the disk. But where an answer moved to another message (a platform's own
+-- stream) nothing else knows that one: then it does.
 create or replace function konstruct.record_placeholders(p_placeholders jsonb)
   returns void
   language plpgsql security definer
@@ -12,19 +13,28 @@ create or replace function konstruct.record_placeholders(p_placeholders jsonb)
 as $$
 declare
   wanted record;
+  any_moved boolean;
 begin
   perform set_config('synchronous_commit', 'off', true);
   with free as (
     -- The conversation is not held here: a row that is locked is being recorded by its turn at this moment.
-    select d.tenant_id, d.id, i."externalId"
+    select d.tenant_id, d.id, i."externalId", d.status = 'sent' as moved
     from jsonb_to_recordset(p_placeholders) as i ("tenantId" uuid, "deliveryId" bigint, "externalId" text)
     join deliveries d on d.tenant_id = i."tenantId" and d.id = i."deliveryId"
-    where d.kind = 'placeholder' and d.status = 'sending'
+    where d.kind = 'placeholder'
+      and (d.status = 'sending' or d.status = 'sent' and d.external_id is distinct from i."externalId" and exists (
+        select 1 from turns t where t.tenant_id = d.tenant_id and t.id = d.turn_id and t.status = 'running'))
     for update of d skip locked
+  ), recorded as (
+    update deliveries d set status = 'sent', external_id = f."externalId", sent_at = clock_timestamp()
+    from free f
+    where d.tenant_id = f.tenant_id and d.id = f.id
+    returning f.moved
   )
-  update deliveries d set status = 'sent', external_id = f."externalId", sent_at = clock_timestamp()
-  from free f
-  where d.tenant_id = f.tenant_id and d.id = f.id;
+  select coalesce(bool_or(r.moved), false) into any_moved from recorded r;
+  if any_moved then
+    perform set_config('synchronous_commit', 'on', true);
+  end if;
 
   -- A stop or a mute that was put on a placeholder before anybody here knew its id.
   for wanted in

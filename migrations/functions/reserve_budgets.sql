@@ -8,6 +8,10 @@
 --   unpriced    a limit in USD applies, and the call has no price
 -- It waits for the disk: a reservation that a crash of the server took back would let calls through beside one that is
 -- still under way.
+--
+-- What a statement costs here is mostly to set it up, so there are as few as possible. Mostly all calls of a batch fit, and
+-- then they are set aside together; otherwise they go one by one, in their order (reserve_one_by_one). A call that comes alone
+-- has a function of its own (reserve_budget).
 create or replace function konstruct.reserve_budgets(p_owner text, p_lease_ms integer, p_calls jsonb)
   returns setof jsonb
   language plpgsql security definer
@@ -22,107 +26,111 @@ as $$
 declare
   v_at constant timestamptz := clock_timestamp();
   tenant record;
-  call record;
-  verdict record;
-  is_news boolean;
+  whole record;
 begin
   for tenant in
-    select i."tenantId" as id, bool_or(c.tenant_id is null) as lacks_counter
+    select i."tenantId" as id, jsonb_agg(distinct jsonb_build_object('scope', l.scope, 'subject', l.subject,
+        'period', l.period, 'starts_at', l.starts_at, 'ends_at', l.ends_at)) filter (where c.tenant_id is null) as missing
     from jsonb_to_recordset(p_calls) as i ("tenantId" uuid, "agentId" uuid, "personId" text, "turnId" bigint)
     cross join lateral budget_limits(i."tenantId", i."agentId", i."personId", i."turnId", v_at) l
-    left join budget_counters c on c.tenant_id = i."tenantId" and c.scope = l.scope and c.subject = l.subject
-      and c.period = l.period and c.starts_at = l.starts_at
+    -- `offset 0`: looked up by the whole key, also where the table was small when this was planned.
+    left join lateral (
+      select b.tenant_id from budget_counters b
+      where b.tenant_id = i."tenantId" and b.scope = l.scope and b.subject = l.subject and b.period = l.period
+        and b.starts_at = l.starts_at
+      offset 0
+    ) c on true
     group by i."tenantId"
     order by i."tenantId"
   loop
-    if tenant.lacks_counter then
+    if tenant.missing is not null then
       perform pg_advisory_xact_lock(budget_lock_key(tenant.id));
-      perform open_budget_counters(tenant.id, p_calls, v_at);
+      perform add_budget_counters(tenant.id, tenant.missing);
     else
       perform pg_advisory_xact_lock_shared(budget_lock_key(tenant.id));
     end if;
   end loop;
 
-  -- All rows that are written below, in the order of their key.
-  perform 1 from budget_counters c
-  where (c.tenant_id, c.scope, c.subject) in (
-      select i."tenantId", s.scope, s.subject
-      from jsonb_to_recordset(p_calls) as i ("tenantId" uuid, "agentId" uuid, "personId" text, "turnId" bigint)
-      cross join lateral (values ('tenant', ''), ('agent', i."agentId"::text), ('person', i."personId"),
-        ('turn', i."turnId"::text)) s (scope, subject)
-      where s.subject is not null)
-    and c.starts_at <= v_at and c.ends_at > v_at
-  order by c.tenant_id, c.scope, c.subject, c.period, c.starts_at
-  for no key update;
+  with input as materialized (
+    select i.place, i."tenantId" as tenant_id, i."agentId" as agent_id, i."personId" as person_id,
+      i."turnId" as turn_id, i."nanoUsd" as nano_usd, i."inputTokens" + i."outputTokens" as tokens
+    from rows from (jsonb_to_recordset(p_calls) as ("tenantId" uuid, "agentId" uuid, "personId" text, "turnId" bigint,
+      "nanoUsd" bigint, "inputTokens" bigint, "outputTokens" bigint)) with ordinality as i ("tenantId", "agentId",
+      "personId", "turnId", "nanoUsd", "inputTokens", "outputTokens", place)
+  ), asked as materialized (
+    select i.place, i.tenant_id, i.nano_usd, i.tokens, l.scope, l.subject, l.period, l.starts_at, l.nano_usd_limit,
+      l.tokens_limit
+    from input i
+    cross join lateral budget_limits(i.tenant_id, i.agent_id, i.person_id, i.turn_id, v_at) l
+  ), locked as materialized (
+    -- All rows that are written below, in the order of their key. What they were when this statement began does not matter:
+    -- these are their values now.
+    select c.tenant_id, c.scope, c.subject, c.period, c.starts_at, c.spent_nano_usd + c.reserved_nano_usd as nano_usd,
+      c.spent_tokens + c.reserved_tokens as tokens, c.is_usd_told, c.is_tokens_told
+    from budget_counters c
+    where (c.tenant_id, c.scope, c.subject) in (
+        select i.tenant_id, s.scope, s.subject
+        from input i
+        cross join lateral (values ('tenant', ''), ('agent', i.agent_id::text), ('person', i.person_id),
+          ('turn', i.turn_id::text)) s (scope, subject)
+        where s.subject is not null)
+      and c.starts_at <= v_at and c.ends_at > v_at
+    order by c.tenant_id, c.scope, c.subject, c.period, c.starts_at
+    for no key update
+  ), counters as (
+    -- Each counter with what is asked of it: brought together by their key, as a join would compare each with each.
+    select b.tenant_id, b.period, sum(b.nano_usd) as nano_usd, sum(b.tokens) as tokens, max(b.usd_limit) as usd_limit,
+      max(b.tokens_limit) as tokens_limit, bool_or(b.is_unpriced) as is_unpriced, bool_or(b.is_usd_told) as is_usd_told,
+      bool_or(b.is_tokens_told) as is_tokens_told, bool_or(b.is_counter) as is_counted
+    from (
+      select k.tenant_id, k.scope, k.subject, k.period, k.starts_at, k.nano_usd, k.tokens, null::bigint as usd_limit,
+        null::bigint as tokens_limit, false as is_unpriced, k.is_usd_told, k.is_tokens_told, true as is_counter
+      from locked k
+      union all
+      select a.tenant_id, a.scope, a.subject, a.period, a.starts_at, coalesce(a.nano_usd, 0), a.tokens,
+        a.nano_usd_limit, a.tokens_limit, a.nano_usd is null and a.nano_usd_limit is not null, false, false, false
+      from asked a
+    ) b
+    group by b.tenant_id, b.scope, b.subject, b.period, b.starts_at
+    -- One that no limit stands for any more is only kept right.
+    having not bool_and(b.is_counter)
+  )
+  select bool_and(c.is_counted and not c.is_unpriced and c.nano_usd <= coalesce(c.usd_limit, c.nano_usd)
+        and c.tokens <= coalesce(c.tokens_limit, c.tokens))
+      and (select count(distinct a.place) from asked a) = jsonb_array_length(p_calls) as fits,
+    array_agg(c.tenant_id) filter (where c.period <> 'turn' and (
+      not c.is_usd_told and c.nano_usd >= c.usd_limit - c.usd_limit / 5
+      or not c.is_tokens_told and c.tokens >= c.tokens_limit - c.tokens_limit / 5)) as near
+  into whole
+  from counters c;
 
-  for call in
-    select i.id, i."tenantId" as tenant_id, i."agentId" as agent_id, i."personId" as person_id, i."turnId" as turn_id,
-      i.provider, i.model, i."nanoUsd" as nano_usd, i."priceVersion" as price_version,
-      i."inputTokens" as input_tokens, i."outputTokens" as output_tokens, i."inputTokens" + i."outputTokens" as tokens
-    from rows from (jsonb_to_recordset(p_calls) as (id uuid, "tenantId" uuid, "agentId" uuid, "personId" text,
-      "turnId" bigint, provider text, model text, "nanoUsd" bigint, "priceVersion" text, "inputTokens" bigint,
-      "outputTokens" bigint)) with ordinality as i (id, "tenantId", "agentId", "personId", "turnId", provider, model,
-      "nanoUsd", "priceVersion", "inputTokens", "outputTokens", place)
-    order by i.place
-  loop
-    select l.scope, l.subject, l.period, l.starts_at, l.ends_at, v.unit,
-      case v.unit when 'tokens' then l.tokens_limit else l.nano_usd_limit end as amount,
-      case v.unit when 'tokens' then c.spent_tokens else c.spent_nano_usd end as spent,
-      case v.unit when 'tokens' then c.reserved_tokens else c.reserved_nano_usd end as reserved,
-      case v.unit when 'tokens' then call.tokens else call.nano_usd end as needed, v.is_held,
-      bool_or(l.period <> 'turn' and (
-        not c.is_usd_told and c.spent_nano_usd + c.reserved_nano_usd + call.nano_usd
-          >= l.nano_usd_limit - l.nano_usd_limit / 5
-        or not c.is_tokens_told and c.spent_tokens + c.reserved_tokens + call.tokens
-          >= l.tokens_limit - l.tokens_limit / 5)) over () as is_near
-    into verdict
-    from budget_limits(call.tenant_id, call.agent_id, call.person_id, call.turn_id, v_at) l
-    join budget_counters c on c.tenant_id = call.tenant_id and c.scope = l.scope and c.subject = l.subject
-      and c.period = l.period and c.starts_at = l.starts_at
-    cross join lateral (
-      select u.unit, case u.unit
-          when 'usd' then c.spent_nano_usd + call.nano_usd <= l.nano_usd_limit
-          when 'tokens' then c.spent_tokens + call.tokens <= l.tokens_limit
-          else false end as is_held
-      from (select case
-          when l.nano_usd_limit is not null and call.nano_usd is null then 'price'
-          when c.spent_nano_usd + c.reserved_nano_usd + call.nano_usd > l.nano_usd_limit then 'usd'
-          when c.spent_tokens + c.reserved_tokens + call.tokens > l.tokens_limit then 'tokens'
-        end as unit) u
-    ) v
-    order by v.unit is null, v.is_held, l.period = 'turn', l.ends_at desc
-    limit 1;
+  if whole.fits is not true then
+    return query select reserve_one_by_one(p_owner, p_lease_ms, p_calls, v_at);
+    return;
+  end if;
 
-    if not found then
-      return next '{"outcome": "unlimited"}'::jsonb;
-    elsif verdict.unit is null then
-      update budget_counters c
-      set reserved_nano_usd = c.reserved_nano_usd + coalesce(call.nano_usd, 0),
-          reserved_tokens = c.reserved_tokens + call.tokens
-      from (values ('tenant', ''), ('agent', call.agent_id::text), ('person', call.person_id),
-        ('turn', call.turn_id::text)) s (scope, subject)
-      where c.tenant_id = call.tenant_id and c.scope = s.scope and c.subject = s.subject
-        and c.starts_at <= v_at and c.ends_at > v_at;
-      insert into budget_reservations (tenant_id, id, owner, agent_id, person_id, turn_id, provider, model, nano_usd,
-        price_version, input_tokens, output_tokens, at, lease_until)
-      values (call.tenant_id, call.id, p_owner, call.agent_id, call.person_id, call.turn_id, call.provider, call.model,
-        call.nano_usd, call.price_version, call.input_tokens, call.output_tokens, v_at,
-        clock_timestamp() + p_lease_ms * interval '1 ms');
-      return next jsonb_build_object('outcome', 'reserved', 'isNear', coalesce(verdict.is_near, false));
-    elsif verdict.unit = 'price' then
-      return next jsonb_build_object('outcome', 'unpriced', 'scope', verdict.scope, 'period', verdict.period);
-    else
-      is_news := false;
-      if not verdict.is_held and verdict.period <> 'turn' then
-        is_news := tell_operators(call.tenant_id, 'budget_exhausted', verdict.scope, verdict.subject, verdict.period,
-          verdict.starts_at, verdict.ends_at, verdict.unit, verdict.amount, verdict.spent);
-      end if;
-      return next jsonb_build_object('outcome', 'refused', 'scope', verdict.scope, 'subject', verdict.subject,
-        'period', verdict.period, 'unit', verdict.unit, 'limit', verdict.amount, 'spent', verdict.spent,
-        'reserved', verdict.reserved, 'needed', verdict.needed, 'isHeld', verdict.is_held, 'isNews', is_news,
-        'resetsAtMs', case when verdict.period <> 'turn' then extract(epoch from verdict.ends_at) * 1000 end,
-        'timeZone', (select t.time_zone from tenants t where t.id = call.tenant_id));
-    end if;
-  end loop;
+  update budget_counters c
+  set reserved_nano_usd = c.reserved_nano_usd + a.nano_usd, reserved_tokens = c.reserved_tokens + a.tokens
+  from (
+    select i."tenantId" as tenant_id, s.scope, s.subject, sum(coalesce(i."nanoUsd", 0)) as nano_usd,
+      sum(i."inputTokens" + i."outputTokens") as tokens
+    from jsonb_to_recordset(p_calls) as i ("tenantId" uuid, "agentId" uuid, "personId" text, "turnId" bigint,
+      "nanoUsd" bigint, "inputTokens" bigint, "outputTokens" bigint)
+    cross join lateral (values ('tenant', ''), ('agent', i."agentId"::text), ('person', i."personId"),
+      ('turn', i."turnId"::text)) s (scope, subject)
+    where s.subject is not null
+    group by i."tenantId", s.scope, s.subject
+  ) a
+  where c.tenant_id = a.tenant_id and c.scope = a.scope and c.subject = a.subject and c.starts_at <= v_at
+    and c.ends_at > v_at;
+  insert into budget_reservations (tenant_id, id, owner, agent_id, person_id, turn_id, provider, model, nano_usd,
+    price_version, input_tokens, output_tokens, at, lease_until)
+  select i."tenantId", i.id, p_owner, i."agentId", i."personId", i."turnId", i.provider, i.model, i."nanoUsd",
+    i."priceVersion", i."inputTokens", i."outputTokens", v_at, clock_timestamp() + p_lease_ms * interval '1 ms'
+  from jsonb_to_recordset(p_calls) as i (id uuid, "tenantId" uuid, "agentId" uuid, "personId" text, "turnId" bigint,
+    provider text, model text, "nanoUsd" bigint, "priceVersion" text, "inputTokens" bigint, "outputTokens" bigint);
+  return query
+    select jsonb_build_object('outcome', 'reserved', 'isNear', coalesce(i."tenantId" = any (whole.near), false))
+    from jsonb_to_recordset(p_calls) as i ("tenantId" uuid);
 end
 $$;

@@ -9,6 +9,7 @@ as $$
     'id', c.id, 'tenantId', c.tenant_id, 'agentId', c.agent_id, 'channel', c.channel,
     'externalId', c.external_id, 'appId', c.app_id, 'agentUserId', c.agent_user_id, 'settings', c.settings,
     'status', c.status, 'ownSigningSecret', c.own_signing_secret,
+    'installedAtMs', floor(extract(epoch from c.installed_at) * 1000),
     'credentials', encode(c.credentials, 'base64'),
     'colleagueUserIds', (select coalesce(jsonb_agg(o.agent_user_id order by o.id), '[]') from connections o
       where o.tenant_id = c.tenant_id and o.channel = c.channel and o.id <> c.id and o.status = 'active'

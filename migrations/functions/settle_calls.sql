@@ -91,9 +91,10 @@ begin
         spent_tokens = c.spent_tokens + delta_tokens,
         reserved_nano_usd = c.reserved_nano_usd - freed_nano_usd,
         reserved_tokens = c.reserved_tokens - freed_tokens
-    from (values ('tenant', ''), ('agent', call."agentId"::text), ('person', call."personId"),
-      ('turn', call."turnId"::text)) s (scope, subject)
-    where c.tenant_id = call."tenantId" and c.scope = s.scope and c.subject = s.subject
+    where c.tenant_id = call."tenantId" and c.scope = any ('{agent,person,tenant,turn}')
+      and c.subject = any (array[call."agentId"::text, call."personId", '', call."turnId"::text])
+      and c.subject = case c.scope when 'agent' then call."agentId"::text when 'person' then call."personId"
+        when 'turn' then call."turnId"::text else '' end
       and c.starts_at <= called_at and c.ends_at > called_at;
     if found and call."isNear" then
       return query select tell_thresholds(call."tenantId", call."agentId", call."personId", call."turnId", called_at);

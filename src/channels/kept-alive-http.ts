@@ -5,6 +5,7 @@ import {
   type IncomingHttpHeaders,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import { systemCodeOf, TransportError } from './transport-error.ts';
 
 export interface HttpCall {
@@ -14,7 +15,9 @@ export interface HttpCall {
   readonly path?: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Uint8Array;
+  /** The answer is read as bytes, at most so many; what is longer is left unread and `isCut`. */
+  readonly maxBytes?: number;
   /** From the start of the request to the last byte of the response. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -24,7 +27,19 @@ export interface HttpAnswer {
   readonly status: number;
   readonly statusText: string;
   readonly headers: IncomingHttpHeaders;
+  /** Empty where bytes were asked for. */
   readonly text: string;
+  /** Empty unless bytes were asked for. */
+  readonly bytes: Uint8Array;
+  /** There was more than `maxBytes`. */
+  readonly isCut: boolean;
+}
+
+export interface KeptAliveHttpOptions {
+  /** Finds the address of a host, and may refuse it. */
+  readonly lookup?: LookupFunction;
+  /** Certificates (PEM) that are believed instead of the well-known ones. */
+  readonly ca?: string;
 }
 
 /** HTTP exchanges over connections that are kept open. Rejects with `TransportError`. */
@@ -55,15 +70,16 @@ const NEVER_CONNECTED = new Set([
  * On `node:http(s)`. It costs about a third of the CPU of the built-in `fetch` (docs/decisions/0004-slack-client.md),
  * and it knows whether a failed request had been sent, which decides whether it may be sent again.
  */
-export function createKeptAliveHttp(): KeptAliveHttp {
+export function createKeptAliveHttp({ lookup, ca }: KeptAliveHttpOptions = {}): KeptAliveHttp {
   const agentOptions = {
     keepAlive: true,
     maxSockets: MAX_SOCKETS,
     scheduling: 'lifo',
     timeout: IDLE_MS,
+    ...(lookup !== undefined && { lookup }),
   } as const;
   const plain = new HttpAgent(agentOptions);
-  const secure = new HttpsAgent(agentOptions);
+  const secure = new HttpsAgent({ ...agentOptions, ...(ca !== undefined && { ca }) });
   const targets = new Map<string, RequestTarget>();
 
   const targetOf = (url: string): RequestTarget => {
@@ -75,7 +91,8 @@ export function createKeptAliveHttp(): KeptAliveHttp {
   };
 
   return {
-    exchange: ({ base, path = '', method, headers, body, timeoutMs, signal }) => {
+    exchange: (call) => {
+      const { base, path = '', method, headers } = call;
       const target = targetOf(base);
       const options = {
         method,
@@ -87,7 +104,7 @@ export function createKeptAliveHttp(): KeptAliveHttp {
         agent: target.secure ? secure : plain,
       };
       const request = target.secure ? httpsRequest(options) : httpRequest(options);
-      return exchange(request, body, timeoutMs, signal);
+      return exchange(request, call);
     },
     close() {
       plain.destroy();
@@ -116,9 +133,7 @@ function parseTarget(text: string): RequestTarget {
 
 function exchange(
   request: ClientRequest,
-  body: string,
-  timeoutMs: number,
-  signal: AbortSignal | undefined,
+  { body, maxBytes, timeoutMs, signal }: HttpCall,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const finish = (): void => {
@@ -136,22 +151,39 @@ function exchange(
     request.on('error', (cause) => fail('connection', cause));
     request.on('response', (response) => {
       let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        text += chunk;
-        if (text.length > MAX_RESPONSE_CHARACTERS)
-          fail('connection', new Error('The response is too large.'));
-      });
-      response.on('error', (cause) => fail('connection', cause));
-      response.on('end', () => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      const succeed = (isCut: boolean): void => {
         finish();
         resolve({
           status: response.statusCode ?? 0,
           statusText: response.statusMessage ?? '',
           headers: response.headers,
           text,
+          bytes: Buffer.concat(chunks),
+          isCut,
         });
-      });
+      };
+      if (maxBytes === undefined) {
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          text += chunk;
+          if (text.length > MAX_RESPONSE_CHARACTERS)
+            fail('connection', new Error('The response is too large.'));
+        });
+      } else {
+        response.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          if (size <= maxBytes) {
+            chunks.push(chunk);
+            return;
+          }
+          succeed(true);
+          request.destroy();
+        });
+      }
+      response.on('error', (cause) => fail('connection', cause));
+      response.on('end', () => succeed(false));
     });
     if (signal?.aborted) {
       onAbort();

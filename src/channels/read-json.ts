@@ -12,6 +12,15 @@ export function asRecord(value: unknown): JsonRecord | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonRecord) : null;
 }
 
+/** The object that a text holds as JSON; `null`: it is no JSON, or no object. */
+export function readRecord(text: string): JsonRecord | null {
+  try {
+    return asRecord(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
 /** The objects in an array; nothing if it is none. */
 export function asRecords(value: unknown): readonly JsonRecord[] {
   if (!Array.isArray(value)) return [];
@@ -37,8 +46,8 @@ export function asLabel(value: unknown): string {
 const MAX_ID_CHARACTERS = 120;
 
 /** An external id (no spaces, not too long), or `null`. */
-export function asId(value: unknown): string | null {
-  if (typeof value !== 'string' || value === '' || value.length > MAX_ID_CHARACTERS) return null;
+export function asId(value: unknown, maxCharacters = MAX_ID_CHARACTERS): string | null {
+  if (typeof value !== 'string' || value === '' || value.length > maxCharacters) return null;
   return ID.test(value) ? value : null;
 }
 

@@ -9,7 +9,13 @@ interface ApplyCommandOptions {
   readonly dryRun?: boolean;
   readonly prune?: boolean;
   readonly json?: boolean;
+  readonly keysElsewhere?: boolean;
+  readonly offline?: boolean;
 }
+
+/** Providers are asked for this long, each and all together; in ms. */
+const ASK_MS = 5_000;
+const ASK_ALL_MS = 20_000;
 
 /** `konstruct apply` */
 export function applyCommand(): Command {
@@ -23,6 +29,11 @@ export function applyCommand(): Command {
     .requiredOption('-f, --file <file>', 'the konstruct.yaml; - reads standard input')
     .option('--dry-run', 'print what would change, and change nothing')
     .option('--prune', 'also remove what the sections of the file do not have')
+    .option(
+      '--keys-elsewhere',
+      'take models without a key: the processes that answer have it in their environment',
+    )
+    .option('--offline', 'do not ask providers whether they have the models')
     .option('--json', 'print the changes as JSON')
     .action(async (options: ApplyCommandOptions, command: Command) => {
       const context = await createCommandContext(command);
@@ -36,18 +47,20 @@ export function applyCommand(): Command {
         { applyConfigFile },
         { formatPlan },
         { openCipher },
-        { validateRoute },
+        { askForEntry, checkEntry },
         { revealProviderKeys },
         prices,
       ] = await Promise.all([
         import('../config-file/apply-config-file.ts'),
         import('../config-file/format-plan.ts'),
         import('../ensure-master-key.ts'),
-        import('../llm/validate-route.ts'),
+        import('../llm/check-entry.ts'),
         import('../config.ts'),
         import('../llm/prices/create-price-list.ts'),
       ]);
-      const { dryRun = false, prune = false } = options;
+      const { dryRun = false, prune = false, offline = false } = options;
+      const unset = options.keysElsewhere ? 'told' : 'refused';
+      const signal = AbortSignal.timeout(ASK_ALL_MS);
       const keys = revealProviderKeys(context.config.models);
       const priceList = prices.createPriceList(Date.now);
       const plan = await withCommandDatabase(context, async ({ database }) =>
@@ -59,7 +72,9 @@ export function applyCommand(): Command {
           prune,
           dryRun,
           offered,
-          checkRoute: (route) => validateRoute(route, keys),
+          checkEntry: async (entry) =>
+            offline ? checkEntry(entry, keys) : askForEntry(entry, { keys, signal, timeoutMs: ASK_MS }),
+          unset,
           hasPrice: async (entry) => (await priceList.find(entry)) !== null,
         }),
       );

@@ -51,6 +51,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./usage.ts')).usageCommand(),
   },
   {
+    name: 'feedback',
+    summary: 'list answers that people gave a 👎',
+    load: async () => (await import('./feedback.ts')).feedbackCommand(),
+  },
+  {
     name: 'dead-letters',
     summary: 'list, show, replay or discard what could not be answered',
     load: async () => (await import('./dead-letters.ts')).deadLettersCommand(),
@@ -69,6 +74,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'manifest',
     summary: 'print what a chat tool needs to know to make our app',
     load: async () => (await import('./manifest.ts')).manifestCommand(),
+  },
+  {
+    name: 'install-link',
+    summary: 'print a link by which people connect their workspace to a tenant',
+    load: async () => (await import('./install-link.ts')).installLinkCommand(),
   },
   {
     name: 'keys',

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { createSlackChannel } from '../channels/slack/index.ts';
+import { createSlackChannel, slack } from '../channels/slack/index.ts';
 import type { ChannelIdentity } from '../core/channel.ts';
 import type { Cipher } from '../core/cipher.ts';
 import { KonstructError } from '../core/errors.ts';
@@ -46,8 +46,10 @@ export async function connectSlackWorkspace(options: ConnectSlackWorkspaceOption
     if (!connection) return;
     const credentials = openCredentials(options.cipher, connection);
     if (credentials.botToken === options.botToken && connection.status === 'active') return;
+    // What renewed an earlier token does not renew this one.
+    const kept = Object.entries(credentials).filter(([name]) => slack.connection.optional.includes(name));
     await replaceCredentials(transaction, options.cipher, connection, {
-      ...credentials,
+      ...Object.fromEntries(kept),
       botToken: options.botToken,
     });
     await updateConnection(transaction, { ...connection, status: 'active' });

@@ -89,8 +89,8 @@ export async function loadChannels(files: readonly string[]): Promise<readonly C
   for (const { file, loaded } of modules) {
     for (const channel of (loaded as { readonly channels: readonly ChannelDefinition[] }).channels) {
       const taken = all.find(
-        ({ type, webhook }) =>
-          type === channel.type || pathsOf(webhook).some((each) => pathsOf(channel.webhook).includes(each)),
+        (other) =>
+          other.type === channel.type || pathsOf(other).some((each) => pathsOf(channel).includes(each)),
       );
       if (taken !== undefined) {
         const problem = `names ${file}, whose channel "${channel.type}" has the name or a path of "${taken.type}"`;
@@ -102,8 +102,9 @@ export async function loadChannels(files: readonly string[]): Promise<readonly C
   return all;
 }
 
-function pathsOf({ path: first, alsoPaths = [] }: ChannelDefinition['webhook']): readonly string[] {
-  return [first, ...alsoPaths];
+function pathsOf({ webhook, install }: ChannelDefinition): readonly string[] {
+  const { path: first, alsoPaths = [] } = webhook;
+  return [first, ...alsoPaths, ...(install === undefined ? [] : [install.path, install.redirectPath])];
 }
 
 async function loadFile(

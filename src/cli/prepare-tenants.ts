@@ -9,8 +9,8 @@ import type { Log } from '../core/log.ts';
 import { createDatabase } from '../db/create-database.ts';
 import { createDatabasePool } from '../db/pool.ts';
 import type { Database } from '../db/schema.ts';
+import { checkEntry } from '../llm/check-entry.ts';
 import { createPriceList } from '../llm/prices/create-price-list.ts';
-import { validateRoute } from '../llm/validate-route.ts';
 import { listTenants } from '../stores/tenants.ts';
 import { connectSlackWorkspace } from './connect-slack-workspace.ts';
 
@@ -74,9 +74,11 @@ async function apply(
     source: { fileName, text },
     env: options.env,
     offered: options.offered,
-    checkRoute: (route) => validateRoute(route, keys),
+    // A process that only takes messages has no keys: what is missing here is no reason not to start.
+    checkEntry: async (entry) => checkEntry(entry, keys),
     hasPrice: async (entry) => (await prices.find(entry)) !== null,
   });
+  for (const warning of plan.warnings) options.log.warn('config.warning', { file: fileName, warning });
   if (plan.changes.length > 0)
     options.log.info('config.applied', { file: fileName, changes: plan.changes.length });
 }

@@ -102,5 +102,6 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
 
 /** Whether a real Slack is to be talked to; the simulator then stays away. */
 function usesRealSlack({ slack }: Pick<Config, 'slack'>): boolean {
-  return slack.botToken !== null || slack.signingSecret !== null || slack.appToken !== null;
+  const { botToken, signingSecret, appToken, clientId } = slack;
+  return [botToken, signingSecret, appToken, clientId].some((value) => value !== null);
 }

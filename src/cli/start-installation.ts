@@ -1,6 +1,6 @@
 import { type App, startApp } from '../app.ts';
 import type { AppOptions } from '../app-options.ts';
-import { type Config, platformSettings, revealProviderKeys } from '../config.ts';
+import { type Config, platformSettings, revealProviderKeys, slackSettings } from '../config.ts';
 import type { Log } from '../core/log.ts';
 import { migrate } from '../db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
@@ -48,11 +48,7 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       host: config.host,
       port: config.port,
       cipher,
-      slack: {
-        signingSecret: config.slack.signingSecret?.reveal() ?? null,
-        appToken: config.slack.appToken?.reveal() ?? null,
-        apiUrl: config.slack.apiUrl,
-      },
+      slack: slackSettings(config),
       platforms: platformSettings(config),
       publicUrl: config.publicUrl,
       providerKeys: revealProviderKeys(config.models),

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { KonstructError } from '../core/errors.ts';
 import type { UsageGroup } from '../stores/usage.ts';
+import { checkDay } from './check-day.ts';
 import { createCommandContext, withCommandDatabase } from './command-context.ts';
 
 interface UsageOptions {
@@ -60,14 +61,6 @@ export function usageCommand(): Command {
       else if (options.csv) process.stdout.write(format.usageToCsv(options.by, report.rows));
       else console.log(format.formatUsage(options.by, report.rows, report.total, report.budgets));
     });
-}
-
-function checkDay(name: string, day: string | undefined): void {
-  if (day === undefined) return;
-  const instant = /^\d{4}-\d{2}-\d{2}$/.test(day) ? new Date(`${day}T00:00:00Z`) : null;
-  // 31 February is the 3rd of March to Date.
-  if (instant && !Number.isNaN(instant.getTime()) && instant.toISOString().startsWith(day)) return;
-  throw usage(`--${name} is a day such as 2026-11-01, not "${day}".`);
 }
 
 function usage(message: string): KonstructError {

@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely';
 import type { Environment } from '../config.ts';
 import type { Cipher } from '../core/cipher.ts';
-import type { Route } from '../core/model.ts';
 import type { Database } from '../db/schema.ts';
 import { withAdvisoryLock } from '../db/with-advisory-lock.ts';
 import { findConnectionOwners } from '../stores/connections.ts';
+import { type CheckEntry, findEntryProblems } from './check-models.ts';
 import { type HasPrice, hasUnpricedModels } from './check-prices.ts';
 import type { Offered } from './check-references.ts';
 import { executePlan } from './execute-plan.ts';
@@ -32,7 +32,10 @@ export interface ApplyOptions {
   readonly newId?: () => string;
   /** What the installation has beside what is built in (`AppOptions.tools`, `AppOptions.channels`). */
   readonly offered?: Offered;
-  readonly checkRoute?: ((route: Route) => readonly string[]) | undefined;
+  /** What is wrong with an entry of a route. Without it nothing is said about keys and models. */
+  readonly checkEntry?: CheckEntry | undefined;
+  /** What becomes of entries without a key or an address, which other processes may have. Default: told. */
+  readonly unset?: 'refused' | 'told';
   /** Whether it is known what a model costs. Without it nothing is said about prices. */
   readonly hasPrice?: HasPrice | undefined;
 }
@@ -49,7 +52,12 @@ export interface ApplyOptions {
 export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
   const { database, cipher, source, env, prune = false, dryRun = false } = options;
   const parsed = parseConfigFile(source, env, options.offered);
-  const isWide = prune || (await hasUnpricedModels(parsed.file, options.hasPrice));
+  const entryProblems = await findEntryProblems(parsed.file, options.checkEntry);
+  // Tenants that the file does not name may spend money on its models, and bring keys for them.
+  const isWide =
+    prune ||
+    entryProblems.some(({ certainty }) => certainty === 'unset') ||
+    (await hasUnpricedModels(parsed.file, options.hasPrice));
   const wanted = isWide ? null : new Set(parsed.file.tenants?.map(({ slug }) => slug));
   const plan = async (): Promise<Plan> => {
     const planning = await planInstallation(parsed, await readInstallation(database, wanted), {
@@ -57,7 +65,8 @@ export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
       prune,
       newId: options.newId ?? crypto.randomUUID.bind(crypto),
       findOwners: (keys) => findConnectionOwners(database, keys),
-      checkRoute: options.checkRoute,
+      entryProblems,
+      unset: options.unset,
       hasPrice: options.hasPrice,
     });
     if (planning.problems.length > 0) throw fileInvalid(source.fileName, planning.problems);

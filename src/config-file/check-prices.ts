@@ -1,6 +1,7 @@
 import type { RouteEntry } from '../core/model.ts';
 import type { AgentSpec, ConfigFile, TenantSpec } from './config-file.ts';
-import type { ConfigSource, FieldPath, FileProblem } from './config-source.ts';
+import type { FieldPath, FileProblem } from './config-source.ts';
+import type { ParsedConfigFile } from './parse-config-file.ts';
 import type { Installation } from './read-installation.ts';
 
 /** Whether it is known what the model of an entry costs. */
@@ -24,7 +25,7 @@ export async function checkPrices(
   file: ConfigFile,
   installation: Installation,
   options: { readonly prune: boolean; readonly hasPrice: HasPrice | undefined },
-  locate: ConfigSource['locate'],
+  { locate, pathOfEntry }: Pick<ParsedConfigFile, 'locate' | 'pathOfEntry'>,
 ): Promise<readonly FileProblem[]> {
   const { hasPrice, prune } = options;
   if (!hasPrice) return [];
@@ -44,7 +45,7 @@ export async function checkPrices(
       problems.set(
         key,
         inFile
-          ? locate(['routes', agent.route, index, 'model'], `has no known price, ${todo}`)
+          ? locate([...pathOfEntry(agent.route, index), 'model'], `has no known price, ${todo}`)
           : locate(
               path,
               `is answered by ${entry.provider} ${entry.model} (route ${agent.route}), which has no known price, ${todo}`,

@@ -85,7 +85,8 @@ function checkChannel(
 ): FileProblem[] {
   const channel = textOf(connection, 'channel');
   if (channel === null) return [];
-  const rules = channels.find(({ type }) => type === channel)?.connection;
+  const definition = channels.find(({ type }) => type === channel);
+  const rules = definition?.connection;
   const known = channels.map(({ type }) => type);
   if (!rules) {
     const meant = nearestName(channel, known);
@@ -97,7 +98,11 @@ function checkChannel(
     externalId === null || rules.externalId.test(externalId)
       ? []
       : [locate([...path, 'externalId'], `must be ${rules.externalIdMeaning}`)];
-  return [...problems, ...checkCredentials(channel, rules, fieldOf(connection, 'credentials'), path, locate)];
+  const credentials = fieldOf(connection, 'credentials');
+  // Left out altogether they are those of an installation in a browser, where the channel knows such.
+  if (credentials === undefined && definition?.install === undefined)
+    return [...problems, locate(path, 'is missing', 'credentials')];
+  return [...problems, ...checkCredentials(channel, rules, credentials, path, locate)];
 }
 
 function checkCredentials(

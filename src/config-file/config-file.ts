@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
+import { fileKinds, providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
 import {
   type Budget,
   type BusyMode,
@@ -45,6 +45,7 @@ export interface AgentSpec {
   readonly instructions: string;
   readonly route: string;
   readonly placeholder: string;
+  readonly icon: string | null;
   readonly busyMode: BusyMode;
   readonly budget: Budget;
   readonly limits: Required<TurnLimits>;
@@ -61,7 +62,8 @@ export interface ConnectionSpec {
   readonly agent: string;
   /** `null`: as it is; a new one is enabled. */
   readonly enabled: boolean | null;
-  readonly credentials: Credentials;
+  /** `null`: those that somebody installed in a browser. */
+  readonly credentials: Credentials | null;
   readonly settings: ConnectionSettings;
 }
 
@@ -112,6 +114,15 @@ function isTimeZone(name: string): boolean {
   }
 }
 
+/** What platforms take for a face: Slack an address or the name of an emoji, others an address. */
+const icon = z
+  .string()
+  .max(1_000)
+  .regex(
+    /^(https:\/\/[^\s/]+\/\S+|:[a-z0-9_+'-]{1,100}:)$/,
+    'is neither the https address of a picture nor an emoji such as :owl:',
+  );
+
 /** The defaults of what an agent leaves out; the columns of the table have the same. */
 export const agentDefaults = {
   role: '',
@@ -119,6 +130,7 @@ export const agentDefaults = {
   instructions: '',
   route: 'default',
   placeholder: 'Thinking…',
+  icon: null,
   busyMode: 'queue',
   tools: null,
 } as const;
@@ -131,6 +143,7 @@ const agentShape = {
   instructions: text.default(agentDefaults.instructions),
   route: line.default(agentDefaults.route),
   placeholder: line.default(agentDefaults.placeholder),
+  icon: icon.nullable().default(agentDefaults.icon),
   busyMode: z.enum(busyModes).default(agentDefaults.busyMode),
   budget,
   limits: allowedOnly({
@@ -147,8 +160,9 @@ const settingsShape = {
   followMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
   editWindowMinutes: number(z.number().min(0).max(10_080)).exactOptional(),
   onDeletion: z.enum(['keep', 'retract']).exactOptional(),
-  streaming: z.boolean().exactOptional(),
+  streaming: z.literal([true, false, 'native']).exactOptional(),
   stopWords: z.array(z.string().trim().min(1).max(50)).max(50).exactOptional(),
+  suggestedPrompts: z.array(z.string().trim().min(1).max(200)).max(4).exactOptional(),
 };
 
 const connectionShape = {
@@ -157,7 +171,7 @@ const connectionShape = {
   appId: z.string().trim().max(200).default(''),
   agent: line,
   enabled: z.boolean().nullable().default(null),
-  credentials: z.record(z.string(), z.string().min(1)),
+  credentials: z.record(z.string(), z.string().min(1)).nullable().default(null),
   settings: allowedOnly(settingsShape).default({}),
 };
 
@@ -196,9 +210,14 @@ const routeEntryShape = {
   provider: z.enum(providerNames),
   model: line,
   baseUrl: z.url({ protocol: /^https?$/ }).exactOptional(),
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, 'is no region; write it like eu-central-1')
+    .exactOptional(),
   apiKey: z.string().min(1).exactOptional(),
   apiKeys: z.array(key).min(1).max(50).exactOptional(),
   api: z.enum(['responses', 'chat']).exactOptional(),
+  accepts: z.array(z.enum(fileKinds)).exactOptional(),
   weight: number(z.number().min(0).max(1_000_000)).exactOptional(),
   contextTokens: number(z.number().int().min(1).max(100_000_000)).exactOptional(),
   maxOutputTokens: number(z.number().int().min(1).max(10_000_000)).exactOptional(),

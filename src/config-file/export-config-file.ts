@@ -117,9 +117,9 @@ function exportModelKeys({ tenant: { slug }, modelKeys }: TenantState, cipher: C
 }
 
 function exportAgent({ slug, name, budget, limits, tools, ...agent }: BudgetedAgent) {
-  const { role, persona, instructions, route, placeholder, busyMode } = agent;
+  const { role, persona, instructions, route, placeholder, icon = null, busyMode } = agent;
   const texts = Object.entries(
-    without({ role, persona, instructions, route, placeholder, busyMode }, agentDefaults),
+    without({ role, persona, instructions, route, placeholder, icon, busyMode }, agentDefaults),
   );
   return {
     slug,
@@ -145,19 +145,24 @@ function exportConnection(
   const { tenant, agent, isOnly, cipher, names } = options;
   // ACME_SLACK_BOT_TOKEN, or ACME_SLACK_T0ACME_BOT_TOKEN where a tenant has several.
   const prefix = `${tenant} ${channel} ${isOnly ? '' : `${externalId} ${appId}`}`;
-  const credentialNames = Object.keys(openCredentials(cipher, connection)).sort();
+  // What a browser brought is renewed and installed again: a copy of it would only be old.
+  const credentialNames = connection.isInstalled
+    ? null
+    : Object.keys(openCredentials(cipher, connection)).sort();
   return {
     channel,
     externalId,
     ...(appId === '' ? {} : { appId }),
     agent,
     ...(connection.status === 'disabled' ? { enabled: false } : {}),
-    credentials: Object.fromEntries(
-      credentialNames.map((name) => [
-        name,
-        names.take(`${prefix} ${name}`, `${name} of ${channel} ${externalId} of ${tenant}`),
-      ]),
-    ),
+    ...(credentialNames && {
+      credentials: Object.fromEntries(
+        credentialNames.map((name) => [
+          name,
+          names.take(`${prefix} ${name}`, `${name} of ${channel} ${externalId} of ${tenant}`),
+        ]),
+      ),
+    }),
     ...(Object.keys(settings).length === 0 ? {} : { settings: escapeTexts(settings) }),
   };
 }

@@ -55,6 +55,29 @@ describe('parseConfigFile', () => {
     expect(problems).toContain('is not a credential of telegram');
   });
 
+  it.each([
+    [':owl:', true],
+    [':+1:', true],
+    ['https://acme.example/ada.png', true],
+    ['http://acme.example/ada.png', false],
+    ['owl', false],
+    ['https://acme.example/a b', false],
+  ])('takes the icon %s of an agent: %s', (icon, isTaken) => {
+    const text = company.replace('name: Ada', `name: Ada, icon: ${JSON.stringify(icon)}`);
+    if (isTaken) expect(parse(text, { TOKEN: 'x' }).tenants?.[0]?.agents?.[0]).toMatchObject({ icon });
+    else
+      expect(problemsOf(text, { TOKEN: 'x' }).join()).toContain('is neither the https address of a picture');
+  });
+
+  it('takes what a model looks at, as far as there is such a thing', () => {
+    const routes = (kinds: string) =>
+      `routes:\n  default:\n    - { provider: ollama, model: mine, accepts: ${kinds} }\n`;
+    expect(parse(routes('[image, pdf]')).routes?.[0]?.entries[0]).toMatchObject({
+      accepts: ['image', 'pdf'],
+    });
+    expect(problemsOf(routes('[video]')).join()).toContain('accepts');
+  });
+
   it('reads the example, and the example explains every section', () => {
     const text = readFileSync(new URL('../../examples/konstruct.yaml', import.meta.url), 'utf8');
     const file = parse(text, { ACME_SLACK_BOT_TOKEN: 'xoxb-1' });

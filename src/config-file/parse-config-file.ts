@@ -15,6 +15,8 @@ export interface ParsedConfigFile {
   readonly file: ConfigFile;
   /** For problems that show later, against the database. */
   readonly locate: ConfigSource['locate'];
+  /** Where an entry of a route stands: a route is written as a list or with `entries`. */
+  readonly pathOfEntry: (route: string, index: number) => FieldPath;
 }
 
 /**
@@ -42,7 +44,17 @@ export function parseConfigFile(
     ),
   ];
   if (!result.success || problems.length > 0) throw fileInvalid(fileName, problems);
-  return { file: result.data, locate: source.locate };
+  const routes = (data as { readonly routes?: Readonly<Record<string, unknown>> | null }).routes ?? {};
+  return {
+    file: result.data,
+    locate: source.locate,
+    pathOfEntry: (route, index) => [
+      'routes',
+      route,
+      ...(Array.isArray(routes[route]) ? [] : ['entries']),
+      index,
+    ],
+  };
 }
 
 /** The error for problems of a file, in the order of its lines. */

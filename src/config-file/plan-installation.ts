@@ -1,6 +1,6 @@
-import type { Route } from '../core/model.ts';
 import { nearestName } from '../core/nearest-name.ts';
 import type { ConnectionKey } from '../stores/connections.ts';
+import { type FoundProblem, sortEntryProblems } from './check-models.ts';
 import { checkPrices, type HasPrice } from './check-prices.ts';
 import type { ConfigFile, TenantSpec } from './config-file.ts';
 import type { FileProblem } from './config-source.ts';
@@ -13,8 +13,10 @@ import type { Installation, TenantState } from './read-installation.ts';
 export interface PlanOptions extends TenantPlanOptions {
   /** Who owns these installations now, by tenant id, in the order given; `null`: nobody. */
   readonly findOwners: (keys: readonly ConnectionKey[]) => Promise<readonly (string | null)[]>;
-  /** Problems of a route that make entries useless here, in plain words (a missing key of a provider). */
-  readonly checkRoute?: ((route: Route) => readonly string[]) | undefined;
+  /** What was found wrong with entries of the file's routes. */
+  readonly entryProblems?: readonly FoundProblem[];
+  /** What becomes of entries that lack something which the environment may have elsewhere. Default: told. */
+  readonly unset?: 'refused' | 'told' | undefined;
   readonly hasPrice?: HasPrice | undefined;
 }
 
@@ -26,10 +28,11 @@ export interface Planning {
 
 /** Compares a whole file with the database. Changes nothing. */
 export async function planInstallation(
-  { file, locate }: ParsedConfigFile,
+  parsed: ParsedConfigFile,
   installation: Installation,
   options: PlanOptions,
 ): Promise<Planning> {
+  const { file, locate } = parsed;
   const routes = planRoutes(file.routes, installation.routes, options);
   const problems = checkRouteNames(file, installation, options.prune, locate);
   const plannings = (file.tenants ?? []).map((spec, index) => {
@@ -47,7 +50,14 @@ export async function planInstallation(
   ];
   problems.push(...(await checkOwners(file, tenants, installation, options, locate)));
   const { prune, hasPrice } = options;
-  problems.push(...(await checkPrices(file, installation, { prune, hasPrice }, locate)));
+  problems.push(...(await checkPrices(file, installation, { prune, hasPrice }, parsed)));
+  const entries = sortEntryProblems(
+    options.entryProblems ?? [],
+    parsed,
+    installation,
+    options.unset ?? 'told',
+  );
+  problems.push(...entries.problems);
   return {
     plan: {
       routes: routes.plan,
@@ -62,7 +72,7 @@ export async function planInstallation(
       unchanged: routes.unchanged + plannings.reduce((sum, { unchanged }) => sum + unchanged, 0),
       warnings: [
         ...plannings.flatMap(({ warnings }) => warnings),
-        ...warnAboutRoutes(file, options, locate),
+        ...entries.warnings,
         ...warnAboutRemovedRoutes(routes.plan.remove, file, installation, options.prune),
       ],
     },
@@ -152,15 +162,6 @@ async function checkOwners(
 function givenUp(plan: TenantPlan): string[] {
   if (plan.action === 'remove') return [plan.tenant.id];
   return plan.connections.remove.map((each) => `${each.tenantId} ${connectionName(each)}`);
-}
-
-function warnAboutRoutes(file: ConfigFile, { checkRoute }: PlanOptions, locate: Locate): string[] {
-  if (!checkRoute) return [];
-  return (file.routes ?? []).flatMap((route) =>
-    checkRoute(route).map(
-      (problem) => `Route ${route.name} (line ${locate(['routes', route.name], '').line}): ${problem}.`,
-    ),
-  );
 }
 
 function warnAboutRemovedRoutes(

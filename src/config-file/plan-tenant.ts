@@ -50,7 +50,13 @@ export function planTenant(
   const noticed = createNotebook(spec.slug);
   noticed.note('tenant', spec.slug, state === null ? null : tenantFields);
 
-  const agents = planAgents(spec.agents, state?.agents ?? [], { tenantId: tenant.id, newId, prune });
+  const spared = findSpared(spec.connections, state?.connections ?? [], prune);
+  const agents = planAgents(spec.agents, state?.agents ?? [], {
+    tenantId: tenant.id,
+    newId,
+    prune,
+    needed: new Set(spared.map(({ agentId }) => agentId)),
+  });
   for (const { name, fields } of agents.noted) noticed.note('agent', name, fields);
 
   const agentIds = new Map((state?.agents ?? []).map(({ slug, id }) => [slug, id]));
@@ -59,6 +65,7 @@ export function planTenant(
     ...options,
     tenantId: tenant.id,
     agentIds,
+    spared: new Set(spared.map(connectionName)),
   });
   for (const { name, fields } of connections.noted) noticed.note('connection', name, fields);
 
@@ -89,10 +96,20 @@ export function planTenant(
     },
     changes: noticed.changes,
     unchanged: noticed.unchanged(),
-    warnings: connections.disabled.map(
-      ({ name, reason }) =>
-        `${name} of ${spec.slug} is disabled${reason ? ` (${reason})` : ''}: apply new credentials, or write \`enabled: true\`.`,
-    ),
+    warnings: [
+      ...connections.disabled.map(
+        ({ name, reason }) =>
+          `${name} of ${spec.slug} is disabled${reason ? ` (${reason})` : ''}: apply new credentials, or write \`enabled: true\`.`,
+      ),
+      ...connections.missing.map(
+        (name) =>
+          `${name} of ${spec.slug} is not connected yet: install it with a link (\`konstruct install-link\`), or write its credentials.`,
+      ),
+      ...spared.map(
+        (connection) =>
+          `${connectionName(connection)} of ${spec.slug} was installed in a browser and is not in the file: it stays until the app is removed there.`,
+      ),
+    ],
   };
 }
 
@@ -102,10 +119,24 @@ interface Noted {
   readonly fields: readonly FieldChange[] | null;
 }
 
+/** What people installed in a browser is not for a file that does not know it to remove, unless it is over. */
+function findSpared(
+  specs: readonly ConnectionSpec[] | null,
+  existing: readonly StoredConnection[],
+  prune: boolean,
+): readonly StoredConnection[] {
+  if (!prune || specs === null) return [];
+  const named = new Set(specs.map(connectionName));
+  return existing.filter(
+    (connection) =>
+      connection.isInstalled && connection.status === 'active' && !named.has(connectionName(connection)),
+  );
+}
+
 function planAgents(
   specs: readonly AgentSpec[] | null,
   existing: readonly BudgetedAgent[],
-  options: { tenantId: string; newId: () => string; prune: boolean },
+  options: { tenantId: string; newId: () => string; prune: boolean; needed: ReadonlySet<string> },
 ) {
   const create: Agent[] = [];
   const update: Agent[] = [];
@@ -124,14 +155,22 @@ function planAgents(
     noted.push({ name: spec.slug, fields });
   }
   const named = new Set(specs?.map(({ slug }) => slug));
-  const remove = options.prune && specs !== null ? existing.filter(({ slug }) => !named.has(slug)) : [];
+  const remove =
+    options.prune && specs !== null
+      ? existing.filter(({ slug, id }) => !named.has(slug) && !options.needed.has(id))
+      : [];
   return { create, update, remove, noted };
 }
 
 function planConnections(
   specs: readonly ConnectionSpec[] | null,
   existing: readonly StoredConnection[],
-  options: TenantPlanOptions & { tenantId: string; agentIds: ReadonlyMap<string, string> },
+  options: TenantPlanOptions & {
+    tenantId: string;
+    agentIds: ReadonlyMap<string, string>;
+    /** Names of connections that stay although the file does not have them. */
+    spared: ReadonlySet<string>;
+  },
 ) {
   const { cipher, tenantId, agentIds, newId } = options;
   const create: (Connection & { credentials: Credentials })[] = [];
@@ -139,6 +178,7 @@ function planConnections(
   const replaceCredentials: { connection: Connection; credentials: Credentials }[] = [];
   const noted: Noted[] = [];
   const disabled: { name: string; reason: string | null }[] = [];
+  const missing: string[] = [];
   const byName = new Map(existing.map((connection) => [connectionName(connection), connection]));
   const slugs = new Map([...agentIds].map(([slug, id]) => [id, slug]));
   for (const spec of specs ?? []) {
@@ -146,14 +186,18 @@ function planConnections(
     const before = byName.get(name);
     const { channel, externalId, appId, settings, credentials } = spec;
     const agentId = agentIds.get(spec.agent) ?? '';
+    if (!before && credentials === null) {
+      missing.push(name);
+      continue;
+    }
     if (!before) {
       const status = spec.enabled === false ? ('disabled' as const) : ('active' as const);
       const base = { id: newId(), tenantId, agentId, channel, externalId, appId, agentUserId: '' };
-      create.push({ ...base, status, settings, credentials });
+      create.push({ ...base, status, settings, credentials: credentials ?? {} });
       noted.push({ name, fields: null });
       continue;
     }
-    const newCredentials = !hasCredentials(cipher, before, credentials);
+    const newCredentials = credentials !== null && !hasCredentials(cipher, before, credentials);
     // New credentials are how a connection that the platform shut out comes back.
     const enabled = spec.enabled ?? (before.status === 'active' || newCredentials);
     const after: Connection = { ...before, agentId, settings, status: enabled ? 'active' : 'disabled' };
@@ -165,8 +209,13 @@ function planConnections(
   }
   const named = new Set(specs?.map(connectionName));
   const remove =
-    options.prune && specs !== null ? existing.filter((each) => !named.has(connectionName(each))) : [];
-  return { create, update, replaceCredentials, remove, noted, disabled };
+    options.prune && specs !== null
+      ? existing
+          .map((each) => [connectionName(each), each] as const)
+          .filter(([name]) => !named.has(name) && !options.spared.has(name))
+          .map(([, each]) => each)
+      : [];
+  return { create, update, replaceCredentials, remove, noted, disabled, missing };
 }
 
 /** `null`: the keys are what the file says, or it says nothing. Keys of a lost master key count as others. */
@@ -211,10 +260,11 @@ function flatTenant(tenant: Omit<BudgetedTenant, 'id' | 'slug'>) {
 }
 
 /** Without what a file says nothing about. */
-function flatAgent(agent: Omit<AgentSpec, 'tools'> & Pick<Agent, 'tools'>) {
+function flatAgent(agent: Omit<AgentSpec, 'tools' | 'icon'> & Pick<Agent, 'tools' | 'icon'>) {
   const { slug, name, role, persona, instructions, route, placeholder, busyMode, budget, limits } = agent;
+  const icon = agent.icon ?? null;
   const tools = agent.tools == null ? null : agent.tools.join(', ');
-  const texts = { slug, name, role, persona, instructions, route, placeholder, busyMode, tools };
+  const texts = { slug, name, role, persona, instructions, route, placeholder, icon, busyMode, tools };
   return { ...texts, ...flat('budget', budget), ...flat('limits', limits) };
 }
 
@@ -236,6 +286,7 @@ function flatConnection(
     'settings.onDeletion': settings.onDeletion ?? null,
     'settings.streaming': settings.streaming ?? null,
     'settings.stopWords': settings.stopWords?.join(', ') ?? null,
+    'settings.suggestedPrompts': settings.suggestedPrompts?.join(', ') ?? null,
   };
 }
 

@@ -25,7 +25,10 @@ export interface PlannedCall {
 
 /** Money set aside for one call. Not settling it leaves it set aside until the worker's lease on it runs out. */
 export interface Reservation {
-  /** Writes the true cost to the ledger and gives the rest back. Called exactly once, whatever became of the call. */
+  /**
+   * Tells what the call cost, has it written to the ledger and the rest given back. Called exactly once, whatever became of
+   * the call. Does not wait for the ledger: until it is written the worst case counts.
+   */
   settle(outcome: SettledCall): Promise<ModelCost>;
 }
 

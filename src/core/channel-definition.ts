@@ -2,6 +2,8 @@ import type { Channel } from './channel.ts';
 import type { Clock, Random, Sleep } from './clock.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { ConnectionAccess } from './outbound.ts';
+import type { Credentials } from './tenant.ts';
 
 /** A platform as the installation knows it before anybody uses it. Cheap: a platform's library is loaded by use. */
 export interface ChannelDefinition {
@@ -10,6 +12,8 @@ export interface ChannelDefinition {
   /** For people: `Slack`. */
   readonly displayName: string;
   readonly webhook: ChannelWebhook;
+  /** Where browsers come to connect an installation and back from the platform's consent page; absent: nowhere. */
+  readonly install?: InstallPaths;
   readonly connection: ConnectionRules;
   /** Base address of the platform's API where none is configured. */
   readonly defaultApiUrl: string;
@@ -28,6 +32,13 @@ export interface ChannelWebhook {
   readonly shared: boolean;
 }
 
+export interface InstallPaths {
+  /** `/slack/install` */
+  readonly path: string;
+  /** `/slack/oauth_redirect` */
+  readonly redirectPath: string;
+}
+
 /** What a connection of a channel is identified by and which credentials it has. */
 export interface ConnectionRules {
   readonly externalId: RegExp;
@@ -42,15 +53,25 @@ export interface ChannelOptions {
   /** What else the installation sets for the platform, by name; absent: nothing. Secrets may be among it. */
   readonly values?: Readonly<Record<string, string>>;
   readonly clock: Clock;
+  /** What the machine's clock says; absent: the same as `clock`. */
+  readonly wallClock?: Clock;
   readonly random: Random;
   readonly sleep: Sleep;
   readonly log: Log;
   readonly metrics?: Metrics;
+  /** For credentials that expire. Absent: nobody renews them. */
+  readonly renewCredentials?: RenewCredentials;
   /** For one HTTP exchange; 10 s by default. */
   readonly timeoutMs?: number;
   /** For all waiting of one call for the platform's limits; 30 s by default. */
   readonly maxWaitMs?: number;
 }
+
+/**
+ * What holds now in place of credentials that are about to expire or have: renewed and stored, by one process at a time.
+ * @throws KonstructError `platform_rejected`: they cannot be renewed; `platform_unavailable`, `database_unavailable`
+ */
+export type RenewCredentials = (access: ConnectionAccess, signal: AbortSignal) => Promise<Credentials>;
 
 /** What an installation sets for a platform. */
 export interface PlatformSettings {

@@ -20,6 +20,8 @@ export type ChannelEvent =
   | DepartureEvent
   | ReactionEvent
   | ActionEvent
+  | CommandEvent
+  | OpeningEvent
   | UninstallEvent
   | IgnoredEvent;
 
@@ -132,10 +134,38 @@ export interface ActionEvent extends EventBase {
   readonly reply: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * Somebody called the agent by a command of the platform's, which nobody else sees and which has no place where it could be
+ * answered, until `Channel.showCommand` makes one.
+ */
+export interface CommandEvent extends EventBase {
+  readonly type: 'command';
+  readonly channelId: string;
+  readonly scope: 'direct' | 'group' | 'channel';
+  /** What the platform calls it: the same when the event is sent again. */
+  readonly commandId: string;
+  readonly sender: { readonly externalId: string; readonly name: string | null };
+  /** As in `MessageEvent`, without the command's own name. */
+  readonly text: string;
+  readonly mentions: readonly Mention[];
+  /** What `showCommand` needs; nobody else reads it. */
+  readonly reply: Readonly<Record<string, unknown>>;
+}
+
+/** Somebody opened a conversation with the agent, and has not said anything yet. */
+export interface OpeningEvent extends EventBase {
+  readonly type: 'opening';
+  readonly channelId: string;
+  readonly threadId: string;
+  readonly personId: string;
+}
+
 export interface UninstallEvent extends EventBase {
   readonly type: 'uninstall';
   /** The platform's word for it (Slack: `app_uninstalled`, `tokens_revoked`). */
   readonly reason: string;
+  /** When it happened, in ms since 1970; absent: not told. */
+  readonly happenedAtMs?: number;
 }
 
 /** Something that is not for us, with the reason for the log. */

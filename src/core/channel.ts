@@ -1,4 +1,11 @@
-import type { ActionEvent, Attachment, ChannelEvent } from './channel-event.ts';
+import type {
+  ActionEvent,
+  Attachment,
+  ChannelEvent,
+  CommandEvent,
+  MessageEvent,
+  OpeningEvent,
+} from './channel-event.ts';
 import type {
   AnswerStream,
   ConnectionAccess,
@@ -60,6 +67,9 @@ export interface Channel {
   /** How events come to us where we have to see to it; absent: people tell the platform where to send. */
   readonly subscription?: ChannelSubscription;
 
+  /** How people connect their own installation in a browser; absent: only the operator applies credentials. */
+  readonly installation?: ChannelInstallation;
+
   /** Loads what sending needs, so that the first answer does not wait for it. */
   prepare(): Promise<void>;
 
@@ -119,7 +129,8 @@ export interface Channel {
 
   /**
    * Shows an answer while it is written, by the platform's own means. Absent: by editing the placeholder, where
-   * `capabilities.edit` allows it.
+   * `capabilities.edit` allows it. Where `capabilities.stream` is not `native`, only for connections that ask for it
+   * (`streaming: native`), because the platform cannot keep what is promised of crashes.
    */
   openStream?(access: ConnectionAccess, start: StreamStart): AnswerStream;
 
@@ -134,6 +145,28 @@ export interface Channel {
    * press is stored; nothing depends on it.
    */
   acknowledgeAction?(access: ConnectionAccess, action: ActionEvent, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Makes a message of a command that others do not see, where people can read it and the answer can stand. Called before
+   * the command is stored, while the platform waits: within some 2 s.
+   * @returns the message as it stands there now; `null`: it cannot be answered, and whoever gave it was told why
+   */
+  showCommand?(
+    access: ConnectionAccess,
+    command: CommandEvent,
+    signal: AbortSignal,
+  ): Promise<MessageEvent | null>;
+
+  /** Shows whoever opened a conversation what they may ask. Nothing depends on it. */
+  welcome?(
+    access: ConnectionAccess,
+    opening: OpeningEvent,
+    prompts: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void>;
+
+  /** Gives the conversation that a message begins its title, where the platform has such. Nothing depends on it. */
+  entitle?(access: ConnectionAccess, message: MessageEvent, signal: AbortSignal): Promise<void>;
 
   /** Sends a file. As with `post`, an unknown outcome is not repeated. */
   upload?(access: ConnectionAccess, file: OutboundFile, signal: AbortSignal): Promise<PostedMessage>;
@@ -169,6 +202,41 @@ export interface ChannelSubscription {
     receive: (events: readonly ChannelEvent[]) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void>;
+}
+
+/** The platform's consent page, and what comes back from it (OAuth 2). */
+export interface ChannelInstallation {
+  /** Where a browser asks for consent. */
+  authorizeUrl(request: { readonly state: string; readonly redirectUrl: string }): string;
+  /**
+   * Turns the code that the browser came back with into credentials. A code works once.
+   * @throws KonstructError `platform_rejected`, `platform_unavailable`, `aborted`
+   */
+  exchange(
+    request: { readonly code: string; readonly redirectUrl: string },
+    signal: AbortSignal,
+  ): Promise<InstalledApp>;
+  /**
+   * New credentials for those that expire. What renews them works once, so the answer is stored before it is used.
+   * @throws KonstructError as above; `platform_rejected`: they cannot be renewed any more
+   */
+  renew(credentials: Credentials, signal: AbortSignal): Promise<IssuedCredentials>;
+}
+
+export interface IssuedCredentials {
+  readonly credentials: Credentials;
+  /** In ms since 1970; `null`: never. */
+  readonly expiresAtMs: number | null;
+}
+
+export interface InstalledApp extends IssuedCredentials {
+  readonly externalId: string;
+  readonly appId: string;
+  readonly agentUserId: string;
+  /** Of the installation, for people. */
+  readonly name: string;
+  /** Where the agent can be spoken to now; `null`: nowhere in a browser. */
+  readonly openUrl: string | null;
 }
 
 export interface ExaminedEnvironment {

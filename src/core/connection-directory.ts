@@ -9,6 +9,8 @@ export interface ResolvedConnection extends Connection {
   readonly ownSigningSecret: boolean;
   /** The platform's ids of the tenant's other agents on this channel: what asks one of them by name is for that one. */
   readonly colleagueUserIds: readonly string[];
+  /** When somebody installed it in a browser, in ms since 1970; absent or `null`: its credentials were applied. */
+  readonly installedAtMs?: number | null;
   /** Of the agent that answers. */
   readonly busyMode: BusyMode;
 }

@@ -1,5 +1,7 @@
-import type { AnswerStream, ThreadMessage } from './outbound.ts';
-import type { ClaimedTurn } from './turn.ts';
+import type { ChannelCapabilities } from './channel.ts';
+import type { Attachment } from './channel-event.ts';
+import type { AnswerStream, FetchedFile, ThreadMessage } from './outbound.ts';
+import type { AnswerDetail, ClaimedTurn } from './turn.ts';
 
 /** What is known of the message that stands in the thread while the agent works. */
 export type Placeholder =
@@ -13,8 +15,19 @@ export type Placeholder =
 export interface DeliveryProgress {
   /** The platform's ids of the parts, in order; `null`: not delivered. */
   readonly externalIds: readonly (string | null)[];
-  /** What stopped it; `null`: all parts are delivered. */
+  /** What stopped it; `null`: all parts are delivered, but for files that were given up. */
   readonly error: unknown;
+  /** Where it stopped: the first part that was not sent, and none behind it was tried. Absent: it did not stop. */
+  readonly stoppedAt?: number;
+}
+
+/** What a channel can do for a turn, as far as what is said depends on it. */
+export interface DeliveryAbilities {
+  readonly buttons: ChannelCapabilities['buttons'];
+  readonly reactions: boolean;
+  /** The largest file that can be fetched and sent, in bytes; `null`: none can. */
+  readonly incomingBytes: number | null;
+  readonly outgoingBytes: number | null;
 }
 
 /** What the orchestrator asks of delivery, for one claimed turn. */
@@ -50,6 +63,19 @@ export interface Delivery {
     sentence: string | null,
     signal: AbortSignal,
   ): Promise<unknown>;
+  abilities(turn: ClaimedTurn): DeliveryAbilities;
+  /**
+   * Shows that the agent works where there is no placeholder to show it, for as long as the platform does; `false`: there is
+   * nothing to show, or not any more.
+   */
+  typing(turn: ClaimedTurn, signal: AbortSignal): Promise<boolean>;
+  /** Puts an emoji on the newest message that the turn answers. */
+  react(turn: ClaimedTurn, emoji: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Fetches what was attached to a message.
+   * @throws KonstructError `attachment_too_large`, and what the platform refuses or does not answer
+   */
+  fetchFile(turn: ClaimedTurn, file: Attachment, maxBytes: number, signal: AbortSignal): Promise<FetchedFile>;
   /** Cuts a reply into parts that the platform takes. */
   split(turn: ClaimedTurn, reply: string): readonly string[];
   /** Reads the thread; `null` when the platform does not let us. */
@@ -65,6 +91,7 @@ export interface Answer {
 export interface AnswerPart {
   readonly deliveryId: number;
   readonly content: string;
+  readonly detail: AnswerDetail | null;
   /** `unknown`: an earlier attempt may have sent it. */
   readonly state: 'new' | 'unknown' | 'sent';
   readonly externalId: string | null;

@@ -53,6 +53,10 @@ export const metricTable = {
     'code',
     'outcome',
   ]),
+  konstruct_feedback_total: counter(
+    'What people thought of answers, by the 👍 and 👎 they put on or took off.',
+    ['channel', 'verdict'],
+  ),
   konstruct_platform_rate_limited_total: counter('Calls that a platform refused because of its limits.', [
     'channel',
   ]),

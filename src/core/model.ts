@@ -4,6 +4,8 @@ export interface RouteEntry {
   readonly model: string;
   /** Overrides the provider's address; needed for `openai-compatible` and `azure`. */
   readonly baseUrl?: string;
+  /** Bedrock: the AWS region whose address is called, unless `baseUrl` names another. */
+  readonly region?: string;
   /** Overrides the installation's keys for this provider. Never logged. */
   readonly apiKey?: string;
   /** More of them: the next is taken when one is refused or at its limit. Never logged. */
@@ -16,6 +18,8 @@ export interface RouteEntry {
   readonly contextTokens?: number;
   /** The longest answer asked of this model, in tokens. */
   readonly maxOutputTokens?: number;
+  /** What it looks at beside text; absent: what its name tells. Of the rest it gets the names. */
+  readonly accepts?: readonly FileKind[];
   /** Overrides the price table: for models that it does not have, and for prices of one's own. */
   readonly price?: EntryPrice;
 }
@@ -52,6 +56,8 @@ interface ProviderKey {
   /** Several are separated by commas. */
   readonly apiKey?: string | undefined;
   readonly baseUrl?: string | undefined;
+  /** Bedrock: the AWS region. */
+  readonly region?: string | undefined;
 }
 
 /** A tenant's own keys per provider: its calls use them instead of the installation's. Never logged. */
@@ -89,8 +95,27 @@ export interface RouteTimeouts {
   readonly totalMs?: number;
 }
 
+export const fileKinds = ['image', 'pdf'] as const;
+export type FileKind = (typeof fileKinds)[number];
+
+/** A file that a model looks at itself. Never logged. */
+export type PromptFile = {
+  readonly name: string;
+  readonly mediaType: string;
+  readonly content: Uint8Array;
+} & (
+  | { readonly kind: 'image' }
+  /** `textBytes`: its text is no longer, as far as any model reads. */
+  | { readonly kind: 'pdf'; readonly pages: number; readonly textBytes: number }
+);
+
 export type ModelMessage =
-  | { readonly role: 'user'; readonly content: string }
+  | {
+      readonly role: 'user';
+      readonly content: string;
+      /** Named in `content`; a model that does not take them gets the names only. */
+      readonly files?: readonly PromptFile[];
+    }
   | {
       readonly role: 'assistant';
       readonly content: string;

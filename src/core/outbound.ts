@@ -104,6 +104,7 @@ export interface OutboundFile {
   readonly name: string;
   readonly mediaType: string;
   readonly content: Uint8Array;
+  /** A channel that has `findByMarker` finds the file's message by it too: what is not found is sent again. */
   readonly marker: DeliveryMarker;
 }
 

@@ -29,6 +29,8 @@ export interface Agent {
   readonly route: string;
   /** What stands in the thread while the agent works. */
   readonly placeholder: string;
+  /** Shown with its name where the platform can: an https address, or an emoji (`:owl:`); `null`: the app's own. */
+  readonly icon?: string | null;
   readonly busyMode: BusyMode;
   /** Names of the tools it may use; absent or `null`: all that are built in. */
   readonly tools?: readonly string[] | null;
@@ -73,9 +75,11 @@ export interface ConnectionSettings {
   /** Whether an answer goes when all that it answers was deleted. */
   readonly onDeletion?: 'keep' | 'retract';
   /** Whether answers are shown while they are written, where the platform can do that. */
-  readonly streaming?: boolean;
+  readonly streaming?: boolean | 'native';
   /** Messages that consist of one of these and nothing else stop the agent. */
   readonly stopWords?: readonly string[];
+  /** What whoever opens a conversation is offered to ask, where the platform shows such. */
+  readonly suggestedPrompts?: readonly string[];
 }
 
 export const connectionDefaults = {
@@ -83,6 +87,7 @@ export const connectionDefaults = {
   followMinutes: 30,
   editWindowMinutes: 10,
   onDeletion: 'keep',
+  suggestedPrompts: ['What can you help me with?', 'What did we talk about last?'],
   streaming: true,
   stopWords: ['stop', 'stopp', 'arrêt', 'arrête', 'para', 'detente', 'fermati', 'стоп', '停止', 'ストップ'],
 } as const;

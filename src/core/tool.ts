@@ -1,8 +1,16 @@
 import type { Log } from './log.ts';
-import type { JsonSchema } from './model.ts';
+import type { JsonSchema, PromptFile } from './model.ts';
+import type { ClaimedTurn } from './turn.ts';
 
 /** The tools that every installation has (`src/tools/`); an agent that names none may use all of them. */
-export const builtInToolNames = ['current_time', 'read_conversation'] as const;
+export const builtInToolNames = [
+  'current_time',
+  'read_conversation',
+  'read_attachment',
+  'offer_choices',
+  'attach_file',
+  'react',
+] as const;
 
 /** Something an agent may do beside talking. A tool is one file; operators add their own (`examples/`). */
 export interface Tool {
@@ -22,7 +30,30 @@ export interface Tool {
    * Does it. The model reads the text that is returned, and the message of an error that is thrown.
    * @param input conforms to `inputSchema`
    */
-  run(input: Readonly<Record<string, unknown>>, context: ToolContext): Promise<string>;
+  run(input: Readonly<Record<string, unknown>>, context: ToolContext): Promise<string | ToolOutput>;
+}
+
+/** What a tool gives that has more than text. */
+export interface ToolOutput {
+  readonly text: string;
+  /** Sent behind the answer, where the platform takes files; the model is told what became of them. */
+  readonly files?: readonly ToolFile[];
+  /** For the model to look at, if it can. Not kept: a worker that takes the turn over does not have them. */
+  readonly shows?: readonly PromptFile[];
+}
+
+export interface ToolFile {
+  readonly name: string;
+  readonly mediaType: string;
+  /** At most 1,000,000 bytes. */
+  readonly content: Uint8Array | string;
+}
+
+/** A built-in tool that depends on where the turn takes place. */
+export interface TurnTool {
+  readonly name: string;
+  /** `null`: it is of no use there, and the model is not told of it. */
+  forTurn(turn: ClaimedTurn): Tool | null;
 }
 
 /** For whom a tool works. It may never look beyond. */

@@ -1,4 +1,4 @@
-import type { Mention } from './channel-event.ts';
+import type { Attachment, Mention } from './channel-event.ts';
 import type { Agent, ConnectionSettings } from './tenant.ts';
 
 /**
@@ -91,7 +91,7 @@ export interface TurnMessage {
   readonly senderName: string | null;
   readonly content: string;
   readonly mentions: readonly Mention[];
-  readonly attachments: readonly { readonly name: string; readonly mediaType: string }[];
+  readonly attachments: readonly Attachment[];
   readonly addressed: boolean;
   readonly sentAtMs: number;
   readonly receivedAtMs: number;
@@ -106,8 +106,25 @@ export interface TurnDelivery {
   readonly position: number;
   readonly status: 'pending' | 'sending' | 'sent' | 'failed';
   readonly content: string | null;
+  readonly detail: AnswerDetail | null;
   readonly externalId: string | null;
   readonly attempts: number;
+}
+
+/** What a part of an answer is beside text (migrations/0019_answers.sql). */
+export interface AnswerDetail {
+  /** Buttons below it. */
+  readonly choices?: readonly string[];
+  /** It is a file; without its bytes once it was sent. */
+  readonly file?: Omit<AnswerFile, 'content'> & Partial<Pick<AnswerFile, 'content'>>;
+}
+
+/** A file that goes with an answer. */
+export interface AnswerFile {
+  readonly name: string;
+  readonly mediaType: string;
+  /** Its bytes, base64. */
+  readonly content: string;
 }
 
 /** Names a turn and proves the right to write to it. */
@@ -156,6 +173,10 @@ export interface CommitTurn extends TurnKey {
   readonly reply: string;
   /** The reply as the platform takes it, at least one part. */
   readonly parts: readonly string[];
+  /** Buttons below the last part; absent: none. */
+  readonly choices?: readonly string[];
+  /** What is sent behind the parts; absent: nothing. */
+  readonly files?: readonly AnswerFile[];
   readonly agentUserId: string;
   readonly errorCode: string | null;
   readonly errorDetails: Readonly<Record<string, unknown>> | null;
@@ -169,7 +190,7 @@ export interface CommitTurn extends TurnKey {
 export interface FinishTurn extends TurnKey {
   readonly status: 'answered' | 'dead' | 'cancelled';
   readonly errorCode: string | null;
-  /** The platform's ids of the delivered parts, in order; `null` for a part that was given up. */
+  /** The platform's ids of the delivered parts and files, in order; `null` for one that was given up. */
   readonly externalIds: readonly (string | null)[];
   /** How long the agent now follows the thread; `null` leaves it as it is. */
   readonly followMs: number | null;

@@ -11,6 +11,7 @@ export interface Database {
   readonly routes: RoutesTable;
   readonly deliveries: DeliveriesTable;
   readonly messages: MessagesTable;
+  readonly used_install_states: UsedInstallStatesTable;
 }
 
 /** `numeric` and `bigint` come as text, which is exact. */
@@ -44,6 +45,7 @@ export interface AgentsTable {
   instructions: string;
   route: string;
   placeholder: string;
+  icon: string | null;
   busy_mode: Generated<BusyMode>;
   tools: string[] | null;
   budget_daily_usd: NullableNumber;
@@ -72,8 +74,17 @@ export interface ConnectionsTable {
   status: 'active' | 'disabled';
   disabled_reason: string | null;
   disabled_at: Date | null;
+  /** Null: its credentials were applied. */
+  installed_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  /** Null: never. */
+  credentials_expire_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
+}
+
+export interface UsedInstallStatesTable {
+  id: string;
+  expires_at: Date;
 }
 
 export interface ModelKeysTable {

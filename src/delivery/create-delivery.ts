@@ -4,9 +4,19 @@ import type { Answer, AnswerPart, Delivery, Placeholder } from '../core/delivery
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
-import type { ConnectionAccess, DeliveryMarker } from '../core/outbound.ts';
+import type { ConnectionAccess } from '../core/outbound.ts';
 import type { Credentials } from '../core/tenant.ts';
 import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
+import { createSendFile } from './create-send-file.ts';
+import { markerOf } from './delivery-marker.ts';
+import {
+  authorOf,
+  earlierFiles,
+  furtherParts,
+  newestMessage,
+  placeholderDelivery,
+  targetOf,
+} from './turn-messages.ts';
 
 export interface DeliveryOptions {
   readonly channels: ReadonlyMap<string, Channel>;
@@ -17,7 +27,6 @@ export interface DeliveryOptions {
   readonly metrics?: Metrics;
 }
 
-const CLOCK_MARGIN_MS = 60_000;
 /** Where a platform cannot take a message away. */
 const REMOVED = '(removed)';
 
@@ -29,7 +38,11 @@ const REMOVED = '(removed)';
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { metrics = noMetrics } = options;
   const channelOf = (turn: ClaimedTurn): Channel => requireChannel(options.channels, turn.connection.channel);
-  const count = ({ connection }: ClaimedTurn, kind: 'placeholder' | 'answer', outcome: string): void =>
+  const count = (
+    { connection }: ClaimedTurn,
+    kind: 'placeholder' | 'answer' | 'file',
+    outcome: string,
+  ): void =>
     metrics.counter('konstruct_deliveries_total', { channel: connection.channel, kind, outcome }).increment();
   // Decrypted once for all that a turn sends, and forgotten with it.
   const accesses = new WeakMap<ClaimedTurn, ConnectionAccess>();
@@ -39,10 +52,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return access;
   };
 
+  const sendFile = createSendFile({ ...options, channelOf, accessOf });
+
   async function placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder> {
     const channel = channelOf(turn);
     const access = accessOf(turn);
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     const earlier = turn.deliveries.find(({ kind }) => kind === 'placeholder');
     if (earlier?.externalId) return { state: 'shown', messageId: earlier.externalId };
     const deliveryId = earlier?.id ?? turn.placeholderId;
@@ -60,6 +75,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           target,
           markdown: turn.agent.placeholder,
           marker: markerOf(turn, deliveryId),
+          author: authorOf(turn),
           mayStillSend: () => options.isHeld(turn),
         },
         signal,
@@ -90,7 +106,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   ): Promise<string> {
     const channel = channelOf(turn);
     const access = accessOf(turn);
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     const messageId = await standing(turn, shown, signal);
     if (messageId !== null) {
       try {
@@ -99,7 +115,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         const mayStillSend = () => options.isHeld(turn);
         await channel.edit(
           access,
-          { target, messageId, markdown: part.content, marker, mayStillSend },
+          { target, messageId, markdown: part.content, marker, mayStillSend, ...around(turn, part) },
           signal,
         );
         return messageId;
@@ -118,7 +134,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   ): Promise<string | null> {
     if (shown.state !== 'unknown') return shown.state === 'shown' ? shown.messageId : null;
     if (!channelOf(turn).capabilities.findByMarker) return null;
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     const marker = markerOf(turn, shown.deliveryId);
     return (await channelOf(turn).findByMarker(accessOf(turn), target, marker, signal))?.messageId ?? null;
   }
@@ -126,7 +142,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   async function take(turn: ClaimedTurn, messageId: string, signal: AbortSignal): Promise<void> {
     const channel = channelOf(turn);
     if (!channel.capabilities.remove) return replace(turn, messageId, REMOVED, signal);
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     await channel.remove(
       accessOf(turn),
       { target, messageId, mayStillSend: () => options.isHeld(turn) },
@@ -141,7 +157,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     sentence: string,
     signal: AbortSignal,
   ): Promise<void> {
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     const deliveryId = turn.placeholderId ?? turn.deliveries[0]?.id ?? 0;
     try {
       await channelOf(turn).edit(
@@ -151,6 +167,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           messageId,
           markdown: sentence,
           marker: markerOf(turn, deliveryId),
+          author: authorOf(turn),
           mayStillSend: () => options.isHeld(turn),
         },
         signal,
@@ -163,7 +180,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   async function post(turn: ClaimedTurn, part: AnswerPart, signal: AbortSignal): Promise<string> {
     const channel = channelOf(turn);
     const access = accessOf(turn);
-    const target = { channelId: turn.channelId, threadId: turn.replyThreadId };
+    const target = targetOf(turn);
     const marker = markerOf(turn, part.deliveryId);
     const { findByMarker } = channel.capabilities;
     if (part.state === 'unknown') {
@@ -173,8 +190,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
     try {
       const mayStillSend = () => options.isHeld(turn);
-      return (await channel.post(access, { target, markdown: part.content, marker, mayStillSend }, signal))
-        .messageId;
+      const message = { target, markdown: part.content, marker, mayStillSend, ...around(turn, part) };
+      return (await channel.post(access, message, signal)).messageId;
     } catch (error) {
       if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
       if (!findByMarker) throw new KonstructError('delivery_uncertain', undefined, { cause: error });
@@ -190,17 +207,21 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const deliveryId = placeholderDelivery(turn);
       if (deliveryId === null) return;
       const edit = {
-        target: { channelId: turn.channelId, threadId: turn.replyThreadId },
+        target: targetOf(turn),
         messageId,
         markdown: text,
         marker: markerOf(turn, deliveryId), // an edit replaces it: it is still this delivery's message
+        author: authorOf(turn),
         mayStillSend: () => options.isHeld(turn),
       };
       await channelOf(turn).edit(accessOf(turn), edit, signal);
     },
     showsWriting(turn) {
-      const { stream, edit } = channelOf(turn).capabilities;
-      if (turn.connection.settings.streaming === false) return 'none';
+      const channel = channelOf(turn);
+      const { stream, edit } = channel.capabilities;
+      const { streaming } = turn.connection.settings;
+      if (streaming === false) return 'none';
+      if (streaming === 'native' && channel.openStream !== undefined) return 'native';
       return stream === 'edits' && !edit ? 'none' : stream;
     },
     openStream(turn, messageId, onMessage) {
@@ -209,9 +230,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       if (channel.openStream === undefined || deliveryId === null)
         throw new KonstructError('internal', `The channel "${channel.type}" has no stream of its own.`);
       return channel.openStream(accessOf(turn), {
-        target: { channelId: turn.channelId, threadId: turn.replyThreadId },
+        target: targetOf(turn),
         messageId,
         marker: markerOf(turn, deliveryId),
+        author: authorOf(turn),
         recipientId:
           turn.messages.findLast(({ ofTurn, direction }) => ofTurn && direction === 'in')?.senderId ?? '',
         mayStillSend: () => options.isHeld(turn),
@@ -222,21 +244,28 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const externalIds: (string | null)[] = answer.parts.map(({ externalId }) => externalId);
       for (const [index, part] of answer.parts.entries()) {
         if (part.state === 'sent') continue;
+        const kind = part.detail?.file === undefined ? 'answer' : 'file';
         try {
+          if (part.detail?.file !== undefined) {
+            externalIds[index] = await sendFile(turn, part, part.detail.file, signal);
+            count(turn, kind, externalIds[index] === null ? 'failed' : 'sent');
+            continue;
+          }
           const earlier = index === 0 ? shown : furtherParts(turn)[index - 1];
           externalIds[index] =
             earlier === undefined
               ? await post(turn, part, signal)
               : await deliverInPlace(turn, part, earlier, signal);
-          count(turn, 'answer', 'sent');
+          count(turn, kind, 'sent');
         } catch (error) {
-          count(turn, 'answer', outcomeOf(error));
-          return { externalIds, error };
+          count(turn, kind, outcomeOf(error));
+          return { externalIds, error, stoppedAt: index };
         }
       }
       try {
-        // An answer that replaces a longer one: the rest of that goes.
-        for (const { messageId } of furtherParts(turn).slice(answer.parts.length - 1))
+        // An answer that replaces a longer one: the rest of that goes, and so do its files.
+        const texts = answer.parts.filter(({ detail }) => detail?.file === undefined).length;
+        for (const { messageId } of [...furtherParts(turn).slice(texts - 1), ...earlierFiles(turn)])
           await take(turn, messageId, signal);
       } catch (error) {
         const { tenantId, turnId } = turn;
@@ -252,33 +281,55 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         const messageId = await standing(turn, shown, signal);
         if (messageId !== null && sentence === null) await take(turn, messageId, signal);
         if (messageId !== null && sentence !== null) await replace(turn, messageId, sentence, signal);
-        for (const part of furtherParts(turn)) await take(turn, part.messageId, signal);
+        for (const { messageId } of [...furtherParts(turn), ...earlierFiles(turn)])
+          await take(turn, messageId, signal);
         return null;
       } catch (error) {
         return error;
       }
     },
+    abilities(turn) {
+      const { capabilities, react, upload, fetchFile } = channelOf(turn);
+      return {
+        buttons: capabilities.buttons,
+        reactions: capabilities.reactions && react !== undefined,
+        incomingBytes: fetchFile === undefined ? null : capabilities.files.incoming,
+        outgoingBytes: upload === undefined ? null : capabilities.files.outgoing,
+      };
+    },
+    async typing(turn, signal) {
+      const channel = channelOf(turn);
+      const { edit, typing } = channel.capabilities;
+      if (edit || !typing || channel.typing === undefined || !options.isHeld(turn)) return false;
+      const sign = { target: targetOf(turn), messageId: newestMessage(turn) };
+      await channel.typing(accessOf(turn), sign, signal);
+      return true;
+    },
+    async react(turn, emoji, signal) {
+      const channel = channelOf(turn);
+      const messageId = newestMessage(turn);
+      if (channel.react === undefined || messageId === null)
+        throw new KonstructError('not_found', 'There is no message that can carry a reaction.');
+      const reaction = { target: targetOf(turn), messageId, emoji, present: true };
+      const mayStillSend = () => options.isHeld(turn);
+      await channel.react(accessOf(turn), { ...reaction, mayStillSend }, signal);
+    },
+    async fetchFile(turn, file, maxBytes, signal) {
+      const channel = channelOf(turn);
+      if (channel.fetchFile === undefined)
+        throw new KonstructError('not_found', `The channel "${channel.type}" fetches no files.`);
+      return channel.fetchFile(accessOf(turn), file, { maxBytes }, signal);
+    },
     split: (turn, reply) => channelOf(turn).split(reply),
     readThread: (turn, limit, signal) =>
-      channelOf(turn).fetchThread(
-        accessOf(turn),
-        { channelId: turn.channelId, threadId: turn.replyThreadId },
-        limit,
-        signal,
-      ),
+      channelOf(turn).fetchThread(accessOf(turn), targetOf(turn), limit, signal),
     personName: (turn, personId, signal) => channelOf(turn).personName(accessOf(turn), personId, signal),
   };
 }
 
-function placeholderDelivery({ placeholderId, deliveries }: ClaimedTurn): number | null {
-  return placeholderId ?? deliveries.find(({ kind }) => kind === 'placeholder')?.id ?? null;
-}
-
-/** What stands of a longer answer that this turn replaces or takes back, beside its first message. */
-function furtherParts({ deliveries }: ClaimedTurn): readonly { state: 'shown'; messageId: string }[] {
-  return deliveries
-    .filter(({ kind, position, externalId }) => kind === 'placeholder' && position > 0 && externalId !== null)
-    .map(({ externalId }) => ({ state: 'shown', messageId: externalId ?? '' }));
+/** What goes with a part beside its text. */
+function around(turn: ClaimedTurn, { detail }: AnswerPart) {
+  return { author: authorOf(turn), ...(detail?.choices === undefined ? {} : { choices: detail.choices }) };
 }
 
 /** `unknown`: it may stand there; `withheld`: not even tried, because somebody else has the turn or the worker stops. */
@@ -286,11 +337,6 @@ function outcomeOf(error: unknown): string {
   if (!isKonstructError(error)) return 'failed';
   if (error.code === 'lease_lost' || error.code === 'aborted') return 'withheld';
   return error.details.outcomeUnknown === true ? 'unknown' : 'failed';
-}
-
-/** Nothing of a turn was sent before it began; the margin is for clocks that differ. */
-function markerOf(turn: ClaimedTurn, deliveryId: number): DeliveryMarker {
-  return { deliveryId: String(deliveryId), firstTriedAtMs: turn.startedAtMs - CLOCK_MARGIN_MS };
 }
 
 /** @throws KonstructError `not_found` for a channel this installation does not have */

@@ -5,7 +5,9 @@ import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { Handshake } from './create-handshake.ts';
+import type { InstallAnswer, InstallFlow } from './create-install-flow.ts';
 import type { Receiver } from './create-receiver.ts';
+import { pageHeaders } from './install-pages.ts';
 
 export interface HealthReport {
   readonly status: 'ok' | 'unavailable';
@@ -17,6 +19,8 @@ export type ProcessPhase = 'starting' | 'ready' | 'stopping';
 export interface HttpServerOptions {
   /** Who receives what platforms send, and where. The path of one connection is below its channel's. */
   readonly receivers: readonly ReceiverRoute[];
+  /** Who connects installations that people make in their browser, and where. */
+  readonly installs?: readonly InstallFlow[];
   readonly health: () => Promise<HealthReport>;
   /** How far the process is in its life; `ready` takes part, `stopping` wants to be left alone. */
   readonly phase: () => ProcessPhase;
@@ -96,12 +100,23 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     webhooks.post(`${path}/:connectionId`, handle);
     if (!hasHandshake || handshake === undefined) return;
     const shake = async (request: FastifyRequest<ConnectionParams>, reply: FastifyReply) => {
-      const query = new URLSearchParams(request.url.split('?', 2)[1] ?? '');
-      const answer = await handshake(query, request.params.connectionId ?? null);
+      const answer = await handshake(queryOf(request), request.params.connectionId ?? null);
       return reply.type(answer.contentType).send(answer.body);
     };
     if (shared) webhooks.get(path, shake);
     webhooks.get(`${path}/:connectionId`, shake);
+  }
+
+  for (const flow of options.installs ?? []) {
+    const send = (reply: FastifyReply, { status, html, cookie }: InstallAnswer) =>
+      reply
+        .code(status)
+        .headers({ ...pageHeaders, ...(cookie === undefined ? {} : { 'set-cookie': cookie }) })
+        .send(html);
+    server.get(flow.paths.path, async (request, reply) => send(reply, await flow.start(queryOf(request))));
+    server.get(flow.paths.redirectPath, async (request, reply) =>
+      send(reply, await flow.finish(queryOf(request), request.headers.cookie ?? '')),
+    );
   }
 
   server.get('/health', async (_request, reply) => {
@@ -168,6 +183,10 @@ function outcomeOf(status: number): string {
   if (status < 300) return 'acked';
   if (status < 500) return 'refused';
   return status === 503 ? 'unavailable' : 'failed';
+}
+
+function queryOf(request: FastifyRequest): URLSearchParams {
+  return new URLSearchParams(request.url.split('?', 2)[1] ?? '');
 }
 
 /** Without the query: it may hold what does not belong into a log. */

@@ -1,11 +1,10 @@
 import type { Channel, ChannelSubscription } from '../core/channel.ts';
-import { type Cipher, connectionOwner } from '../core/cipher.ts';
+import type { Cipher } from '../core/cipher.ts';
 import type { Clock, Sleep } from '../core/clock.ts';
+import { openAccess } from '../core/connection-access.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { ConnectionAccess } from '../core/outbound.ts';
-import type { Credentials } from '../core/tenant.ts';
 import type { AcceptEvent } from './create-accept-event.ts';
 
 export interface SubscriptionsOptions {
@@ -175,12 +174,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     }
   }
 
-  function accessOf(connection: ResolvedConnection): ConnectionAccess {
-    const envelope = Buffer.from(connection.credentials, 'base64');
-    const owner = connectionOwner(connection.tenantId, connection.id);
-    const credentials = JSON.parse(options.cipher.decrypt(envelope, owner)) as Credentials;
-    return { connectionId: connection.id, externalId: connection.externalId, credentials };
-  }
+  const accessOf = (connection: ResolvedConnection) => openAccess(options.cipher, connection);
 
   async function pause(ms: number, signal: AbortSignal): Promise<void> {
     await options.sleep(ms, signal).catch(() => {});

@@ -1,19 +1,28 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { LanguageModelV4StreamPart } from '@ai-sdk/provider';
 import { expect, it } from 'vitest';
 import { startCall } from './call-model.ts';
 
+const noUsage = {
+  inputTokens: { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
+  outputTokens: { total: undefined, text: undefined, reasoning: undefined },
+};
+
 /** A call to a model that streams these parts and then says nothing more. */
-function callOf(parts: readonly LanguageModelV4StreamPart[]) {
+function callOf(
+  parts: readonly LanguageModelV4StreamPart[],
+  { stream = ReadableStream.from([...parts]), idleMs = 60_000 } = {},
+) {
   return startCall({
     model: {
       doGenerate: () => Promise.reject(new Error('not asked for')),
-      doStream: async () => ({ stream: ReadableStream.from([...parts]) }),
+      doStream: async () => ({ stream }),
     },
     settings: { prompt: [] },
     output: undefined,
     maxOutputTokens: 100,
     streamed: true,
-    deadlines: { callMs: 60_000, firstTokenMs: 60_000, idleMs: 60_000 },
+    deadlines: { callMs: 60_000, firstTokenMs: 60_000, idleMs },
     clock: () => 0,
   });
 }
@@ -26,4 +35,30 @@ it('counts the input of a tool call once, whether it came in pieces or whole', a
     await call.next();
     expect(call.receivedBytes).toBe(7);
   }
+});
+
+it('allows twice the silence while a tool’s input is written, which some send when it is complete', async () => {
+  const gapMs = 1_300;
+  async function* parts(first: LanguageModelV4StreamPart): AsyncGenerator<LanguageModelV4StreamPart> {
+    yield first;
+    await wait(gapMs);
+    yield { type: 'tool-call', toolCallId: 'c', toolName: 't', input: '{}' };
+    yield {
+      type: 'finish',
+      finishReason: { unified: 'tool-calls', raw: 'tool_use' },
+      usage: noUsage,
+    };
+  }
+  const endOf = async (first: LanguageModelV4StreamPart) => {
+    const call = callOf([], { stream: ReadableStream.from(parts(first)), idleMs: 1_000 });
+    let piece = await call.next();
+    while (piece.kind === 'text') piece = await call.next();
+    return piece;
+  };
+  const [inTool, inText] = await Promise.all([
+    endOf({ type: 'tool-input-start', id: 'c', toolName: 't' }),
+    endOf({ type: 'text-delta', id: 't', delta: 'One moment.' }),
+  ]);
+  expect(inTool).toMatchObject({ kind: 'answer', answer: { finish: 'tool_calls' } });
+  expect(inText).toMatchObject({ kind: 'failure', failure: { errorType: 'idle_timeout' } });
 });

@@ -87,12 +87,16 @@ export function startCall(options: CallOptions): ModelCall {
     receivedBytes += bytes;
     if (firstTokenMs === null) {
       firstTokenMs = clock() - startedAtMs;
-      silence?.close();
-      silence = setTimeout(() => hand !== null && stop(timedOut('idle')), deadlines.idleMs);
-      timers.push(silence);
+      allowSilence(deadlines.idleMs);
     } else {
       silence?.refresh();
     }
+  }
+
+  function allowSilence(ms: number): void {
+    silence?.close();
+    silence = setTimeout(() => hand !== null && stop(timedOut('idle')), ms);
+    timers.push(silence);
   }
 
   const pull = streamed ? streamPull() : wholePull();
@@ -136,6 +140,14 @@ export function startCall(options: CallOptions): ModelCall {
           }
           case 'reasoning-delta':
             heard(Buffer.byteLength(part.delta));
+            break;
+          case 'tool-input-start':
+            heard(0);
+            // Anthropic sends a long text of an input when it is complete.
+            allowSilence(deadlines.idleMs * 2);
+            break;
+          case 'tool-input-end':
+            allowSilence(deadlines.idleMs);
             break;
           case 'tool-input-delta': {
             const bytes = Buffer.byteLength(part.delta);

@@ -50,6 +50,8 @@ describe.each(telling)('checkProvider: %s', (provider) => {
       kind: 'problem',
       problem: `${provider} at 127.0.0.1:1 cannot be reached (ECONNREFUSED)`,
       remedy: 'Check the address and the network of this machine (firewall, proxy, DNS).',
+      field: 'baseUrl',
+      isCertain: false,
     });
   });
 });

@@ -1,4 +1,5 @@
 import type { ProviderKeys, RouteEntry } from '../core/model.ts';
+import { nearestName } from '../core/nearest-name.ts';
 import { keyIdOf } from './create-key-states.ts';
 import { createKeepAliveFetch } from './keep-alive-fetch.ts';
 import type { ModelAccess } from './provider.ts';
@@ -6,7 +7,15 @@ import { resolveEntry } from './resolve-entry.ts';
 
 export type ProviderCheck =
   | { readonly kind: 'ok'; readonly note: string | null }
-  | { readonly kind: 'problem'; readonly problem: string; readonly remedy: string };
+  | {
+      readonly kind: 'problem';
+      readonly problem: string;
+      readonly remedy: string;
+      /** Which field of the entry it is about. */
+      readonly field: 'provider' | 'model' | 'baseUrl' | 'apiKey' | 'region';
+      /** Whether the provider said no to the model; everything else may be otherwise elsewhere or later. */
+      readonly isCertain: boolean;
+    };
 
 export interface CheckOptions {
   readonly keys: ProviderKeys;
@@ -28,7 +37,8 @@ const MAX_NAMES = 8;
 export async function checkProvider(entry: RouteEntry, options: CheckOptions): Promise<ProviderCheck> {
   const resolved = resolveEntry(entry, options.keys, options.tenantKeys);
   if (resolved.kind === 'problem') {
-    return problem(`${entry.provider} ${entry.model}: ${resolved.problem}`, 'Correct the route entry.');
+    const text = `${entry.provider} ${entry.model}: ${resolved.problem}`;
+    return problem(resolved.field, text, 'Correct the route entry.');
   }
   const { apiKeys, ...access } = resolved.access;
   let result: ProviderCheck = ok(null);
@@ -63,6 +73,7 @@ async function checkKey(access: ModelAccess, options: CheckOptions): Promise<Pro
     options.signal.throwIfAborted();
     const why = timeout.aborted ? 'did not answer in time' : `cannot be reached${code(error)}`;
     return problem(
+      'baseUrl',
       `${access.provider.name} at ${host(access)} ${why}`,
       'Check the address and the network of this machine (firewall, proxy, DNS).',
     );
@@ -78,6 +89,7 @@ async function checkList(
   if (response.status === 404 || response.status === 405) {
     return access.provider.needsKey
       ? problem(
+          'baseUrl',
           `${access.provider.name} at ${host(access)} has no model API there`,
           'Check the base URL; it usually ends in /v1.',
         )
@@ -86,12 +98,19 @@ async function checkList(
   if (!response.ok) return readStatus(access, response.status);
   const names = modelNames(await response.text());
   if (names.some((name) => name === access.model || name === `${access.model}:latest`)) return ok(null);
-  const known = names.length === 0 ? '' : `; it has ${names.slice(0, MAX_NAMES).join(', ')}`;
+  const meant = nearestName(access.model, names);
+  const known =
+    names.length === 0
+      ? ''
+      : `; ${meant === null ? '' : `did you mean ${meant}? `}it has ${names.slice(0, MAX_NAMES).join(', ')}`;
   return problem(
+    'model',
     `${access.provider.name} does not have the model ${access.model}${known}`,
     access.provider.name === 'ollama'
       ? `Run \`ollama pull ${access.model}\` or name another model in the route.`
       : 'Name another model in the route, or ask the provider for access to this one.',
+    // A server of somebody's own may load a model later, or pass on what it does not list.
+    access.provider.needsKey && names.length > 0,
   );
 }
 
@@ -103,13 +122,18 @@ function readStatus(access: ModelAccess, status: number): ProviderCheck {
   if (refusesKey) {
     const where = access.provider.keyVariable ?? 'the apiKey of the route entry';
     return problem(
+      'apiKey',
       `${who} refuses the key (${status})`,
       `Check ${where}; keys are made in the provider’s console.`,
     );
   }
   // A provider that is busy has accepted key and address; that it is busy is no fault of the configuration.
   if (status === 429 || status >= 500) return ok(`${who} is busy or down just now (${status})`);
-  return problem(`${who} answered with status ${status}`, 'Check the base URL; it usually ends in /v1.');
+  return problem(
+    'baseUrl',
+    `${who} answered with status ${status}`,
+    'Check the base URL; it usually ends in /v1.',
+  );
 }
 
 /** Names in `{ data: [{ id }] }` (OpenAI, Anthropic) or `{ models: [{ name: "models/…" }] }` (Gemini). */
@@ -143,6 +167,11 @@ function ok(note: string | null): ProviderCheck {
   return { kind: 'ok', note };
 }
 
-function problem(text: string, remedy: string): ProviderCheck {
-  return { kind: 'problem', problem: text, remedy };
+function problem(
+  field: Extract<ProviderCheck, { kind: 'problem' }>['field'],
+  text: string,
+  remedy: string,
+  isCertain = false,
+): ProviderCheck {
+  return { kind: 'problem', problem: text, remedy, field, isCertain };
 }

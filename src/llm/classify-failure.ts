@@ -13,6 +13,8 @@ export interface AttemptFailure {
   readonly retryAfterMs: number | null;
   /** It failed before the connection stood. */
   readonly neverSent?: boolean;
+  /** The provider does not know the key, or not any more. What a key may not do (403) says nothing of other models. */
+  readonly isKeyRefused?: boolean;
 }
 
 /** 529 is Anthropic's overload: https://platform.claude.com/docs/en/api/errors */
@@ -51,6 +53,19 @@ const SPENT_QUOTA: ReadonlySet<string> = new Set(['insufficient_quota', 'billing
 
 /** Gemini answers 400 to a wrong key: https://ai.google.dev/gemini-api/docs/troubleshooting */
 const INVALID_KEY = 'API_KEY_INVALID';
+
+/**
+ * AWS says 403 for credentials that it does not know, as for a model that they may not use:
+ * https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html,
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+ */
+const REFUSED_KEY_WORDS: ReadonlySet<string> = new Set([
+  'ExpiredTokenException',
+  'IncompleteSignatureException',
+  'InvalidSignatureException',
+  'MissingAuthenticationTokenException',
+  'UnrecognizedClientException',
+]);
 
 /**
  * Reads an error of an AI SDK call. The SDK's own error carries the request and the answer in full, so nothing of it
@@ -94,7 +109,10 @@ function readFailure(error: unknown, nowMs: number): AttemptFailure {
   if (status >= 500) return failure('server_error', { ...known, transient: true });
   if (status === 413 || (status < 500 && isTooLong)) return failure('too_long', known);
   if (status === 409 || status === 425) return failure('rejected', { ...known, transient: true });
-  if (status === 401 || status === 403 || errorType === INVALID_KEY) return failure('unauthorized', known);
+  if (status === 401 || status === 403 || errorType === INVALID_KEY) {
+    const isKeyRefused = status !== 403 || (errorType !== null && REFUSED_KEY_WORDS.has(errorType));
+    return failure('unauthorized', { ...known, isKeyRefused });
+  }
   return failure('rejected', known);
 }
 
@@ -163,7 +181,8 @@ function readProviderError({ responseBody, responseHeaders }: APICallError): Pro
     code,
     status,
     type,
-    responseHeaders?.['x-amzn-errortype'],
+    // The address of a page may follow the word.
+    responseHeaders?.['x-amzn-errortype']?.split(':')[0],
   ];
   const seconds = more
     .map(({ retryDelay }) => /^(\d+(?:\.\d+)?)s$/.exec(String(retryDelay))?.[1])

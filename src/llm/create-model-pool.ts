@@ -1,9 +1,10 @@
 import type { BudgetGate } from '../core/budget.ts';
 import type { Clock, Random, Sleep } from '../core/clock.ts';
-import { KonstructError } from '../core/errors.ts';
+import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type {
+  ModelAttempt,
   ModelEvent,
   ModelPool,
   ModelRequest,
@@ -24,6 +25,7 @@ import { resolveEntry } from './resolve-entry.ts';
 import { defaultRetryPolicy, type RetryPolicy } from './retry-delay.ts';
 import { type RequestTimeouts, runRequest } from './run-request.ts';
 import type { PoolParts } from './start-attempt.ts';
+import { withoutFiles } from './without-files.ts';
 
 export interface ModelPoolOptions {
   /** Finds a route for a tenant; `null`: there is none of this name. */
@@ -132,14 +134,46 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
     });
   }
 
+  /**
+   * Files that no model of the route takes (a strange picture, too many of them) or the budget does not allow are no reason
+   * for no answer: the models are asked again with the names of the files, and say that they could not look.
+   */
+  async function* withOrWithoutFiles(
+    request: ModelRequest,
+    wanted: 'whole' | 'streamed',
+  ): AsyncGenerator<ModelEvent, void> {
+    let refused: readonly ModelAttempt[];
+    let rest: ModelRequest;
+    let isShown = false;
+    try {
+      for await (const event of run(request, wanted)) {
+        isShown = true;
+        yield event;
+      }
+      return;
+    } catch (error) {
+      const bare = isShown ? null : withoutFiles(request);
+      if (bare === null || !isKonstructError(error)) throw error;
+      refused = (error.details.attempts as readonly ModelAttempt[] | undefined) ?? [];
+      if (!mayLieInFiles(error, refused)) throw error;
+      rest = bare;
+    }
+    log.warn('model.files_left_out', { tenantId: request.tenantId, route: request.route });
+    for await (const event of run(rest, wanted)) {
+      const { type } = event;
+      if (type !== 'end') yield event;
+      else yield { type, result: { ...event.result, attempts: [...refused, ...event.result.attempts] } };
+    }
+  }
+
   return {
     async generate(request): Promise<ModelResult> {
-      for await (const event of run(request, 'whole')) {
+      for await (const event of withOrWithoutFiles(request, 'whole')) {
         if (event.type === 'end') return event.result;
       }
       throw new KonstructError('internal', 'A model request ended without an end.');
     },
-    stream: (request) => run(request, 'streamed'),
+    stream: (request) => withOrWithoutFiles(request, 'streamed'),
     async prepare(route) {
       for (const entry of route.entries) {
         const resolved = resolveEntry(entry, keys);
@@ -157,4 +191,11 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
       limits: parts.limiter.snapshot(),
     }),
   };
+}
+
+/** Whether the models might take the request without its files. */
+function mayLieInFiles({ code }: KonstructError, attempts: readonly ModelAttempt[]): boolean {
+  if (code === 'budget_exhausted') return true;
+  const isRefused = attempts.some(({ outcome }) => outcome === 'rejected' || outcome === 'too_long');
+  return code === 'model_rejected' && isRefused;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { checkEntry } from './check-entry.ts';
 import { defaultRoute } from './default-route.ts';
-import { validateRoute } from './validate-route.ts';
 
 const anthropic = { apiKey: 'a' };
 const openai = { apiKey: 'o' };
@@ -28,7 +28,7 @@ describe('defaultRoute', () => {
 
   it('is always a valid route', () => {
     for (const keys of [{}, { anthropic, openai, google, ollama }]) {
-      expect(validateRoute(defaultRoute(keys), keys)).toEqual([]);
+      for (const entry of defaultRoute(keys).entries) expect(checkEntry(entry, keys)).toBeNull();
     }
   });
 });

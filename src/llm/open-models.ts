@@ -17,8 +17,8 @@ const MAX_OPEN_MODELS = 500;
 export function createModelOpener(io: ProviderIo): OpenModel {
   const opened = new Map<string, Promise<OpenedModel>>();
   return (access, connectMs) => {
-    const { provider, model, api, baseUrl, apiKey } = access;
-    const key = `${provider.name}\n${model}\n${api}\n${baseUrl}\n${connectMs}\n${apiKey}`;
+    const { provider, model, api, baseUrl, apiKey, region } = access;
+    const key = `${provider.name}\n${model}\n${api}\n${baseUrl}\n${region}\n${connectMs}\n${apiKey}`;
     const opening = opened.get(key) ?? open(access, connectMs);
     opened.delete(key);
     opened.set(key, opening);

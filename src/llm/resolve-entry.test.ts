@@ -39,4 +39,31 @@ describe('resolveEntry', () => {
       access: { apiKeys: ['own'], baseUrl: 'https://two.example.com/v1' },
     });
   });
+
+  it('finds Bedrock in a region: the entry’s, then the installation’s; an address goes first', () => {
+    const addressOf = (entry: object, installation: object = {}) => {
+      const resolved = resolveEntry(
+        { provider: 'bedrock', model: 'amazon.nova-pro-v1:0', apiKey: 'k', ...entry },
+        { bedrock: installation },
+      );
+      return resolved.kind === 'access'
+        ? [resolved.access.baseUrl, resolved.access.region]
+        : resolved.problem;
+    };
+    const of = (region: string) => `https://bedrock-runtime.${region}.amazonaws.com`;
+    expect(addressOf({})).toEqual([of('us-east-1'), null]);
+    expect(addressOf({}, { region: 'eu-west-1' })).toEqual([of('eu-west-1'), 'eu-west-1']);
+    expect(addressOf({ region: 'eu-central-1' }, { region: 'eu-west-1' })).toEqual([
+      of('eu-central-1'),
+      'eu-central-1',
+    ]);
+    expect(addressOf({ region: 'eusc-de-east-1' })).toEqual([
+      'https://bedrock-runtime.eusc-de-east-1.amazonaws.eu',
+      'eusc-de-east-1',
+    ]);
+    const gateway = 'https://aws.example.com';
+    expect(addressOf({ baseUrl: gateway, region: 'eu-west-1' })).toEqual([gateway, 'eu-west-1']);
+    expect(addressOf({}, { baseUrl: gateway, region: 'eu-west-1' })).toEqual([gateway, 'eu-west-1']);
+    expect(addressOf({ region: 'eu-west-1' }, { baseUrl: gateway })).toEqual([of('eu-west-1'), 'eu-west-1']);
+  });
 });

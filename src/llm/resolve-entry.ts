@@ -1,4 +1,5 @@
 import { type ProviderKeys, providerNames, type RouteEntry } from '../core/model.ts';
+import { acceptedFiles } from './file-tokens.ts';
 import type { ModelAccess, Provider } from './provider.ts';
 import { providerTable } from './provider-table.ts';
 
@@ -11,7 +12,14 @@ export interface ResolvedAccess extends Omit<ModelAccess, 'apiKey'> {
 export type ResolvedEntry =
   | { readonly kind: 'access'; readonly access: ResolvedAccess }
   /** Why the entry cannot be called, in plain words with what to do. Holds no secret. */
-  | { readonly kind: 'problem'; readonly problem: string };
+  | {
+      readonly kind: 'problem';
+      readonly problem: string;
+      /** Which of its fields it is about. */
+      readonly field: 'provider' | 'model' | 'baseUrl' | 'apiKey' | 'region';
+      /** It would be right if the environment had what it lacks. */
+      readonly isUnset: boolean;
+    };
 
 /**
  * Joins a route entry with keys: the entry's own keys and address go first, then the tenant's, then the installation's.
@@ -27,15 +35,19 @@ export function resolveEntry(
   tenantKeys: readonly string[] | null = [],
 ): ResolvedEntry {
   if (!Object.hasOwn(providerTable, entry.provider)) {
-    return problem(`provider "${entry.provider}" is not known; use one of ${providerNames.join(', ')}`);
+    return problem(
+      'provider',
+      `provider "${entry.provider}" is not known; use one of ${providerNames.join(', ')}`,
+    );
   }
   const provider = providerTable[entry.provider];
   const model = entry.model.trim();
-  if (model === '') return problem('the model name is empty');
+  if (model === '') return problem('model', 'the model name is empty');
   if (/\s/.test(model))
-    return problem('the model name contains white space; copy it from the provider’s list');
+    return problem('model', 'the model name contains white space; copy it from the provider’s list');
   if (provider.modelShape !== undefined && !provider.modelShape.pattern.test(model)) {
     return problem(
+      'model',
       `that is no model name of ${entry.provider}; write it like ${provider.modelShape.example}`,
     );
   }
@@ -44,24 +56,44 @@ export function resolveEntry(
   const own = [entry.apiKey, ...(entry.apiKeys ?? [])].flatMap(nonEmpty);
   const mayTakeTenantKeys = own.length === 0 && entry.baseUrl === undefined;
   if (mayTakeTenantKeys && tenantKeys === null) {
-    return problem("the tenant's keys cannot be decrypted; bring back the master key or apply them again");
+    return problem(
+      'apiKey',
+      "the tenant's keys cannot be decrypted; bring back the master key or apply them again",
+    );
   }
   const brought = mayTakeTenantKeys ? (tenantKeys ?? []) : [];
   const found = brought.length > 0 ? brought : own.length > 0 ? own : splitKeys(installation?.apiKey);
   if (provider.needsKey && found.length === 0) {
-    return problem(`there is no key; set ${provider.keyVariable} or give the entry an apiKey`);
+    const more = provider.moreKeyVariables?.join(' and ');
+    const variables = `${provider.keyVariable}${more === undefined ? '' : `, or ${more},`}`;
+    return problem('apiKey', `there is no key; set ${variables} or give the entry an apiKey`, true);
   }
-  const written = nonEmpty(entry.baseUrl)[0] ?? nonEmpty(installation?.baseUrl)[0];
-  const baseUrl = written === undefined ? provider.defaultBaseUrl : completedUrl(provider, written);
+  const wrongKey = found.map((apiKey) => provider.keyProblem?.(apiKey) ?? null).find((text) => text !== null);
+  if (wrongKey !== undefined && wrongKey !== null) return problem('apiKey', wrongKey, own.length === 0);
+  if (entry.region !== undefined && provider.regionalBaseUrl === undefined) {
+    return problem('region', `${entry.provider} has no regions; remove the region`);
+  }
+  const region = entry.region ?? installation?.region ?? null;
+  // An entry that names a region and no address means the provider's own there, whatever the installation's is.
+  const written =
+    nonEmpty(entry.baseUrl)[0] ??
+    (entry.region === undefined ? nonEmpty(installation?.baseUrl)[0] : undefined);
+  const usual =
+    region === null
+      ? provider.defaultBaseUrl
+      : (provider.regionalBaseUrl?.(region) ?? provider.defaultBaseUrl);
+  const baseUrl = written === undefined ? usual : completedUrl(provider, written);
   if (baseUrl === null) {
-    return problem(
-      written === undefined
-        ? 'baseUrl is missing; give the address of the server, such as https://llm.example.com/v1'
-        : 'baseUrl is not an http(s) address; write it like https://llm.example.com/v1',
-    );
+    return written === undefined
+      ? problem('baseUrl', `baseUrl is missing; ${addressHint(provider)}`, provider.baseUrlVariable !== null)
+      : problem('baseUrl', 'baseUrl is not an http(s) address; write it like https://llm.example.com/v1');
   }
+  const accepts = acceptedFiles(entry, provider, model);
   const apiKeys = found.length > 0 ? [...new Set(found)] : [null];
-  return { kind: 'access', access: { provider, model, api: entry.api ?? 'responses', baseUrl, apiKeys } };
+  return {
+    kind: 'access',
+    access: { provider, model, api: entry.api ?? 'responses', accepts, baseUrl, apiKeys, region },
+  };
 }
 
 /** A variable of the environment may hold several keys, separated by commas. */
@@ -69,8 +101,18 @@ function splitKeys(text: string | undefined): readonly string[] {
   return (text ?? '').split(',').flatMap(nonEmpty);
 }
 
-function problem(text: string): ResolvedEntry {
-  return { kind: 'problem', problem: text };
+function problem(
+  field: Extract<ResolvedEntry, { kind: 'problem' }>['field'],
+  text: string,
+  isUnset = false,
+): ResolvedEntry {
+  return { kind: 'problem', problem: text, field, isUnset };
+}
+
+function addressHint({ baseUrlVariable }: Provider): string {
+  return baseUrlVariable === null
+    ? 'give the address of the server, such as https://llm.example.com/v1'
+    : `set ${baseUrlVariable}, or give the entry the address of the server`;
 }
 
 function completedUrl(provider: Provider, written: string): string | null {

@@ -152,6 +152,29 @@ describe('a stream', () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  it.each(['stream', 'generate'] as const)(
+    'is closed at the provider’s socket within 100 ms: %s',
+    async (way) => {
+      const pool = poolOf({ entries: [claude] });
+      // The quickest of five: a machine that does something else just then says nothing about the pool.
+      const tookMs: number[] = [];
+      for (let attempt = 0; attempt < 5; attempt += 1) {
+        const controller = new AbortController();
+        const before = server.requests.length;
+        server.respondNext(way === 'stream' ? { pieces: ['Some '], after: 'hang' } : { hang: true });
+        const wanted = request({ signal: controller.signal });
+        const failure = failureOf(way === 'stream' ? collect(pool.stream(wanted)) : pool.generate(wanted));
+        await expect.poll(() => server.requests.length).toBe(before + 1);
+        const abortedAtMs = performance.now();
+        controller.abort();
+        await server.requests[before]?.abandoned;
+        tookMs.push(performance.now() - abortedAtMs);
+        expect((await failure).code).toBe('aborted');
+      }
+      expect(Math.min(...tookMs)).toBeLessThan(100);
+    },
+  );
+
   it('is ended by the total deadline in the middle of a text', async () => {
     server.respond(() => ({ pieces: ['Some '], after: 'hang' }));
     const pool = poolOf({ entries: [claude, gpt], timeouts: { totalMs: 400 } });

@@ -13,6 +13,7 @@ import type { AttemptFailure } from './classify-failure.ts';
 import { countAttempt } from './count-attempt.ts';
 import type { PromptSize } from './estimate-tokens.ts';
 import { failedRequest } from './failed-request.ts';
+import { sizeWithFiles } from './file-tokens.ts';
 import { planCourse } from './plan-course.ts';
 import { type RetryPolicy, retryDelay } from './retry-delay.ts';
 import { type Attempt, type Candidate, type PoolParts, startAttempt } from './start-attempt.ts';
@@ -218,7 +219,7 @@ export async function* runRequest(
     const started = await startAttempt(parts, {
       request,
       candidate,
-      size: options.size,
+      size: sizeWithFiles(options.size, request, candidate.entry),
       tenantKeys: ownKeys === undefined ? [] : ownKeys,
       triedKeys: triedKeys.get(candidate.place) ?? new Set(),
       // A key at its limit whose pause is over is no reason to leave.

@@ -5,18 +5,29 @@ import type {
   LanguageModelV4Prompt,
   SharedV4ProviderOptions,
 } from '@ai-sdk/provider';
-import type { ModelMessage, ModelRequest, ToolCall, ToolResult } from '../core/model.ts';
+import type {
+  FileKind,
+  ModelMessage,
+  ModelRequest,
+  PromptFile,
+  ToolCall,
+  ToolResult,
+} from '../core/model.ts';
 import type { ModelAccess, PromptStyle } from './provider.ts';
+import { unreadable } from './without-files.ts';
 
 export type CallSettings = Omit<LanguageModelV4CallOptions, 'abortSignal' | 'maxOutputTokens'>;
 
 /** A request in the AI SDK's form, as the model's provider takes it. */
-export function toCallSettings(request: ModelRequest, { provider, model }: ModelAccess): CallSettings {
+export function toCallSettings(
+  request: ModelRequest,
+  { provider, model, accepts }: ModelAccess,
+): CallSettings {
   const { tools, output, toolChoice = 'auto' } = request;
   const cacheKey = request.cacheKey === undefined ? null : cacheName(request.tenantId, request.cacheKey);
   const providerOptions = provider.callOptions?.({ cacheKey });
   return {
-    prompt: toPrompt(request, provider.promptStyle?.(model) ?? {}),
+    prompt: toPrompt(request, provider.promptStyle?.(model) ?? {}, accepts),
     ...(tools === undefined || tools.length === 0
       ? {}
       : {
@@ -39,7 +50,11 @@ export function toCallSettings(request: ModelRequest, { provider, model }: Model
  * The stable part first, then what changes, then the conversation. Where a provider wants to be told what to cache, the
  * stable part (tools stand before it) and, for requests that share their beginning, the last message carry the mark.
  */
-function toPrompt(request: ModelRequest, style: PromptStyle): LanguageModelV4Prompt {
+function toPrompt(
+  request: ModelRequest,
+  style: PromptStyle,
+  accepts: readonly FileKind[],
+): LanguageModelV4Prompt {
   const { system, context = '' } = request;
   const mark = style.cacheMark ? { providerOptions: style.cacheMark } : {};
   const parts = style.oneSystemMessage
@@ -51,19 +66,31 @@ function toPrompt(request: ModelRequest, style: PromptStyle): LanguageModelV4Pro
   const last = request.cacheKey === undefined ? -1 : request.messages.length - 1;
   return [
     ...instructions,
-    ...request.messages.map((message, index) => toMessage(message, style, index === last ? mark : {})),
+    ...request.messages.flatMap((message, index) => {
+      const isBridged =
+        style.bridgesTools && message.role === 'user' && request.messages[index - 1]?.role === 'tool';
+      return [...(isBridged ? [bridge] : []), toMessage(message, style, accepts, index === last ? mark : {})];
+    }),
   ];
 }
+
+/** What the model is made to say between the results of tools and what a person says. */
+const bridge: LanguageModelV4Message = { role: 'assistant', content: [{ type: 'text', text: 'I see.' }] };
 
 function toMessage(
   message: ModelMessage,
   style: PromptStyle,
+  accepts: readonly FileKind[],
   mark: { readonly providerOptions?: SharedV4ProviderOptions },
 ): LanguageModelV4Message {
   const callId = style.toolCallId ?? safeCallId;
   switch (message.role) {
     case 'user':
-      return { role: 'user', content: [{ type: 'text', text: message.content }], ...mark };
+      return {
+        role: 'user',
+        content: [{ type: 'text', text: message.content }, ...(message.files ?? []).flatMap(toFileParts)],
+        ...mark,
+      };
     case 'assistant': {
       const said = message.content === '' ? [] : [{ type: 'text' as const, text: message.content }];
       const calls = (message.toolCalls ?? []).map((call) => toCallPart(call, callId));
@@ -77,6 +104,16 @@ function toMessage(
       };
     default:
       return message satisfies never;
+  }
+
+  /** A file under its name, so that several can be told apart; what the model does not take it is told of. */
+  function toFileParts({ name, mediaType, kind, content }: PromptFile) {
+    if (!accepts.includes(kind)) return [{ type: 'text' as const, text: unreadable(name) }];
+    const data = { type: 'data' as const, data: content };
+    return [
+      { type: 'text' as const, text: `[${name}:]` },
+      { type: 'file' as const, mediaType, data, ...(kind === 'pdf' ? { filename: name } : {}) },
+    ];
   }
 }
 

@@ -1,4 +1,5 @@
-import type { ModelMessage } from '../core/model.ts';
+import { crc32 } from 'node:zlib';
+import type { ModelMessage, PromptFile } from '../core/model.ts';
 
 /** A message of the conversation as the model shall read it. */
 export interface HistoryMessage {
@@ -6,8 +7,12 @@ export interface HistoryMessage {
   /** Who wrote it, for messages of people in company; `null`: no name in front. */
   readonly author: string | null;
   readonly text: string;
+  /** What the model looks at beside it. */
+  readonly files?: readonly PromptFile[];
   /** Belongs to what is to be answered now: never left out. */
   readonly isPending: boolean;
+  /** What the platform calls it; always the same. */
+  readonly id?: string | null;
 }
 
 /** What people and the agent said: no tools in it. */
@@ -36,11 +41,16 @@ const LINE_BREAK = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/g;
  * the first message of a person (what the conversation is about) always stay. A gap is marked. Neighbours of one role
  * are joined, and a person speaks first, as every provider wants it.
  *
+ * What is left out goes in bites and not message by message: otherwise each turn of a long conversation would begin
+ * differently, and nothing of it could be read from a provider's cache.
+ *
  * @param messages oldest first
+ * @param isPartial there are older ones than these and the first
  */
 export function buildHistory(
   messages: readonly HistoryMessage[],
   tokenBudget: number,
+  isPartial = false,
 ): readonly SpokenMessage[] {
   const lines = messages.map((message) => ({
     ...message,
@@ -62,22 +72,46 @@ export function buildHistory(
     kept.add(index);
     left -= cost;
   }
+  const cut = lines.findIndex((_, index) => index > first && kept.has(index));
+  if (cut > first + 1 || (isPartial && cut > first)) {
+    const steady = steadyCut(lines, cut);
+    for (let index = cut; index < steady; index += 1) {
+      if (lines[index]?.isPending !== true) kept.delete(index);
+    }
+  }
 
-  const history: { role: 'user' | 'assistant'; content: string }[] = [];
-  let omitted = 0;
+  const history: { role: 'user' | 'assistant'; content: string; files?: readonly PromptFile[] }[] = [];
+  let isGap = false;
   for (const [index, line] of lines.entries()) {
     if (!kept.has(index)) {
-      if (index > first) omitted += 1;
+      if (index > first) isGap = true;
       continue;
     }
-    const content =
-      omitted > 0
-        ? `[${omitted} earlier ${omitted === 1 ? 'message' : 'messages'} left out]\n\n${line.content}`
-        : line.content;
-    omitted = 0;
+    const content = isGap ? `[earlier messages left out]\n\n${line.content}` : line.content;
+    isGap = isPartial && index === first;
     const last = history.at(-1);
-    if (last?.role === line.role) last.content += `\n\n${content}`;
-    else if (history.length > 0 || line.role === 'user') history.push({ role: line.role, content });
+    const files = line.files !== undefined && line.files.length > 0 ? { files: line.files } : {};
+    if (last?.role === line.role) {
+      last.content += `\n\n${content}`;
+      if (files.files) last.files = [...(last.files ?? []), ...files.files];
+    } else if (history.length > 0 || line.role === 'user')
+      history.push({ role: line.role, content, ...files });
   }
   return history;
+}
+
+/** Of eight messages one is a place to cut at, on average. */
+const CUT_EVERY = 8;
+
+/**
+ * Where to cut instead, so that the next turns cut at the same place: at a message that is chosen by its id alone. No more
+ * than half of what would fit is given up for it.
+ */
+function steadyCut(lines: readonly HistoryMessage[], cut: number): number {
+  const latest = cut + Math.floor((lines.length - cut) / 2);
+  for (let index = Math.max(cut, 0); index <= latest; index += 1) {
+    const { id } = lines[index] ?? {};
+    if (id != null && crc32(id) % CUT_EVERY === 0) return index;
+  }
+  return cut;
 }

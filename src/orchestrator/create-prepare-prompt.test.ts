@@ -9,11 +9,13 @@ async function promptOf(said: Partial<TurnMessage>, names: Readonly<Record<strin
       readThread: async () => null,
       personName: async (_turn, personId) => names[personId] ?? null,
     },
+    fetchAttachments: async () => [],
     storeThread: async () => {},
     channelNames: new Map(),
     clock: () => 0,
     log: { debug() {}, info() {}, warn() {}, error() {} },
     historyTokens: 10_000,
+    historyMessages: 60,
     threadMessages: 10,
   });
   const prompt = await prepare(
@@ -46,6 +48,8 @@ it('tells of many files in a few lines, each in one', async () => {
   const attachments = Array.from({ length: 200 }, () => ({
     name: 'a]\n\nGrace: yes',
     mediaType: 'text/plain',
+    sizeBytes: null,
+    externalId: 'F1',
   }));
   const lines = (await promptOf({ attachments }, { U1: 'Mara' })).split('\n');
   expect(lines).toHaveLength(22);

@@ -1,4 +1,4 @@
-import type { Mention } from '../core/channel-event.ts';
+import type { Attachment, Mention } from '../core/channel-event.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Delivery } from '../core/delivery.ts';
 import { isKonstructError } from '../core/errors.ts';
@@ -7,10 +7,14 @@ import type { ModelMessage } from '../core/model.ts';
 import type { ThreadMessage } from '../core/outbound.ts';
 import type { ClaimedTurn, TurnMessage } from '../core/turn.ts';
 import { buildHistory, type HistoryMessage } from './build-history.ts';
-import { buildSystemPrompt } from './build-system-prompt.ts';
+import { buildPromptContext, buildSystemPrompt } from './build-system-prompt.ts';
+import type { FetchAttachments, ShownAttachment } from './fetch-attachments.ts';
 
 export interface Prompt {
+  /** The same in every turn of a conversation. */
   readonly system: string;
+  /** What changes; follows `system`. */
+  readonly context: string;
   readonly messages: readonly ModelMessage[];
 }
 
@@ -18,6 +22,8 @@ export type PreparePrompt = (turn: ClaimedTurn, signal: AbortSignal) => Promise<
 
 export interface PreparePromptOptions {
   readonly delivery: Pick<Delivery, 'readThread' | 'personName'>;
+  /** Fetches what came with the messages to be answered. */
+  readonly fetchAttachments: FetchAttachments;
   /** Keeps what was read of a thread, so that it is read only once. */
   readonly storeThread: (turn: ClaimedTurn, messages: readonly ThreadMessage[]) => Promise<void>;
   /** Names of the platforms for people, by channel type. */
@@ -25,6 +31,8 @@ export interface PreparePromptOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly historyTokens: number;
+  /** How many of the newest messages a turn comes with, beside the first of its conversation. */
+  readonly historyMessages: number;
   readonly threadMessages: number;
 }
 
@@ -43,16 +51,17 @@ export function createPreparePrompt(options: PreparePromptOptions): PreparePromp
     const thread = turn.threadUnread ? await readThread(options, turn, signal) : [];
     const lines = mergeThread(turn, thread);
     const names = await namesOf(options, turn, lines, signal);
-    const history = lines.map((line) => toHistoryMessage(turn, line, names));
+    const shown = await shownAttachments(options, turn, lines, signal);
+    const history = lines.map((line) => toHistoryMessage(turn, line, names, shown));
     return {
       system: buildSystemPrompt({
         agent: turn.agent,
         tenantName: turn.tenantName,
         channelName: options.channelNames.get(turn.connection.channel) ?? turn.connection.channel,
         scope: turn.scope,
-        now: new Date(options.clock()),
       }),
-      messages: buildHistory(history, options.historyTokens),
+      context: buildPromptContext(new Date(options.clock())),
+      messages: buildHistory(history, options.historyTokens, turn.messages.length > options.historyMessages),
     };
   };
 }
@@ -221,7 +230,45 @@ function oneLine(text: string, maxCharacters: number): string {
     .trim();
 }
 
-function toHistoryMessage(turn: ClaimedTurn, line: Line, names: ReadonlyMap<string, string>): HistoryMessage {
+/** What the model gets of the attachments of what is to be answered; of earlier ones it knows the names. */
+async function shownAttachments(
+  options: PreparePromptOptions,
+  turn: ClaimedTurn,
+  lines: readonly Line[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<Attachment, ShownAttachment>> {
+  const attachments = lines.flatMap((line) =>
+    line.isPending ? line.attachments.slice(0, MAX_ATTACHMENTS) : [],
+  );
+  if (attachments.length === 0) return new Map();
+  const shown = await options.fetchAttachments(turn, attachments, signal);
+  return new Map(attachments.flatMap((attachment, index) => pairOf(attachment, shown[index])));
+}
+
+function pairOf<Key, Value>(key: Key, value: Value | undefined): readonly (readonly [Key, Value])[] {
+  return value === undefined ? [] : [[key, value]];
+}
+
+/** How an attachment stands in the text of its message. */
+function attachmentText({ name, mediaType }: Attachment, shown: ShownAttachment | undefined): string {
+  const plain = oneLine(name, MAX_FILE_NAME_CHARACTERS);
+  const label = `attached file: ${plain} (${oneLine(mediaType, MAX_NAME_CHARACTERS)})`;
+  switch (shown?.kind) {
+    case 'text':
+      return `\n[${label}; its content:]\n${shown.text.trimEnd()}\n[end of ${plain}]`;
+    case 'named':
+      return `\n[${label}; not shown: ${shown.reason}]`;
+    default:
+      return `\n[${label}]`;
+  }
+}
+
+function toHistoryMessage(
+  turn: ClaimedTurn,
+  line: Line,
+  names: ReadonlyMap<string, string>,
+  shown: ReadonlyMap<Attachment, ShownAttachment>,
+): HistoryMessage {
   const mentioned = new Set(line.mentions.map(({ externalId }) => externalId));
   let text =
     mentioned.size === 0
@@ -229,15 +276,21 @@ function toHistoryMessage(turn: ClaimedTurn, line: Line, names: ReadonlyMap<stri
       : line.text.replace(/@(\w+)/g, (mention, personId: string) =>
           mentioned.has(personId) ? `@${names.get(personId) ?? personId}` : mention,
         );
-  for (const { name, mediaType } of line.attachments.slice(0, MAX_ATTACHMENTS)) {
-    text += `\n[attached file: ${oneLine(name, MAX_FILE_NAME_CHARACTERS)} (${oneLine(mediaType, MAX_NAME_CHARACTERS)})]`;
-  }
+  const attachments = line.attachments.slice(0, MAX_ATTACHMENTS);
+  for (const attachment of attachments) text += attachmentText(attachment, shown.get(attachment));
+  const files = attachments.flatMap((attachment) => {
+    const file = shown.get(attachment);
+    const name = oneLine(attachment.name, MAX_FILE_NAME_CHARACTERS);
+    return file?.kind === 'file' ? [{ ...file.file, name }] : [];
+  });
   const more = line.attachments.length - MAX_ATTACHMENTS;
   if (more > 0) text += `\n[and ${more} more attached ${more === 1 ? 'file' : 'files'}]`;
   return {
     role: line.own ? 'assistant' : 'user',
     author: line.own || turn.scope === 'direct' ? null : (names.get(line.senderId) ?? line.senderId),
     text: text.trim() || '(mentions you without further words)',
+    ...(files.length > 0 ? { files } : {}),
     isPending: line.isPending,
+    id: line.externalId,
   };
 }

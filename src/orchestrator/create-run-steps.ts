@@ -1,12 +1,15 @@
 import type { Clock } from '../core/clock.ts';
+import type { DeliveryAbilities } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelMessage, ModelPool, ModelRequest, ModelResult, Spender } from '../core/model.ts';
+import type { ChooseModel, ModelChoice } from '../core/model-choice.ts';
 import type { Tool } from '../core/tool.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
 import type { TurnControl } from '../core/turn-control.ts';
 import { createAnswerPace } from './answer-pace.ts';
+import { extrasOf, noExtras } from './compose-answer.ts';
 import type { PreparePrompt } from './create-prepare-prompt.ts';
 import { markTurn } from './mark-turn.ts';
 import { runToolRound } from './run-tool-round.ts';
@@ -20,11 +23,15 @@ export interface RunStepsOptions {
   readonly preparePrompt: PreparePrompt;
   /** What an agent may use, by name. */
   readonly toolsOf: (turn: ClaimedTurn) => ReadonlyMap<string, Tool>;
+  /** What can be sent where the turn takes place. */
+  readonly abilitiesOf: (turn: ClaimedTurn) => Pick<DeliveryAbilities, 'outgoingBytes'>;
   /**
    * Whether this process may still act for the turn, by its own clock: a process that was stopped and goes on asks neither
    * a tool nor a model for what another does meanwhile.
    */
   readonly isHeld: (turn: ClaimedTurn) => boolean;
+  /** Absent: every turn asks the route of its agent. */
+  readonly chooseModel?: ChooseModel | undefined;
   readonly maxOutputTokens: number;
   /** How long one tool call may take, in ms. */
   readonly toolDeadlineMs: number;
@@ -102,7 +109,10 @@ export function createRunSteps(
     const { stepLog, control, signal } = surroundings;
     const tools = options.toolsOf(turn);
     const limits = createTurnLimits(turn.agent, transcript, clock);
-    const prompt = await noted(() => options.preparePrompt(turn, signal));
+    const { route = turn.agent.route, preferred } = choiceFor(turn, options);
+    // Files may take a while to come: who says stop need not wait for them.
+    const preparing = AbortSignal.any([signal, control.callSignal()]);
+    const prompt = await noted(() => options.preparePrompt(turn, preparing));
     for (;;) {
       const callSignal = control.callSignal();
       const turnSignal = AbortSignal.any([signal, callSignal]);
@@ -118,6 +128,8 @@ export function createRunSteps(
             tools,
             refusal: (position) => limits.refusesCall(before + position - first),
             deadlineMs: () => Math.min(options.toolDeadlineMs, limits.leftMs()),
+            filesSoFar: () => transcript.finishedCalls.flatMap(({ files }) => files),
+            outgoingBytes: options.abilitiesOf(turn).outgoingBytes,
             show: surroundings.show,
             stepLog,
             signal: turnSignal,
@@ -129,14 +141,16 @@ export function createRunSteps(
         checkLease(turn);
         const limit = limits.reached();
         const startedAtMs = clock();
-        const watched = surroundings.write !== null && pace.isSlow(turn.agent.route);
+        const watched = surroundings.write !== null && pace.isSlow(route);
         const result = await noted(() =>
           ask(watched ? surroundings.write : null, {
             tenantId: turn.tenantId,
-            route: turn.agent.route,
+            route,
+            ...(preferred === undefined ? {} : { preferred }),
             spender: spenderOf(turn),
             cacheKey: `${turn.tenantId}:${turn.conversationId}`,
             system: prompt.system,
+            context: prompt.context,
             messages: [...prompt.messages, ...withNote(transcript.messages, limit)],
             // Named in the last call too: some providers refuse results of tools that they are not told of.
             ...(tools.size > 0 ? { tools: [...tools.values()].map(toSpec) } : {}),
@@ -145,7 +159,7 @@ export function createRunSteps(
             signal: turnSignal,
           }),
         );
-        pace.note(turn.agent.route, clock() - startedAtMs);
+        pace.note(route, clock() - startedAtMs);
         const position = transcript.nextPosition;
         if (result.toolCalls.length === 0 || limit !== null) {
           // What it wants after all is not done: whatever it said is the answer.
@@ -154,6 +168,7 @@ export function createRunSteps(
             ok: true,
             result,
             limit,
+            extras: finish === 'refused' ? noExtras : extrasOf(transcript.finishedCalls),
             steps: [modelStep(position, startedAtMs, clock(), { ...result, finish })],
           };
         }
@@ -177,6 +192,26 @@ export function createRunSteps(
         throw error;
       }
     }
+  }
+}
+
+function choiceFor(
+  { tenantId, turnId, agent, connection, scope, attempts, messages }: ClaimedTurn,
+  { chooseModel, log }: Pick<RunStepsOptions, 'chooseModel' | 'log'>,
+): ModelChoice {
+  if (chooseModel === undefined) return {};
+  const asked = messages.filter(({ ofTurn, direction }) => ofTurn && direction === 'in');
+  const characters = asked.reduce((sum, { content }) => sum + content.length, 0);
+  const { id, slug, route } = agent;
+  try {
+    const { channel } = connection;
+    return (
+      chooseModel({ tenantId, turnId, agent: { id, slug, route }, channel, scope, attempts, characters }) ??
+      {}
+    );
+  } catch (error) {
+    log.error('turn.model_choice_failed', { tenantId, turnId, error });
+    return {};
   }
 }
 

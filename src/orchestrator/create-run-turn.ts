@@ -3,12 +3,14 @@ import { isKonstructError, KonstructError } from '../core/errors.ts';
 import { noMetrics } from '../core/metrics.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
+import { composeAnswer, noExtras } from './compose-answer.ts';
 import { createRunSteps, type RunStepsOptions } from './create-run-steps.ts';
 import { createShowWork, type ShowWork } from './create-show-work.ts';
 import { createTurnControl } from './create-turn-control.ts';
 import { createTurnEnding, type TurnEndingOptions } from './create-turn-ending.ts';
 import { createTurnInterruption } from './create-turn-interruption.ts';
 import { describeFailure } from './describe-failure.ts';
+import { keepTyping } from './keep-typing.ts';
 import { markTurn } from './mark-turn.ts';
 import { createStepLog } from './step-log.ts';
 import { createTakeEdit } from './take-edit.ts';
@@ -28,6 +30,8 @@ export interface RunTurnOptions extends TurnEndingOptions, RunStepsOptions {}
 
 /** A model that wants a longer pause than this is as good as away: nobody looks at "Thinking…" for an hour. */
 const MAX_MODEL_PAUSE_MS = 120_000;
+/** How often an answer is held up for a file that the platform does not take. */
+const MAX_FILE_RETRIES = 2;
 /** When the model has not answered by then, the placeholder's id is recorded at once and not only with the answer. */
 const RECORD_PLACEHOLDER_AFTER_MS = 150;
 
@@ -118,11 +122,15 @@ export function createRunTurn(
       turn,
       takeEdit,
       placeholder: showing.then(({ placeholder }) => placeholder),
-      onMessage: remember,
+      onMessage(messageId) {
+        clearTimeout(recording); // the placeholder is not where the answer will stand any more
+        return remember(messageId);
+      },
     });
     // Where an earlier answer stands, nothing is shown in its place.
     const isShown = turn.revises === null;
     const control = createTurnControl({ ...options, turn, signal: turnSignal, interrupted });
+    const typing = keepTyping({ ...options, turn, signal: turnSignal });
     const outcome = await runSteps(turn, {
       stepLog: createStepLog({
         write: (steps) => ending.patiently(signal, () => ledger.logSteps({ ...turnKey(turn), steps })),
@@ -134,6 +142,7 @@ export function createRunTurn(
       signal: turnSignal,
     });
     clearTimeout(recording);
+    typing.stop();
     const { error: unshown } = await showing;
     const placeholder = await work.close();
     if (unshown !== null) {
@@ -215,14 +224,19 @@ export function createRunTurn(
     const reply = outcome.ok
       ? replyText(outcome.result, outcome.limit)
       : describeFailure(outcome.error, turn.attempts + 1);
-    const parts = delivery.split(turn, reply);
+    const extras = outcome.ok ? outcome.extras : noExtras;
+    const composed = composeAnswer(reply, extras, delivery.abilities(turn));
+    const { choices, files } = composed;
+    const parts = delivery.split(turn, composed.text);
     const committed = await ending.patiently(signal, () =>
       ledger.commit({
         ...turnKey(turn),
         placeholderExternalId: placeholder.state === 'shown' ? placeholder.messageId : null,
         steps: outcome.steps,
-        reply,
+        reply: composed.record,
         parts,
+        ...(choices.length > 0 ? { choices } : {}),
+        ...(files.length > 0 ? { files } : {}),
         agentUserId: turn.connection.agentUserId,
         errorCode: outcome.ok ? null : codeOf(outcome.error),
         errorDetails: outcome.ok || !isKonstructError(outcome.error) ? null : outcome.error.details,
@@ -235,10 +249,15 @@ export function createRunTurn(
       return null;
     }
     markTurn(journeys, turn, 'committed', options.clock());
-    return parts.map(
-      (content, index): AnswerPart => ({
+    const lastDetail = choices.length > 0 ? { choices } : null;
+    const contents: readonly Pick<AnswerPart, 'content' | 'detail'>[] = [
+      ...parts.map((content, index) => ({ content, detail: index === parts.length - 1 ? lastDetail : null })),
+      ...files.map((file) => ({ content: file.name, detail: { file } })),
+    ];
+    return contents.map(
+      (part, index): AnswerPart => ({
+        ...part,
         deliveryId: committed.deliveryIds[index] as number,
-        content,
         state: 'new',
         externalId: null,
       }),
@@ -250,9 +269,10 @@ export function createRunTurn(
     const parts = turn.deliveries
       .filter(({ kind }) => kind === 'answer')
       .map(
-        ({ id, content, status, externalId }): AnswerPart => ({
+        ({ id, content, detail, status, externalId }): AnswerPart => ({
           deliveryId: id,
           content: content ?? '',
+          detail,
           state: status === 'sent' ? 'sent' : status === 'pending' ? 'new' : 'unknown',
           externalId,
         }),
@@ -269,19 +289,20 @@ export function createRunTurn(
   ): Promise<void> {
     const startedAtMs = options.clock();
     const progress: DeliveryProgress = await delivery.answer(turn, toSend, placeholder, signal);
+    const stoppedAtFile = toSend.parts[progress.stoppedAt ?? -1]?.detail?.file !== undefined;
     if (progress.error !== null) {
-      const delayMs = options.deliveryRetryDelaysMs[turn.attempts];
+      const isLast = stoppedAtFile && turn.attempts >= MAX_FILE_RETRIES;
+      const delayMs = isLast ? undefined : options.deliveryRetryDelaysMs[turn.attempts];
       const worthRepeating = !isKonstructError(progress.error) || progress.error.retryable;
       if (signal.aborted || (worthRepeating && delayMs !== undefined)) {
-        await ending.putBack(
-          turn,
-          progress.error,
-          signal,
-          { steps: [], placeholder, externalIds: progress.externalIds },
-          delayMs,
-        );
+        await ending.putBack(turn, progress.error, signal, { ...progress, steps: [], placeholder }, delayMs);
         return;
       }
+    }
+    // The answer stands there: a file that the platform does not take is no reason to call it undelivered.
+    const isDone = stoppedAtFile && !isKonstructError(progress.error, 'lease_lost');
+    if (isDone) log.warn('file.undelivered', { ...turnIds(turn), code: codeOf(progress.error) });
+    if (progress.error !== null && !isDone) {
       // Beside an answer that may stand there an apology would be wrong.
       const isSaid = toSend.parts[0]?.state === 'sent' || codeOf(progress.error) === 'delivery_uncertain';
       const apology = isSaid ? { state: 'absent' as const } : placeholder;

@@ -30,6 +30,8 @@ export interface AttemptProgress {
   readonly steps: readonly Step[];
   readonly placeholder: Placeholder;
   readonly externalIds: readonly (string | null)[];
+  /** As in `DeliveryProgress`. */
+  readonly stoppedAt?: number;
 }
 
 /** How a turn ends that is not simply answered. Each way is written back, or the lease sees to it. */
@@ -121,7 +123,7 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
       errorCode: handOver ? null : codeOf(error),
       errorDetails: error instanceof KonstructError && !handOver ? error.details : null,
       externalIds: progress.externalIds,
-      untriedFrom: untriedFrom(error, progress.externalIds),
+      untriedFrom: untriedFrom(error, progress.externalIds, progress.stoppedAt),
     });
     if (handOver) log.info('turn.handed_over', turnIds(turn));
     else
@@ -155,7 +157,9 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
       first === undefined && !isPlatformError(error)
         ? describeFailure(error, turn.attempts + 1)
         : describeUndelivered(error);
-    const apology = { parts: [{ deliveryId, content, state: 'new' as const, externalId: null }] };
+    const apology = {
+      parts: [{ deliveryId, content, detail: null, state: 'new' as const, externalId: null }],
+    };
     const { externalIds, error: refused } = await delivery.answer(turn, apology, placeholder, signal);
     if (refused !== null) log.warn('turn.apology_failed', { ...turnIds(turn), code: codeOf(refused) });
     const messageId = externalIds[0] ?? null;
@@ -241,8 +245,11 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
 }
 
 /** Parts go out one after the other: after the one that failed none was tried, and it itself only if nobody knows. */
-function untriedFrom(error: unknown, externalIds: readonly (string | null)[]): number | null {
-  const failed = externalIds.indexOf(null);
+function untriedFrom(
+  error: unknown,
+  externalIds: readonly (string | null)[],
+  failed = externalIds.indexOf(null),
+): number | null {
   if (failed === -1 || !isKonstructError(error)) return null;
   const isCertain = isPlatformError(error) || error.code === 'aborted';
   return isCertain && error.details.outcomeUnknown !== true ? failed : failed + 1;

@@ -2,8 +2,9 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { mapConcurrently } from '../core/map-concurrently.ts';
 import type { Tool, ToolContext } from '../core/tool.ts';
-import type { ClaimedTurn, Step } from '../core/turn.ts';
+import type { AnswerFile, ClaimedTurn, Step } from '../core/turn.ts';
 import { checkToolInput } from './check-tool-input.ts';
+import { placeFiles } from './place-files.ts';
 import { failed, runTool, type ToolOutcome } from './run-tool.ts';
 import type { StepLog } from './step-log.ts';
 import { MAX_INPUT_CHARACTERS, type RoundCall, type ToolRound } from './turn-transcript.ts';
@@ -16,6 +17,10 @@ export interface ToolRoundOptions {
   readonly refusal: (position: number) => string | null;
   /** How long a call may take that begins now, in ms. */
   readonly deadlineMs: () => number;
+  /** What finished calls of the turn have made for its answer. */
+  readonly filesSoFar: () => readonly AnswerFile[];
+  /** The largest file that can be sent here; `null`: none can. */
+  readonly outgoingBytes: number | null;
   /** Tells people what runs; the function that is returned says that it has ended. */
   readonly show: (title: string) => () => void;
   readonly stepLog: StepLog;
@@ -58,7 +63,7 @@ async function runCall(options: ToolRoundOptions, roundCall: RoundCall): Promise
     startedAtMs,
     durationMs: Math.round(endedAtMs - startedAtMs),
   });
-  const { outcome, output, isError } = await perform(options, roundCall, async () => {
+  const { outcome, output, isError, ...made } = await perform(options, roundCall, async () => {
     stepLog.add(step('started', {}, startedAtMs));
     // Refused when the lease was lost: whoever has the turn now decides about this call.
     await stepLog.flush();
@@ -66,10 +71,15 @@ async function runCall(options: ToolRoundOptions, roundCall: RoundCall): Promise
     options.signal.throwIfAborted();
   });
   const { id: callId, name } = roundCall.call;
-  roundCall.result = { callId, name, output, isError };
+  const { files, notes } = placeFiles(made.files, options.filesSoFar(), options.outgoingBytes);
+  const said = [output, ...notes].join('\n');
+  roundCall.result = { callId, name, output: said, isError };
+  roundCall.files = files;
+  roundCall.shows = made.shows;
   roundCall.state = 'done';
   const endedAtMs = clock();
-  stepLog.add(step(outcome, { output, isError }, endedAtMs));
+  const kept = files.length === 0 ? {} : { files };
+  stepLog.add(step(outcome, { output: said, isError, ...kept }, endedAtMs));
   const ms = Math.round(endedAtMs - startedAtMs);
   options.log.info('tool.called', { tenantId: turn.tenantId, turnId: turn.turnId, tool: name, outcome, ms });
 }

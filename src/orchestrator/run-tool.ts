@@ -1,13 +1,16 @@
 import { isKonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { PromptFile } from '../core/model.ts';
 import { storable } from '../core/storable.ts';
-import type { Tool, ToolContext } from '../core/tool.ts';
+import type { Tool, ToolContext, ToolFile } from '../core/tool.ts';
 
 /** What came of a tool call: the model reads `output`, the log names `outcome`. */
 export interface ToolOutcome {
   readonly outcome: 'ok' | 'error' | 'timeout' | 'invalid_input' | 'unknown_tool' | 'limit' | 'unknown';
   readonly output: string;
   readonly isError: boolean;
+  readonly files: readonly ToolFile[];
+  readonly shows: readonly PromptFile[];
 }
 
 /** What a model reads of one call, in characters. */
@@ -34,9 +37,12 @@ export async function runTool(
   const onAbort = () => stopped.reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const work = (async () => bounded(await tool.run(input, { ...context, signal })))();
-    const output = await Promise.race([work, stopped.promise]);
-    return { outcome: 'ok', output, isError: false };
+    const work = (async () => {
+      const given = await tool.run(input, { ...context, signal });
+      return typeof given === 'string' ? { text: given } : given;
+    })();
+    const { text, files = [], shows = [] } = await Promise.race([work, stopped.promise]);
+    return { outcome: 'ok', output: bounded(text), isError: false, files, shows };
   } catch (error) {
     context.signal.throwIfAborted();
     if (deadline.signal.aborted) {
@@ -51,7 +57,7 @@ export async function runTool(
 }
 
 export function failed(outcome: ToolOutcome['outcome'], output: string): ToolOutcome {
-  return { outcome, output: bounded(output), isError: true };
+  return { outcome, output: bounded(output), isError: true, files: [], shows: [] };
 }
 
 function timedOut(deadlineMs: number): string {

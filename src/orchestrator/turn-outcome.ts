@@ -2,6 +2,7 @@ import type { Placeholder } from '../core/delivery.ts';
 import { isKonstructError } from '../core/errors.ts';
 import type { ModelAttempt, ModelResult } from '../core/model.ts';
 import type { ClaimedTurn, Step } from '../core/turn.ts';
+import type { AnswerExtras } from './compose-answer.ts';
 
 /** The project's code of an error, for logs and rows; `internal` for a defect. */
 export function codeOf(error: unknown): string {
@@ -15,6 +16,7 @@ export type ModelOutcome =
       readonly ok: true;
       readonly result: ModelResult;
       readonly limit: string | null;
+      readonly extras: AnswerExtras;
       readonly steps: readonly Step[];
     }
   | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };

@@ -38,7 +38,7 @@ describe('readTranscript', () => {
   it('is after a crash what it was before', () => {
     const before = readTranscript({ steps: 0, loggedSteps: [] });
     const round = before.open({
-      ...wants({ input: { text: 'a\0b' } }, { id: 'x\ud800' }),
+      ...wants({ input: { text: 'a\0b' }, signature: 'c2lnbmVk' }, { id: 'x\ud800' }),
       text: 'Let me see.',
     });
     answer(round, 'seen');
@@ -64,7 +64,9 @@ describe('readTranscript', () => {
       ),
     });
     expect(after.messages).toEqual(before.messages);
-    expect(after.messages[0]).toMatchObject({ toolCalls: [{ input: { text: 'ab' } }, { id: 'x\ufffd' }] });
+    expect(after.messages[0]).toMatchObject({
+      toolCalls: [{ input: { text: 'ab' }, signature: 'c2lnbmVk' }, { id: 'x\ufffd' }],
+    });
     expect([after.nextPosition, before.nextPosition]).toEqual([3, 3]);
     expect(after.openRound).toBeNull();
   });

@@ -1,6 +1,6 @@
-import type { ModelMessage, ModelResult, ToolCall, ToolResult } from '../core/model.ts';
+import type { ModelMessage, ModelResult, PromptFile, ToolCall, ToolResult } from '../core/model.ts';
 import { storable } from '../core/storable.ts';
-import type { ClaimedTurn, LoggedStep } from '../core/turn.ts';
+import type { AnswerFile, ClaimedTurn, LoggedStep } from '../core/turn.ts';
 
 /** What the model wanted done in one step, and how far that has come. */
 export interface ToolRound {
@@ -15,6 +15,10 @@ export interface RoundCall {
   /** `started`: somebody began it, and whether it had its effect is unknown. */
   state: 'open' | 'started' | 'done';
   result: ToolResult | null;
+  /** What it made for the answer. */
+  files: readonly AnswerFile[];
+  /** What it gave the model to look at, in this attempt. */
+  shows: readonly PromptFile[];
 }
 
 /** The work of a turn so far: all that was asked of models and tools, by this worker or by those before it. */
@@ -26,6 +30,8 @@ export interface TurnTranscript {
   /** Model calls that were answered. */
   readonly modelCalls: number;
   readonly toolCalls: number;
+  /** Those that came to their end, in order. */
+  readonly finishedCalls: readonly RoundCall[];
   /** How long earlier attempts worked, in ms. */
   readonly earlierMs: number;
   /** The finished rounds, and what joined the turn, as the model reads them behind the conversation. */
@@ -61,7 +67,7 @@ export function readTranscript(turn: Pick<ClaimedTurn, 'steps' | 'loggedSteps'>)
       text: String(step.detail.text ?? ''),
       calls: calls.map((call, index) => {
         const position = step.position + 1 + index;
-        return { call, position, ...stateOf(call, byPosition.get(position)) };
+        return { call, position, shows: [], ...stateOf(call, byPosition.get(position)) };
       }),
     });
   }
@@ -86,6 +92,9 @@ export function readTranscript(turn: Pick<ClaimedTurn, 'steps' | 'loggedSteps'>)
     get toolCalls() {
       return rounds.reduce((sum, { calls }) => sum + calls.length, 0);
     },
+    get finishedCalls() {
+      return rounds.flatMap(({ calls }) => calls.filter(({ state }) => state === 'done'));
+    },
     earlierMs: earlierMs(turn.loggedSteps),
     get messages() {
       return shortened(entries.flatMap((entry) => ('role' in entry ? [entry] : toMessages(entry))));
@@ -99,6 +108,8 @@ export function readTranscript(turn: Pick<ClaimedTurn, 'steps' | 'loggedSteps'>)
           position: position + 1 + index,
           state: 'open',
           result: null,
+          files: [],
+          shows: [],
         })),
       };
       keep(round);
@@ -110,12 +121,16 @@ export function readTranscript(turn: Pick<ClaimedTurn, 'steps' | 'loggedSteps'>)
   };
 }
 
-function stateOf(call: ToolCall, step: LoggedStep | undefined): Pick<RoundCall, 'state' | 'result'> {
-  if (step === undefined || step.kind !== 'tool') return { state: 'open', result: null };
-  if (step.outcome === 'started') return { state: 'started', result: null };
-  const { output, isError } = step.detail;
+function stateOf(
+  call: ToolCall,
+  step: LoggedStep | undefined,
+): Pick<RoundCall, 'state' | 'result' | 'files'> {
+  if (step === undefined || step.kind !== 'tool') return { state: 'open', result: null, files: [] };
+  if (step.outcome === 'started') return { state: 'started', result: null, files: [] };
+  const { output, isError, files = [] } = step.detail;
   return {
     state: 'done',
+    files: files as readonly AnswerFile[],
     result: { callId: call.id, name: call.name, output: String(output), isError: isError === true },
   };
 }
@@ -131,6 +146,8 @@ function keepable(call: ToolCall): ToolCall {
     // Through JSON text, so that it is today what it would be after a crash.
     input: isLong || call.input === null ? null : JSON.parse(storableJson(call.input)),
     rawInput: storable(isLong ? `${call.rawInput.slice(0, KEPT_OF_LONG_INPUT)}…` : call.rawInput),
+    // Without it Gemini begins its thoughts anew in every step.
+    ...(call.signature === undefined ? {} : { signature: storable(call.signature) }),
   };
 }
 
@@ -142,9 +159,11 @@ function storableJson(value: unknown): string {
 
 function toMessages({ text, calls }: ToolRound): readonly ModelMessage[] {
   const results = calls.flatMap(({ result }) => (result === null ? [] : [result]));
+  const files = calls.flatMap(({ shows }) => shows);
   return [
     { role: 'assistant', content: text, toolCalls: calls.map(({ call }) => call) },
     { role: 'tool', results },
+    ...(files.length === 0 ? [] : [{ role: 'user' as const, content: '[What you wanted to see:]', files }]),
   ];
 }
 

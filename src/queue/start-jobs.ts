@@ -10,14 +10,15 @@ export interface Jobs {
   stop(): Promise<void>;
 }
 
-export type JobName = 'send_notices' | 'retention';
+export type JobName = 'send_notices' | 'renew_credentials' | 'retention';
 /** A job says whether it wants to run again after a while. */
 export type JobHandlers = Readonly<
   Record<JobName, (signal: AbortSignal) => Promise<{ readonly againAfterMs: number | null }>>
 >;
 
 /** Minute, hour, day, month, weekday; UTC. The schedule is the backstop of `send_notices`: mostly it is requested. */
-const SCHEDULE = '* * * * * send_notices ?max=3\n17 3 * * * retention ?max=3';
+const SCHEDULE =
+  '* * * * * send_notices ?max=3\n*/10 * * * * renew_credentials ?max=1\n17 3 * * * retention ?max=3';
 const POOL_SIZE = 4;
 
 /**

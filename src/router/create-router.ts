@@ -1,10 +1,12 @@
 import type {
   ActionEvent,
   ChannelEvent,
+  CommandEvent,
   DeletionEvent,
   DepartureEvent,
   EditEvent,
   MessageEvent,
+  OpeningEvent,
   ReactionEvent,
   UninstallEvent,
 } from '../core/channel-event.ts';
@@ -14,8 +16,9 @@ import { storable } from '../core/storable.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import { address, mayConcern } from './address.ts';
 import type { Admit, AdmitMessage, AdmitOutcome, AdmitWish, WishOutcome } from './admit.ts';
+import type { FeedbackAdmission, FeedbackOutcome } from './admit-feedback.ts';
 import type { BlockedBuckets } from './create-blocked-buckets.ts';
-import { wishOfMessage, wishOfReaction } from './etiquette.ts';
+import { opinionOfReaction, wishOfMessage, wishOfReaction } from './etiquette.ts';
 import { saidByButton } from './said-by-button.ts';
 import {
   bucketKey,
@@ -30,15 +33,18 @@ import type { TenantBacklog } from './watch-backlog.ts';
 export type RouteOutcome =
   | AdmitOutcome['outcome']
   | WishOutcome['outcome']
+  | FeedbackOutcome['outcome']
   | 'ignored'
   | 'not_addressed'
   | 'departed'
+  | 'opened'
   | 'connection_disabled'
   | 'disabled';
 
 export interface RouterOptions {
   readonly admit: Admit;
   readonly admitWish: AdmitWish;
+  readonly feedback: FeedbackAdmission;
   /** Whether a user is a person and no other bot; `null`: the platform did not say in time. */
   readonly isPerson: (connection: ResolvedConnection, externalId: string) => Promise<boolean | null>;
   /** Whether the tenant has a backlog; by default none ever has. */
@@ -52,6 +58,15 @@ export interface RouterOptions {
   readonly onAgentUser: (connection: ResolvedConnection, agentUserId: string) => void;
   /** A press of a button is stored: the platform need not wait any more. Not awaited. */
   readonly onAction?: (connection: ResolvedConnection, action: ActionEvent) => void;
+  /** Somebody opened a conversation. Not awaited. */
+  readonly onOpening?: (connection: ResolvedConnection, opening: OpeningEvent) => void;
+  /** A message in a thread of a direct conversation is stored. Not awaited. */
+  readonly onConversation?: (connection: ResolvedConnection, message: MessageEvent) => void;
+  /** Makes a message of a command; `null`: it cannot be answered. By default none can. */
+  readonly showCommand?: (
+    connection: ResolvedConnection,
+    command: CommandEvent,
+  ) => Promise<MessageEvent | null>;
   /** A conversation became ready in this process: saves the worker beside us the way over the database. */
   readonly onReady: () => void;
   /** There is a notice to be sent: that the limit was reached, or that answers take a while. */
@@ -83,6 +98,11 @@ export function createRouter(options: RouterOptions): Route {
         return routeReaction(options, connection, event);
       case 'action':
         return routeAction(options, connection, event);
+      case 'command':
+        return routeCommand(options, connection, event);
+      case 'opening':
+        options.onOpening?.(connection, event);
+        return 'opened';
       case 'ignored':
         return 'ignored';
       default:
@@ -118,6 +138,8 @@ async function routeMessage(
     ...(backlog && { busySince: backlog.since, busyAhead: backlog.waiting }),
   });
   if (result.outcome === 'new' && result.wasIdle) options.onReady();
+  if (result.outcome === 'new' && event.scope === 'direct' && event.threadId !== null)
+    options.onConversation?.(connection, event);
   if (result.outcome === 'new' && result.noticeId !== undefined) options.onNotice();
   if (result.outcome === 'limited') {
     options.blocked.block(tenantId, bucket, senderId, result.retryAfterMs);
@@ -142,6 +164,16 @@ async function routeAction(
   return outcome;
 }
 
+/** The platform does not repeat a command that was acked, so it is shown and stored first. */
+async function routeCommand(
+  options: RouterOptions,
+  connection: ResolvedConnection,
+  command: CommandEvent,
+): Promise<RouteOutcome> {
+  const message = (await options.showCommand?.(connection, command)) ?? null;
+  return message === null ? 'ignored' : routeMessage(options, connection, message);
+}
+
 /** A message that wants the agent to stop or to speak again is not limited: whoever is flooded may say stop. */
 async function applyWish(
   options: RouterOptions,
@@ -159,9 +191,11 @@ async function routeReaction(
   connection: ResolvedConnection,
   event: ReactionEvent,
 ): Promise<RouteOutcome> {
+  if (ownUserIds(connection, event.account.agentUserId).has(event.senderId)) return 'ignored';
+  const opinion = opinionOfReaction(event);
+  if (opinion !== null) return routeOpinion(options, connection, event, opinion);
   const wish = wishOfReaction(event);
-  if (wish === null || ownUserIds(connection, event.account.agentUserId).has(event.senderId))
-    return 'ignored';
+  if (wish === null) return 'ignored';
   // A platform that does not say is believed: a person's stop weighs more than a bot's mistake.
   if ((await options.isPerson(connection, event.senderId)) === false) return 'ignored';
   const reaction = {
@@ -176,6 +210,20 @@ async function routeReaction(
     wish === 'stop' ? { ...reaction, type: 'stop' } : { ...reaction, type: 'mute', present: wish === 'mute' },
   );
   return announce(options, result);
+}
+
+/** People put 👍 on everything: only what they put on an answer of ours is kept, and of it only what a person says. */
+async function routeOpinion(
+  { feedback, isPerson }: RouterOptions,
+  connection: ResolvedConnection,
+  event: ReactionEvent,
+  verdict: 'up' | 'down',
+): Promise<RouteOutcome> {
+  const { channelId, messageId, senderId, present, reactedAtMs } = event;
+  if (!(await feedback.isAnswer(connection, channelId, messageId))) return 'unknown_message';
+  if ((await isPerson(connection, senderId)) === false) return 'ignored';
+  const opinion = { channelId, messageId, personId: senderId, verdict, present, sentAtMs: reactedAtMs };
+  return (await feedback.admit(connection, opinion)).outcome;
 }
 
 function announce<Outcome extends RouteOutcome>(
@@ -240,11 +288,16 @@ async function routeDeparture(
   return 'departed';
 }
 
+const SECOND_MS = 1_000;
+
 async function uninstall(
   options: RouterOptions,
   connection: ResolvedConnection,
   event: UninstallEvent,
 ): Promise<RouteOutcome> {
+  // Slack says seconds, and repeats what we did not take: the app may have been installed again meanwhile.
+  const happenedAtMs = event.happenedAtMs ?? Number.POSITIVE_INFINITY;
+  if ((connection.installedAtMs ?? 0) > happenedAtMs + SECOND_MS) return 'ignored';
   if (await options.disableConnection(connection, event.reason)) {
     options.log.error('connection.disabled', {
       tenantId: connection.tenantId,

@@ -7,6 +7,12 @@ export type Wish = 'stop' | 'mute' | 'unmute';
 const STOP_EMOJI = new Set(['🛑', '⛔']);
 const MUTE_EMOJI = '🔇';
 
+/** What a person thinks of an answer; `null`: the reaction says nothing of the kind. */
+export function opinionOfReaction({ emoji }: Pick<ReactionEvent, 'emoji'>): 'up' | 'down' | null {
+  const plain = emoji.replaceAll(/[\u{1F3FB}-\u{1F3FF}\u{FE0F}]/gu, '');
+  return plain === '👍' ? 'up' : plain === '👎' ? 'down' : null;
+}
+
 /** What a reaction says; `null`: nothing. Taking a stop sign off says nothing: what was stopped stays stopped. */
 export function wishOfReaction({ emoji, present }: ReactionEvent): Wish | null {
   if (STOP_EMOJI.has(emoji)) return present ? 'stop' : null;

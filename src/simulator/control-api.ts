@@ -145,6 +145,8 @@ export interface ControlMessage {
   readonly plainText: string;
   /** The markdown that was sent as `markdown_text`; `null`: render `text`. */
   readonly markdown: string | null;
+  /** What stands on its buttons. */
+  readonly choices?: readonly string[];
   readonly sentAtMs: number;
   readonly editedAtMs: number | null;
   readonly replyCount: number;

@@ -1,4 +1,5 @@
 import type { ControlChannel, ControlMessage, ControlUser, ControlWorkspace } from './control-api.ts';
+import { buttonsOf } from './interaction-body.ts';
 import { slackToPlain } from './message-text.ts';
 import type { StoredMessage, UserSeed, Workspace, WorkspaceChannel } from './workspace.ts';
 import { threadMessages, threadOf, tsToMs } from './workspace.ts';
@@ -39,6 +40,7 @@ export function viewMessage(
     text,
     plainText: slackToPlain(workspace, text),
     markdown: message.markdown,
+    choices: buttonsOf(message).map(({ text }) => text),
     sentAtMs: tsToMs(message.ts),
     editedAtMs: message.edited ? tsToMs(message.edited.ts) : null,
     replyCount: replies.length,

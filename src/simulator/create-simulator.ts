@@ -8,7 +8,11 @@ import { eventBody } from './event-body.ts';
 import { createEventSender } from './event-sender.ts';
 import { createEventStream } from './event-stream.ts';
 import { createFaultBoard } from './fault-board.ts';
+import { createFileStore } from './file-store.ts';
 import { findChannel, findMessage, findWorkspace } from './find-in-workspaces.ts';
+import { commandForm, pressPayload } from './interaction-body.ts';
+import { createOAuth } from './oauth.ts';
+import { createResponseUrls } from './response-urls.ts';
 import type { MessagePlace, Simulator, SimulatorInput } from './simulator.ts';
 import { SimulatorError } from './simulator-error.ts';
 import { simulatorPlugin } from './simulator-plugin.ts';
@@ -17,7 +21,7 @@ import { createSocketMode } from './socket-mode.ts';
 import { loadWorkspaces, openStateFile } from './state-file.ts';
 import { waitForMessage } from './wait-for-message.ts';
 import type { Workspace } from './workspace.ts';
-import { adoptChannel, createWorkspace, threadMessages, topLevelMessages } from './workspace.ts';
+import { adoptChannel, createWorkspace, nextTs, threadMessages, topLevelMessages } from './workspace.ts';
 import type { WorkspaceChange } from './workspace-actions.ts';
 import { createWorkspaceActions } from './workspace-actions.ts';
 
@@ -75,6 +79,11 @@ export function createSimulator(input: SimulatorInput): Simulator {
     },
   });
 
+  const senderOf = (workspace: Workspace) => ({
+    signingSecret: workspace.seed.signingSecret ?? input.signingSecret,
+    appToken: appTokenOf(workspace),
+  });
+
   const dispatch = (workspace: Workspace, events: readonly InnerEvent[]) => {
     const { pairOrder, pairGapMs } = faults.plan();
     const mentionFirst = pairOrder === 'mention_first' || (pairOrder === 'random' && random() < 0.5);
@@ -83,8 +92,8 @@ export function createSimulator(input: SimulatorInput): Simulator {
       channelId: event.channel?.id ?? null,
       messageId: event.messageTs,
       label: event.label,
-      signingSecret: workspace.seed.signingSecret ?? input.signingSecret,
-      appToken: appTokenOf(workspace),
+      kind: 'events_api' as const,
+      ...senderOf(workspace),
       ...eventBody(workspace, event, { clock, random }),
     }));
     return sender.send(outgoing, pairGapMs);
@@ -95,17 +104,52 @@ export function createSimulator(input: SimulatorInput): Simulator {
   };
   const actions = createWorkspaceActions({ clock, random, changed, dispatch });
 
+  const oauth = createOAuth({
+    app: input.oauth ?? null,
+    clock,
+    random,
+    install(workspace) {
+      actions.setInstallation(workspace, 'installed');
+    },
+  });
+
   const messageAt = (place: MessagePlace) => {
     const { workspace, channel } = findChannel(workspaces, place);
     return { workspace, channel, message: findMessage(channel, place.ts) };
   };
 
+  const fileStore = createFileStore({ random, base: () => responses.base() });
+  const responses = createResponseUrls({ clock, random, actions });
+  const interact = (
+    kind: 'interactive' | 'slash_commands',
+    place: { readonly workspace: Workspace; readonly channelId: string; readonly messageId: string | null },
+    body: string,
+  ) =>
+    sender.send(
+      [
+        {
+          workspaceId: place.workspace.seed.id,
+          channelId: place.channelId,
+          messageId: place.messageId,
+          eventId: slackId('', random, 12),
+          label: kind,
+          kind,
+          body,
+          ...senderOf(place.workspace),
+        },
+      ],
+      0,
+    );
+
   return {
     plugin: simulatorPlugin({
+      responses,
       pageDir: input.pageDir,
       allowedHosts: input.allowedHosts ?? [],
       webApi: {
         workspaceByToken: (token) => byToken.get(token),
+        oauth,
+        files: fileStore,
         isAppToken: (token) =>
           token === input.appToken || [...workspaces.values()].some((each) => appTokenOf(each) === token),
         sockets,
@@ -130,6 +174,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
     workspaces,
     faults,
     sockets,
+    files: fileStore,
 
     addWorkspace(seed) {
       const workspace = createWorkspace(seed);
@@ -142,11 +187,14 @@ export function createSimulator(input: SimulatorInput): Simulator {
       changed({ type: 'workspace', workspace });
     },
 
-    async say({ workspaceId, channelId, ...draft }) {
+    async say({ workspaceId, channelId, ...said }) {
       const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
-      if (!workspace.users.has(draft.userId)) {
-        throw new SimulatorError('not_found', 404, `There is no user ${draft.userId} in ${workspaceId}.`);
+      if (!workspace.users.has(said.userId)) {
+        throw new SimulatorError('not_found', 404, `There is no user ${said.userId} in ${workspaceId}.`);
       }
+      const attached = (said.files ?? []).map((file) => ({ ...file, id: slackId('F', random) }));
+      for (const { id, content } of attached) if (content) fileStore.put(id, workspace, content);
+      const draft = { ...said, files: attached };
       const { message, acked } = actions.post(workspace, channel, draft);
       return { workspaceId, channelId, ts: message.ts, threadTs: message.threadTs, acked };
     },
@@ -166,6 +214,43 @@ export function createSimulator(input: SimulatorInput): Simulator {
       if (!workspace.users.has(reaction.userId))
         throw new SimulatorError('not_found', 404, `There is no user ${reaction.userId}.`);
       actions.react(workspace, channel, message, reaction);
+    },
+
+    async press(place, { userId, choice }) {
+      const { workspace, channel, message } = messageAt(place);
+      const payload = pressPayload(workspace, channel, message, {
+        userId,
+        choice,
+        actionTs: nextTs(workspace, clock),
+        triggerId: slackId('', random, 20),
+        responseUrl: responses.create(workspace, channel, userId),
+      });
+      if (payload === null) throw new SimulatorError('not_found', 404, `There is no button "${choice}".`);
+      const body = new URLSearchParams({ payload: JSON.stringify(payload) }).toString();
+      return interact('interactive', { workspace, channelId: channel.id, messageId: message.ts }, body);
+    },
+
+    async command({ workspaceId, channelId, userId, command, text }) {
+      const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
+      const triggerId = slackId('', random, 20);
+      const responseUrl = responses.create(workspace, channel, userId);
+      const form = commandForm(workspace, channel, { userId, command, text, triggerId, responseUrl });
+      const place = { workspace, channelId, messageId: null };
+      return interact('slash_commands', place, new URLSearchParams(form).toString());
+    },
+
+    async openAssistant({ workspaceId, channelId, userId }) {
+      const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
+      const { message } = actions.post(workspace, channel, {
+        userId: workspace.seed.botUserId,
+        text: 'New chat',
+      });
+      const thread = { user_id: userId, context: {}, channel_id: channelId, thread_ts: message.ts };
+      const event = { type: 'assistant_thread_started', assistant_thread: thread, event_ts: message.ts };
+      await dispatch(workspace, [
+        { label: event.type, channel, messageTs: message.ts, senderTeamId: null, event },
+      ]);
+      return { workspaceId, channelId, ts: message.ts };
     },
 
     messages(workspaceId, channelId, threadTs) {

@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import type { DeliveryAttempt } from './control-api.ts';
 import type { FaultBoard } from './fault-board.ts';
 import type { SocketMode } from './socket-mode.ts';
+import type { WireObject } from './wire-message.ts';
 
 /** An event on its way to the app: its bytes never change, its signature and timestamp do with every attempt. */
 export interface OutgoingEvent {
@@ -12,11 +13,22 @@ export interface OutgoingEvent {
   readonly messageId: string | null;
   readonly eventId: string;
   readonly label: string;
+  readonly kind: OutgoingKind;
+  /** JSON of an event; of what people do with a message or a command, a form. */
   readonly body: string;
   readonly signingSecret: string;
   /** Set where the app uses Socket Mode: the event then goes over one of its sockets and to no address. */
   readonly appToken: string | null;
 }
+
+/** As Socket Mode calls them. */
+export type OutgoingKind = 'events_api' | 'interactive' | 'slash_commands';
+
+const paths = {
+  events_api: '/slack/events',
+  interactive: '/slack/interactions',
+  slash_commands: '/slack/commands',
+} as const satisfies Record<OutgoingKind, string>;
 
 export interface EventSender {
   /**
@@ -61,7 +73,7 @@ export function createEventSender(input: EventSenderInput): EventSender {
     retry: { readonly number: number; readonly reason: string } | null,
   ): Promise<AttemptResult> => {
     if (event.appToken !== null) {
-      const envelope = { type: 'events_api', payload: JSON.parse(event.body), retry } as const;
+      const envelope = { type: event.kind, payload: socketPayload(event), retry } as const;
       const outcome = await input.sockets.deliver(
         event.appToken,
         envelope,
@@ -73,14 +85,16 @@ export function createEventSender(input: EventSenderInput): EventSender {
     const timestamp = Math.floor(input.clock() / 1000);
     const deadline = AbortSignal.timeout(input.ackTimeoutMs);
     try {
-      const url = typeof input.eventsUrl === 'string' ? input.eventsUrl : input.eventsUrl();
+      const eventsUrl = typeof input.eventsUrl === 'string' ? input.eventsUrl : input.eventsUrl();
+      const url = eventsUrl.replace(paths.events_api, paths[event.kind]);
       const response = await input.fetch(url, {
         method: 'POST',
         body: event.body,
         redirect: 'manual',
         signal: AbortSignal.any([deadline, stopping.signal]),
         headers: {
-          'content-type': 'application/json',
+          'content-type':
+            event.kind === 'events_api' ? 'application/json' : 'application/x-www-form-urlencoded',
           'user-agent': 'Slackbot 1.0 (+https://api.slack.com/robots)',
           'x-slack-request-timestamp': String(timestamp),
           'x-slack-signature': slackSignature(event.signingSecret, timestamp, event.body),
@@ -113,7 +127,10 @@ export function createEventSender(input: EventSenderInput): EventSender {
         result = { ...result, outcome: 'http_timeout' };
       }
       const number: number = retry?.number ?? 0;
-      const delayMs = result.outcome === 'ok' || result.noRetry ? undefined : input.retryDelaysMs[number];
+      // What somebody waits for before their screen is not repeated over HTTP: they are told that it failed.
+      const isOnce = event.kind !== 'events_api' && event.appToken === null;
+      const isLast = result.outcome === 'ok' || result.noRetry || isOnce;
+      const delayMs = isLast ? undefined : input.retryDelaysMs[number];
       const nowMs = input.clock();
       input.attempted({
         workspaceId: event.workspaceId,
@@ -174,6 +191,12 @@ export function createEventSender(input: EventSenderInput): EventSender {
       await Promise.allSettled(underWay);
     },
   };
+}
+
+function socketPayload({ kind, body }: OutgoingEvent): WireObject {
+  if (kind === 'events_api') return JSON.parse(body);
+  const form = new URLSearchParams(body);
+  return kind === 'interactive' ? JSON.parse(form.get('payload') ?? '{}') : Object.fromEntries(form);
 }
 
 /** `v0=` + HMAC-SHA256 over `v0:{timestamp}:{body}`. */

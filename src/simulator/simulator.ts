@@ -3,6 +3,8 @@ import type { Clock, Random, Sleep } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { ControlEvent, ControlMessage, Journey } from './control-api.ts';
 import type { FaultBoard } from './fault-board.ts';
+import type { FileStore } from './file-store.ts';
+import type { OAuthApp } from './oauth.ts';
 import type { SocketMode } from './socket-mode.ts';
 import type { InstallationState, StoredFile, Workspace, WorkspaceSeed } from './workspace.ts';
 
@@ -27,6 +29,19 @@ export interface Simulator {
   deleteMessage(place: MessagePlace): Promise<void>;
   /** Puts an emoji on a message or takes it off; nothing happens when it is so already. @throws SimulatorError `not_found` */
   react(place: MessagePlace, reaction: ReactionInput): Promise<void>;
+  /** Presses a button of the app; resolves with whether it was acked. @throws SimulatorError `not_found` */
+  press(
+    place: MessagePlace,
+    press: { readonly userId: string /** What stands on it. */; readonly choice: string },
+  ): Promise<boolean>;
+  /** Gives a slash command; resolves with whether it was acked. @throws SimulatorError `not_found` */
+  command(command: CommandInput): Promise<boolean>;
+  /** Opens a conversation with the agent in Slack's view for assistants; its root. @throws SimulatorError `not_found` */
+  openAssistant(opening: {
+    readonly workspaceId: string;
+    readonly channelId: string;
+    readonly userId: string;
+  }): Promise<MessagePlace>;
   /** Oldest first; with `threadTs` the thread, its root first. @throws SimulatorError `not_found` */
   messages(workspaceId: string, channelId: string, threadTs?: string): readonly ControlMessage[];
   /**
@@ -45,6 +60,8 @@ export interface Simulator {
   /** Sends any event; resolves with whether it was acked. @throws SimulatorError `not_found` */
   fire(workspaceId: string, event: Readonly<Record<string, unknown>>, channelId?: string): Promise<boolean>;
   readonly faults: FaultBoard;
+  /** What was uploaded, and what can be fetched. */
+  readonly files: FileStore;
   /** The sockets of apps that use Socket Mode. */
   readonly sockets: SocketMode;
   /** Ends deliveries, streams and held-back calls, and writes the state file. */
@@ -60,7 +77,8 @@ export interface SayInput {
   readonly threadTs?: string;
   /** Sends a reply to the channel too. */
   readonly broadcast?: boolean;
-  readonly files?: readonly Omit<StoredFile, 'id'>[];
+  /** With `content` they can be fetched. */
+  readonly files?: readonly (Omit<StoredFile, 'id'> & { readonly content?: Uint8Array })[];
   /** Instead of the `rich_text` block that Slack's client makes of the text; `null`: none. */
   readonly blocks?: readonly unknown[] | null;
 }
@@ -76,6 +94,16 @@ export interface ReactionInput {
   /** Slack's name, without colons: `octagonal_sign`. */
   readonly name: string;
   readonly present: boolean;
+}
+
+export interface CommandInput {
+  readonly workspaceId: string;
+  readonly channelId: string;
+  readonly userId: string;
+  /** `/ada` */
+  readonly command: string;
+  /** In Slack's form, see `SayInput`. */
+  readonly text: string;
 }
 
 export interface MessagePlace {
@@ -96,6 +124,8 @@ export interface SimulatorInput {
   readonly signingSecret: string;
   /** The app uses Socket Mode with this app-level token: events go over its sockets and to no address. */
   readonly appToken?: string;
+  /** The app can be installed in a browser; absent: tokens are those of the workspaces' seeds only. */
+  readonly oauth?: OAuthApp;
   /** Two companies when absent. */
   readonly workspaces?: readonly WorkspaceSeed[];
   readonly clock: Clock;

@@ -102,12 +102,12 @@ function botProfile({ seed, users }: Workspace, message: StoredMessage): WireObj
   };
 }
 
-function wireFile({ seed }: Workspace, userId: string, file: StoredFile): WireObject {
+export function wireFile({ seed }: Workspace, userId: string, file: StoredFile): WireObject {
   const address = `https://${workspaceDomain(seed)}.slack.com/files/${userId}/${file.id}/${encodeURIComponent(file.name)}`;
   return {
     id: file.id,
     name: file.name,
-    title: file.name,
+    title: file.title ?? file.name,
     mimetype: file.mediaType,
     filetype: file.name.split('.').at(-1) ?? '',
     size: file.sizeBytes,

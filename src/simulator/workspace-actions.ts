@@ -14,6 +14,7 @@ import { randomUuid, slackId } from './slack-ids.ts';
 import type {
   InstallationState,
   MessageMetadata,
+  StoredFile,
   StoredMessage,
   Workspace,
   WorkspaceChannel,
@@ -59,11 +60,8 @@ export interface MessageDraft {
   readonly attachments?: readonly unknown[] | null;
   readonly metadata?: MessageMetadata | null;
   readonly username?: string | null;
-  readonly files?: readonly {
-    readonly name: string;
-    readonly mediaType: string;
-    readonly sizeBytes: number;
-  }[];
+  /** Those without an id get one. */
+  readonly files?: readonly (Omit<StoredFile, 'id'> & Partial<Pick<StoredFile, 'id'>>)[];
   readonly visibleToUserId?: string | null;
 }
 
@@ -242,7 +240,13 @@ function newMessage(
     edited: null,
     metadata: draft.metadata ?? null,
     reactions: [],
-    files: (draft.files ?? []).map((file) => ({ ...file, id: slackId('F', input.random) })),
+    files: (draft.files ?? []).map(({ id, name, title, mediaType, sizeBytes }) => ({
+      id: id ?? slackId('F', input.random),
+      name,
+      ...(title === undefined ? {} : { title }),
+      mediaType,
+      sizeBytes,
+    })),
     visibleToUserId: draft.visibleToUserId ?? null,
     tombstone: false,
   };

@@ -73,8 +73,18 @@ export interface Workspace {
   /** The agent and all others. */
   readonly users: Map<string, UserSeed>;
   readonly channels: Map<string, WorkspaceChannel>;
+  /** When the messages that are being streamed began to be, by `ts`. */
+  readonly streams: Map<string, number>;
+  /** What the assistant view shows of its conversations, by the `ts` of their roots. */
+  readonly assistantThreads: Map<string, AssistantThread>;
   /** The newest `ts` given out, in microseconds since 1970. */
   lastTsMicros: number;
+}
+
+export interface AssistantThread {
+  readonly title: string | null;
+  readonly status: string;
+  readonly prompts: readonly string[];
 }
 
 export interface WorkspaceChannel {
@@ -131,6 +141,8 @@ export interface StoredReaction {
 export interface StoredFile {
   readonly id: string;
   readonly name: string;
+  /** Absent: the name. */
+  readonly title?: string;
   readonly mediaType: string;
   readonly sizeBytes: number;
 }
@@ -148,6 +160,8 @@ export function createWorkspace(seed: WorkspaceSeed): Workspace {
     installation: 'installed',
     users: new Map([agent, ...seed.users].map((user) => [user.id, user])),
     channels: new Map(seed.channels.map((channel) => [channel.id, createChannel(channel)])),
+    streams: new Map(),
+    assistantThreads: new Map(),
     lastTsMicros: 0,
   };
 }

@@ -22,6 +22,7 @@ export async function listAgents(transaction: Transaction<Database>): Promise<re
     instructions: row.instructions,
     route: row.route,
     placeholder: row.placeholder,
+    icon: row.icon,
     busyMode: row.busy_mode,
     tools: row.tools,
     limits: {
@@ -62,6 +63,7 @@ function columnsOf({ slug, name, role, persona, instructions, route, placeholder
     instructions,
     route,
     placeholder,
+    icon: agent.icon ?? null,
     busy_mode: agent.busyMode,
     tools: arrayOf(agent.tools),
     max_steps: limits.maxSteps,

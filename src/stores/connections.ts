@@ -13,6 +13,8 @@ import { withTenant } from '../db/with-tenant.ts';
 export interface StoredConnection extends Connection {
   readonly encryptedCredentials: Buffer;
   readonly disabledReason: string | null;
+  /** Whether it was installed in a browser; otherwise its credentials were applied. */
+  readonly isInstalled: boolean;
 }
 
 /** What identifies an installation on its platform, among all tenants. */
@@ -54,6 +56,7 @@ function toConnection(row: Selectable<ConnectionsTable>): StoredConnection {
     settings: row.settings,
     encryptedCredentials: row.credentials,
     disabledReason: row.disabled_reason,
+    isInstalled: row.installed_at !== null,
   };
 }
 
@@ -115,6 +118,8 @@ export async function replaceCredentials(
     .set({
       ...sealCredentials(cipher, connection, credentials),
       agent_user_id: '',
+      installed_at: null,
+      credentials_expire_at: null,
       updated_at: sql`now()`,
     })
     .where('tenant_id', '=', connection.tenantId)
@@ -206,15 +211,17 @@ export function openCredentials(
   return value as Credentials;
 }
 
-function sealCredentials(
+/** What says that the app is the tenant's own: then the installation's is not believed. */
+const OWN_APP = ['signingSecret', 'appToken', 'appId', 'audience'] as const;
+
+export function sealCredentials(
   cipher: Cipher,
   { tenantId, id }: Pick<Connection, 'tenantId' | 'id'>,
   credentials: Credentials,
 ) {
   return {
     credentials: cipher.encrypt(JSON.stringify(credentials), connectionOwner(tenantId, id)),
-    // An app token says the same as a signing secret: the app is the tenant's own, and the installation's is not believed.
-    own_signing_secret: credentials.signingSecret !== undefined || credentials.appToken !== undefined,
+    own_signing_secret: OWN_APP.some((name) => credentials[name] !== undefined),
   };
 }
 

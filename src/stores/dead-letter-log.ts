@@ -51,7 +51,11 @@ export async function readDeadLetterLog(
     transaction,
   );
   const steps = await sql<LoggedStep>`
-    select position, kind, outcome, provider, model, started_at as "startedAt", duration_ms as "durationMs", detail
+    select position, kind, outcome, provider, model, started_at as "startedAt", duration_ms as "durationMs",
+      -- Of files that a tool made the names.
+      case when detail ? 'files' then jsonb_set(detail, '{files}', (
+        select coalesce(jsonb_agg(f.file - 'content'), '[]') from jsonb_array_elements(detail->'files') as f (file)))
+      else detail end as detail
     from konstruct.steps where turn_id = ${turnId} order by position`.execute(transaction);
   const deliveries = await sql<LoggedDelivery>`
     select kind, position, status, external_id as "messageId", error_code as error, content as text

@@ -9,6 +9,8 @@ export interface ExpiredRows {
   readonly turns: number;
   readonly notices: number;
   readonly earlySignals: number;
+  /** Taken back by whoever gave it. */
+  readonly feedback: number;
 }
 
 /**
@@ -26,6 +28,7 @@ export async function expireOldRows(pool: pg.Pool, before: Date, signal: AbortSi
       () => bite(pool, 'select expire_early_signals($1, $2) as gone', null),
       signal,
     ),
+    feedback: await inBites(() => bite(pool, 'select expire_feedback($1, $2) as gone', null), signal),
   };
 }
 

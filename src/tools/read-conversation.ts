@@ -58,7 +58,7 @@ export function createReadConversation(options: {
           type: 'integer',
           minimum: 0,
           maximum: 100_000,
-          description: `How many of the newest messages to leave out when "before" is not given. Default: ${historyMessages}. If you see "[… earlier messages left out]", give 0.`,
+          description: `How many of the newest messages to leave out when "before" is not given. Default: ${historyMessages}. If you see "[earlier messages left out]", give 0.`,
         },
         limit: { type: 'integer', minimum: 1, maximum: MAX_LIMIT, description: `Default: ${DEFAULT_LIMIT}.` },
       },

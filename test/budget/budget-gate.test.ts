@@ -65,12 +65,15 @@ async function expectCountersToAddUp(): Promise<void> {
 
 /** Makes the function that reserves take this for the time of the call. */
 async function setReserveClock(now: string): Promise<void> {
-  const [row] = await database.query<{ definition: string }>(
-    `select pg_get_functiondef('konstruct.reserve_budgets'::regproc) as definition`,
-  );
   const clock = /(v_at constant timestamptz := )[^;]+;/;
-  expect(row?.definition).toMatch(clock);
-  await database.query(row?.definition.replace(clock, `$1'${now}';`) ?? '');
+  for (const name of ['reserve_budget', 'reserve_budgets']) {
+    const [row] = await database.query<{ definition: string }>(
+      'select pg_get_functiondef($1::regproc) as definition',
+      [`konstruct.${name}`],
+    );
+    expect(row?.definition).toMatch(clock);
+    await database.query(row?.definition.replace(clock, `$1'${now}';`) ?? '');
+  }
 }
 
 async function count(table: string): Promise<number> {
@@ -150,6 +153,43 @@ describe('a limit', () => {
       'select sum(reserved_nano_usd)::int as nano, sum(reserved_tokens)::int as tokens from konstruct.budget_counters',
     );
     expect(counters).toEqual([{ nano: 0, tokens: 0 }]);
+  });
+
+  it('is counted from the first call on, also while others change its tenant’s sums', async () => {
+    const [tenant] = database.tenants;
+    await setTenant({ budget_daily_usd: 0.001 });
+    const gate = budgetProcess(database);
+    const other = await database.pool().connect();
+    try {
+      await other.query('begin');
+      await other.query('select pg_advisory_xact_lock_shared(konstruct.budget_lock_key($1))', [
+        tenant.tenantId,
+      ]);
+      const reserving = gate.reserve(plannedCall(tenant));
+      await expect
+        .poll(() => database.query(`select 1 from pg_locks where locktype = 'advisory' and not granted`))
+        .toHaveLength(1);
+      expect(await count('budget_counters')).toBe(0);
+      await other.query('commit');
+      await (await reserving).settle(used(600, 0));
+    } finally {
+      other.release();
+    }
+    await refusal(gate.reserve(plannedCall(tenant)));
+    await expectCountersToAddUp();
+  });
+
+  it('with room for one call at a time lets a turn make one after the other, although nobody waits for settling', async () => {
+    const [tenant] = database.tenants;
+    await setTenant({ budget_daily_usd: 0.0019 });
+    const gate = budgetProcess(database);
+    for (let step = 0; step < 20; step += 1) {
+      const reservation = await gate.reserveOnly(plannedCall(tenant, { turnId: 1 }));
+      await reservation.settle(used(10, 10));
+    }
+    await gate.flush();
+    expect(await count('model_calls')).toBe(20);
+    await expectCountersToAddUp();
   });
 
   it('gives back what a call did not need, and names the limit that lasts longest', async () => {
@@ -486,29 +526,39 @@ describe('operators', () => {
   });
 });
 
-it('adds up whatever happens at the same time, and no limit is ever overrun', async () => {
-  const random = seededRandom(20_261_123);
-  const [first, second] = database.tenants;
-  await setTenant({ budget_daily_usd: 0.03, budget_monthly_tokens: 60_000, person_budget_daily_usd: 0.008 });
-  await setRow('agents', first.agentId, { budget_daily_usd: 0.02, max_turn_usd: 0.004 });
-  await setTenant({ person_budget_monthly_tokens: 9_000, time_zone: 'Pacific/Auckland' }, second);
-  const processes = Array.from({ length: 3 }, () => budgetProcess(database, { renewEveryMs: 5 }));
-  for (const gate of processes) gate.start();
-  const pick = (count: number) => Math.floor(random() * count);
-  let refused = 0;
-  await Promise.all(
-    Array.from({ length: 400 }, async () => {
+it.each([
+  ['in batches', 3, 400, 1],
+  ['call by call, each in a process of its own', 8, 8, 50],
+])(
+  'adds up whatever happens at the same time, and no limit is ever overrun: %s',
+  async (_, processCount, lanes, each) => {
+    const random = seededRandom(20_261_123);
+    const [first, second] = database.tenants;
+    await setTenant({
+      budget_daily_usd: 0.03,
+      budget_monthly_tokens: 60_000,
+      person_budget_daily_usd: 0.008,
+    });
+    await setRow('agents', first.agentId, { budget_daily_usd: 0.02, max_turn_usd: 0.004 });
+    await setTenant({ person_budget_monthly_tokens: 9_000, time_zone: 'Pacific/Auckland' }, second);
+    const processes = Array.from({ length: processCount }, () =>
+      budgetProcess(database, { renewEveryMs: 5 }),
+    );
+    for (const gate of processes) gate.start();
+    const pick = (count: number) => Math.floor(random() * count);
+    let refused = 0;
+    const one = async (gate: (typeof processes)[number]): Promise<void> => {
       const tenant = pick(3) === 0 ? second : first;
       const call = plannedCall(tenant, {
-        agentId: pick(4) === 0 ? null : tenant.agentId,
+        // Nobody's turn has no limit of its own.
+        ...(pick(4) === 0 ? { agentId: null } : { turnId: pick(20) }),
         personId: `k:U${pick(5)}`,
-        turnId: pick(20),
         maxInputTokens: 100 + pick(900),
         maxOutputTokens: pick(300),
       });
-      const gate = processes[pick(3)] as (typeof processes)[number];
       const result = await attempt(gate.reserve(call));
       if (result instanceof Error) {
+        expect(result).toMatchObject({ code: 'budget_exhausted' });
         refused += 1;
         return;
       }
@@ -517,20 +567,26 @@ it('adds up whatever happens at the same time, and no limit is ever overrun', as
           ? { usage: null, isEstimated: false, outcome: 'network' }
           : used(pick(call.maxInputTokens + 1), pick(call.maxOutputTokens + 1)),
       );
-    }),
-  );
-  for (const gate of processes) await gate.stop();
-  expect(refused).toBeGreaterThan(0);
-  expect(await count('model_calls')).toBe(400 - refused);
-  expect(await count('budget_reservations')).toBe(0);
-  await expectCountersToAddUp();
-  const overrun = await database.query(
-    `select c.* from konstruct.budget_counters c
+    };
+    await Promise.all(
+      Array.from({ length: lanes }, async (_each, lane) => {
+        for (let done = 0; done < each; done += 1)
+          await one(processes[lane % processCount] as (typeof processes)[number]);
+      }),
+    );
+    for (const gate of processes) await gate.stop();
+    expect(refused).toBeGreaterThan(0);
+    expect(await count('model_calls')).toBe(400 - refused);
+    expect(await count('budget_reservations')).toBe(0);
+    await expectCountersToAddUp();
+    const overrun = await database.query(
+      `select c.* from konstruct.budget_counters c
      cross join lateral konstruct.budget_limits(c.tenant_id, case c.scope when 'agent' then c.subject::uuid when 'turn' then $1::uuid end,
        case c.scope when 'person' then c.subject end, case c.scope when 'turn' then c.subject::bigint end, now()) l
      where l.scope = c.scope and l.subject = c.subject and l.period = c.period
        and (c.spent_nano_usd > l.nano_usd_limit or c.spent_tokens > l.tokens_limit)`,
-    [first.agentId],
-  );
-  expect(overrun).toEqual([]);
-});
+      [first.agentId],
+    );
+    expect(overrun).toEqual([]);
+  },
+);

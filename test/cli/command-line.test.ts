@@ -10,6 +10,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createCipher } from '../../src/core/cipher.ts';
+import { readInstallLink } from '../../src/core/install-link.ts';
 import { startEmbeddedDatabase } from '../../src/db/embedded/start-embedded-database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { createMigratedDatabase } from '../support/migrated-database.ts';
@@ -222,7 +224,7 @@ describe('konstruct doctor', { timeout: 60_000 }, () => {
         TOKEN: 'xoxb-secret',
         SLACK_API_URL: `http://127.0.0.1:${(slack.address() as AddressInfo).port}/api/`,
         REDIS_URL: `redis://:hunter2@127.0.0.1:${(redis.address() as AddressInfo).port}`,
-        SLACK_CLIENT_ID: '1.2',
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
         KONSTRUCT_PUBLIC_URL: 'http://127.0.0.1:1',
       };
       await konstruct('apply -f konstruct.yaml', env);
@@ -251,6 +253,36 @@ describe('konstruct doctor', { timeout: 60_000 }, () => {
     } finally {
       slack.close();
       redis.close();
+    }
+  });
+
+  it('prints a link by which people connect a workspace', async () => {
+    await konstruct('apply -f konstruct.yaml', { TOKEN: 'xoxb-secret' });
+    const env = {
+      KONSTRUCT_PUBLIC_URL: 'https://konstruct.example.com',
+      SLACK_CLIENT_ID: '1.2',
+      SLACK_CLIENT_SECRET: 'shibboleth',
+    };
+    const wanted = 'install-link slack --tenant acme --agent ada';
+    const { stdout, code } = await konstruct(wanted, env);
+    expect(code).toBe(0);
+    const link = new URL(stdout.trim());
+    expect(link.origin + link.pathname).toBe('https://konstruct.example.com/slack/install');
+    const cipher = createCipher([Buffer.from(masterKey, 'base64')]);
+    const read = (nowMs: number) =>
+      readInstallLink(cipher, 'slack', link.searchParams.get('link') ?? '', nowMs);
+    expect(read(Date.now() + 6.9 * 86_400_000)).toMatchObject({ tenantId: expect.stringMatching(/-/) });
+    expect(read(Date.now() + 7.1 * 86_400_000)).toBeNull();
+    const cases: readonly (readonly [string, object, number, RegExp])[] = [
+      [wanted, { SLACK_CLIENT_ID: '', SLACK_CLIENT_SECRET: '' }, 1, /set SLACK_CLIENT_ID and SLACK_CLIENT_S/],
+      [wanted, { KONSTRUCT_PUBLIC_URL: '' }, 1, /set KONSTRUCT_PUBLIC_URL/],
+      [wanted.replace('ada', 'eve'), {}, 1, /acme has no agent eve; it has: ada/],
+      [wanted.replace('acme', 'globex'), {}, 1, /There is no tenant globex/],
+      [wanted.replace('slack', 'telegram'), {}, 2, /Links are for slack/],
+    ];
+    for (const [args, change, status, message] of cases) {
+      const refused = await konstruct(args, { ...env, ...change });
+      expect([refused.code, refused.stderr], args).toEqual([status, expect.stringMatching(message)]);
     }
   });
 

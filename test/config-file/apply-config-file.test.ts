@@ -151,14 +151,12 @@ describe('applyConfigFile', () => {
 
   it('takes, compares and exports how an agent behaves in company', async () => {
     const polite = company
-      .replace('role: Support', 'role: Support, busyMode: interrupt')
-      .replace(
-        '{ ratePerMinute: 5 }',
-        '{ editWindowMinutes: 0, onDeletion: retract, streaming: false, stopWords: [halt] }',
-      );
+      .replace('role: Support', 'role: Support, icon: ":owl:", busyMode: interrupt')
+      .replace('{ ratePerMinute: 5 }', '{ editWindowMinutes: 0, onDeletion: retract, stopWords: [halt] }');
     await apply(polite);
     const { agents, connections } = await state('acme');
     expect(agents.map(({ busyMode }) => busyMode)).toEqual(['interrupt', 'queue']);
+    expect(agents.map(({ icon }) => icon)).toEqual([':owl:', null]);
     expect(connections[0]?.settings).toEqual({
       editWindowMinutes: 0,
       onDeletion: 'retract',
@@ -167,10 +165,14 @@ describe('applyConfigFile', () => {
     expect((await apply(polite)).changes).toEqual([]);
     const { text } = await exportConfigFile(database, cipher);
     expect(text).toContain('busyMode: interrupt');
+    expect(text).toMatch(/icon: ":owl:"/);
     expect(text).toContain('onDeletion: retract');
     expect(diff(await apply(polite.replace('busyMode: interrupt', 'busyMode: steer')))).toEqual([
       '~ agent ada of acme: busyMode "interrupt" → "steer"',
     ]);
+    expect(
+      diff(await apply(polite.replace('icon: ":owl:", busyMode: interrupt', 'busyMode: steer'))),
+    ).toEqual(['~ agent ada of acme: icon ":owl:" → none']);
   });
 
   it('gives agents the tools they name, and shows what changes', async () => {
@@ -422,6 +424,7 @@ tenants:
         route: default
         placeholder: "Wait \${Z}"
         busyMode: steer
+        icon: ":owl:"
         budget: { dailyUsd: 1, monthlyUsd: 2, dailyTokens: 3, monthlyTokens: 4 }
         limits: { maxSteps: 5, maxToolCalls: 6, maxTurnSeconds: 7, maxTurnUsd: 0.5 }
         tools: [current_time]

@@ -31,6 +31,8 @@ routes:
     timeouts: { connectMs: 2000, firstTokenMs: 8000, idleMs: 5000, totalMs: 60000 }
   short:
     - { provider: groq, model: llama-3.3-70b-versatile }
+  aws:
+    - { provider: bedrock, model: amazon.nova-pro-v1:0, region: eu-central-1 }
 tenants:
   - slug: acme
     name: Acme
@@ -137,7 +139,7 @@ describe('model keys and routes', () => {
       dryRun: true,
     });
     expect(again.changes).toEqual([]);
-    const [stored] = await listRoutes(database);
+    const stored = (await listRoutes(database)).find(({ name }) => name === 'default');
     expect(stored && openRoute(cipher, stored)).toMatchObject({
       hedgeAfterMs: 1500,
       onRefusal: 'next',
@@ -176,7 +178,7 @@ describe('model keys and routes', () => {
     await expect.poll(isWaiting, { timeout: 10_000 }).toBe(1);
     await admin.query('commit');
     expect(await rotation).toMatchObject({ reencrypted: 2 });
-    const [stored] = await listRoutes(database);
+    const stored = (await listRoutes(database)).find(({ name }) => name === 'default');
     expect(stored?.entries).toEqual(JSON.parse(changed));
   });
 

@@ -4,7 +4,9 @@ import { isKonstructError } from '../../src/core/errors.ts';
 import { seededRandom } from '../support/slack-request.ts';
 import type { ChannelHarness, Operation } from './channel-harness.ts';
 import { startCompanyChatHarness } from './company-chat-harness.ts';
+import { startGoogleChatHarness } from './google-chat-harness.ts';
 import { startSlackHarness } from './slack-harness.ts';
+import { startTeamsHarness } from './teams-harness.ts';
 import { startTelegramHarness } from './telegram-harness.ts';
 
 const MUTATIONS = 1_000;
@@ -15,6 +17,8 @@ const marker = (deliveryId: string) => ({ deliveryId });
 
 describe.each([
   ['slack', startSlackHarness],
+  ['teams', startTeamsHarness],
+  ['google-chat', startGoogleChatHarness],
   ['telegram', startTelegramHarness],
   ['company-chat', startCompanyChatHarness],
 ])('the channel %s', (type, start) => {
@@ -124,7 +128,8 @@ describe.each([
     const { capabilities: can, ...channel } = harness.channel;
     expect(channel.react !== undefined).toBe(can.reactions);
     expect(channel.typing !== undefined).toBe(can.typing);
-    expect(channel.openStream !== undefined).toBe(can.stream === 'native');
+    if (can.stream === 'native') expect(channel.openStream).toBeDefined();
+    if (can.stream === 'none') expect(channel.openStream).toBeUndefined();
     expect(channel.fetchFile !== undefined).toBe(can.files.incoming !== null);
     expect(channel.upload !== undefined).toBe(can.files.outgoing !== null);
     if (can.stream === 'edits') expect(can.edit).toBe(true);
@@ -264,10 +269,10 @@ describe.each([
     try {
       const { channel, access, target, otherAccess, otherTarget } = fresh;
       const both = Array.from({ length: 3 }, (_, index) => [
-        channel.post(access, { target, markdown: `own ${index}`, marker: marker('o') }, signal),
+        channel.post(access, { target, markdown: `own ${index}`, marker: marker(`o${index}`) }, signal),
         channel.post(
           otherAccess,
-          { target: otherTarget, markdown: `other ${index}`, marker: marker('t') },
+          { target: otherTarget, markdown: `other ${index}`, marker: marker(`t${index}`) },
           signal,
         ),
       ]);

@@ -127,6 +127,15 @@ describe.each(modelProtocols)('%s', (protocol) => {
     expect(server.requests.at(-1)?.system).toMatch(/^You are Ada\.\n+Today is Friday\.$/);
   });
 
+  it('begins the same, whole or streamed, as caches need it', async () => {
+    const wanted = { ...request, context: 'Today is Friday.', cacheKey: 'conversation 7', tools };
+    await pool().generate(wanted);
+    const whole = server.requests.at(-1)?.body;
+    await collect(pool().stream(wanted));
+    const { stream: _, stream_options: __, ...streamed } = server.requests.at(-1)?.body ?? {};
+    expect(streamed).toEqual({ ...whole, stream: undefined });
+  });
+
   it.each(['generate', 'stream'] as const)(
     'returns the text and the tokens that the provider reports: %s',
     async (way) => {

@@ -5,6 +5,7 @@ import { withTenant } from '../../src/db/with-tenant.ts';
 import { readUsage } from '../../src/stores/usage.ts';
 import { ask, idle, textOf } from '../support/conversation.ts';
 import { acme, globex } from '../support/people.ts';
+import { readMetrics } from '../support/read-metrics.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
 import { callTools } from '../support/tool-calls.ts';
@@ -133,8 +134,66 @@ describe('a budget that is used up', () => {
     expect(textOf(answer)).toMatch(/^My budget for this month is used up, so I stopped;/);
     expect(model.requests).toHaveLength(before + 1);
     await idle(installation);
-    expect(await nanoUsd('model_calls')).toBe(spent + 43_000_000);
+    await expect.poll(() => nanoUsd('model_calls')).toBe(spent + 43_000_000);
     expect(await nanoUsd('steps')).toBe(spent + 43_000_000);
     await limit('budget_monthly_usd', null);
+  });
+
+  it('of one turn stops that turn alone, in the middle too', async () => {
+    const { model } = installation;
+    await installation.query('update konstruct.agents set max_turn_usd = 0.06 where tenant_id = $1', [
+      tenantOf(acme.workspaceId),
+    ]);
+    model.respondNext({
+      ...callTools(['current_time', {}]),
+      usage: { inputTokens: 3_000, outputTokens: 4_000 },
+    });
+    const before = model.requests.length;
+    const { answer } = await ask(installation, question);
+    expect(textOf(answer)).toBe(
+      'This takes more than I may spend on one answer, so I stopped. Please ask me for a smaller part of it.',
+    );
+    expect(model.requests).toHaveLength(before + 1);
+    expect(textOf((await ask(installation, question)).answer)).toMatch(/^You said/);
+    await installation.query('update konstruct.agents set max_turn_usd = null');
+  });
+
+  it('of one person stops that person alone', async () => {
+    await limit('person_budget_daily_usd', 0.0001);
+    expect(textOf((await ask(installation, question)).answer)).toMatch(
+      /^My budget for your questions for today is used up, so I stopped; it begins anew on /,
+    );
+    await limit('person_budget_daily_usd', null);
+  });
+
+  it('is told to operators once at 80 %, in the log and the metrics, and once when it is used up', async () => {
+    const { model, log, app } = installation;
+    const counted = async (name: string) =>
+      (await readMetrics(app?.url ?? '')).value(name, { scope: 'tenant', period: 'day' }) ?? 0;
+    const told = (event: string) => log.lines.filter((line) => line.event === event).length;
+    const events = ['budget.threshold', 'budget.exhausted'] as const;
+    const names = ['konstruct_budget_thresholds_total', 'konstruct_budget_refusals_total'] as const;
+    model.respondNext({ text: 'A dollar.', usage: { inputTokens: 1_000, outputTokens: 100_000 } });
+    await ask(installation, question);
+    await expect.poll(() => nanoUsd('model_calls')).toBeGreaterThan(1_000_000_000);
+    await installation.query('delete from konstruct.operator_notices'); // what other tests told
+    await installation.query('update konstruct.budget_counters set is_usd_told = false');
+    const spent = await nanoUsd('model_calls');
+    const before = { lines: events.map(told), counts: await Promise.all(names.map(counted)) };
+    // What is spent so far is 79 % of it.
+    await limit('budget_daily_usd', Math.ceil(spent / 0.79 / 100_000) / 10_000);
+    model.respondNext({ text: 'Yes.', usage: { inputTokens: 1_000, outputTokens: 2_000 } });
+    expect(textOf((await ask(installation, question)).answer)).toBe('Yes.');
+    await expect.poll(() => told(events[0])).toBe((before.lines[0] ?? 0) + 1);
+    await limit('budget_daily_usd', Math.floor((await nanoUsd('model_calls')) / 100_000) / 10_000);
+    for (let turn = 0; turn < 2; turn += 1) {
+      expect(textOf((await ask(installation, question)).answer)).toMatch(/^My budget for today is used up/);
+    }
+    expect(events.map(told)).toEqual([(before.lines[0] ?? 0) + 1, (before.lines[1] ?? 0) + 1]);
+    expect(await Promise.all(names.map(counted))).toEqual([
+      (before.counts[0] ?? 0) + 1,
+      (before.counts[1] ?? 0) + 2,
+    ]);
+    await limit('budget_daily_usd', null);
   });
 });

@@ -101,6 +101,7 @@ describe('retention', () => {
       turns: 3,
       notices: 0,
       earlySignals: 0,
+      feedback: 0,
     });
     expect(await left()).toEqual({ conversations: 1, messages: 2, turns: 1, steps: 1, deliveries: 2 });
   });
@@ -124,6 +125,7 @@ describe('retention', () => {
       turns: 0,
       notices: 0,
       earlySignals: 0,
+      feedback: 0,
     });
     const [turn] = await database.worker('w').claim(1);
     expect(turn?.messages.length).toBe(3);
@@ -134,6 +136,7 @@ describe('retention', () => {
       turns: 0,
       notices: 0,
       earlySignals: 0,
+      feedback: 0,
     });
   });
 

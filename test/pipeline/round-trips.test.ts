@@ -10,6 +10,7 @@ import { createReceiver, type Receiver } from '../../src/gateway/create-receiver
 import { createRunTurn } from '../../src/orchestrator/create-run-turn.ts';
 import { createTurnQueue } from '../../src/queue/create-turn-queue.ts';
 import { createAdmit, createAdmitWish } from '../../src/router/admit.ts';
+import { createFeedbackAdmission } from '../../src/router/admit-feedback.ts';
 import { createBlockedBuckets } from '../../src/router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from '../../src/router/create-connection-directory.ts';
 import { createRouter } from '../../src/router/create-router.ts';
@@ -48,6 +49,7 @@ beforeAll(async () => {
     route: createRouter({
       admit: createAdmit(pool),
       admitWish: createAdmitWish(pool),
+      feedback: createFeedbackAdmission(pool),
       isPerson: async () => true,
       blocked: createBlockedBuckets(clock),
       disableConnection: async () => false,
@@ -161,6 +163,7 @@ describe('a turn', () => {
       };
     };
     const tools = new Map(rounds.flat().map((tool) => [tool.name, tool]));
+    const abilities = { buttons: null, reactions: false, incomingBytes: null, outgoingBytes: null };
     const runTurn = createRunTurn({
       ledger: queue,
       models: { generate } as unknown as ModelPool,
@@ -174,12 +177,17 @@ describe('a turn', () => {
         },
         findsAgain: () => true,
         withdraw: async () => null,
+        abilities: () => abilities,
+        typing: async () => false,
+        react: async () => {},
+        fetchFile: async () => ({ mediaType: '', content: Buffer.alloc(0) }),
         split: (_turn, reply) => [reply],
         readThread: async () => null,
         personName: async () => null,
       },
-      preparePrompt: async () => ({ system: '', messages: [] }),
+      preparePrompt: async () => ({ system: '', context: '', messages: [] }),
       toolsOf: () => tools,
+      abilitiesOf: () => abilities,
       isHeld: queue.isHeld,
       toolDeadlineMs: 1_000,
       maxOutputTokens: 100,

@@ -293,7 +293,7 @@ describe('an album', () => {
     await installation.idle();
     expect(model.requests.length - requests).toBe(1);
     expect(model.requests.at(-1)?.messages.at(-1)?.content).toBe(
-      `Mara: what do you say?${'\n  [attached file: photo.jpg (image/jpeg)]'.repeat(3)}`,
+      `Mara: what do you say?${'\n  [attached file: photo.jpg (image/jpeg); not shown: files cannot be fetched here]'.repeat(3)}`,
     );
   });
 });

@@ -18,6 +18,8 @@ export const dollarModel: RouteEntry = {
 
 export interface BudgetProcess extends RunningBudgetGate {
   readonly thresholds: readonly ReachedThreshold[];
+  /** As `reserve`, and settling does not wait until it is written, as in the product. */
+  readonly reserveOnly: RunningBudgetGate['reserve'];
 }
 
 /** What one process of the application does with budgets: a pool and an owner of its own. Not started. */
@@ -49,7 +51,21 @@ export function budgetProcess(
       },
     },
   });
-  return { ...gate, thresholds };
+  return {
+    ...gate,
+    thresholds,
+    async reserve(call) {
+      const reservation = await gate.reserve(call);
+      return {
+        async settle(outcome) {
+          const cost = await reservation.settle(outcome);
+          await gate.flush();
+          return cost;
+        },
+      };
+    },
+    reserveOnly: gate.reserve,
+  };
 }
 
 /** A call of 1,000 tokens at most; with `dollarModel` that is 1,000,000 nanoUsd, a tenth of a cent. */

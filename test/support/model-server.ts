@@ -10,6 +10,7 @@ import {
   type WireProtocol,
   wireProtocols,
 } from './model-protocols.ts';
+import { type AwsAccount, checkAwsSignature } from './model-wire/aws-signature.ts';
 
 /**
  * A stand-in for the model providers: real HTTP on loopback in the protocols of Anthropic, OpenAI (Responses and chat),
@@ -30,7 +31,7 @@ export interface ModelServer {
   close(): Promise<void>;
 }
 
-interface RecordedRequest extends PromptOnTheWire {
+export interface RecordedRequest extends PromptOnTheWire {
   readonly protocol: ModelProtocol;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
@@ -84,6 +85,8 @@ interface Delayed {
 export interface ModelServerOptions {
   /** The only key that is accepted; absent: any. */
   readonly apiKey?: string;
+  /** Bedrock: the only account whose signatures are accepted; absent: a signed request is refused as a wrong key is. */
+  readonly aws?: AwsAccount;
   /** The only models that exist; absent: any. */
   readonly models?: readonly string[];
 }
@@ -117,7 +120,17 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
       sendJson(response, status, wire.error(status, type, message, details), wire.errorHeaders?.(type));
 
     const apiKey = wire.key(request.headers);
-    const keyFits = apiKey === null ? !wire.keyRequired : apiKey === (options.apiKey ?? apiKey);
+    const isSigned = protocol === 'bedrock' && apiKey === null && options.aws !== undefined;
+    if (isSigned) {
+      const { method = '', url = '', headers } = request;
+      const nowMs = Date.now();
+      const wrong = checkAwsSignature({ method, url, headers, body }, options.aws, {
+        service: 'bedrock',
+        nowMs,
+      });
+      if (wrong !== null) return refuse(wrong.status, wrong.type, wrong.message);
+    }
+    const keyFits = isSigned || (apiKey === null ? !wire.keyRequired : apiKey === (options.apiKey ?? apiKey));
     if (!keyFits) {
       const { status, type, details } = wire.keyRefusal ?? {
         status: 401,

@@ -1,4 +1,4 @@
-import type { Tool, ToolContext } from '../../src/core/tool.ts';
+import type { Tool, ToolContext, ToolOutput } from '../../src/core/tool.ts';
 
 export interface ToolRun {
   readonly input: Readonly<Record<string, unknown>>;
@@ -8,7 +8,7 @@ export interface ToolRun {
 /** A tool of a test's own that keeps what it was called with. */
 export function recordingTool(
   name: string,
-  run: (run: ToolRun, count: number) => string | Promise<string>,
+  run: (run: ToolRun, count: number) => string | ToolOutput | Promise<string | ToolOutput>,
   overrides: Partial<Tool> = {},
 ): Tool & { readonly runs: readonly ToolRun[] } {
   const runs: ToolRun[] = [];

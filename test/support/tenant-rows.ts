@@ -69,6 +69,14 @@ export const newRows: Readonly<Record<string, (tenant: TenantWithRows) => Row>> 
     external_id: randomUUID(),
     deleted_at: new Date(),
   }),
+  feedback: (t) => ({ tenant_id: t.tenantId, turn_id: t.turnId, person_id: randomUUID(), verdict: 'up' }),
+  answer_parts: (t) => ({
+    tenant_id: t.tenantId,
+    connection_id: t.connectionId,
+    channel_id: 'C1',
+    external_id: randomUUID(),
+    turn_id: t.turnId,
+  }),
   model_keys: (t) => ({ tenant_id: t.tenantId, provider: `p-${randomUUID()}`, keys: Buffer.from('x') }),
   backlogs: (t) => ({ tenant_id: t.tenantId }),
   model_calls: (t) => ({

@@ -1,23 +1,28 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Logger, LogLevel, WebClient } from '@slack/web-api';
+import type { RenewCredentials } from '../../core/channel-definition.ts';
 import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import { isKonstructError, KonstructError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { type Metrics, noMetrics } from '../../core/metrics.ts';
 import type { ConnectionAccess } from '../../core/outbound.ts';
 import type { JsonRecord } from '../read-json.ts';
+import { withBotToken } from './bot-token.ts';
 import { createPacing } from './pacing.ts';
-import { rateLimited, rejected, toKonstructError } from './slack-error.ts';
+import { toKonstructError } from './slack-error.ts';
+import { rateLimited, rejected } from './slack-failure.ts';
 import { createSlackFetch } from './slack-fetch.ts';
 
 export interface SlackClientOptions {
   /** Ends in `/api/`. */
   readonly apiUrl: string;
   readonly clock: Clock;
+  readonly wallClock?: Clock;
   readonly random: Random;
   readonly sleep: Sleep;
   readonly log: Log;
   readonly metrics?: Metrics;
+  readonly renewCredentials?: RenewCredentials;
   /** For one HTTP exchange. */
   readonly timeoutMs: number;
   /** For all waiting of one call: for its place in the channel and for Slack's Retry-After. */
@@ -30,6 +35,13 @@ export interface SlackClient {
    * @throws KonstructError `platform_rate_limited`, `platform_unavailable`, `platform_rejected`, `aborted`, `lease_lost`
    */
   call(access: ConnectionAccess, call: SlackCall, signal: AbortSignal): Promise<JsonRecord>;
+  /** Runs what is no call of the Web API but wants a connection's token, see `withBotToken`. */
+  withToken<T>(
+    access: ConnectionAccess,
+    name: string,
+    signal: AbortSignal,
+    work: (token: string) => Promise<T>,
+  ): Promise<T>;
   close(): void;
 }
 
@@ -58,6 +70,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
   const { apiUrl, clock, random, sleep, log, timeoutMs, metrics = noMetrics } = options;
   const limited = metrics.counter('konstruct_platform_rate_limited_total', { channel: 'slack' });
   const pacing = createPacing(clock);
+  const tokens = { renew: options.renewCredentials, wallClock: options.wallClock ?? clock };
   // Slack's client has no way to pass a signal through to `fetch`.
   const signals = new AsyncLocalStorage<AbortSignal>();
   const transport = createSlackFetch({ timeoutMs, currentSignal: () => signals.getStore() });
@@ -101,9 +114,9 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
     maxWaitMs: number,
     signal: AbortSignal,
   ) => {
-    const channelId = String(call.arguments.channel);
+    const channelId = String(call.arguments.channel ?? call.arguments.channel_id);
     const placeMs =
-      call.method === 'chat.postMessage'
+      call.method === 'chat.postMessage' || call.method === 'files.completeUploadExternal'
         ? pacing.reservePost(access.connectionId, channelId, maxWaitMs)
         : call.method === 'chat.update'
           ? pacing.reserveEdit(access.connectionId, channelId, String(call.arguments.ts), maxWaitMs)
@@ -125,8 +138,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
 
   return {
     async call(access, call, signal) {
-      const token = access.credentials.botToken;
-      if (token === undefined || token === '') throw rejected(call.method, 'not_authed');
+      if (!access.credentials.botToken) throw rejected(call.method, 'not_authed');
       if (signal.aborted) throw new KonstructError('aborted');
       const maxWaitMs = call.maxWaitMs ?? options.maxWaitMs;
       const untilMs = clock() + maxWaitMs;
@@ -136,7 +148,9 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
         await whenAllowed(access, call, untilMs, signal);
         if (call.mayStillSend?.() === false) throw new KonstructError('lease_lost');
         try {
-          return await attempt(token, call, signal);
+          return await withBotToken(access, call.method, tokens, signal, (token) =>
+            attempt(token, call, signal),
+          );
         } catch (error) {
           if (isKonstructError(error, 'platform_rate_limited')) {
             const retryAfterMs = error.retryAfterMs ?? 0;
@@ -161,6 +175,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
         }
       }
     },
+    withToken: (access, name, signal, work) => withBotToken(access, name, tokens, signal, work),
     close: () => transport.close(),
   };
 }

@@ -4,12 +4,14 @@ import type { ConnectionAccess } from '../../core/outbound.ts';
 import { asId, asRecord, asText, type JsonRecord } from '../read-json.ts';
 import { createRecentValues } from '../recent-values.ts';
 import type { SlackClient } from './client.ts';
-import { rejected, unavailable } from './slack-error.ts';
+import { rejected, unavailable } from './slack-failure.ts';
 
 /** Who we are in a workspace: the bot as a user and as a bot. */
 export interface OwnIds {
   readonly userId: string;
   readonly botId: string | null;
+  /** The bot's name in mentions, lower-case; empty when not told. */
+  readonly handle: string;
 }
 
 export interface Identities {
@@ -33,7 +35,7 @@ export function createIdentities(client: SlackClient, clock: Clock): Identities 
     const answer = await client.call(access, { method: METHOD, arguments: {}, idempotent: true }, signal);
     const userId = asId(answer.user_id);
     if (userId === null) throw unavailable(METHOD, 'user_id_missing', false);
-    known.set(access.connectionId, { userId, botId: asId(answer.bot_id) }, TTL_MS);
+    known.set(access.connectionId, ownIdsOf(answer), TTL_MS);
     return answer;
   };
 
@@ -56,8 +58,11 @@ export function createIdentities(client: SlackClient, clock: Clock): Identities 
     async ownIds(access, signal) {
       const remembered = known.get(access.connectionId);
       if (remembered !== undefined) return remembered;
-      const answer = await ask(access, signal);
-      return { userId: asText(answer.user_id), botId: asId(answer.bot_id) };
+      return ownIdsOf(await ask(access, signal));
     },
   };
+}
+
+function ownIdsOf(answer: JsonRecord): OwnIds {
+  return { userId: asText(answer.user_id), botId: asId(answer.bot_id), handle: asText(answer.user) };
 }

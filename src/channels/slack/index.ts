@@ -1,8 +1,13 @@
 import type { Channel, ConnectionFinding } from '../../core/channel.ts';
 import type { ChannelDefinition, ChannelOptions } from '../../core/channel-definition.ts';
+import type { AnswerStream } from '../../core/outbound.ts';
 import { openOnUse } from '../open-on-use.ts';
 import { splitMarkdown } from '../split-markdown.ts';
-import { missingScopes } from './manifest.ts';
+import { MAX_CHOICE_CHARACTERS, MAX_CHOICES } from './choices.ts';
+import { MAX_FILE_BYTES } from './limits.ts';
+import { missingFeatures, missingScopes } from './manifest.ts';
+import { createSlackOAuth } from './oauth.ts';
+import type { SlackOutbound } from './outbound.ts';
 import { neutraliseMentions } from './outbound-text.ts';
 import { parseSlackRequest } from './parse.ts';
 import { verifySlackRequest } from './verify.ts';
@@ -11,7 +16,12 @@ import { verifySlackRequest } from './verify.ts';
 export const slack: ChannelDefinition = {
   type: 'slack',
   displayName: 'Slack',
-  webhook: { path: '/slack/events', shared: true },
+  webhook: {
+    path: '/slack/events',
+    alsoPaths: ['/slack/interactions', '/slack/commands'],
+    shared: true,
+  },
+  install: { path: '/slack/install', redirectPath: '/slack/oauth_redirect' },
   connection: {
     externalId: /^[TE][A-Z0-9]{2,30}$/,
     externalIdMeaning:
@@ -34,8 +44,11 @@ const MAX_CHARACTERS = 12_000;
 /** Parts stay below the limit so that `neutraliseMentions`, which adds a character per `@here`, has room. */
 const PART_CHARACTERS = 11_800;
 
+const OAUTH_TIMEOUT_MS = 10_000;
+
 /** For all connections of an installation. Slack's library is loaded when something is sent. */
 export function createSlackChannel(options: ChannelOptions): Channel {
+  const oauth = openOAuth(options);
   const outbound = openOnUse(async () => (await import('./outbound.ts')).createSlackOutbound(options));
   return {
     type: slack.type,
@@ -46,16 +59,17 @@ export function createSlackChannel(options: ChannelOptions): Channel {
       findByMarker: true,
       postPrivately: true,
       stream: 'edits',
-      buttons: null,
-      reactions: false,
-      typing: false,
-      files: { incoming: null, outgoing: null },
+      buttons: { max: MAX_CHOICES, maxCharacters: MAX_CHOICE_CHARACTERS },
+      reactions: true,
+      typing: true,
+      files: { incoming: MAX_FILE_BYTES, outgoing: MAX_FILE_BYTES },
       maxCharacters: MAX_CHARACTERS,
       editsPerSecond: 1,
     },
     verify: verifySlackRequest,
     connectionSecret: (_connectionId, { signingSecret }) => signingSecret || null,
     parse: parseSlackRequest,
+    ...(oauth && { installation: oauth }),
     split: (markdown) => splitMarkdown(markdown, PART_CHARACTERS),
     format: (markdown) => ({ text: neutraliseMentions(markdown) }),
     async prepare() {
@@ -78,8 +92,40 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     findByMarker: async (...call) => (await outbound.get()).findByMarker(...call),
     isPerson: async (...call) => (await outbound.get()).isPerson(...call),
     personName: async (...call) => (await outbound.get()).personName(...call),
-    close: () => outbound.current()?.close(),
+    acknowledgeAction: async (...call) => (await outbound.get()).acknowledgeAction(...call),
+    showCommand: async (...call) => (await outbound.get()).showCommand(...call),
+    react: async (...call) => (await outbound.get()).react(...call),
+    typing: async (...call) => (await outbound.get()).typing(...call),
+    welcome: async (...call) => (await outbound.get()).welcome(...call),
+    openStream: (...call) => openLater(outbound.get(), call),
+    entitle: async (...call) => (await outbound.get()).entitle(...call),
+    fetchFile: async (...call) => (await outbound.get()).fetchFile(...call),
+    upload: async (...call) => (await outbound.get()).upload(...call),
+    close() {
+      outbound.current()?.close();
+      oauth?.close();
+    },
   };
+}
+
+/** A stream whose library may not have been loaded yet. */
+function openLater(
+  outbound: Promise<SlackOutbound>,
+  call: Parameters<SlackOutbound['openStream']>,
+): AnswerStream {
+  const opened = outbound.then((loaded) => loaded.openStream(...call));
+  return {
+    show: (markdown) => void opened.then((stream) => stream.show(markdown)),
+    close: async () => (await opened).close(),
+  };
+}
+
+/** `undefined`: the installation has no client id and secret, so nobody can connect a workspace in a browser. */
+function openOAuth(options: ChannelOptions) {
+  const { apiUrl, values = {}, timeoutMs = OAUTH_TIMEOUT_MS, wallClock = options.clock } = options;
+  const { clientId, clientSecret } = values;
+  if (!clientId || !clientSecret) return undefined;
+  return createSlackOAuth({ apiUrl, clientId, clientSecret, clock: wallClock, timeoutMs });
 }
 
 function examine(scopes: readonly string[] | null, hasSecret: boolean): readonly ConnectionFinding[] {
@@ -97,6 +143,13 @@ function examine(scopes: readonly string[] | null, hasSecret: boolean): readonly
       level: 'problem',
       text: `the token lacks the scopes ${missing.join(', ')}.`,
       remedy: 'Add them to the app and install it again; `konstruct manifest slack` has them all.',
+    });
+  }
+  for (const { scope, feature } of scopes === null ? [] : missingFeatures(scopes)) {
+    findings.push({
+      level: 'warning',
+      text: `it cannot ${feature} without the scope ${scope}.`,
+      remedy: 'If it is to, add the scope to the app and install it again.',
     });
   }
   return findings;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { missingScopes, slackManifest, slackManifestLink } from './manifest.ts';
+import { allScopes, missingFeatures, missingScopes, slackManifest, slackManifestLink } from './manifest.ts';
 
 const options = { publicUrl: 'https://konstruct.acme.example/', name: 'Ada & Köpenick' };
 
@@ -16,6 +16,20 @@ describe('slackManifest', () => {
     );
   });
 
+  it('gives interactions, commands and the way back from consent their addresses, those of one connection too', () => {
+    const at = (connection: object) => {
+      const { settings, features, oauth_config } = slackManifest({ ...options, ...connection });
+      const [command] = features.slash_commands;
+      return [settings.interactivity.request_url, command?.url, command?.command, oauth_config.redirect_urls];
+    };
+    const base = 'https://konstruct.acme.example/slack';
+    const redirect = [`${base}/oauth_redirect`];
+    expect(at({})).toEqual([`${base}/interactions`, `${base}/commands`, '/ada-k-penick', redirect]);
+    const own = { connectionId: 'c1' };
+    expect(at(own)).toEqual([`${base}/interactions/c1`, `${base}/commands/c1`, '/ada-k-penick', redirect]);
+    expect(at({ publicUrl: null, name: '😀' })).toEqual([undefined, undefined, '/ask', undefined]);
+  });
+
   it('names no address where Slack cannot reach us, and switches Socket Mode on', () => {
     const { settings } = slackManifest({ ...options, publicUrl: null });
     expect(settings.event_subscriptions).not.toHaveProperty('request_url');
@@ -27,6 +41,7 @@ describe('slackManifest', () => {
     const { oauth_config, settings } = slackManifest(options);
     const { bot } = oauth_config.scopes;
     expect(new Set(bot).size).toBe(bot.length);
+    expect(bot).toContain('commands');
     const needed: Record<string, string> = {
       app_mention: 'app_mentions:read',
       'message.channels': 'channels:history',
@@ -76,5 +91,17 @@ describe('missingScopes', () => {
       'im:history',
       'mpim:history',
     ]);
+  });
+});
+
+describe('missingFeatures', () => {
+  it('says what an agent cannot do with fewer scopes, though it works', () => {
+    expect(missingFeatures(allScopes)).toEqual([]);
+    const without = allScopes.filter((scope) => !['files:read', 'commands'].includes(scope));
+    expect(missingFeatures(without)).toEqual([
+      { scope: 'commands', feature: 'be called by its slash command' },
+      { scope: 'files:read', feature: 'read files that people attach' },
+    ]);
+    expect(missingScopes(without)).toEqual([]);
   });
 });

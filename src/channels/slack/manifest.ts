@@ -17,12 +17,21 @@ export interface SlackManifest {
       readonly assistant_description: string;
       readonly suggested_prompts: readonly never[];
     };
+    readonly slash_commands: readonly {
+      readonly command: string;
+      readonly url?: string;
+      readonly description: string;
+      readonly usage_hint: string;
+      readonly should_escape: boolean;
+    }[];
   };
   readonly oauth_config: {
+    readonly redirect_urls?: readonly string[];
     readonly scopes: { readonly bot: readonly string[] };
   };
   readonly settings: {
     readonly event_subscriptions: { readonly request_url?: string; readonly bot_events: readonly string[] };
+    readonly interactivity: { readonly is_enabled: boolean; readonly request_url?: string };
     readonly org_deploy_enabled: boolean;
     readonly socket_mode_enabled: boolean;
     readonly token_rotation_enabled: boolean;
@@ -42,17 +51,21 @@ const REQUIRED_SCOPES = [
   'users:read',
 ] as const;
 
-/** Asked for at once, so that a workspace need not install the app again when the agent learns to use them. */
-const FURTHER_SCOPES = [
-  'assistant:write',
-  'chat:write.customize',
-  'files:read',
-  'files:write',
-  'im:read',
-  'im:write',
-  'reactions:read',
-  'reactions:write',
-] as const;
+/** What else the agent can do, and the scope without which it cannot. The first word is lower-case: it stands after "cannot". */
+const FEATURE_SCOPES = {
+  'assistant:write': 'offer prompts and titles in the view for assistants',
+  'chat:write.customize':
+    'speak under the names and pictures of agents that are called otherwise than the app',
+  commands: 'be called by its slash command',
+  'files:read': 'read files that people attach',
+  'files:write': 'send files',
+  'im:write': 'answer a slash command where it is no member',
+  'reactions:read': 'be stopped, muted or given feedback by a reaction',
+  'reactions:write': 'react to messages',
+} as const;
+
+/** All that the app asks for, in order. */
+export const allScopes: readonly string[] = [...REQUIRED_SCOPES, ...Object.keys(FEATURE_SCOPES)].sort();
 
 const BOT_EVENTS = [
   'app_mention',
@@ -74,7 +87,13 @@ const BOT_EVENTS = [
  */
 export function slackManifest({ publicUrl, name, connectionId }: SlackManifestOptions): SlackManifest {
   const shortName = Array.from(name.trim()).slice(0, MAX_NAME_CHARACTERS).join('').trimEnd();
-  const eventsPath = connectionId === undefined ? '/slack/events' : `/slack/events/${connectionId}`;
+  const base = publicUrl?.replace(/\/+$/, '');
+  const own = connectionId === undefined ? '' : `/${connectionId}`;
+  const addressOf = (path: string): string | undefined =>
+    base === undefined ? undefined : `${base}/slack/${path}${own}`;
+  const events = addressOf('events');
+  const interactions = addressOf('interactions');
+  const commands = addressOf('commands');
   return {
     display_information: { name: shortName, description: 'An AI coworker, by Konstruct.' },
     features: {
@@ -85,21 +104,46 @@ export function slackManifest({ publicUrl, name, connectionId }: SlackManifestOp
         messages_tab_read_only_enabled: false,
       },
       bot_user: { display_name: shortName, always_online: true },
+      slash_commands: [
+        {
+          command: `/${commandName(shortName)}`,
+          ...(commands !== undefined && { url: commands }),
+          description: `Ask ${shortName}. Others see the question and the answer.`,
+          usage_hint: 'how do refunds work?',
+          // Mentions then come with the person's id.
+          should_escape: true,
+        },
+      ],
       assistant_view: { assistant_description: 'Ask, and it goes to work.', suggested_prompts: [] },
     },
     oauth_config: {
-      scopes: { bot: [...REQUIRED_SCOPES, ...FURTHER_SCOPES].sort() },
+      scopes: { bot: allScopes },
+      ...(base !== undefined && { redirect_urls: [`${base}/slack/oauth_redirect`] }),
     },
     settings: {
       event_subscriptions: {
-        ...(publicUrl === null ? {} : { request_url: `${publicUrl.replace(/\/+$/, '')}${eventsPath}` }),
+        ...(events !== undefined && { request_url: events }),
         bot_events: BOT_EVENTS,
+      },
+      interactivity: {
+        is_enabled: true,
+        ...(interactions !== undefined && { request_url: interactions }),
       },
       org_deploy_enabled: true,
       socket_mode_enabled: publicUrl === null,
       token_rotation_enabled: false,
     },
   };
+}
+
+/** A command is lower-case and of at most 32 characters. https://docs.slack.dev/interactivity/implementing-slash-commands */
+function commandName(name: string): string {
+  const word = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '')
+    .slice(0, 31);
+  return word || 'ask';
 }
 
 /** Opens Slack's "create an app" page with the manifest filled in. */
@@ -111,4 +155,13 @@ export function slackManifestLink(options: SlackManifestOptions): string {
 /** Scopes that a token needs and does not have. */
 export function missingScopes(scopes: readonly string[]): readonly string[] {
   return REQUIRED_SCOPES.filter((scope) => !scopes.includes(scope));
+}
+
+/** What the agent cannot do with these scopes although it works without, in words. */
+export function missingFeatures(
+  scopes: readonly string[],
+): readonly { readonly scope: string; readonly feature: string }[] {
+  return Object.entries(FEATURE_SCOPES)
+    .filter(([scope]) => !scopes.includes(scope))
+    .map(([scope, feature]) => ({ scope, feature }));
 }

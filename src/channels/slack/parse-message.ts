@@ -9,6 +9,7 @@ import type {
 } from '../../core/channel-event.ts';
 import { asId, asLabel, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { textFromBlocks } from './blocks-text.ts';
+import { scopeOf } from './scope.ts';
 import { type NormalisedText, normaliseText } from './text.ts';
 import { timestampId, timestampMs } from './timestamp.ts';
 
@@ -170,21 +171,6 @@ function parseFiles(files: unknown): readonly Attachment[] {
     });
   }
   return attachments;
-}
-
-/** `app_mention` has no `channel_type`; the first letter of the channel's id tells most of it. */
-function scopeOf(channelType: unknown, channelId: string): MessageEvent['scope'] {
-  switch (channelType) {
-    case 'im':
-      return 'direct';
-    case 'mpim':
-      return 'group';
-    case 'channel':
-    case 'group': // Slack's old word for a private channel
-      return 'channel';
-    default:
-      return channelId.startsWith('D') ? 'direct' : channelId.startsWith('G') ? 'group' : 'channel';
-  }
 }
 
 function metadataOf(event: JsonRecord, { envelope, retry }: MessageContext): MessageEvent['channelMetadata'] {

@@ -10,6 +10,11 @@ const EMOJI: Readonly<Record<string, string>> = {
   octagonal_sign: '🛑',
   no_entry: '⛔',
   mute: '🔇',
+  // Two names of each: clients send either.
+  '+1': '👍',
+  thumbsup: '👍',
+  '-1': '👎',
+  thumbsdown: '👎',
 };
 
 /**

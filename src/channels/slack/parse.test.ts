@@ -328,6 +328,11 @@ describe('reactions', () => {
     ['octagonal_sign', '🛑'],
     ['no_entry', '⛔'],
     ['mute', '🔇'],
+    ['+1', '👍'],
+    ['+1::skin-tone-4', '👍'],
+    ['thumbsup', '👍'],
+    ['-1', '👎'],
+    ['thumbsdown', '👎'],
   ])('reads %s as %s, on whichever message', (name, emoji) => {
     expect(react(name)).toMatchObject({
       type: 'reaction',
@@ -344,6 +349,7 @@ describe('reactions', () => {
   it.each([
     ['of ours', (event: Json) => ({ ...event, user: 'U0ADABOT01' }), 'own_reaction'],
     ['on a file', (event: Json) => ({ ...event, item: { type: 'file', file: 'F1' } }), 'reaction_on:file'],
+    ['that means nothing to an agent', (event: Json) => ({ ...event, reaction: 'tada' }), 'reaction:tada'],
     ['without a message', (event: Json) => ({ ...event, item: { type: 'message' } }), 'reaction_incomplete'],
   ])('ignores one %s', (_name, change, reason) => {
     const parsed = parseFixture('reaction-added', (envelope, event) => {
@@ -353,12 +359,24 @@ describe('reactions', () => {
   });
 });
 
+describe('a conversation in the assistant view', () => {
+  it('is opened by a person, in a thread of its own', () => {
+    expect(parseFixture('assistant-thread-started')).toMatchObject({
+      type: 'opening',
+      channelId: 'D0DIRECT01',
+      threadId: '1760440341.944969',
+      personId: 'U0PERSON01',
+      account: { externalIds: ['T0ACME0001'] },
+    });
+    const body = '{"type":"event_callback","event":{"type":"assistant_thread_started"}}';
+    expect(parseOne(body)).toMatchObject({ type: 'ignored', reason: 'opening_incomplete' });
+  });
+});
+
 describe('what is not for us', () => {
   it.each([
-    ['reaction-added', 'reaction:thumbsup'],
     ['channel-join', 'subtype:channel_join'],
     ['app-home-opened', 'event:app_home_opened'],
-    ['assistant-thread-started', 'event:assistant_thread_started'],
     ['app-rate-limited', 'app_rate_limited'],
   ])('ignores %s with a reason', (name, reason) => {
     expect(parseFixture(name)).toMatchObject({ type: 'ignored', reason });
@@ -367,9 +385,9 @@ describe('what is not for us', () => {
   it.each([
     [
       'payload=%7B%22type%22%3A%22block_actions%22%2C%22team%22%3A%7B%22id%22%3A%22T1%22%7D%7D',
-      'interaction:block_actions',
+      'interaction:other_action',
     ],
-    ['command=%2Fada&team_id=T1&text=hi', 'command'],
+    ['command=%2Fada&team_id=T1&text=hi', 'command_incomplete'],
     ['ssl_check=1&token=x&team_id=T1', 'ssl_check'],
   ])('recognises the form %s', (body, reason) => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -417,6 +435,7 @@ describe('anything', () => {
       'edit',
       'ignored',
       'message',
+      'opening',
       'reaction',
       'uninstall',
     ]);

@@ -3,7 +3,10 @@ import type { ChannelEvent, IgnoredEvent } from '../../core/channel-event.ts';
 import { KonstructError } from '../../core/errors.ts';
 import { asId, asLabel, asRecord, type JsonRecord } from '../read-json.ts';
 import { accountOf, accountOfForm, uninstalledAccountOf } from './account.ts';
+import { parseCommand } from './parse-command.ts';
+import { parseInteraction } from './parse-interaction.ts';
 import { parseMessage } from './parse-message.ts';
+import { parseOpening } from './parse-opening.ts';
 import { parseReaction } from './parse-reaction.ts';
 
 /**
@@ -15,7 +18,7 @@ import { parseReaction } from './parse-reaction.ts';
  * @throws KonstructError `body_malformed`: not a JSON object (or form of Slack's), or a challenge without its text
  */
 export function parseSlackRequest(request: ChannelRequest): ParsedRequest {
-  if (isForm(request)) return events(parseForm(request.body));
+  if (isForm(request)) return events(parseForm(request));
   const envelope = parseObject(request.body.toString('utf8'));
   switch (envelope.type) {
     case 'url_verification':
@@ -43,6 +46,8 @@ function parseCallback(envelope: JsonRecord, request: ChannelRequest): ChannelEv
     case 'reaction_added':
     case 'reaction_removed':
       return parseReaction(event, { account: accountOf(envelope), eventId: asId(envelope.event_id) });
+    case 'assistant_thread_started':
+      return parseOpening(event, { account: accountOf(envelope), eventId: asId(envelope.event_id) });
     case 'app_uninstalled':
       return uninstall(envelope, 'app_uninstalled');
     case 'tokens_revoked': {
@@ -63,6 +68,7 @@ function uninstall(envelope: JsonRecord, reason: string): ChannelEvent {
     account: uninstalledAccountOf(envelope),
     eventId: asId(envelope.event_id),
     reason,
+    ...(typeof envelope.event_time === 'number' && { happenedAtMs: envelope.event_time * 1_000 }),
   };
 }
 
@@ -70,20 +76,15 @@ function ignored(envelope: JsonRecord, reason: string): IgnoredEvent {
   return { type: 'ignored', account: accountOf(envelope), eventId: asId(envelope.event_id), reason };
 }
 
-/** Interactions and slash commands come as forms, with the same signature. They are recognised, not yet answered. */
-function parseForm(body: Buffer): IgnoredEvent {
-  const fields = new URLSearchParams(body.toString('utf8'));
-  const payload = fields.get('payload');
-  if (payload !== null) {
-    const interaction = parseObject(payload);
-    const reason = `interaction:${asLabel(interaction.type)}`;
-    return { type: 'ignored', account: accountOfForm(interaction), eventId: null, reason };
-  }
-  if (!fields.has('command') && !fields.has('ssl_check')) {
-    throw malformed('The form is neither an interaction nor a slash command.');
-  }
-  const account = accountOfForm(Object.fromEntries(fields));
-  return { type: 'ignored', account, eventId: null, reason: fields.has('command') ? 'command' : 'ssl_check' };
+/** Interactions and slash commands come as forms, with the same signature. */
+function parseForm({ body, headers }: ChannelRequest): ChannelEvent {
+  const form = new URLSearchParams(body.toString('utf8'));
+  const payload = form.get('payload');
+  if (payload !== null) return parseInteraction(parseObject(payload));
+  const fields = Object.fromEntries(form);
+  if (form.has('command')) return parseCommand(fields, headers['x-slack-retry-num'] !== undefined);
+  if (!form.has('ssl_check')) throw malformed('The form is neither an interaction nor a slash command.');
+  return { type: 'ignored', account: accountOfForm(fields), eventId: null, reason: 'ssl_check' };
 }
 
 function isForm({ headers }: ChannelRequest): boolean {

@@ -283,7 +283,8 @@ describe('edit', () => {
     expect(slack.calls[0]?.fields).not.toHaveProperty('thread_ts');
   });
 
-  it('waits a second between edits of one message, not of others', async () => {
+  it('waits a second between edits of one message after two, not of others', async () => {
+    await channel.edit(access, edit, never);
     await channel.edit(access, edit, never);
     await channel.edit(access, { ...edit, messageId: '1712345678.000300' }, never);
     expect(slept).toEqual([]);

@@ -9,9 +9,12 @@ import type {
   PrivateMessage,
   ThreadTarget,
 } from '../../core/outbound.ts';
+import type { JsonRecord } from '../read-json.ts';
+import type { Authorship } from './authorship.ts';
+import { textArguments } from './choices.ts';
 import type { SlackClient } from './client.ts';
 import { neutraliseMentions } from './outbound-text.ts';
-import { unavailable } from './slack-error.ts';
+import { unavailable } from './slack-failure.ts';
 
 /** Type of the metadata by which a delivery is found again. */
 export const MARKER_EVENT_TYPE = 'konstruct_delivery';
@@ -22,28 +25,31 @@ export const MARKER_EVENT_TYPE = 'konstruct_delivery';
  * Source: https://docs.slack.dev/reference/methods/chat.postMessage
  */
 export async function postMessage(
-  client: SlackClient,
+  { client, authorship }: { readonly client: SlackClient; readonly authorship: Authorship },
   access: ConnectionAccess,
-  { target, markdown, marker, mayStillSend }: OutboundMessage,
+  { target, markdown, marker, choices, author, mayStillSend }: OutboundMessage,
   signal: AbortSignal,
 ): Promise<PostedMessage> {
   const method = 'chat.postMessage';
-  const answer = await client.call(
-    access,
-    {
-      method,
-      idempotent: false,
-      mayStillSend,
-      arguments: {
-        ...targetArguments(target),
-        markdown_text: neutraliseMentions(markdown),
-        metadata: markerMetadata(marker),
-        // A preview below each link of a long answer buries the conversation.
-        unfurl_links: false,
-        unfurl_media: false,
+  const answer = await authorship.send(access, author, signal, (authorArguments) =>
+    client.call(
+      access,
+      {
+        method,
+        idempotent: false,
+        mayStillSend,
+        arguments: {
+          ...targetArguments(target),
+          ...textArguments(markdown, choices),
+          ...authorArguments,
+          metadata: markerMetadata(marker),
+          // A preview below each link of a long answer buries the conversation.
+          unfurl_links: false,
+          unfurl_media: false,
+        },
       },
-    },
-    signal,
+      signal,
+    ),
   );
   if (typeof answer.ts !== 'string') throw unavailable(method, 'ts_missing', true);
   return { messageId: answer.ts };
@@ -57,23 +63,18 @@ export async function postMessage(
 export async function editMessage(
   client: SlackClient,
   access: ConnectionAccess,
-  { target, messageId, markdown, marker, mayStillSend }: OutboundEdit,
+  { target, messageId, markdown, marker, choices, mayStillSend }: OutboundEdit,
   signal: AbortSignal,
 ): Promise<void> {
-  await client.call(
+  const call = callAbout(
+    client,
     access,
-    {
-      method: 'chat.update',
-      idempotent: true,
-      mayStillSend,
-      arguments: {
-        channel: target.channelId,
-        ts: messageId,
-        markdown_text: neutraliseMentions(markdown),
-        metadata: markerMetadata(marker),
-      },
-    },
+    { target, messageId, ...(mayStillSend && { mayStillSend }) },
     signal,
+  );
+  const metadata = markerMetadata(marker);
+  await onceEnded(call, { metadata }, () =>
+    call('chat.update', { ...textArguments(markdown, choices), metadata }),
   );
 }
 
@@ -88,19 +89,49 @@ export async function removeMessage(
   { target, messageId, mayStillSend }: OutboundRemoval,
   signal: AbortSignal,
 ): Promise<void> {
+  const call = callAbout(
+    client,
+    access,
+    { target, messageId, ...(mayStillSend && { mayStillSend }) },
+    signal,
+  );
   try {
-    await client.call(
-      access,
-      {
-        method: 'chat.delete',
-        idempotent: true,
-        mayStillSend,
-        arguments: { channel: target.channelId, ts: messageId },
-      },
-      signal,
-    );
+    await onceEnded(call, {}, () => call('chat.delete'));
   } catch (error) {
     if (!isKonstructError(error) || error.details.platformError !== 'message_not_found') throw error;
+  }
+}
+
+type CallAbout = (method: string, args?: JsonRecord) => Promise<JsonRecord>;
+
+/** Calls about one message that may be repeated. */
+function callAbout(
+  client: SlackClient,
+  access: ConnectionAccess,
+  { target, messageId, mayStillSend }: OutboundRemoval,
+  signal: AbortSignal,
+): CallAbout {
+  const place = { channel: target.channelId, ts: messageId };
+  return (method, args = {}) =>
+    client.call(access, { method, idempotent: true, mayStillSend, arguments: { ...place, ...args } }, signal);
+}
+
+/** Does something to a message; where that is being streamed, the stream is ended first. Whoever streamed may be gone. */
+async function onceEnded(
+  call: CallAbout,
+  ending: JsonRecord,
+  change: () => Promise<JsonRecord>,
+): Promise<void> {
+  try {
+    await change();
+  } catch (error) {
+    if (!isKonstructError(error) || error.details.platformError !== 'streaming_state_conflict') throw error;
+    await call('chat.stopStream', ending).catch((refusal: unknown) => {
+      // It has ended meanwhile, which is what was wanted.
+      if (!isKonstructError(refusal) || refusal.details.platformError !== 'message_not_in_streaming_state')
+        throw refusal;
+    });
+    await change();
   }
 }
 
@@ -136,6 +167,6 @@ function targetArguments({ channelId, threadId }: ThreadTarget): Readonly<Record
   return threadId === null ? { channel: channelId } : { channel: channelId, thread_ts: threadId };
 }
 
-function markerMetadata({ deliveryId }: DeliveryMarker): Readonly<Record<string, unknown>> {
+export function markerMetadata({ deliveryId }: DeliveryMarker): Readonly<Record<string, unknown>> {
   return { event_type: MARKER_EVENT_TYPE, event_payload: { delivery_id: deliveryId } };
 }

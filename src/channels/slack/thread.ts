@@ -12,6 +12,7 @@ import { asId, asRecord, asRecords, asText, type JsonRecord } from '../read-json
 import { textFromBlocks } from './blocks-text.ts';
 import type { SlackClient } from './client.ts';
 import type { Identities, OwnIds } from './identity.ts';
+import { readInvisibleMark } from './invisible-mark.ts';
 import { MARKER_EVENT_TYPE } from './send.ts';
 import { normaliseText } from './text.ts';
 import { timestampId, timestampMs } from './timestamp.ts';
@@ -156,9 +157,13 @@ function carries(message: JsonRecord, { deliveryId }: DeliveryMarker): boolean {
   return markerOf(message) === deliveryId;
 }
 
+/** In the metadata; of a message with a file, which takes none, in the file's title. */
 function markerOf(message: JsonRecord): string | null {
   const metadata = asRecord(message.metadata);
-  return metadata?.event_type === MARKER_EVENT_TYPE
-    ? asId(asRecord(metadata.event_payload)?.delivery_id)
-    : null;
+  if (metadata?.event_type === MARKER_EVENT_TYPE) return asId(asRecord(metadata.event_payload)?.delivery_id);
+  for (const file of asRecords(message.files)) {
+    const mark = readInvisibleMark(asText(file.title));
+    if (mark !== null) return asId(mark);
+  }
+  return null;
 }

@@ -4,7 +4,7 @@ import { createTelegramClient } from './client.ts';
 import { examine } from './examine.ts';
 import { identify } from './identity.ts';
 import { parseTelegramRequest } from './parse.ts';
-import { renderMarkdown } from './render-markdown.ts';
+import { renderForTelegram } from './render-for-telegram.ts';
 import { editMessage, postMessage, removeMessage } from './send.ts';
 import { MAX_CHARACTERS, splitForTelegram } from './split-for-telegram.ts';
 import { createSubscription } from './subscription.ts';
@@ -55,7 +55,7 @@ function createTelegramChannel(options: ChannelOptions): Channel {
     connectionSecret: (connectionId, credentials) => webhookSecret(credentials, connectionId),
     parse: parseTelegramRequest,
     split: splitForTelegram,
-    format: renderMarkdown,
+    format: renderForTelegram,
     subscription: createSubscription({ ...options, client }),
     async prepare() {}, // there is no library to load
     examine: (access, _identity, environment, signal) =>

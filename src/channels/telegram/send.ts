@@ -10,7 +10,7 @@ import type {
 import { asRecord, type JsonRecord } from '../read-json.ts';
 import type { TelegramCall, TelegramClient } from './client.ts';
 import { asInteger, isPrivate, type Place, parseChannelId } from './ids.ts';
-import { renderMarkdown } from './render-markdown.ts';
+import { renderForTelegram } from './render-for-telegram.ts';
 import { rejected, unavailable } from './telegram-error.ts';
 
 /** What stands where a text has nothing to show: Telegram refuses an empty message. */
@@ -109,7 +109,7 @@ async function sendText(
   markdown: string,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const { text, entities } = renderMarkdown(markdown);
+  const { text, entities } = renderForTelegram(markdown);
   const shown = text.trim() === '' ? NOTHING : text;
   const withText = (base: TelegramCall, formatting: JsonRecord): TelegramCall => ({
     ...base,

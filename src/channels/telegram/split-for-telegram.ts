@@ -1,6 +1,5 @@
 import { splitMarkdown } from '../split-markdown.ts';
-import { MAX_ENTITIES } from './formatted-text.ts';
-import { renderMarkdown } from './render-markdown.ts';
+import { MAX_ENTITIES, renderForTelegram } from './render-for-telegram.ts';
 
 /**
  * The longest text of one message, in UTF-16 units after its formatting was read.
@@ -17,7 +16,7 @@ export function splitForTelegram(markdown: string): readonly string[] {
 }
 
 function cutDense(part: string): readonly string[] {
-  if (part.length < SMALLEST_CUT || renderMarkdown(part).entities.length < MAX_ENTITIES) return [part];
+  if (part.length < SMALLEST_CUT || renderForTelegram(part).entities.length < MAX_ENTITIES) return [part];
   const halves = splitMarkdown(part, Math.ceil(part.length / 2) + 50);
   return halves.length < 2 ? [part] : halves.flatMap(cutDense);
 }

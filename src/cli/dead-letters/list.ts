@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import type { Kysely } from 'kysely';
-import { KonstructError } from '../../core/errors.ts';
 import type { Database } from '../../db/schema.ts';
 import type { DeadLetter } from '../../stores/dead-letters.ts';
+import { alignTable } from '../align-table.ts';
 import { createCommandContext, withCommandDatabase } from '../command-context.ts';
+import { parseLimit } from '../parse-limit.ts';
 
 interface ListOptions {
   readonly tenant?: string;
@@ -11,8 +12,6 @@ interface ListOptions {
   readonly all?: boolean;
   readonly json?: boolean;
 }
-
-const MAX_LIMIT = 10_000;
 
 /** `konstruct dead-letters list` */
 export function listCommand(): Command {
@@ -64,21 +63,5 @@ function format(letters: readonly DeadLetter[]): string {
     String(letter.modelCalls),
     letter.told === null ? '?' : letter.told ? 'yes' : 'no',
   ]);
-  const table = [['ID', 'DIED', 'TENANT', 'AGENT', 'CHANNEL', 'REASON', 'MODEL CALLS', 'TOLD'], ...rows];
-  const widths =
-    table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
-  return table
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
-
-function parseLimit(text: string): number {
-  const limit = /^\d+$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new KonstructError('usage_invalid', `--limit is a number from 1 to ${MAX_LIMIT}, not "${text}".`);
+  return alignTable([['ID', 'DIED', 'TENANT', 'AGENT', 'CHANNEL', 'REASON', 'MODEL CALLS', 'TOLD'], ...rows]);
 }

@@ -82,6 +82,15 @@ async function checkConnection(
       return [...findings, problem(`${name} did not answer in time.`, 'Check the network of this machine.')];
     }
     if (!isKonstructError(error)) throw error;
+    if (error.details.platformError === 'token_expired' && credentials.refreshToken) {
+      return [
+        ...findings,
+        warning(
+          `${name}: the token has run out.`,
+          'Konstruct renews it when it runs; start it, and look again.',
+        ),
+      ];
+    }
     const reason = typeof error.details.platformError === 'string' ? ` (${error.details.platformError})` : '';
     return [
       ...findings,

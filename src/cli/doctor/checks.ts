@@ -1,5 +1,6 @@
 import type { Check } from './check.ts';
 import { checkBudgets } from './check-budgets.ts';
+import { checkCircuits } from './check-circuits.ts';
 import { checkClock } from './check-clock.ts';
 import { checkConfiguration } from './check-configuration.ts';
 import { checkConnections } from './check-connections.ts';
@@ -18,6 +19,7 @@ export const checks: readonly Check[] = [
   checkMasterKey,
   checkRedis,
   checkModels,
+  checkCircuits,
   checkConnections,
   checkSocketMode,
   checkDeadLetters,

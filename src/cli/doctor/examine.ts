@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { webhookUrl } from '../../channel-table.ts';
 import { type Config, platformSettings } from '../../config.ts';
 import type { PlatformSettings } from '../../core/channel-definition.ts';
 import type { Cipher } from '../../core/cipher.ts';
@@ -103,11 +104,7 @@ async function withParts<T>(
       // Socket Mode needs none: the app token vouches for what comes.
       hasSharedSecret: (channel) =>
         Boolean(settingsOf(channel).signingSecret) || (channel === 'slack' && config.slack.appToken !== null),
-      webhookUrl: (channel, connectionId) => {
-        const webhook = definitions.find(({ type }) => type === channel)?.webhook;
-        if (webhook === undefined || webhook.shared || config.publicUrl === null) return null;
-        return `${config.publicUrl}${webhook.path}/${connectionId}`;
-      },
+      webhookUrl: (channel, connectionId) => webhookUrl(definitions, config.publicUrl, channel, connectionId),
       fetch: globalThis.fetch,
       clock: Date.now,
       signal: AbortSignal.timeout(DEADLINE_MS),

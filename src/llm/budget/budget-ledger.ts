@@ -117,23 +117,38 @@ export function createBudgetLedger(options: BudgetLedgerOptions): BudgetLedger {
   const batches = { maxBatch: MAX_BATCH, maxInFlight: MAX_IN_FLIGHT, isShared: isServerTrouble };
   const reserve = createBatcher<ReserveCall, ReserveOutcome>({
     ...batches,
-    call: (calls) =>
-      call('reserve_budgets', 'select reserve_budgets($1, $2, $3) as result', [
-        owner,
-        leaseMs,
-        JSON.stringify(calls),
-      ]),
+    call: async (calls) => {
+      const values = [owner, leaseMs, JSON.stringify(calls)];
+      if (calls.length === 1) {
+        const outcomes = await call<ReserveOutcome | { readonly outcome: 'uncounted' }>(
+          'reserve_budget',
+          'select reserve_budget($1, $2, $3) as result',
+          values,
+        );
+        if (isCounted(outcomes)) return outcomes;
+      }
+      return call('reserve_budgets', 'select reserve_budgets($1, $2, $3) as result', values);
+    },
   });
   const settle = createBatcher<SettleCall, void>({
     ...batches,
     call: async (calls) => {
-      const reached = await call<ReachedThreshold>('settle_calls', 'select settle_calls($1) as result', [
-        JSON.stringify(calls),
-      ]);
-      for (const each of reached) onThreshold(each);
+      for (const each of await settleAll(calls)) onThreshold(each);
       return calls.map(() => undefined);
     },
   });
+
+  async function settleAll(calls: readonly SettleCall[]): Promise<readonly ReachedThreshold[]> {
+    if (calls.length === 1) {
+      const [reached] = await call<readonly ReachedThreshold[]>(
+        'settle_call',
+        'select settle_call($1) as result',
+        [JSON.stringify(calls[0])],
+      );
+      if (reached !== undefined) return reached;
+    }
+    return call('settle_calls', 'select settle_calls($1) as result', [JSON.stringify(calls)]);
+  }
 
   return {
     async hasBudgets(tenantId) {
@@ -163,4 +178,10 @@ export function createBudgetLedger(options: BudgetLedgerOptions): BudgetLedger {
       return expired;
     },
   };
+}
+
+function isCounted(
+  outcomes: readonly (ReserveOutcome | { readonly outcome: 'uncounted' })[],
+): outcomes is readonly ReserveOutcome[] {
+  return outcomes.every(({ outcome }) => outcome !== 'uncounted');
 }

@@ -41,6 +41,7 @@ it('leaves a call to its lease that it can neither write nor keep for later', as
   const underWay = await gate.reserve(call);
   const dropped = await gate.reserve(call);
   await dropped.settle(used(1, 1));
+  await gate.flush();
   expect(events).toContain('budget.settle_failed');
   wake();
   await expect.poll(() => renewed.length).toBe(1);

@@ -11,6 +11,7 @@ import type {
   CallNames,
   ReachedThreshold,
   ReserveCall,
+  ReserveOutcome,
   SettleCall,
 } from './budget-ledger.ts';
 import { createCallId } from './create-call-id.ts';
@@ -49,6 +50,8 @@ export interface RunningBudgetGate extends BudgetGate {
   invalidate(): void;
   /** Renews what is set aside for calls under way, and ends what other processes left behind when they died. */
   start(): void;
+  /** Waits until all that was settled so far is in the ledger, or was tried once while the database is away. */
+  flush(): Promise<void>;
   /** Waits for what is still to be written, a few seconds at most. What is not written then counts in full. */
   stop(): Promise<void>;
 }
@@ -58,10 +61,13 @@ const MAX_KNOWN = 10_000;
 const RETRY_DELAYS_MS = [250, 1_000, 5_000, 15_000];
 const MAX_UNWRITTEN = 10_000;
 const STOP_DEADLINE_MS = 5_000;
+/** How often a call waits for others of its tenant to be written. */
+const MAX_WAITS = 3;
 
 /**
  * The gate before every model call (invariant 7, docs/decisions/0008-budgets.md). Tenants without a limit pay for one
- * row in the ledger, after the call; all others also wait for their reservation.
+ * row in the ledger, after the call; all others also wait for their reservation. Nobody waits for a call to be settled: what
+ * it cost is reckoned here, and until it is written its worst case counts.
  */
 export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate {
   const { prices, clock, wallClock, newId, sleep, log, maxUnwritten = MAX_UNWRITTEN, observe = {} } = options;
@@ -74,6 +80,8 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
   /** Reservations of calls under way. */
   const held = new Set<string>();
   const unwritten = new Set<Promise<void>>();
+  /** First attempts to write what was settled, by tenant. */
+  const settling = new Map<string, Set<Promise<void>>>();
   let running: Promise<void> | null = null;
 
   function hasBudgets(tenantId: string): Promise<boolean> {
@@ -117,7 +125,7 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
   async function setAside(worst: ReserveCall, reservedAtMs: number): Promise<SetAside> {
     held.add(worst.id);
     try {
-      const result = await ledger.reserve(worst);
+      const result = await askLedger(worst);
       switch (result.outcome) {
         case 'reserved':
           return { isReserved: true, isNear: result.isNear };
@@ -141,6 +149,20 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
     }
   }
 
+  /**
+   * A call that would fit if nothing else were set aside may be kept from it by one of our own that is over and not
+   * written yet, such as the one before it in the same turn.
+   */
+  async function askLedger(worst: ReserveCall): Promise<ReserveOutcome> {
+    for (let waited = 0; ; waited += 1) {
+      const underWay = [...(settling.get(worst.tenantId) ?? [])];
+      const result = await ledger.reserve(worst);
+      const isInTheWay = result.outcome === 'refused' && result.isHeld && underWay.length > 0;
+      if (!isInTheWay || waited === MAX_WAITS) return result;
+      await Promise.all(underWay);
+    }
+  }
+
   async function settle(
     call: PlannedCall,
     price: ModelPrice | null,
@@ -159,7 +181,7 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
         reservedNanoUsd: worst.nanoUsd,
       });
     }
-    await write({
+    const writing = write({
       ...namesOf(call, worst.id),
       ...usage,
       nanoUsd,
@@ -170,13 +192,16 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
       isNear: made.isNear,
       ageMs: Math.max(0, clock() - made.reservedAtMs),
     });
+    const ofTenant = settling.get(call.tenantId) ?? new Set();
+    settling.set(call.tenantId, ofTenant.add(writing));
+    void writing.finally(() => {
+      ofTenant.delete(writing);
+      if (ofTenant.size === 0 && settling.get(call.tenantId) === ofTenant) settling.delete(call.tenantId);
+    });
     return { nanoUsd, isEstimated, priceVersion };
   }
 
-  /**
-   * Writes to the ledger. The answer of the model does not wait for a database that is away: then this ends after the
-   * first attempt, and the others follow by themselves.
-   */
+  /** Writes to the ledger. Ends after the first attempt; while the database is away the others follow by themselves. Never rejects. */
   async function write(call: SettleCall): Promise<void> {
     const startedAtMs = clock();
     const attempt = async (): Promise<void> => {
@@ -242,6 +267,9 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
     invalidate: () => known.clear(),
     start() {
       running ??= keep();
+    },
+    async flush() {
+      await Promise.all([...settling.values()].flatMap((writings) => [...writings]));
     },
     async stop() {
       const deadline = new AbortController();

@@ -14,6 +14,8 @@ export const azure: Provider = {
   baseUrlVariable: 'AZURE_BASE_URL',
   defaultBaseUrl: null,
   defaultModel: null,
+  // Deployments have names of their own, which most people take from the model.
+  accepts: (model) => (/gpt-(4o|4\.1|5)/.test(model) ? ['image', 'pdf'] : []),
   // It lists models, and a route names deployments.
   tells: 'key',
   completeBaseUrl: (baseUrl) =>

@@ -11,6 +11,9 @@ export const google: Provider = {
   needsKey: true,
   completeBaseUrl: (baseUrl) => completeBaseUrl(baseUrl, '/v1beta'),
   authHeaders: (apiKey) => ({ 'x-goog-api-key': apiKey ?? '' }),
+  // https://ai.google.dev/gemini-api/docs/media-resolution: 16 tiles of 258 tokens, or 2,240 where models count otherwise.
+  accepts: (model) => (/gemini/.test(model) ? ['image', 'pdf'] : /gemma-(3|4)/.test(model) ? ['image'] : []),
+  maxImageTokens: () => 5_000,
   async openModel({ model, baseUrl, apiKey }, { fetch }) {
     const { createGoogle } = await import('@ai-sdk/google');
     return createGoogle({ apiKey: apiKey ?? '', baseURL: baseUrl, fetch })(model);

@@ -12,7 +12,10 @@ export const mistral: Provider = {
   needsKey: true,
   completeBaseUrl: (baseUrl) => completeBaseUrl(baseUrl, '/v1'),
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey ?? ''}` }),
-  promptStyle: () => ({ oneSystemMessage: true, toolCallId: shortCallId }),
+  // https://docs.mistral.ai/capabilities/vision/
+  accepts: (model) =>
+    /pixtral|(small|medium|large|ministral|magistral).*-(latest|2[5-9]\d\d)$/.test(model) ? ['image'] : [],
+  promptStyle: () => ({ oneSystemMessage: true, bridgesTools: true, toolCallId: shortCallId }),
   async openModel({ model, baseUrl, apiKey }, { fetch }) {
     const { createMistral } = await import('@ai-sdk/mistral');
     return createMistral({ apiKey: apiKey ?? '', baseURL: baseUrl, fetch })(model);

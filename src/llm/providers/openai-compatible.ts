@@ -12,7 +12,12 @@ export const openaiCompatible: Provider = {
   defaultModel: null,
   needsKey: false,
   // Chat templates of many open models take one system message, at the beginning.
-  promptStyle: () => ({ oneSystemMessage: true }),
+  promptStyle: (model) => ({
+    oneSystemMessage: true,
+    ...(MISTRAL.test(model) ? { bridgesTools: true } : {}),
+  }),
+  // Servers do not tell; a route entry can (`accepts`).
+  accepts: (model) => (LOOKING.test(model) ? ['image'] : []),
   completeBaseUrl: (baseUrl) => baseUrl.replace(/\/+$/, ''),
   authHeaders: (apiKey) => (apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
   async openModel({ model, baseUrl, apiKey, provider }, { fetch }) {
@@ -27,3 +32,10 @@ export const openaiCompatible: Provider = {
     return createOpenAICompatible(apiKey === null ? settings : { ...settings, apiKey })(model);
   },
 };
+
+/** What open models that look at pictures are called, and those that gateways pass on. */
+const LOOKING =
+  /llava|vision|pixtral|moondream|minicpm-v|[-_]vl\b|\d\.?\d?vl\b|gemma-?[34]|llama-?4|gemini|claude-(?!2|instant)|gpt-(4o|4\.1|5)/i;
+
+/** Mistral's models keep its order of roles wherever they run (400 `invalid_request_message_order`). */
+const MISTRAL = /mi[sx]tral|devstral|codestral|ministral|magistral/i;

@@ -18,6 +18,9 @@ export const openai: Provider = {
   completeBaseUrl: (baseUrl) =>
     new URL(baseUrl).pathname === '/' ? completeBaseUrl(baseUrl, '/v1') : baseUrl.replace(/\/+$/, ''),
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey ?? ''}` }),
+  accepts: (model) => (WITHOUT_FILES.test(model) ? [] : ['image', 'pdf']),
+  // https://platform.openai.com/docs/guides/images-vision: 8 tiles of 5,667 and 2,833 around them; 10,000 patches times 2.46.
+  maxImageTokens: (model) => (/gpt-4o-mini/.test(model) ? 48_200 : 24_600),
   callOptions: ({ cacheKey }) => ({
     // A schema that is not of OpenAI's strict kind would be refused; the pool checks the answer itself.
     openai: {
@@ -32,3 +35,6 @@ export const openai: Provider = {
     return api === 'chat' ? client.chat(model) : client.responses(model);
   },
 };
+
+/** Text only: https://platform.openai.com/docs/models */
+const WITHOUT_FILES = /^(gpt-3|gpt-4$|gpt-4-(0|32k)|o1-mini|o1-preview|o3-mini|text-|gpt-oss)/;

@@ -1,4 +1,5 @@
-import type { Random } from '../../core/clock.ts';
+import type { Clock, Random } from '../../core/clock.ts';
+import type { FileStore } from '../file-store.ts';
 import type { WireObject } from '../wire-message.ts';
 import type { ChannelKind, StoredMessage, Workspace, WorkspaceChannel } from '../workspace.ts';
 import type { WorkspaceActions } from '../workspace-actions.ts';
@@ -18,16 +19,21 @@ export interface ApiCallContext {
   readonly args: ApiArguments;
   readonly actions: WorkspaceActions;
   readonly random: Random;
+  readonly files: FileStore;
+  readonly clock: Clock;
 }
 
 /** What a Konstruct-like app asks for, and all that the simulator checks. */
 const knownScopes: readonly string[] = [
   'app_mentions:read',
+  'assistant:write',
   'channels:history',
   'channels:read',
   'chat:write',
   'chat:write.customize',
+  'commands',
   'files:read',
+  'files:write',
   'groups:history',
   'groups:read',
   'im:history',
@@ -87,8 +93,8 @@ export function visibleChannel(call: ApiCallContext, argument = 'channel'): Work
 }
 
 /** @throws SlackApiError `channel_not_found`, `not_in_channel` */
-export function joinedChannel(call: ApiCallContext): WorkspaceChannel {
-  const channel = visibleChannel(call);
+export function joinedChannel(call: ApiCallContext, argument = 'channel'): WorkspaceChannel {
+  const channel = visibleChannel(call, argument);
   if (!isMember(call.workspace, channel)) throw new SlackApiError('not_in_channel');
   return channel;
 }

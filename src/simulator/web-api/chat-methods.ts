@@ -5,7 +5,8 @@ import type { ApiArguments } from './api-arguments.ts';
 import { isObject } from './api-arguments.ts';
 import type { ApiCallContext, ApiMethod } from './api-method.ts';
 import { joinedChannel, messageAt, requireScope } from './api-method.ts';
-import { invalidArguments, SlackApiError } from './slack-api-error.ts';
+import { checkBlocks, markdownOf } from './check-blocks.ts';
+import { SlackApiError } from './slack-api-error.ts';
 
 /** Longest `text` of a new message, in characters. https://docs.slack.dev/reference/methods/chat.postMessage */
 const POST_TEXT_LIMIT = 40_000;
@@ -15,7 +16,6 @@ const POST_TEXT_LIMIT = 40_000;
  */
 const UPDATE_TEXT_LIMIT = 4_000;
 const MARKDOWN_LIMIT = 12_000;
-const BLOCKS_LIMIT = 50;
 
 export const chatMethods: Readonly<Record<string, ApiMethod>> = {
   'chat.postMessage': {
@@ -25,7 +25,8 @@ export const chatMethods: Readonly<Record<string, ApiMethod>> = {
       const channel = directOrJoinedChannel(call);
       const content = readContent(args, POST_TEXT_LIMIT, false);
       const username = args.text('username') ?? null;
-      if (username !== null) requireScope(workspace, ['chat:write.customize']);
+      if (['username', 'icon_emoji', 'icon_url'].some((name) => args.text(name) !== undefined))
+        requireScope(workspace, ['chat:write.customize']);
       const { message } = actions.post(workspace, channel, {
         ...content,
         metadata: readMetadata(args) ?? null,
@@ -48,6 +49,7 @@ export const chatMethods: Readonly<Record<string, ApiMethod>> = {
       const { workspace, args, actions } = call;
       const channel = joinedChannel(call);
       const before = ownMessage(call, channel, 'cant_update_message');
+      if (workspace.streams.has(before.ts)) throw new SlackApiError('streaming_state_conflict');
       const content = readContent(args, UPDATE_TEXT_LIMIT, true);
       const metadata = readMetadata(args);
       const after = actions.edit(workspace, channel, before, {
@@ -86,6 +88,7 @@ export const chatMethods: Readonly<Record<string, ApiMethod>> = {
     run(call) {
       const channel = joinedChannel(call);
       const message = ownMessage(call, channel, 'cant_delete_message');
+      if (call.workspace.streams.has(message.ts)) throw new SlackApiError('streaming_state_conflict');
       call.actions.remove(call.workspace, channel, message);
       return { channel: channel.id, ts: message.ts };
     },
@@ -100,7 +103,11 @@ function directOrJoinedChannel(call: ApiCallContext): WorkspaceChannel {
 }
 
 /** @throws SlackApiError `message_not_found`, or `foreignCode` when somebody else wrote it */
-function ownMessage(call: ApiCallContext, channel: WorkspaceChannel, foreignCode: string): StoredMessage {
+export function ownMessage(
+  call: ApiCallContext,
+  channel: WorkspaceChannel,
+  foreignCode: string,
+): StoredMessage {
   const message = messageAt(channel, call.args.requiredText('ts'), 'message_not_found');
   if (message.botId !== call.workspace.seed.botId) throw new SlackApiError(foreignCode);
   return message;
@@ -124,9 +131,7 @@ function readContent(args: ApiArguments, textLimit: number, isUpdate: boolean): 
     if (markdown.length > MARKDOWN_LIMIT) throw new SlackApiError('msg_too_long');
     return { text: markdownToText(markdown), markdown };
   }
-  if (blocks && blocks.length > BLOCKS_LIMIT) {
-    throw invalidArguments(`no more than ${BLOCKS_LIMIT} items allowed [json-pointer:/blocks]`);
-  }
+  if (blocks) checkBlocks(blocks);
   const empty = text === undefined && !blocks?.length && !attachments?.length;
   if (empty && !(isUpdate && (blocks !== undefined || attachments !== undefined))) {
     throw new SlackApiError('no_text');
@@ -134,7 +139,7 @@ function readContent(args: ApiArguments, textLimit: number, isUpdate: boolean): 
   if (text !== undefined && text.length > textLimit) throw new SlackApiError('msg_too_long');
   return {
     text: normaliseAmpersands(text ?? ''),
-    markdown: null,
+    markdown: blocks ? markdownOf(blocks) : null,
     ...(blocks === undefined ? {} : { blocks }),
     ...(attachments === undefined ? {} : { attachments }),
   };
@@ -162,7 +167,7 @@ function readList(
  * `undefined`: not given (an update keeps what is there); `null`: an empty object (an update takes it off).
  * @throws SlackApiError `invalid_metadata_format`
  */
-function readMetadata(args: ApiArguments): MessageMetadata | null | undefined {
+export function readMetadata(args: ApiArguments): MessageMetadata | null | undefined {
   const value = args.json('metadata', 'invalid_metadata_format');
   if (value === undefined) return undefined;
   if (!isObject(value)) throw new SlackApiError('invalid_metadata_format');

@@ -3,6 +3,8 @@ import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { ApiCall } from '../control-api.ts';
 import type { FaultBoard } from '../fault-board.ts';
+import type { FileStore } from '../file-store.ts';
+import type { OAuth } from '../oauth.ts';
 import type { SocketMode } from '../socket-mode.ts';
 import type { WireObject } from '../wire-message.ts';
 import type { Workspace } from '../workspace.ts';
@@ -20,14 +22,20 @@ import {
   rateLimited,
   sendOutcome,
 } from './api-outcome.ts';
+import { assistantMethods } from './assistant-methods.ts';
 import { chatMethods } from './chat-methods.ts';
 import { conversationMethods } from './conversation-methods.ts';
+import { fileMethods } from './file-methods.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { SlackApiError } from './slack-api-error.ts';
+import { streamMethods } from './stream-methods.ts';
 import { workspaceMethods } from './workspace-methods.ts';
 
 export interface WebApiInput {
+  /** By the tokens of the seeds. */
   readonly workspaceByToken: (token: string) => Workspace | undefined;
+  readonly oauth: OAuth;
+  readonly files: FileStore;
   readonly isAppToken: (token: string) => boolean;
   readonly sockets: SocketMode;
   readonly actions: WorkspaceActions;
@@ -42,8 +50,11 @@ export interface WebApiInput {
 }
 
 const methods: Readonly<Record<string, ApiMethod>> = {
+  ...assistantMethods,
   ...chatMethods,
   ...conversationMethods,
+  ...fileMethods,
+  ...streamMethods,
   ...workspaceMethods,
 };
 
@@ -59,7 +70,7 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
     const { method } = request.params;
     const args = readArguments(request);
     const token = bearerToken(request) ?? (args instanceof SlackApiError ? undefined : args.text('token'));
-    const workspace = token === undefined ? undefined : input.workspaceByToken(token);
+    const workspace = token === undefined ? undefined : workspaceOf(token);
     const occasion = { workspaceId: workspace?.seed.id ?? null, target: method };
 
     const headers = workspace ? scopeHeaders(workspace, method) : {};
@@ -88,6 +99,11 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
     return reply;
   };
 
+  const workspaceOf = (token: string): Workspace | undefined => {
+    const issued = input.oauth.tokenState(token);
+    return 'workspace' in issued ? issued.workspace : input.workspaceByToken(token);
+  };
+
   const answer = (
     request: FastifyRequest<{ Params: { method: string } }>,
     args: ApiArguments | SlackApiError,
@@ -100,18 +116,22 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
       if (args instanceof SlackApiError) throw args;
       if (method === 'apps.connections.open')
         return okOrError({ ok: true, url: openSocket(request) }, headers);
+      if (method === 'oauth.v2.access')
+        return okOrError({ ok: true, ...input.oauth.access(args, basicCredentials(request)) }, headers);
       if (method === 'api.test') return okOrError(testAnswer(args), headers);
       const definition = methods[method];
       if (!definition) throw new SlackApiError('unknown_method', { req_method: method });
       const caller = authenticate(token, workspace);
+      if (token !== undefined && input.oauth.tokenState(token).kind === 'expired')
+        throw new SlackApiError('token_expired');
       requireScope(caller, definition.scopes);
       if (input.faults.plan().realRateLimits) {
         const channelId = args.text('channel') ?? '';
         const waitSeconds = limits.take({ workspaceId: caller.seed.id, method, channelId });
         if (waitSeconds !== null) return rateLimited(waitSeconds, headers);
       }
-      const { actions, random } = input;
-      const result = definition.run({ workspace: caller, args, actions, random });
+      const { actions, random, files, clock } = input;
+      const result = definition.run({ workspace: caller, args, actions, random, files, clock });
       return okOrError({ ok: true, ...result }, headers);
     } catch (error) {
       if (error instanceof SlackApiError) {
@@ -166,8 +186,15 @@ function readArguments(request: FastifyRequest): ApiArguments | SlackApiError {
   }
 }
 
-function bearerToken(request: FastifyRequest): string | undefined {
+export function bearerToken(request: FastifyRequest): string | undefined {
   return /^Bearer\s+(\S+)\s*$/i.exec(request.headers.authorization ?? '')?.[1];
+}
+
+function basicCredentials(request: FastifyRequest): { readonly id: string; readonly secret: string } | null {
+  const encoded = /^Basic\s+(\S+)\s*$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (encoded === undefined) return null;
+  const [id = '', ...rest] = Buffer.from(encoded, 'base64').toString('utf8').split(':');
+  return { id, secret: rest.join(':') };
 }
 
 function scopeHeaders(workspace: Workspace, method: string): ApiHeaders {

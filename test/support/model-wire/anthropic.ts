@@ -1,3 +1,4 @@
+import { filePart } from './file-part.ts';
 import {
   dataList,
   defaultUsage,
@@ -142,7 +143,7 @@ function readMessage({ role, content }: Json): readonly MessageOnTheWire[] {
   const parts = Array.isArray(content) ? (content as readonly Json[]) : [];
   const results = parts.filter(({ type }) => type === 'tool_result');
   const calls = parts.filter(({ type }) => type === 'tool_use');
-  const words = parts.filter(({ type }) => type === 'text');
+  const words = parts.filter((part) => part.type === 'text' || filePart(part) !== null);
   if (results.length + calls.length === 0) return [turn(role, content)];
   if (role === 'user') {
     return [
@@ -157,7 +158,7 @@ function readMessage({ role, content }: Json): readonly MessageOnTheWire[] {
   return [
     {
       role: 'assistant',
-      content: words.map((part) => text(part.text, 'messages')).join('\n'),
+      content: words.map((part) => filePart(part) ?? text(part.text, 'messages')).join('\n'),
       toolCalls: calls.map(({ id, name, input }) => {
         demand(typeof input === 'object' && input !== null, 'tool_use.input: an object is required');
         demand(/^[a-zA-Z0-9_-]+$/.test(String(id)), 'tool_use.id: does not match ^[a-zA-Z0-9_-]+$');

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { filePart } from './file-part.ts';
 import {
   bearer,
   dataList,
@@ -110,7 +111,7 @@ function readMessage({ role, content }: Json): readonly MessageOnTheWire[] {
   const parts = list(content, 'content').filter(({ cachePoint }) => cachePoint === undefined);
   const results = parts.flatMap(({ toolResult }) => (toolResult === undefined ? [] : [toolResult as Json]));
   const calls = parts.flatMap(({ toolUse }) => (toolUse === undefined ? [] : [toolUse as Json]));
-  const words = parts.filter((part) => part.text !== undefined);
+  const words = parts.filter((part) => part.text !== undefined || filePart(part) !== null);
   if (results.length + calls.length === 0) return [turn(role, words)];
   if (results.length > 0) {
     return [
@@ -127,7 +128,7 @@ function readMessage({ role, content }: Json): readonly MessageOnTheWire[] {
   return [
     {
       role: 'assistant',
-      content: words.map((part) => text(part.text, 'content')).join('\n'),
+      content: words.map((part) => filePart(part) ?? text(part.text, 'content')).join('\n'),
       toolCalls: calls.map(({ toolUseId, name, input }) => {
         demand(/^[a-zA-Z0-9_-]{1,64}$/.test(String(toolUseId)), 'toolUseId: [a-zA-Z0-9_-]+, at most 64');
         return { id: String(toolUseId), name: text(name, 'toolUse.name'), input: input as Json };

@@ -124,6 +124,10 @@ export const mistral: WireProtocol = {
         `Tool call id was ${id} but must be a-z, A-Z, 0-9, with a length of 9.`,
       );
     }
+    for (const [index, { role }] of prompt.messages.entries()) {
+      const isAfterTool = prompt.messages[index - 1]?.role === 'tool';
+      demand(!(isAfterTool && role === 'user'), "Unexpected role 'user' after role 'tool'");
+    }
     return prompt;
   },
   stream(answer, model, body) {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { filePart } from './file-part.ts';
 
 /** A model's answer, whatever the protocol. */
 export interface ModelAnswer {
@@ -127,7 +128,7 @@ export function matched(messages: readonly MessageOnTheWire[]): readonly Message
 export function partsText(content: unknown, field: string): string {
   if (typeof content === 'string') return content;
   return list(content, field)
-    .map((part) => text(part.text, field))
+    .map((part) => filePart(part) ?? text(part.text, field))
     .join('\n');
 }
 

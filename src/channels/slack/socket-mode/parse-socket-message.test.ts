@@ -46,13 +46,15 @@ describe('parseSocketMessage', () => {
     const payload = { type: 'block_actions', team: { id: 'T1' } };
     const interaction = parseSlackRequest(requestOf({ type: 'interactive', envelope_id: 'e1', payload }));
     expect(interaction).toMatchObject({
-      events: [{ reason: 'interaction:block_actions', account: { externalIds: ['T1'] } }],
+      events: [{ reason: 'interaction:other_action', account: { externalIds: ['T1'] } }],
     });
     const command = { command: '/ask', text: 'a & b = c', team_id: 'T1' };
     const parsed = parseSlackRequest(
       requestOf({ type: 'slash_commands', envelope_id: 'e2', payload: command }),
     );
-    expect(parsed).toMatchObject({ events: [{ reason: 'command', account: { externalIds: ['T1'] } }] });
+    expect(parsed).toMatchObject({
+      events: [{ reason: 'command_incomplete', account: { externalIds: ['T1'] } }],
+    });
   });
 
   it.each(['', '[]', 'null', '{"type":"events_api","payload":{}}', '{"type":"new","envelope_id":"e"}'])(

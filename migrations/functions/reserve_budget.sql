@@ -1,0 +1,80 @@
+-- reserve_budgets for a call that comes alone: it is set aside under all counters there are, looked at, and taken back when that
+-- was too much, which is rare. Whether counters are missing is not asked before. If one is, the tenant's budget lock has to be
+-- exclusive; as it is held shared by then, waiting for it could be waiting for each other, so it is only tried. The outcomes
+-- are those of reserve_budgets, and
+--   uncounted   a counter is missing and could not be made beside what others do at this moment; nothing was set aside, and
+--               reserve_budgets is to be asked
+create or replace function konstruct.reserve_budget(p_owner text, p_lease_ms integer, p_calls jsonb)
+  returns jsonb
+  language plpgsql security definer
+  set search_path = konstruct, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_hashjoin = off
+  set enable_mergejoin = off
+  set enable_seqscan = off
+  set enable_bitmapscan = off
+  set random_page_cost = 1.1
+as $$
+declare
+  v_at constant timestamptz := clock_timestamp();
+  call record;
+  whole record;
+begin
+  select i.id, i."tenantId" as tenant_id, i."agentId" as agent_id, i."agentId"::text as agent, i."personId" as person,
+    i."turnId" as turn_id, i."turnId"::text as turn, i.provider, i.model, i."nanoUsd" as nano_usd,
+    coalesce(i."nanoUsd", 0) as asked_nano_usd, i."priceVersion" as price_version, i."inputTokens" as input_tokens,
+    i."outputTokens" as output_tokens, i."inputTokens" + i."outputTokens" as tokens
+  into call
+  from jsonb_to_recordset(p_calls) as i (id uuid, "tenantId" uuid, "agentId" uuid, "personId" text, "turnId" bigint,
+    provider text, model text, "nanoUsd" bigint, "priceVersion" text, "inputTokens" bigint, "outputTokens" bigint);
+  perform pg_advisory_xact_lock_shared(budget_lock_key(call.tenant_id));
+
+  for attempt in 1..2 loop
+    with changed as (
+      -- In the order of their key, as everywhere, and by all of it: a join would be planned otherwise on a new database.
+      update budget_counters c
+      set reserved_nano_usd = c.reserved_nano_usd + call.asked_nano_usd, reserved_tokens = c.reserved_tokens + call.tokens
+      where c.tenant_id = call.tenant_id and c.scope = any ('{agent,person,tenant,turn}')
+        and c.subject = any (array[call.agent, call.person, '', call.turn])
+        and c.subject = case c.scope when 'agent' then call.agent when 'person' then call.person when 'turn' then call.turn
+          else '' end
+        and c.starts_at <= v_at and c.ends_at > v_at
+      returning c.scope, c.period, c.starts_at, c.spent_nano_usd + c.reserved_nano_usd as nano_usd,
+        c.spent_tokens + c.reserved_tokens as tokens, c.is_usd_told, c.is_tokens_told
+    )
+    select count(*) as limits, count(c.scope) as counters,
+      bool_and(c.nano_usd <= coalesce(l.nano_usd_limit, c.nano_usd) and c.tokens <= coalesce(l.tokens_limit, c.tokens)
+        and (call.nano_usd is not null or l.nano_usd_limit is null)) as fits,
+      bool_or(l.period <> 'turn' and (not c.is_usd_told and c.nano_usd >= l.nano_usd_limit - l.nano_usd_limit / 5
+        or not c.is_tokens_told and c.tokens >= l.tokens_limit - l.tokens_limit / 5)) as is_near
+    into whole
+    from budget_limits(call.tenant_id, call.agent_id, call.person, call.turn_id, v_at) l
+    -- A call has one subject of each scope.
+    left join changed c on c.scope = l.scope and c.period = l.period and c.starts_at = l.starts_at;
+
+    if whole.fits and whole.counters = whole.limits then
+      insert into budget_reservations (tenant_id, id, owner, agent_id, person_id, turn_id, provider, model, nano_usd,
+        price_version, input_tokens, output_tokens, at, lease_until)
+      values (call.tenant_id, call.id, p_owner, call.agent_id, call.person, call.turn_id, call.provider, call.model,
+        call.nano_usd, call.price_version, call.input_tokens, call.output_tokens, v_at,
+        clock_timestamp() + p_lease_ms * interval '1 ms');
+      return jsonb_build_object('outcome', 'reserved', 'isNear', coalesce(whole.is_near, false));
+    end if;
+
+    update budget_counters c
+    set reserved_nano_usd = c.reserved_nano_usd - call.asked_nano_usd, reserved_tokens = c.reserved_tokens - call.tokens
+    where c.tenant_id = call.tenant_id and c.scope = any ('{agent,person,tenant,turn}')
+      and c.subject = any (array[call.agent, call.person, '', call.turn])
+      and c.subject = case c.scope when 'agent' then call.agent when 'person' then call.person when 'turn' then call.turn
+        else '' end
+      and c.starts_at <= v_at and c.ends_at > v_at;
+    exit when whole.counters = whole.limits;
+    if not pg_try_advisory_xact_lock(budget_lock_key(call.tenant_id)) then
+      return '{"outcome": "uncounted"}';
+    end if;
+    perform add_budget_counters(call.tenant_id, (
+      select jsonb_agg(to_jsonb(l)) from budget_limits(call.tenant_id, call.agent_id, call.person, call.turn_id, v_at) l));
+  end loop;
+  return (select reserve_one_by_one(p_owner, p_lease_ms, p_calls, v_at));
+end
+$$;

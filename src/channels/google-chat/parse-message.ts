@@ -1,0 +1,86 @@
+import type { AccountRef, Attachment, IgnoredEvent, MessageEvent } from '../../core/channel-event.ts';
+import { asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { asUser, messageIdOf, threadIdOf, WHOLE_CHAT } from './ids.ts';
+import { normaliseText } from './normalise-text.ts';
+
+/** What is the same in all events of a request. */
+export interface EventBase {
+  readonly account: AccountRef;
+  readonly eventId: string | null;
+}
+
+/**
+ * A message for the app: Chat tells it of direct messages, of what mentions it and of its commands, and of nothing else.
+ * Of several apps that are mentioned it does not say which one it is; with one it is that.
+ */
+export function parseMessage(
+  message: JsonRecord,
+  space: JsonRecord,
+  channelId: string,
+  base: EventBase,
+): MessageEvent | IgnoredEvent {
+  const messageId = messageIdOf(message.name);
+  const sender = asRecord(message.sender);
+  const senderId = asUser(sender?.name);
+  if (messageId === null || senderId === null) return ignored(base, 'message:incomplete');
+  if (sender?.type === 'BOT') return ignored(base, 'message:bot');
+  const { text, mentions, addressee, apps } = normaliseText(message);
+  const attachments = [...asRecords(message.attachment), ...asRecords(message.attachments)].flatMap(
+    attachmentOf,
+  );
+  if (text === '' && attachments.length === 0) return ignored(base, 'message:empty');
+  const [app = null] = apps;
+  const sentAtMs = Date.parse(asText(message.createTime));
+  return {
+    ...base,
+    account: { ...base.account, agentUserId: apps.length === 1 ? app : null },
+    type: 'message',
+    channelId,
+    messageId,
+    ...placeOf(message, space),
+    sender: { externalId: senderId, name: asText(sender?.displayName) || null },
+    text,
+    mentions,
+    // Whoever begins with the app's own mention addresses nobody else.
+    addressee: addressee !== null && apps.includes(addressee) ? null : addressee,
+    mentionsAgent: true,
+    attachments,
+    sentAtMs: Number.isSafeInteger(sentAtMs) ? sentAtMs : 0,
+    channelMetadata: metadataOf(message),
+  };
+}
+
+/** Where a message stands: a direct message is one conversation, and so is a group chat without threads. */
+export function placeOf(message: JsonRecord, space: JsonRecord): Pick<MessageEvent, 'threadId' | 'scope'> {
+  const isDirect =
+    space.spaceType === 'DIRECT_MESSAGE' || space.type === 'DM' || space.singleUserBotDm === true;
+  if (isDirect) return { threadId: null, scope: 'direct' };
+  const scope = space.spaceType === 'GROUP_CHAT' ? 'group' : 'channel';
+  const isFlat = space.spaceThreadingState === 'UNTHREADED_MESSAGES';
+  return { threadId: isFlat ? WHOLE_CHAT : threadIdOf(asRecord(message.thread)?.name), scope };
+}
+
+/** Source: https://developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages.attachments */
+function attachmentOf(attachment: JsonRecord): readonly Attachment[] {
+  const resource = asText(asRecord(attachment.attachmentDataRef)?.resourceName);
+  const driveId = asText(asRecord(attachment.driveDataRef)?.driveFileId);
+  const externalId = resource !== '' ? `media ${resource}` : driveId === '' ? '' : `drive ${driveId}`;
+  if (externalId === '' || externalId.length > 2_000) return [];
+  return [
+    {
+      name: asText(attachment.contentName) || 'file',
+      mediaType: asText(attachment.contentType) || 'application/octet-stream',
+      sizeBytes: null,
+      externalId,
+    },
+  ];
+}
+
+function metadataOf({ slashCommand }: JsonRecord): MessageEvent['channelMetadata'] {
+  const commandId = asText(String(asRecord(slashCommand)?.commandId ?? ''));
+  return commandId === '' ? {} : { commandId: commandId.slice(0, 40) };
+}
+
+function ignored(base: EventBase, reason: string): IgnoredEvent {
+  return { ...base, type: 'ignored', reason };
+}

@@ -1,0 +1,88 @@
+import type { MessageEvent, OpeningEvent } from '../../core/channel-event.ts';
+import type { Clock } from '../../core/clock.ts';
+import { isKonstructError } from '../../core/errors.ts';
+import type { ConnectionAccess, TypingSign } from '../../core/outbound.ts';
+import { ExpiringTimes } from '../expiring-times.ts';
+import type { JsonRecord } from '../read-json.ts';
+import type { SlackClient } from './client.ts';
+
+/** Slack's view for assistants: a conversation that somebody opens, with prompts, a status and a title. */
+export interface SlackAssistant {
+  welcome(
+    access: ConnectionAccess,
+    opening: OpeningEvent,
+    prompts: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  entitle(access: ConnectionAccess, message: MessageEvent, signal: AbortSignal): Promise<void>;
+  typing(access: ConnectionAccess, sign: TypingSign, signal: AbortSignal): Promise<void>;
+}
+
+/** As many as Slack shows. https://docs.slack.dev/reference/methods/assistant.threads.setSuggestedPrompts */
+const MAX_PROMPTS = 4;
+const MAX_TITLE_CHARACTERS = 60;
+/** An opened conversation in which nothing was said for so long keeps Slack's title. */
+const UNTITLED_MS = 24 * 60 * 60 * 1000;
+/** The app has no such view, or not the scope: after this somebody may have changed it. */
+const OFF_MS = 60 * 60 * 1000;
+
+/** Source: https://docs.slack.dev/ai/developing-ai-apps */
+export function createSlackAssistant(client: SlackClient, clock: Clock): SlackAssistant {
+  const untitled = new ExpiringTimes();
+  const off = new ExpiringTimes();
+
+  async function call(
+    access: ConnectionAccess,
+    method: string,
+    args: JsonRecord,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if ((off.get(access.connectionId) ?? 0) > clock()) return;
+    try {
+      await client.call(access, { method, arguments: args, idempotent: true, maxWaitMs: 0 }, signal);
+    } catch (error) {
+      if (!isKonstructError(error, 'platform_rejected')) throw error;
+      if (!LACKING.has(String(error.details.platformError))) throw error;
+      const now = clock();
+      off.set(access.connectionId, now + OFF_MS, now);
+    }
+  }
+
+  const keyOf = ({ connectionId }: ConnectionAccess, channelId: string, threadId: string) =>
+    `${connectionId} ${channelId} ${threadId}`;
+
+  return {
+    async welcome(access, { channelId, threadId }, prompts, signal) {
+      const now = clock();
+      untitled.set(keyOf(access, channelId, threadId), now + UNTITLED_MS, now);
+      if (prompts.length === 0) return;
+      const shown = prompts.slice(0, MAX_PROMPTS).map((message) => ({ title: titleOf(message), message }));
+      const args = { channel_id: channelId, thread_ts: threadId, prompts: shown };
+      await call(access, 'assistant.threads.setSuggestedPrompts', args, signal);
+    },
+    async entitle(access, { channelId, threadId, text }, signal) {
+      if (threadId === null || text === '') return;
+      const key = keyOf(access, channelId, threadId);
+      const now = clock();
+      if ((untitled.get(key) ?? 0) <= now) return;
+      untitled.set(key, 0, now);
+      const args = { channel_id: channelId, thread_ts: threadId, title: titleOf(text) };
+      await call(access, 'assistant.threads.setTitle', args, signal);
+    },
+    async typing(access, { target }, signal) {
+      if (target.threadId === null) return;
+      const args = { channel_id: target.channelId, thread_ts: target.threadId, status: 'is thinking…' };
+      await call(access, 'assistant.threads.setStatus', args, signal);
+    },
+  };
+}
+
+const LACKING = new Set(['missing_scope', 'not_allowed_token_type', 'unknown_method', 'feature_not_enabled']);
+
+function titleOf(text: string): string {
+  const [line = ''] = text.trim().split('\n', 1);
+  const characters = Array.from(line);
+  return characters.length <= MAX_TITLE_CHARACTERS
+    ? line
+    : `${characters.slice(0, MAX_TITLE_CHARACTERS - 1).join('')}…`;
+}

@@ -1,0 +1,184 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { silentLog } from '../../../test/support/silent-log.ts';
+import {
+  acme,
+  startTestSimulator,
+  type TestSimulator,
+} from '../../../test/support/simulator/start-test-simulator.ts';
+import type { Channel } from '../../core/channel.ts';
+import type { MessageEvent } from '../../core/channel-event.ts';
+import type { ConnectionAccess, MessageAuthor } from '../../core/outbound.ts';
+import { defaultSeeds } from '../../simulator/default-seeds.ts';
+import type { SentMessage } from '../../simulator/simulator.ts';
+import { systemTime } from '../../system-time.ts';
+import { emojiName } from './emoji-names.ts';
+import { createSlackChannel } from './index.ts';
+
+const never = new AbortController().signal;
+const access: ConnectionAccess = {
+  connectionId: 'c1',
+  externalId: acme.workspaceId,
+  credentials: { botToken: acme.token },
+};
+const target = { channelId: acme.general, threadId: null };
+const [seed] = defaultSeeds;
+if (seed === undefined) throw new Error('There is no seed.');
+
+let slack: TestSimulator;
+let channel: Channel;
+let calls: { method: string; error: string | null }[];
+let nowMs: number;
+beforeEach(async () => {
+  slack = await startTestSimulator();
+  nowMs = Date.now();
+  channel = createSlackChannel({
+    apiUrl: slack.server.apiUrl,
+    ...systemTime,
+    clock: () => nowMs,
+    log: silentLog,
+  });
+  calls = [];
+  slack.simulator.subscribe((event) => {
+    if (event.type === 'api.called') calls.push(event.call);
+  });
+});
+afterEach(async () => {
+  channel.close();
+  await slack.stop();
+});
+
+const say = (text = 'hello'): Promise<SentMessage> =>
+  slack.simulator.say({ workspaceId: acme.workspaceId, channelId: acme.general, userId: acme.mara, text });
+
+const withoutScope = (scope: string) => {
+  const scopes = ['chat:write', 'reactions:write', 'assistant:write', 'im:history', 'channels:history'];
+  slack.simulator.addWorkspace({ ...seed, scopes: scopes.filter((each) => each !== scope) });
+};
+
+describe('react', () => {
+  const react = async (messageId: string, emoji: string, present: boolean): Promise<void> => {
+    await channel.react?.(access, { target, messageId, emoji, present }, never);
+  };
+  const standing = (ts: string) =>
+    slack.simulator
+      .messages(acme.workspaceId, acme.general)
+      .find(({ messageId }) => messageId === ts)
+      ?.reactions.map(({ name }) => name);
+
+  it('puts an emoji on a message and takes it off; what is so already is as wanted', async () => {
+    const { ts } = await say();
+    await react(ts, '👍', true);
+    await react(ts, '👍🏽', true);
+    expect(standing(ts)).toEqual(['+1']);
+    await react(ts, '❤️', true);
+    await react(ts, '👍', false);
+    await react(ts, '👍', false);
+    expect(standing(ts)).toEqual(['heart']);
+  });
+
+  it('refuses what Slack has no name for, and a message that is not there', async () => {
+    const { ts } = await say();
+    await expect(react(ts, 'x', true)).rejects.toMatchObject({ details: { platformError: 'invalid_name' } });
+    await expect(react('1.000001', '👍', true)).rejects.toMatchObject({ code: 'platform_rejected' });
+  });
+
+  it('knows what the agent’s own tools and the etiquette use', () => {
+    for (const emoji of ['👍', '👎', '❤', '👏', '🎉', '👀', '🙏', '💯', '🤔', '🛑', '⛔', '🔇', '✅'])
+      expect(emojiName(emoji), emoji).not.toBeNull();
+  });
+});
+
+describe('the author of a message', () => {
+  const post = (author: MessageAuthor, markdown = 'hello') =>
+    channel.post(access, { target, markdown, marker: { deliveryId: '1' }, author }, never);
+  const names = () =>
+    slack.simulator.messages(acme.workspaceId, acme.general).map(({ userName }) => userName);
+  const posts = () => calls.filter(({ method }) => method === 'chat.postMessage');
+
+  it('is shown with name and picture, and the message is found and edited as ever', async () => {
+    const { messageId } = await post({ name: 'Grace', icon: ':owl:' });
+    expect(names()).toEqual(['Grace']);
+    expect(await channel.findByMarker(access, target, { deliveryId: '1' }, never)).toEqual({ messageId });
+    await channel.edit(access, { target, messageId, markdown: 'x', marker: { deliveryId: '1' } }, never);
+    const thread = await channel.fetchThread(access, { ...target, threadId: messageId }, 5, never);
+    expect(thread).toMatchObject([{ own: true, deliveryId: '1' }]);
+  });
+
+  it('is the app itself where that is called the same', async () => {
+    const author: MessageAuthor = { name: 'Ada', icon: null };
+    await post(author);
+    const stored = slack.simulator.workspaces.get(acme.workspaceId)?.channels.get(acme.general)?.messages;
+    expect([...(stored?.values() ?? [])].map(({ username }) => username)).toEqual([null]);
+  });
+
+  it('is the app itself without the scope, which is asked for once an hour', async () => {
+    withoutScope('chat:write.customize');
+    await post({ name: 'Grace', icon: null }, 'one');
+    await post({ name: 'Grace', icon: 'https://example.com/owl.png' }, 'two');
+    expect(names()).toEqual(['Ada', 'Ada']);
+    expect(posts().map(({ error }) => error)).toEqual(['missing_scope', null, null]);
+    slack.simulator.addWorkspace(seed);
+    nowMs += 61 * 60_000;
+    await post({ name: 'Grace', icon: null }, 'three');
+    expect(names().at(-1)).toBe('Grace');
+  });
+
+  it('has no picture from an address that is not https', async () => {
+    for (const icon of ['http://example.com/owl.png', 'owl', 'javascript:x', ':o w l:'])
+      await post({ name: 'Ada', icon });
+    expect(posts().every(({ error }) => error === null)).toBe(true);
+  });
+});
+
+describe('the assistant view', () => {
+  const open = async () => {
+    const opened = await slack.simulator.openAssistant({
+      workspaceId: acme.workspaceId,
+      channelId: acme.dm,
+      userId: acme.mara,
+    });
+    const view = () => slack.simulator.workspaces.get(acme.workspaceId)?.assistantThreads.get(opened.ts);
+    return { threadId: opened.ts, view };
+  };
+  const account = { externalIds: [acme.workspaceId], appId: null, agentUserId: null };
+  const openingOf = (threadId: string) =>
+    ({ type: 'opening', account, eventId: null, channelId: acme.dm, threadId, personId: acme.mara }) as const;
+  const messageIn = (threadId: string | null, text: string) =>
+    ({ channelId: acme.dm, threadId, text }) as MessageEvent;
+
+  it('offers prompts, and takes its title from what is said first', async () => {
+    const { threadId, view } = await open();
+    await channel.welcome?.(access, openingOf(threadId), ['One?', 'Two?', '3?', '4?', '5?'], never);
+    expect(view()).toMatchObject({ prompts: ['One?', 'Two?', '3?', '4?'], title: null });
+    await channel.entitle?.(access, messageIn(threadId, `Refunds ${'x'.repeat(100)}\nmore`), never);
+    await channel.entitle?.(access, messageIn(threadId, 'another'), never);
+    expect(view()?.title).toMatch(/^Refunds x{51}…$/);
+  });
+
+  it('says that the agent thinks', async () => {
+    const { threadId, view } = await open();
+    const sign = { target: { channelId: acme.dm, threadId }, messageId: null };
+    await channel.typing?.(access, sign, never);
+    expect(view()?.status).toBe('is thinking…');
+  });
+
+  it('leaves other conversations alone', async () => {
+    await channel.entitle?.(access, messageIn('1700000000.000100', 'hello'), never);
+    await channel.entitle?.(access, messageIn(null, 'hello'), never);
+    await channel.typing?.(access, { target, messageId: null }, never);
+    expect(calls).toEqual([]);
+  });
+
+  it('is not asked for again for an hour where the app has none', async () => {
+    withoutScope('assistant:write');
+    const { threadId, view } = await open();
+    for (let time = 0; time < 3; time += 1)
+      await channel.welcome?.(access, openingOf(threadId), ['One?'], never);
+    expect(calls.map(({ error }) => error)).toEqual(['missing_scope']);
+    expect(view()).toBeUndefined();
+    slack.simulator.addWorkspace(seed);
+    nowMs += 61 * 60_000;
+    await channel.welcome?.(access, openingOf(threadId), ['One?'], never);
+    expect(calls).toHaveLength(2);
+  });
+});

@@ -1,0 +1,76 @@
+import type { ChannelRequest } from '../core/channel.ts';
+import { KonstructError } from '../core/errors.ts';
+import type { JwtKey, JwtKeySet } from './create-jwt-key-set.ts';
+import { type JsonRecord, readRecord } from './read-json.ts';
+
+/** What a token must say to be believed. */
+export interface ExpectedToken {
+  readonly issuer: string | readonly string[];
+  readonly audience: string;
+  /** ms since 1970 */
+  readonly nowMs: number;
+}
+
+export interface VerifiedToken {
+  readonly claims: JsonRecord;
+  readonly key: JwtKey;
+}
+
+/** How far the clocks of the platform and of this machine may differ. */
+const CLOCK_TOLERANCE_SECONDS = 300;
+/** Real ones have about 1,000. */
+const MAX_CHARACTERS = 8_192;
+const BEARER = /^Bearer ([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
+
+/**
+ * Checks the token by which a platform proves that a request is its own: RS256 by one of its keys, for us, not expired.
+ *
+ * Source: https://www.rfc-editor.org/rfc/rfc7519, https://www.rfc-editor.org/rfc/rfc6750
+ *
+ * @throws KonstructError `signature_missing`, `signature_invalid`, `signature_expired`; `platform_unavailable` when the
+ *   keys cannot be had
+ */
+export async function verifyBearerToken(
+  request: ChannelRequest,
+  keys: JwtKeySet,
+  expected: ExpectedToken,
+): Promise<VerifiedToken> {
+  const { token, keyId } = bearerToken(request);
+  const key = await keys.find(keyId);
+  if (key === null) throw new KonstructError('signature_invalid');
+  const { errors, jwtVerify } = await import('jose');
+  try {
+    const { payload } = await jwtVerify(token, key.key, {
+      algorithms: ['RS256'],
+      issuer: typeof expected.issuer === 'string' ? expected.issuer : [...expected.issuer],
+      audience: expected.audience,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(expected.nowMs),
+      requiredClaims: ['exp'],
+    });
+    return { claims: payload, key };
+  } catch (error) {
+    // What jose says may quote claims, which are nobody's business in a log.
+    if (error instanceof errors.JWTExpired) throw new KonstructError('signature_expired', EXPIRED);
+    if (error instanceof errors.JOSEError) throw new KonstructError('signature_invalid');
+    throw error;
+  }
+}
+
+const EXPIRED = 'The token that should prove the sender has expired, or the clock of this machine is wrong.';
+
+/** The token and the id of its key, before anything of it is believed. */
+function bearerToken(request: ChannelRequest): { readonly token: string; readonly keyId: string } {
+  const header = request.headers.authorization;
+  if (header === undefined || header === '' || header.length === 0)
+    throw new KonstructError('signature_missing');
+  if (typeof header !== 'string' || header.length > MAX_CHARACTERS)
+    throw new KonstructError('signature_invalid');
+  const [, head = '', payload = '', signature = ''] = BEARER.exec(header) ?? [];
+  // The last character of base64 has bits that mean nothing: only one way of writing a signature is accepted.
+  if (head === '' || Buffer.from(signature, 'base64url').toString('base64url') !== signature)
+    throw new KonstructError('signature_invalid');
+  const keyId = readRecord(Buffer.from(head, 'base64url').toString('utf8'))?.kid;
+  if (typeof keyId !== 'string') throw new KonstructError('signature_invalid');
+  return { token: `${head}.${payload}.${signature}`, keyId };
+}

@@ -1,0 +1,48 @@
+import type { MessageAuthor, ThreadTarget } from '../core/outbound.ts';
+import type { ClaimedTurn } from '../core/turn.ts';
+
+/** The delivery of the turn's placeholder; `null`: it has none. */
+export function placeholderDelivery({ placeholderId, deliveries }: ClaimedTurn): number | null {
+  return placeholderId ?? deliveries.find(({ kind }) => kind === 'placeholder')?.id ?? null;
+}
+
+interface Standing {
+  readonly state: 'shown';
+  readonly messageId: string;
+}
+
+/** What stands of a longer answer that this turn replaces or takes back, beside its first message and its files. */
+export function furtherParts(turn: ClaimedTurn): readonly Standing[] {
+  return standingParts(turn, (isFile) => !isFile);
+}
+
+/** The files of an answer that this turn replaces or takes back. */
+export function earlierFiles(turn: ClaimedTurn): readonly Standing[] {
+  return standingParts(turn, (isFile) => isFile);
+}
+
+function standingParts({ deliveries }: ClaimedTurn, wanted: (isFile: boolean) => boolean) {
+  return deliveries
+    .filter(({ kind, position, externalId }) => kind === 'placeholder' && position > 0 && externalId !== null)
+    .filter(({ detail }) => wanted(detail?.file !== undefined))
+    .map(({ externalId }): Standing => ({ state: 'shown', messageId: externalId ?? '' }));
+}
+
+/** Whose words they are. */
+export function authorOf({ agent }: ClaimedTurn): MessageAuthor {
+  return { name: agent.name, icon: agent.icon ?? null };
+}
+
+/** Where the turn speaks. */
+export function targetOf({ channelId, replyThreadId }: ClaimedTurn): ThreadTarget {
+  return { channelId, threadId: replyThreadId };
+}
+
+/** The platform's id of the newest message that the turn answers; a press of a button is none. */
+export function newestMessage({ messages }: ClaimedTurn): string | null {
+  const newest = messages.findLast(
+    ({ ofTurn, direction, externalId }) =>
+      ofTurn && direction === 'in' && externalId !== null && !externalId.startsWith('action:'),
+  );
+  return newest?.externalId ?? null;
+}

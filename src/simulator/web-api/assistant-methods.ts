@@ -1,0 +1,44 @@
+import type { AssistantThread } from '../workspace.ts';
+import { isObject } from './api-arguments.ts';
+import type { ApiCallContext, ApiMethod } from './api-method.ts';
+import { joinedChannel } from './api-method.ts';
+import { invalidArguments, SlackApiError } from './slack-api-error.ts';
+
+const scopes = ['assistant:write'] as const;
+const MAX_PROMPTS = 4;
+
+/** Source: https://docs.slack.dev/ai/developing-ai-apps */
+export const assistantMethods: Readonly<Record<string, ApiMethod>> = {
+  'assistant.threads.setSuggestedPrompts': {
+    scopes,
+    run(call) {
+      const prompts = call.args.json('prompts', 'invalid_arguments');
+      if (!Array.isArray(prompts) || prompts.length === 0 || prompts.length > MAX_PROMPTS)
+        throw invalidArguments(`must have from 1 to ${MAX_PROMPTS} items [json-pointer:/prompts]`);
+      const messages = prompts.map((prompt: unknown) => {
+        if (!isObject(prompt) || typeof prompt.title !== 'string' || typeof prompt.message !== 'string')
+          throw invalidArguments('must have a title and a message [json-pointer:/prompts]');
+        return prompt.message;
+      });
+      return change(call, { prompts: messages });
+    },
+  },
+  'assistant.threads.setTitle': {
+    scopes,
+    run: (call) => change(call, { title: call.args.requiredText('title') }),
+  },
+  'assistant.threads.setStatus': {
+    scopes,
+    run: (call) => change(call, { status: call.args.text('status') ?? '' }),
+  },
+};
+
+function change(call: ApiCallContext, what: Partial<AssistantThread>): Record<string, never> {
+  const channel = joinedChannel(call, 'channel_id');
+  const ts = call.args.requiredText('thread_ts');
+  if (!channel.messages.has(ts)) throw new SlackApiError('invalid_thread_ts');
+  const { assistantThreads } = call.workspace;
+  const before = assistantThreads.get(ts) ?? { title: null, status: '', prompts: [] };
+  assistantThreads.set(ts, { ...before, ...what });
+  return {};
+}

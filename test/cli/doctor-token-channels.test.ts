@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  type GoogleChatServer,
+  startGoogleChatServer,
+} from '../support/google-chat/start-google-chat-server.ts';
+import { createMigratedDatabase } from '../support/migrated-database.ts';
+import type { TestDatabase } from '../support/postgres.ts';
+import { startTeamsServer, type TeamsServer } from '../support/teams/start-teams-server.ts';
+
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const APP = '11111111-1111-4111-8111-111111111111';
+const ACME = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa';
+const PROJECT = '111111111111';
+const company = `
+tenants:
+  - slug: acme
+    name: Acme
+    agents: [{ slug: ada, name: Ada }]
+    connections:
+      - { channel: teams, externalId: ${ACME}, agent: ada, credentials: {} }
+      - channel: google-chat
+        externalId: "${PROJECT}"
+        agent: ada
+        credentials: { serviceAccount: "\${GOOGLE_KEY}", audience: "${PROJECT}" }
+`;
+
+let folder: string;
+let database: TestDatabase;
+let teams: TeamsServer;
+let chat: GoogleChatServer;
+let env: Record<string, string>;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'konstruct-cli-'));
+  await writeFile(join(folder, 'konstruct.yaml'), company);
+  database = await createMigratedDatabase();
+  teams = await startTeamsServer();
+  chat = await startGoogleChatServer();
+  teams.addApp({ appId: APP, password: 'right~password', name: 'Ada' });
+  const { serviceAccount } = chat.addApp(PROJECT, 'Ada');
+  chat.addSpace('S1', 'SPACE', [PROJECT]);
+  env = {
+    PATH: process.env.PATH ?? '',
+    KONSTRUCT_MASTER_KEY: randomBytes(32).toString('base64'),
+    DATABASE_URL: database.url,
+    KONSTRUCT_PUBLIC_URL: 'https://konstruct.example.com',
+    GOOGLE_KEY: serviceAccount,
+    GOOGLE_CHAT_API_URL: chat.apiUrl,
+    GOOGLE_CHAT_CERTS_URL: chat.certsUrl,
+    GOOGLE_CHAT_TOKEN_URL: chat.tokenUrl,
+    TEAMS_APP_ID: APP.toUpperCase(),
+    TEAMS_APP_PASSWORD: 'right~password',
+    TEAMS_API_URL: teams.apiUrl,
+    TEAMS_LOGIN_URL: teams.loginUrl,
+    TEAMS_OPENID_URL: teams.openIdUrl,
+  };
+});
+afterAll(async () => {
+  await chat?.close();
+  await teams?.close();
+  await database?.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function konstruct(args: readonly string[], more: Record<string, string> = {}): Promise<string> {
+  const stdio = ['ignore', 'pipe', 'pipe'] as const;
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: folder,
+    env: { ...env, ...more },
+    stdio: [...stdio],
+    timeout: 30_000,
+  });
+  const [stdout] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return stdout;
+}
+
+async function connections(more: Record<string, string> = {}): Promise<readonly string[]> {
+  const { checks } = JSON.parse(await konstruct(['doctor', '--json'], more)) as {
+    checks: readonly { check: string; findings: readonly { level: string; text: string }[] }[];
+  };
+  const found = checks.find(({ check }) => check === 'Connections')?.findings ?? [];
+  return found.map(({ level, text: line }) => `${level}: ${line}`).sort();
+}
+
+it('the doctor asks for the tokens of Teams and Google Chat, and says which addresses belong there', async () => {
+  await konstruct(['apply', '-f', 'konstruct.yaml']);
+  const found = (await connections()).join('\n');
+  expect(found).toMatch(
+    /^ok: .*its messaging endpoint at Azure has to be https:\/\/konstruct\.example\.com\/teams\/messages\.$/m,
+  );
+  expect(found).toMatch(
+    /^ok: .*its HTTP endpoint URL has to be https:\/\/konstruct\.example\.com\/google-chat\/[0-9a-f-]{36}\.$/m,
+  );
+  expect(found).toContain(`answers as 28:${APP} in the Microsoft tenant ${ACME}.`);
+  expect(found).toContain(`answers as chat@project-${PROJECT}.iam.gserviceaccount.com`);
+  expect(found).not.toMatch(/^(?:warning|problem)/m);
+}, 60_000);
+
+it('the doctor names what Microsoft says of a wrong password, and no secret', async () => {
+  const found = (await connections({ TEAMS_APP_PASSWORD: 'wrong~password' })).join('\n');
+  expect(found).toMatch(/^problem: .*invalid_client/m);
+  expect(found).not.toContain('wrong~password');
+}, 60_000);
