@@ -435,7 +435,7 @@ tenants:
         agent: ada
         enabled: false
         credentials: { botToken: x, signingSecret: y, appToken: z }
-        settings: { ratePerMinute: 1, followMinutes: 2, editWindowMinutes: 3, onDeletion: retract, streaming: false, stopWords: ["Halt \${Z}"] }
+        settings: { ratePerMinute: 1, followMinutes: 2, editWindowMinutes: 3, onDeletion: retract, streaming: false, stopWords: ["Halt \${Z}"], suggestedPrompts: ["Ask \${Z}"] }
 `
       // Meant as they stand.
       .replaceAll('$', '$$$$');
