@@ -322,7 +322,6 @@ describe('feedback', () => {
       reply: 'Yes.',
       parts: ['Yes.'],
       agentUserId: 'U0',
-      colleagueUserIds: [],
       errorCode: null,
       errorDetails: null,
       revision: 0,
