@@ -33,6 +33,7 @@ beforeAll(async () => {
   await addRows(database, database.tenants[1]);
   // What COPY has to escape, and what looks like the end of the rows.
   await database.gateway()(messageEvent(tenant, { content: 'a\tb\\.\n\\.\nc\\N \u{1F642} \\' }));
+  await database.query(`insert into konstruct.used_install_states (id, expires_at) values ('used', now())`);
   await database.query(`insert into konstruct.routes (name, entries) values ('default', '[]')`);
   await database.endPools();
   backup = await backUp(database.url);

@@ -49,7 +49,8 @@ export async function startTcpProxy(target: {
   return {
     port,
     down,
-    up: () => listen(port),
+    // Two who took it down bring it up once.
+    up: async () => (server.listening ? undefined : listen(port)),
     mute() {
       isMute = true;
     },
