@@ -120,9 +120,9 @@ return cjson.encode(answers)
 `);
 
 /**
- * After the commit. ARGV: events as JSON `[new|context|refund|told, charged 0|1, held 0|1, capacity, sender, since]`.
+ * After the commit. ARGV: events as JSON `[new|context|refund|release|told, charged 0|1, held 0|1, capacity, sender, since]`.
  * A message costs one token however many copies of it are under way: the first to be settled as `new` uses what was
- * paid, a refund that came before it is taken back.
+ * paid, a refund that came before it is taken back. `release` only lets go of what was held.
  */
 export const settleScript = redisScript(`${prologue}
 for i, e in ipairs(events) do

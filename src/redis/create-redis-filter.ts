@@ -60,7 +60,7 @@ interface Question {
 interface Settlement {
   readonly event: FilterEvent;
   readonly values: readonly [
-    operation: 'new' | 'context' | 'refund' | 'told',
+    operation: 'new' | 'context' | 'refund' | 'release' | 'told',
     charged: 0 | 1,
     held: 0 | 1,
     capacity: number,
@@ -224,7 +224,10 @@ function operationFor(answer: FilterPass, outcome: SettledOutcome): Settlement['
     case 'new':
     case 'context':
       return outcome;
-    case 'duplicate': // by PostgreSQL's word: under which name it knows the message is not said, so nothing is learnt
+    case 'duplicate':
+      // By PostgreSQL's word: under which name it knows the message is not said, so nothing is learnt. What was paid is not
+      // given back, either: the copy that was stored is about to use it, and until then another message would take it.
+      return answer.receipt?.held ? 'release' : null;
     case 'not_engaged':
     case 'failed':
       return answer.charged ? 'refund' : null;
