@@ -58,10 +58,28 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     const verifiedAtMs = options.clock();
     const parsed = trusted.parsed ?? channel.parse(request);
     if (parsed.kind === 'challenge') return parsed;
-    for (const event of parsed.events)
-      await receive(event, trusted, receivedAtMs, verifiedAtMs, way === 'socket' ? null : request);
+    const signed = way === 'socket' ? null : request;
+    const failures: unknown[] = [];
+    for (const event of parsed.events) {
+      try {
+        await receive(event, trusted, receivedAtMs, verifiedAtMs, signed);
+      } catch (error) {
+        if (isOutage(error)) throw error;
+        // The others in the same request, also of other companies, are not to wait for the one that cannot be taken.
+        failures.push(error);
+        if (parsed.events.length > 1) reportFailure(event, error);
+      }
+    }
+    // The platform repeats all of it then; what is stored is known.
+    if (failures.length > 0) throw failures[0];
     return parsed.answer ?? ACK;
   };
+
+  function reportFailure({ type, eventId, account }: ChannelEvent, error: unknown): void {
+    const code = isKonstructError(error) ? error.code : 'internal';
+    const { externalIds } = account;
+    log.error('event.failed', { channel: channel.type, externalIds, type, eventId, code, error });
+  }
 
   function verifySigned(request: ChannelRequest, connectionId: string | null): Promise<Trusted> {
     return connectionId === null ? verifyShared(request) : verifyOwn(request, connectionId);
@@ -176,6 +194,11 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     if (secret === null) throw new KonstructError('signing_secret_missing');
     return secret;
   }
+}
+
+/** Nothing can be stored for anybody. */
+function isOutage(error: unknown): boolean {
+  return isKonstructError(error, 'database_unavailable') || isKonstructError(error, 'disk_full');
 }
 
 /** @throws KonstructError `credentials_unreadable` */

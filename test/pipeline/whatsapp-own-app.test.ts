@@ -67,3 +67,30 @@ it('its secret speaks for nobody else, not even beside its own messages', async 
   );
   expect(log.lines.some(({ event }) => event === 'event.unknown_installation')).toBe(true);
 });
+
+it('of many messages in one request those of other companies are answered although one cannot be taken', async () => {
+  const { whatsapp, url, connectionIds, log, query } = installation;
+  const [mara, gus] = [installation.newPerson(), installation.newPerson('Gus')];
+  const changes = [
+    whatsapp.messageChange(ACME, mara, text('cannot be taken')),
+    whatsapp.messageChange(GLOBEX, gus, text('hi')),
+  ];
+  const sealed = await query('select credentials from konstruct.connections where id = $1', [
+    connectionIds[0],
+  ]);
+  const store = (credentials: unknown) =>
+    query('update konstruct.connections set credentials = $1 where id = $2', [credentials, connectionIds[0]]);
+  await store(Buffer.from('sealed with a key that is lost'));
+  try {
+    // Once the change is known: until then it is refused (401).
+    await expect.poll(() => whatsapp.post(`${url()}/whatsapp`, changes, APP_SECRET)).toBe(500);
+    await installation.idle();
+    expect(installation.texts(gus, GLOBEX)).toEqual(['Hello.']);
+    const failed = { externalIds: [ACME], type: 'message', code: 'credentials_unreadable' };
+    expect(log.lines).toContainEqual(
+      expect.objectContaining({ event: 'event.failed', fields: expect.objectContaining(failed) }),
+    );
+  } finally {
+    await store(sealed[0]?.credentials);
+  }
+});
