@@ -40,6 +40,8 @@ export interface KeptAliveHttpOptions {
   readonly lookup?: LookupFunction;
   /** Certificates (PEM) that are believed instead of the well-known ones. */
   readonly ca?: string;
+  /** Connections to one host at a time; what comes beyond waits for one. */
+  readonly maxSockets?: number;
 }
 
 /** HTTP exchanges over connections that are kept open. Rejects with `TransportError`. */
@@ -70,10 +72,11 @@ const NEVER_CONNECTED = new Set([
  * On `node:http(s)`. It costs about a third of the CPU of the built-in `fetch` (docs/decisions/0004-slack-client.md),
  * and it knows whether a failed request had been sent, which decides whether it may be sent again.
  */
-export function createKeptAliveHttp({ lookup, ca }: KeptAliveHttpOptions = {}): KeptAliveHttp {
+export function createKeptAliveHttp(given: KeptAliveHttpOptions = {}): KeptAliveHttp {
+  const { lookup, ca, maxSockets = MAX_SOCKETS } = given;
   const agentOptions = {
     keepAlive: true,
-    maxSockets: MAX_SOCKETS,
+    maxSockets,
     scheduling: 'lifo',
     timeout: IDLE_MS,
     ...(lookup !== undefined && { lookup }),

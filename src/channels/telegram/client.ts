@@ -46,8 +46,10 @@ export interface TelegramCall {
   readonly messageId?: string;
   /** Asked right before each attempt, after all waiting. */
   readonly mayStillSend?: (() => boolean) | undefined;
-  /** Overrides the client's, for calls that wait on purpose. */
+  /** Overrides the client's. */
   readonly timeoutMs?: number;
+  /** Telegram answers when something happens: it holds a connection that no other call is to wait for. */
+  readonly waits?: true;
 }
 
 const FILE_PATH = /^[\w-][\w./-]{0,500}$/;
@@ -61,26 +63,27 @@ export function createTelegramClient(options: TelegramClientOptions): TelegramCl
   const paced = createPacedCalls({ ...options, channel: 'telegram', errors: telegramErrors });
   const pacing = createPacing(clock);
   const http = createKeptAliveHttp();
+  // A question that waits for updates holds its connection: with some hundred bots nothing would be left to answer with.
+  const waitingHttp = createKeptAliveHttp({ maxSockets: Number.POSITIVE_INFINITY });
 
   const attempt = async (token: string, call: TelegramCall, signal: AbortSignal): Promise<unknown> => {
     const { method } = call;
     const body = call.form?.content ?? JSON.stringify(call.arguments);
-    const answer = await http
-      .exchange({
-        base: apiUrl,
-        path: `/bot${token}/${method}`,
-        method: 'POST',
-        headers: {
-          'content-type': call.form?.contentType ?? 'application/json',
-          'content-length': String(Buffer.byteLength(body)),
-        },
-        body,
-        timeoutMs: call.timeoutMs ?? options.timeoutMs,
-        signal,
-      })
-      .catch((error: unknown) => {
-        throw telegramErrors.ofTransport(error, method);
-      });
+    const { exchange } = call.waits ? waitingHttp : http;
+    const answer = await exchange({
+      base: apiUrl,
+      path: `/bot${token}/${method}`,
+      method: 'POST',
+      headers: {
+        'content-type': call.form?.contentType ?? 'application/json',
+        'content-length': String(Buffer.byteLength(body)),
+      },
+      body,
+      timeoutMs: call.timeoutMs ?? options.timeoutMs,
+      signal,
+    }).catch((error: unknown) => {
+      throw telegramErrors.ofTransport(error, method);
+    });
     const parsed = parseAnswer(answer.text);
     // A proxy's page and not a word of Telegram's.
     if (parsed === null) throw unavailable(method, `http_${answer.status}`, true);
@@ -137,7 +140,10 @@ export function createTelegramClient(options: TelegramClientOptions): TelegramCl
       if (answer.status === 200) return answer;
       throw errorOfAnswer({}, answer.status, method);
     },
-    close: () => http.close(),
+    close() {
+      http.close();
+      waitingHttp.close();
+    },
   };
 }
 

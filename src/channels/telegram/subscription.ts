@@ -42,7 +42,7 @@ export function createSubscription({ client, sleep, log }: SubscriptionOptions):
         arguments: given,
         idempotent: true,
         place: null,
-        ...(timeoutMs !== undefined && { timeoutMs }),
+        ...(timeoutMs !== undefined && { timeoutMs, waits: true }),
       },
       signal,
     );
