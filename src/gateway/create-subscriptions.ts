@@ -1,4 +1,5 @@
 import type { Channel, ChannelSubscription } from '../core/channel.ts';
+import type { ChannelEvent } from '../core/channel-event.ts';
 import type { Cipher } from '../core/cipher.ts';
 import type { Clock, Sleep } from '../core/clock.ts';
 import { openAccess } from '../core/connection-access.ts';
@@ -41,7 +42,15 @@ interface Running {
   readonly done: Promise<void>;
 }
 
-const LOCK_RETRY_MS = 2_000;
+/** What another process fetches is taken over at most so much later than that one is gone. */
+const MIN_LOCK_RETRY_MS = 2_000;
+const MAX_LOCK_RETRY_MS = 15_000;
+/** All connections that wait for another process ask the database no more often than once in so many ms. */
+const LOCK_RETRY_EACH_MS = 5;
+/** After the list of connections could not be had. */
+const LOOK_AGAIN_MS = 5_000;
+/** How often an event is tried that cannot be taken for a reason of its own. */
+const MAX_TAKES = 3;
 const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 
@@ -55,6 +64,8 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
   const stopped = new AbortController();
   let refreshing: Promise<void> = Promise.resolve();
   let isAsked = false;
+  /** Connections that another process fetches for. */
+  let standingBy = 0;
 
   async function refresh(): Promise<void> {
     for (const channel of options.channels) {
@@ -91,9 +102,11 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     signal: AbortSignal,
   ): Promise<void> {
     const about = { tenantId: connection.tenantId, connectionId: connection.id, channel: channel.type };
+    let isIntroduced = false;
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
-        if (!(await introduce(channel, connection, signal))) return;
+        if (!isIntroduced && !(await introduce(channel, connection, signal))) return;
+        isIntroduced = true;
         const url = options.webhookUrl(connection);
         if (url !== null) {
           await subscription.toWebhook(accessOf(connection), url, signal);
@@ -142,7 +155,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     // By installation: of two connections of one bot only one can fetch.
     const lock = await options.lock(`konstruct subscription ${connection.channel} ${connection.externalId}`);
     if (lock === null) {
-      await pause(LOCK_RETRY_MS, signal);
+      await standBy(signal);
       return;
     }
     const about = { tenantId: connection.tenantId, connectionId: connection.id, channel: connection.channel };
@@ -154,13 +167,48 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
           const receivedAtMs = options.clock();
           const current = await options.find(connection.channel, connection.id);
           if (current === null) throw new KonstructError('aborted', 'The connection was removed.');
-          for (const event of events)
-            await options.accept(current, event, { receivedAtMs, verifiedAtMs: receivedAtMs });
+          for (const event of events) await take(current, event, receivedAtMs, signal);
         },
         AbortSignal.any([signal, lock.lost]),
       );
     } finally {
       await lock.release();
+    }
+  }
+
+  /** With thousands of connections each waits longer, so that those who only wait are no load. */
+  async function standBy(signal: AbortSignal): Promise<void> {
+    standingBy += 1;
+    const retryMs = Math.min(Math.max(MIN_LOCK_RETRY_MS, standingBy * LOCK_RETRY_EACH_MS), MAX_LOCK_RETRY_MS);
+    await pause(retryMs, signal);
+    standingBy -= 1;
+  }
+
+  /**
+   * A platform that is asked gives the next events when these are taken. One that can never be, for a reason of its own,
+   * must not keep its connection deaf for good: it is left out, and said to be.
+   */
+  async function take(
+    connection: ResolvedConnection,
+    event: ChannelEvent,
+    receivedAtMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (let takes = 1; ; takes += 1) {
+      try {
+        await options.accept(connection, event, { receivedAtMs, verifiedAtMs: receivedAtMs });
+        return;
+      } catch (error) {
+        const { code, retryable } = isKonstructError(error) ? error : new KonstructError('internal');
+        if (signal.aborted || (retryable && code !== 'internal')) throw error;
+        if (takes === MAX_TAKES) {
+          const { channel, tenantId, id: connectionId } = connection;
+          const { type, eventId } = event;
+          log.error('event.skipped', { channel, tenantId, connectionId, type, eventId, code, error });
+          return;
+        }
+        await pause(RETRY_MS, signal);
+      }
     }
   }
 
@@ -182,17 +230,24 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     await options.sleep(ms, signal).catch(() => {});
   }
 
+  function ask(): void {
+    if (isAsked || stopped.signal.aborted) return; // changes come in bursts: one look after them sees them all
+    isAsked = true;
+    refreshing = refreshing.then(async () => {
+      isAsked = false;
+      try {
+        await refresh();
+      } catch (error) {
+        // Nobody announces a second time what was announced while the database was away.
+        log.warn('subscription.list_failed', { error });
+        await pause(LOOK_AGAIN_MS, stopped.signal);
+        ask();
+      }
+    });
+  }
+
   return {
-    refresh() {
-      if (isAsked) return; // changes come in bursts: one look after them sees them all
-      isAsked = true;
-      refreshing = refreshing
-        .then(() => {
-          isAsked = false;
-          return refresh();
-        })
-        .catch((error: unknown) => log.warn('subscription.list_failed', { error }));
-    },
+    refresh: ask,
     async stop() {
       stopped.abort();
       await refreshing;
