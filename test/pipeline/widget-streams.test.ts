@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Agent, get, type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { App } from '../../src/app.ts';
@@ -236,6 +238,38 @@ describe('a stream ends', () => {
     await expect(mara.connect()).rejects.toThrow('events: 403');
     await change(JSON.stringify([acmeSite.origin]));
     await announce();
+  });
+
+  it('for each of more than a thousand browsers when the chat is disabled', async () => {
+    const agent = new Agent({ keepAlive: true });
+    const path = `/widget/${acmeSite.name}/events`;
+    let open = 0;
+    const openTab = async (token: string): Promise<void> => {
+      const headers = { origin: acmeSite.origin, authorization: `Bearer ${token}` };
+      const [response] = (await once(get(`${gateway.url}${path}`, { agent, headers }), 'response')) as [
+        IncomingMessage,
+      ];
+      expect(response.statusCode).toBe(200);
+      open += 1;
+      response.resume().once('close', () => {
+        open -= 1;
+      });
+    };
+    const tokens = Array.from({ length: 150 }, (_, index) => tokenFor(`crowd-${index}`));
+    await Promise.all(tokens.flatMap((token) => Array.from({ length: 8 }, () => openTab(token))));
+    expect(open).toBe(1_200);
+    const setStatus = (status: string) =>
+      installation.query('update konstruct.connections set status = $2 where id = $1', [
+        installation.connectionIds[0],
+        status,
+      ]);
+    await setStatus('disabled');
+    try {
+      await expect.poll(() => open, { timeout: 10_000 }).toBe(0);
+    } finally {
+      agent.destroy();
+      await setStatus('active');
+    }
   });
 
   it('at once when its gateway stops', async () => {

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { ConnectionDirectory, ResolvedConnection } from '../../core/connection-directory.ts';
 import { KonstructError } from '../../core/errors.ts';
 import type { Visitor, VisitorDesk } from '../../core/visitor.ts';
-import { createLookupGuard } from '../create-lookup-guard.ts';
+import { createLookupGuard, type GuardedLookup } from '../create-lookup-guard.ts';
 import { openCredentials } from '../create-receiver.ts';
 
 export interface VisitorGateOptions {
@@ -31,6 +31,11 @@ export interface VisitorGate {
    * @throws KonstructError `not_found`, `origin_refused`, `lookups_exhausted`, `database_unavailable`
    */
   enter(name: string, headers: ChannelRequest['headers']): Promise<Caller>;
+  /**
+   * The same for somebody who was let in by this name: it is none that a stranger made up, so nothing limits the look-ups.
+   * @throws KonstructError `not_found`, `origin_refused`, `database_unavailable`
+   */
+  reenter(name: string, headers: ChannelRequest['headers']): Promise<Caller>;
   /** @throws KonstructError `signature_*`, `signing_secret_missing`, `credentials_unreadable` */
   identify(caller: Caller, request: ChannelRequest): Promise<Visitor>;
   /** A new or renewed proof for a stranger. @throws KonstructError `signature_missing`: the site vouches for all or none */
@@ -42,16 +47,29 @@ const CONNECTION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export function createVisitorGate(options: VisitorGateOptions): VisitorGate {
   const { channel, directory } = options;
   const guarded = createLookupGuard(options.clock);
+  const unguarded: GuardedLookup = (lookUp) => lookUp();
   const desk: VisitorDesk | undefined = channel.visitors;
   if (desk === undefined) throw new KonstructError('internal', `Channel ${channel.type} has no visitors.`);
 
-  async function find(name: string): Promise<ResolvedConnection | null> {
+  async function find(name: string, within: GuardedLookup): Promise<ResolvedConnection | null> {
     if (CONNECTION_ID.test(name)) {
       const known = directory.knownById(channel.type, name);
-      return known ?? guarded(() => directory.find(channel.type, name));
+      return known ?? within(() => directory.find(channel.type, name));
     }
     const account = { externalIds: [name], appId: null };
-    return directory.known(channel.type, account) ?? guarded(() => directory.resolve(channel.type, account));
+    return directory.known(channel.type, account) ?? within(() => directory.resolve(channel.type, account));
+  }
+
+  async function admit(
+    name: string,
+    headers: ChannelRequest['headers'],
+    within: GuardedLookup,
+  ): Promise<Caller> {
+    const connection = await find(name, within);
+    if (connection === null || connection.status === 'disabled')
+      throw new KonstructError('not_found', 'There is no such chat, or it is disabled.');
+    if (!mayAsk(connection, headers)) throw new KonstructError('origin_refused');
+    return { connection, origin: typeof headers.origin === 'string' ? headers.origin : null };
   }
 
   /**
@@ -68,13 +86,8 @@ export function createVisitorGate(options: VisitorGateOptions): VisitorGate {
   }
 
   return {
-    async enter(name, headers) {
-      const connection = await find(name);
-      if (connection === null || connection.status === 'disabled')
-        throw new KonstructError('not_found', 'There is no such chat, or it is disabled.');
-      if (!mayAsk(connection, headers)) throw new KonstructError('origin_refused');
-      return { connection, origin: typeof headers.origin === 'string' ? headers.origin : null };
-    },
+    enter: (name, headers) => admit(name, headers, guarded),
+    reenter: (name, headers) => admit(name, headers, unguarded),
 
     async identify({ connection }, request) {
       const secret = channel.connectionSecret(connection.id, openCredentials(options.cipher, connection));

@@ -101,7 +101,7 @@ export function createVisitorStreams(options: VisitorStreamsOptions): VisitorStr
 
   async function isStillWelcome({ name, request, caller }: OpenStream): Promise<boolean> {
     try {
-      const now = await gate.enter(name, request.headers);
+      const now = await gate.reenter(name, request.headers);
       if (now.connection.id !== caller.connection.id) return false;
       await gate.identify(now, request);
       return true;
