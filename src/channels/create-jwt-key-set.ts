@@ -59,6 +59,8 @@ export function createJwtKeySet({ load, clock }: JwtKeySetOptions): JwtKeySet {
   let imported = new Map<string, Promise<JwtKey | null>>();
   let loadedAtMs = Number.NEGATIVE_INFINITY;
   let triedAtMs = Number.NEGATIVE_INFINITY;
+  /** The latest look did not tell: an id that nobody knows may be a new one. */
+  let didFail = false;
   let loading: Promise<void> | null = null;
 
   const refresh = (): Promise<void> => {
@@ -69,6 +71,10 @@ export function createJwtKeySet({ load, clock }: JwtKeySetOptions): JwtKeySet {
         published = new Map(keys.flatMap((key) => (typeof key.kid === 'string' ? [[key.kid, key]] : [])));
         imported = new Map();
         loadedAtMs = clock();
+        didFail = false;
+      } catch (error) {
+        didFail = true;
+        throw error;
       } finally {
         loading = null;
       }
@@ -93,7 +99,7 @@ export function createJwtKeySet({ load, clock }: JwtKeySetOptions): JwtKeySet {
       if (ageMs >= MAX_AGE_MS) await demand();
       // Whoever asks now need not wait: what is known goes on being good.
       else if (ageMs >= REFRESH_MS && mayTry(LOOK_AGAIN_MS)) refresh().catch(() => {});
-      if (!published.has(keyId) && mayTry(LOOK_AGAIN_MS)) {
+      if (!published.has(keyId) && mayTry(didFail ? RETRY_MS : LOOK_AGAIN_MS)) {
         try {
           await refresh();
         } catch (cause) {
@@ -101,7 +107,10 @@ export function createJwtKeySet({ load, clock }: JwtKeySetOptions): JwtKeySet {
         }
       }
       const found = published.get(keyId);
-      if (found === undefined) return null;
+      if (found === undefined) {
+        if (didFail) throw keysUnavailable();
+        return null;
+      }
       let key = imported.get(keyId);
       if (key === undefined) {
         key = importKey(found, clock);

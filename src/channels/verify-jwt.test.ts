@@ -174,6 +174,21 @@ describe('the keys of a platform', () => {
     expect(await outcome(header, keys)).toEqual(claims);
   });
 
+  it('that are new while they cannot be had are no forgery: the platform is to come again, and is believed soon after', async () => {
+    const keys = keySet();
+    await outcome(`Bearer ${signer.token(claims)}`, keys);
+    const next = createRsaSigner('key-2');
+    const header = `Bearer ${next.token(claims)}`;
+    keys.state.keys = [signer.jwk, next.jwk];
+    keys.state.nowMs += 60_000;
+    keys.state.isAway = true;
+    for (let each = 0; each < 5; each += 1) expect(await outcome(header, keys)).toBe('platform_unavailable');
+    expect(keys.state.loads, 'once a second').toBe(2);
+    keys.state.isAway = false;
+    keys.state.nowMs += 1_000;
+    expect(await outcome(header, keys)).toEqual(claims);
+  });
+
   it('that were withdrawn are not believed any more', async () => {
     const keys = keySet();
     const header = `Bearer ${signer.token(claims)}`;
