@@ -426,10 +426,8 @@ export async function startApp(options: AppOptions): Promise<App> {
         retention: async (signal) => {
           const daysAgo = (days: number) => new Date(wallClock() - days * 86_400_000);
           const before = daysAgo(options.retentionDays);
-          log.info('retention.done', {
-            ...(await expireOldRows(workPool, before, signal)),
-            ...(await expireLedger(workPool, daysAgo(options.ledgerRetentionDays), signal)),
-          });
+          const ledger = await expireLedger(workPool, daysAgo(options.ledgerRetentionDays), signal);
+          log.info('retention.done', { ...(await expireOldRows(workPool, before, signal)), ...ledger });
           return { againAfterMs: null };
         },
       },

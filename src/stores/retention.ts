@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { errorCode } from '../db/pool.ts';
 
 const BATCH = 1_000;
 
@@ -19,19 +20,27 @@ export interface ExpiredRows {
  * come after the messages that they answered.
  */
 export async function expireOldRows(pool: pg.Pool, before: Date, signal: AbortSignal): Promise<ExpiredRows> {
-  const expire = (text: string): Promise<number> => inBites(() => bite(pool, text, before), signal);
-  return {
+  const failures: unknown[] = [];
+  /** One kind that cannot be removed does not keep the others. */
+  const expire = async (text: string, cutOff: Date | null = before): Promise<number> => {
+    try {
+      return await inBites(pool, text, cutOff, signal);
+    } catch (error) {
+      failures.push(error);
+      return 0;
+    }
+  };
+  const expired = {
     conversations: await expire('select expire_conversations($1, $2) as gone'),
     messages: await expire('select expire_messages($1, $2) as gone'),
     turns: await expire('select expire_turns($1, $2) as gone'),
     notices: await expire('select expire_notices($1, $2) as gone'),
-    earlySignals: await inBites(
-      () => bite(pool, 'select expire_early_signals($1, $2) as gone', null),
-      signal,
-    ),
+    earlySignals: await expire('select expire_early_signals($1, $2) as gone', null),
     mailboxes: await expire('select expire_mailboxes($1, $2) as gone'),
-    feedback: await inBites(() => bite(pool, 'select expire_feedback($1, $2) as gone', null), signal),
+    feedback: await expire('select expire_feedback($1, $2) as gone', null),
   };
+  if (failures.length > 0) throw failures[0];
+  return expired;
 }
 
 /** Removes what models cost before the cut-off from the ledger, and counters of budgets whose period is over. */
@@ -40,25 +49,37 @@ export async function expireLedger(
   before: Date,
   signal: AbortSignal,
 ): Promise<{ readonly modelCalls: number; readonly budgetCounters: number }> {
-  const expire = (text: string): Promise<number> => inBites(() => bite(pool, text, before), signal);
   return {
-    modelCalls: await expire('select expire_model_calls($1, $2) as gone'),
-    budgetCounters: await expire('select expire_budget_counters($1, $2) as gone'),
+    modelCalls: await inBites(pool, 'select expire_model_calls($1, $2) as gone', before, signal),
+    budgetCounters: await inBites(pool, 'select expire_budget_counters($1, $2) as gone', before, signal),
   };
 }
 
-async function inBites(next: () => Promise<number>, signal: AbortSignal): Promise<number> {
+const STATEMENT_TIMEOUT = '57014';
+const SMALLER = 8;
+
+/** @param before `null`: whatever the function keeps at least */
+async function inBites(
+  pool: pg.Pool,
+  text: string,
+  before: Date | null,
+  signal: AbortSignal,
+): Promise<number> {
   let total = 0;
+  let limit = BATCH;
   while (!signal.aborted) {
-    const gone = await next();
+    let gone: number;
+    try {
+      const { rows } = await pool.query<{ gone: number }>(text, [before, limit]);
+      gone = rows[0]?.gone ?? 0;
+    } catch (error) {
+      // What belongs to these was more than a statement has time for. The same would be tried, and taken back, every night.
+      if (errorCode(error) !== STATEMENT_TIMEOUT || limit === 1) throw error;
+      limit = Math.ceil(limit / SMALLER);
+      continue;
+    }
     total += gone;
-    if (gone < BATCH) break;
+    if (gone < limit) break;
   }
   return total;
-}
-
-/** `null`: whatever the function keeps at least. */
-async function bite(pool: pg.Pool, text: string, before: Date | null): Promise<number> {
-  const { rows } = await pool.query<{ gone: number }>(text, [before, BATCH]);
-  return rows[0]?.gone ?? 0;
 }

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createDatabasePool } from '../../src/db/pool.ts';
 import { expireOldRows } from '../../src/stores/retention.ts';
 import { createPipelineDatabase, messageEvent, type PipelineDatabase } from '../support/pipeline-database.ts';
+import { silentLog } from '../support/silent-log.ts';
 
 let database: PipelineDatabase;
 beforeAll(async () => {
@@ -185,5 +187,49 @@ describe('retention', () => {
     expect((await database.gateway()(aside)).outcome).toBe('context');
     expect(await expire(daysAgo(365))).toMatchObject({ conversations: 0, messages: 2, turns: 1 });
     expect(await left()).toMatchObject({ conversations: 1, messages: 1 });
+  });
+
+  it('takes smaller bites where one is more than a statement has time for, so that it always comes to its end', async () => {
+    const [tenant] = database.tenants;
+    await database.query(
+      `insert into konstruct.conversations (tenant_id, connection_id, channel_id, thread_id, scope, last_message_at)
+       select $1, $2, 'C1', n::text, 'channel', now() - interval '40 days' from generate_series(1, 60) n`,
+      [tenant.tenantId, tenant.connectionId],
+    );
+    // As if much belonged to each of them.
+    await database.query(`
+      create function public.linger() returns trigger language plpgsql as $$
+      begin perform pg_sleep(0.02); return old; end $$;
+      create trigger linger before delete on konstruct.conversations for each row execute function public.linger()`);
+    const impatient = createDatabasePool({
+      url: database.url,
+      name: 'impatient',
+      size: 1,
+      log: silentLog,
+      statementTimeoutMs: 500,
+    });
+    try {
+      const expired = await expireOldRows(impatient, daysAgo(30), new AbortController().signal);
+      expect(expired).toMatchObject({ conversations: 60 });
+      expect(await left()).toMatchObject({ conversations: 0 });
+    } finally {
+      await impatient.end();
+      await database.query('drop function public.linger cascade');
+    }
+  });
+
+  it('removes the rest although one kind cannot be removed, and says that it could not', async () => {
+    await said(400);
+    await database.query("update konstruct.conversations set last_message_at = now() - interval '400 days'");
+    await database.query(`
+      create function public.refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$;
+      create trigger refuse before delete on konstruct.conversations
+        for each row execute function public.refuse()`);
+    try {
+      await expect(expire(daysAgo(365))).rejects.toThrow('refused');
+      expect(await left()).toEqual({ conversations: 1, messages: 0, turns: 0, steps: 0, deliveries: 0 });
+    } finally {
+      await database.query('drop function public.refuse cascade');
+    }
   });
 });
