@@ -96,6 +96,7 @@ export interface App {
 const ADMIT_CONNECTIONS = 4;
 const WORKER_CONNECTIONS = 8;
 const VISITOR_CONNECTIONS = 4;
+const RENEWAL_CONNECTIONS = 2;
 const HISTORY_MESSAGES = 60;
 const HISTORY_TOKENS = 24_000;
 const THREAD_MESSAGES = 50;
@@ -158,11 +159,13 @@ export async function startApp(options: AppOptions): Promise<App> {
       // Reading for many browsers must not hold up admissions. Opens no connection before it is used.
       isGateway ? createDatabase(pool('visitors', VISITOR_CONNECTIONS)) : database,
     );
+    // A renewal holds its connection for as long as the platform takes: turns and admissions must not wait for one.
+    const renewalDatabase = createDatabase(pool('renewals', RENEWAL_CONNECTIONS));
     const renewal = createCredentialRenewal({
       installations: () => installationsOf(channels),
       find: (channel, id) => directory.find(channel, id),
       listExpiring: (channel, beforeMs) => listExpiringConnections(workPool, channel, beforeMs),
-      renewStored: (connection, steps) => renewStoredCredentials(database, cipher, connection, steps),
+      renewStored: (connection, steps) => renewStoredCredentials(renewalDatabase, cipher, connection, steps),
       disableConnection: (connection, reason) => disableConnection(workPool, connection, reason),
       cipher,
       wallClock,
