@@ -246,6 +246,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         token: settings[type]?.handshakeToken ?? null,
         directory,
         cipher,
+        clock,
       }),
       receive: createReceiver({
         ...arrival,
