@@ -4,6 +4,7 @@ import type { InstalledApp } from '../core/channel.ts';
 import type { Cipher } from '../core/cipher.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import type { Credentials } from '../core/tenant.ts';
+import { translateDatabaseError } from '../db/pool.ts';
 import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
 import { openCredentials, sealCredentials } from './connections.ts';
@@ -32,22 +33,29 @@ export async function findInstallTarget(
   });
 }
 
-/** Remembers that a state was used, until it has expired. Returns whether this was the first time. */
+/**
+ * Remembers that a state was used, until it has expired. Returns whether this was the first time.
+ * @throws KonstructError `database_unavailable`, `disk_full`
+ */
 export async function useInstallState(
   database: Kysely<Database>,
   id: string,
   expiresAtMs: number,
 ): Promise<boolean> {
-  await database
-    .deleteFrom('used_install_states')
-    .where('expires_at', '<', sql<Date>`now() - interval '1 day'`)
-    .execute();
-  const result = await database
-    .insertInto('used_install_states')
-    .values({ id, expires_at: new Date(expiresAtMs) })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst();
-  return result.numInsertedOrUpdatedRows === 1n;
+  try {
+    await database
+      .deleteFrom('used_install_states')
+      .where('expires_at', '<', sql<Date>`now() - interval '1 day'`)
+      .execute();
+    const result = await database
+      .insertInto('used_install_states')
+      .values({ id, expires_at: new Date(expiresAtMs) })
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirst();
+    return result.numInsertedOrUpdatedRows === 1n;
+  } catch (error) {
+    throw translateDatabaseError(error);
+  }
 }
 
 export type SavedInstallation =

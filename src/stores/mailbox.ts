@@ -4,7 +4,7 @@ import type { Glimpse } from '../core/glimpse.ts';
 import type { Mailbox, MailboxMessage, MailboxPost, MailboxRef, VisitorMailbox } from '../core/mailbox.ts';
 import { storable } from '../core/storable.ts';
 import { createBatcher } from '../db/create-batcher.ts';
-import { isServerTrouble, translateDatabaseError } from '../db/pool.ts';
+import { isServerTrouble } from '../db/pool.ts';
 import { queryRows } from '../db/query-rows.ts';
 import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
@@ -74,14 +74,10 @@ export function createVisitorMailbox(pool: pg.Pool, database: Kysely<Database>):
       await append(pool, box, { clientId: messageId, content: storable(text) });
     },
     async read({ tenantId }, box, after, limit) {
-      try {
-        return await withTenant(database, tenantId, async (transaction) => {
-          const { rows } = await readRows(box, after, limit).execute(transaction);
-          return rows.map(toMessage);
-        });
-      } catch (error) {
-        throw translateDatabaseError(error);
-      }
+      return withTenant(database, tenantId, async (transaction) => {
+        const { rows } = await readRows(box, after, limit).execute(transaction);
+        return rows.map(toMessage);
+      });
     },
   };
 }
