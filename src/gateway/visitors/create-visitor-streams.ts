@@ -1,3 +1,4 @@
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 import type { ChannelRequest } from '../../core/channel.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -47,6 +48,8 @@ interface OpenStream extends StreamRequest {
 const MAX_OF_ONE = 8;
 const MAX_STREAMS = 10_000;
 const BUSY_RETRY_MS = 5_000;
+const LOOKS_AT_A_TIME = 100;
+const LOOK_PAUSE_MS = 500;
 /** The longest time a timer can have. */
 const MAX_TIMER_MS = 2_147_483_647;
 
@@ -54,6 +57,9 @@ export function createVisitorStreams(options: VisitorStreamsOptions): VisitorStr
   const { gate, hub, mailbox, wallClock, metrics, log } = options;
   const streams = new Set<OpenStream>();
   const ofVisitor = new Map<string, Set<OpenStream>>();
+  let isLooking = false;
+  /** Something has changed since the last look began. */
+  let isDue = false;
   metrics.onCollect(() => metrics.gauge('konstruct_visitor_streams', {}).set(streams.size));
 
   function add(stream: OpenStream): () => void {
@@ -110,6 +116,28 @@ export function createVisitorStreams(options: VisitorStreamsOptions): VisitorStr
     }
   }
 
+  async function look(stream: OpenStream): Promise<void> {
+    if (!(await isStillWelcome(stream))) stream.ending.abort();
+  }
+
+  /**
+   * Whatever changes anywhere in the installation is a reason to look at every browser; and changes come in bursts, when a
+   * file is applied or tokens are renewed. So one look at a time, with room for requests, and one more for what came meanwhile.
+   */
+  async function lookAtAll(): Promise<void> {
+    isLooking = true;
+    while (isDue) {
+      isDue = false;
+      const all = [...streams];
+      for (let first = 0; first < all.length; first += LOOKS_AT_A_TIME) {
+        await Promise.all(all.slice(first, first + LOOKS_AT_A_TIME).map(look));
+        await setImmediate();
+      }
+      if (isDue) await sleep(LOOK_PAUSE_MS, undefined, { ref: false });
+    }
+    isLooking = false;
+  }
+
   return {
     open(wanted, reply) {
       if (streams.size >= MAX_STREAMS)
@@ -126,11 +154,8 @@ export function createVisitorStreams(options: VisitorStreamsOptions): VisitorStr
       void serve({ ...wanted, ending: new AbortController() }, reply);
     },
     recheck() {
-      for (const stream of streams) {
-        void isStillWelcome(stream).then((welcome) => {
-          if (!welcome) stream.ending.abort();
-        });
-      }
+      isDue = true;
+      if (!isLooking) void lookAtAll();
     },
     end() {
       for (const { ending } of streams) ending.abort();
