@@ -49,7 +49,7 @@ it('leaves the subscriptions of one channel alone while it looks at another one,
     disableConnection: async () => true,
     cipher: { decrypt: () => '{}' } as never,
     clock: Date.now,
-    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+    sleep: (ms, signal) => sleep(Math.min(ms, 5), undefined, { signal }),
     log: { debug() {}, info() {}, warn() {}, error() {} },
   });
   const afterLook = async (count: number) => {
@@ -224,4 +224,37 @@ it('goes on behind an event that can never be taken, and waits as long as the da
       fields: expect.objectContaining({ connectionId: 'one', eventId: 'poison', code: 'internal' }),
     }),
   ]);
+});
+
+it('looks at once which connections there are, and then no more than now and then, however many changes come', async () => {
+  const pauses: { readonly ms: number; end(): void }[] = [];
+  let looks = 0;
+  const subscriptions = createSubscriptions(
+    options({
+      channels: [{ type: 'chat', subscription: {} }],
+      list: async () => {
+        looks += 1;
+        return [];
+      },
+      sleep(ms: number, signal: AbortSignal) {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        signal.addEventListener('abort', () => resolve(), { once: true });
+        pauses.push({ ms, end: resolve });
+        return promise;
+      },
+    }),
+  );
+  for (const look of [1, 2, 3]) {
+    subscriptions.refresh();
+    await expect.poll(() => looks).toBe(look);
+    for (let change = 0; change < 50; change += 1) {
+      subscriptions.refresh();
+      await sleep(0);
+    }
+    expect(looks).toBe(look);
+    pauses.at(-1)?.end();
+  }
+  await expect.poll(() => looks).toBe(4);
+  await subscriptions.stop();
+  expect(Math.min(...pauses.map(({ ms }) => ms))).toBeGreaterThanOrEqual(500);
 });

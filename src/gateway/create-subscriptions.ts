@@ -47,6 +47,8 @@ const MIN_LOCK_RETRY_MS = 2_000;
 const MAX_LOCK_RETRY_MS = 15_000;
 /** All connections that wait for another process ask the database no more often than once in so many ms. */
 const LOCK_RETRY_EACH_MS = 5;
+/** A list of thousands costs a quarter of a second of PostgreSQL's time, and changes come in bursts. */
+const LOOK_PAUSE_MS = 1_000;
 /** After the list of connections could not be had. */
 const LOOK_AGAIN_MS = 5_000;
 /** How often an event is tried that cannot be taken for a reason of its own. */
@@ -237,6 +239,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       isAsked = false;
       try {
         await refresh();
+        await pause(LOOK_PAUSE_MS, stopped.signal);
       } catch (error) {
         // Nobody announces a second time what was announced while the database was away.
         log.warn('subscription.list_failed', { error });
