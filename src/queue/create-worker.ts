@@ -50,7 +50,9 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   >();
   /** Told of while a claim was under way: perhaps of a turn in it. */
-  const interruptedEarly = new Set<number>();
+  let interruptedEarly = new Set<number>();
+  /** Those of the renewal before: a claim takes no longer than that, and what nobody here runs is forgotten. */
+  let interruptedEarlier = new Set<number>();
   const offersUnderWay = new Set<Promise<void>>();
   let timers: NodeJS.Timeout[] = [];
   let started = false;
@@ -89,7 +91,9 @@ export function createWorker(options: WorkerOptions): Worker {
 
   function runAll(turns: readonly ClaimedTurn[]): void {
     for (const turn of turns) run(turn);
-    void examine(turns.filter(({ conversationId }) => interruptedEarly.has(conversationId)));
+    void examine(
+      turns.filter(({ conversationId: id }) => interruptedEarly.has(id) || interruptedEarlier.has(id)),
+    );
   }
 
   function run(turn: ClaimedTurn): void {
@@ -157,6 +161,8 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   async function renew(): Promise<void> {
+    interruptedEarlier = interruptedEarly;
+    interruptedEarly = new Set();
     const turns = [...running.keys()];
     if (turns.length === 0) return;
     try {
@@ -189,8 +195,8 @@ export function createWorker(options: WorkerOptions): Worker {
       }
       const concerned = turns.filter((turn) => turn.conversationId === conversationId);
       void examine(concerned);
-      if (claiming === null && offersUnderWay.size === 0) interruptedEarly.clear();
-      else if (concerned.length === 0) interruptedEarly.add(conversationId);
+      const isClaiming = claiming !== null || offersUnderWay.size > 0;
+      if (isClaiming && concerned.length === 0) interruptedEarly.add(conversationId);
     },
     offer,
     get active() {
