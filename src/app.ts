@@ -316,6 +316,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       tenantTurns: options.tenantConcurrency ?? null,
       clock,
       metrics,
+      log,
     });
     const delivery = createDelivery({
       channels,

@@ -61,6 +61,7 @@ const definerFunctions = [
   'list_tenants',
   'log_steps',
   'look_at_backlog',
+  'postpone_claim',
   'queue_status',
   'read_turn_messages',
   'record_apology',

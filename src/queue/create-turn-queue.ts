@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Clock } from '../core/clock.ts';
 import { errorTable } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type {
   ClaimedTurn,
@@ -54,14 +55,19 @@ export interface TurnQueueOptions {
   readonly tenantTurns?: number | null;
   readonly clock: Clock;
   readonly metrics?: Metrics;
+  readonly log?: Log;
 }
 
 const MAX_BATCH = 100;
 const MAX_IN_FLIGHT = 2;
+/** How long a conversation that cannot be claimed is left alone. */
+const POSTPONE_MS = 60_000;
+/** More of them in one claim than this are not a matter of single conversations. */
+const MAX_POSTPONED = 10;
 const BEFORE_ALL_TENANTS = '00000000-0000-0000-0000-000000000000';
 
 export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
-  const { pool, owner, clock, metrics = noMetrics } = options;
+  const { pool, owner, clock, metrics = noMetrics, log } = options;
   /** Every end of a turn is written here, so it is counted here: once, and only when the write was not refused. */
   const countTurn = (outcome: string): void =>
     metrics.counter('konstruct_turns_total', { outcome }).increment();
@@ -171,13 +177,46 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     };
   }
 
+  async function claimAtOnce(limit: number): Promise<readonly ClaimedTurn[]> {
+    const claim = beginClaim(limit);
+    const text = 'select claim_turns($1, $2, $3, $4, $5, $6) as result';
+    const turns = await call<ClaimedTurn>('claim_turns', text, claim.values);
+    claim.end(turns);
+    return turns;
+  }
+
+  /** One of those that are ready cannot be claimed, nobody knows which: one by one, and it is set aside. */
+  async function claimOneByOne(limit: number): Promise<readonly ClaimedTurn[]> {
+    const claimed: ClaimedTurn[] = [];
+    try {
+      for (let failures = 0; claimed.length < limit && failures < MAX_POSTPONED; ) {
+        try {
+          const turns = await claimAtOnce(1);
+          if (turns.length === 0) break;
+          claimed.push(...turns);
+        } catch (error) {
+          if (isServerTrouble(error)) throw error;
+          const text = 'select postpone_claim($1, $2) as result';
+          const [postponed] = await call<object | null>('postpone_claim', text, [lastTenantId, POSTPONE_MS]);
+          if (!postponed) break;
+          failures += 1;
+          log?.error('turn.claim_failed', { ...postponed, postponedMs: POSTPONE_MS, error });
+        }
+      }
+    } catch (error) {
+      if (claimed.length === 0) throw error; // those that are leased are run in any case
+    }
+    return claimed;
+  }
+
   return {
     async claim(limit) {
-      const claim = beginClaim(limit);
-      const text = 'select claim_turns($1, $2, $3, $4, $5, $6) as result';
-      const turns = await call<ClaimedTurn>('claim_turns', text, claim.values);
-      claim.end(turns);
-      return turns;
+      try {
+        return await claimAtOnce(limit);
+      } catch (error) {
+        if (isServerTrouble(error)) throw error;
+        return claimOneByOne(limit);
+      }
     },
     beginClaim,
     isHeld: (turn) => clock() < (heldUntilMs.get(turn) ?? 0),

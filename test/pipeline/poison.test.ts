@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { agentTexts, ask, idle, until } from '../support/conversation.ts';
-import { acme } from '../support/people.ts';
+import { agentTexts, answerTo, ask, idle, until } from '../support/conversation.ts';
+import { acme, globex } from '../support/people.ts';
 import {
   type Installation,
   type InstallationOptions,
@@ -128,6 +128,45 @@ describe('a turn that is given up before anybody recorded its placeholder', () =
     await isDead();
     await idle(installation);
     expect(agentTexts(installation, sent)).toEqual([expect.stringMatching(/^Something went wrong/)]);
+  });
+});
+
+describe('a conversation that cannot be claimed, for a reason that does not pass,', () => {
+  it('is set aside for a while, said to be, and keeps no other from being answered', async () => {
+    const { simulator, model, tenants } = await start({ app: { role: 'gateway' } });
+    model.respond(() => 'Answer.');
+    const poison = tenants.find(({ workspace }) => workspace.id === acme.workspaceId);
+    await refuse('turns', 'insert', `new.tenant_id = '${poison?.tenantId}'`);
+    expect(await (await simulator.say(mention)).acked).toBe(true);
+    const others = await Promise.all(
+      Array.from({ length: 5 }, () =>
+        simulator.say({
+          workspaceId: globex.workspaceId,
+          channelId: globex.general,
+          userId: globex.yuki,
+          text: `<@${globex.agent}> hello`,
+        }),
+      ),
+    );
+    for (const sent of others) expect(await sent.acked).toBe(true);
+    await installation.startApp({ role: 'worker' });
+    for (const sent of others) {
+      await answerTo(installation, sent);
+      expect(agentTexts(installation, sent)).toEqual(['Answer.']);
+    }
+    expect(events('turn.claim_failed').at(-1)).toMatchObject({
+      level: 'error',
+      fields: { tenantId: poison?.tenantId, conversationId: expect.any(Number) },
+    });
+
+    await installation.query('drop function public.refuse cascade');
+    await installation.query(
+      'update konstruct.conversations set ready_at = now() where ready_at is not null',
+    );
+    await until(
+      'the first is answered, too',
+      async () => (await turns()).filter(({ status }) => status === 'answered').length === 6,
+    );
   });
 });
 
