@@ -81,6 +81,8 @@ export interface World {
   readonly config: Record<string, string>;
   /** The server's clock: no two things happen at the same time, so that order is time. */
   now(): number;
+  /** Lets time pass there. */
+  pass(ms: number): void;
 }
 
 /** A refusal in Mattermost's words. */
@@ -116,6 +118,7 @@ export function newId(): string {
 
 export function createWorld(): World {
   let last = 0;
+  let aheadMs = 0;
   return {
     users: new Map(),
     tokens: new Map(),
@@ -134,8 +137,11 @@ export function createWorld(): World {
       Version: '11.9.0',
     },
     now() {
-      last = Math.max(Date.now(), last + 1);
+      last = Math.max(Date.now() + aheadMs, last + 1);
       return last;
+    },
+    pass(ms) {
+      aheadMs += ms;
     },
   };
 }

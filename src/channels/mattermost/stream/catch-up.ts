@@ -24,7 +24,7 @@ export interface KnownChannel {
 }
 
 /** Events of servers in a cluster come a little out of order: so much before the position is looked at once more. */
-const OVERLAP_MS = 5_000;
+export const OVERLAP_MS = 5_000;
 /** What people have asked longer ago they do not wait for any more. */
 const OLDEST_MS = 24 * 60 * 60 * 1000;
 /** Edits and reactions are to posts that are not older than this. */

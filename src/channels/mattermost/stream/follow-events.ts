@@ -5,7 +5,7 @@ import type { ConnectionAccess } from '../../../core/outbound.ts';
 import { credentialsOf } from '../client.ts';
 import type { OwnAccount } from '../directory.ts';
 import { isRefusal } from '../mattermost-error.ts';
-import { type CatchUp, listChannels, missedEvents } from './catch-up.ts';
+import { type CatchUp, listChannels, missedEvents, OVERLAP_MS } from './catch-up.ts';
 import { type EventSocket, type EventSocketTiming, openEventSocket, SocketRefused } from './event-socket.ts';
 import { parseEvent } from './parse-event.ts';
 import { createPositions, type Positions } from './position.ts';
@@ -120,8 +120,8 @@ async function follow(
         await receive(events);
       }
     }
-    // A new connection begins now: what people wrote before nobody has asked of it.
-    way.positionMs = Math.max(way.positionMs ?? 0, newestMs);
+    // A new connection begins now: what people wrote before nobody has asked of it, not even when it is looked at once more.
+    way.positionMs = Math.max(way.positionMs ?? newestMs + OVERLAP_MS, newestMs);
     await noteIfPossible();
     log.info('mattermost.following', { connectionId, channels: channels.length, missed });
     onReady();
