@@ -19,7 +19,7 @@ export interface MattermostClient {
    */
   call(access: ConnectionAccess, call: MattermostCall, signal: AbortSignal): Promise<unknown>;
   /**
-   * Fetches a file, at most so many bytes of it.
+   * Fetches a file; reads little more of it than so many bytes.
    * @throws KonstructError as above
    */
   download(
@@ -63,6 +63,8 @@ export const FILE_TIMEOUT_MS = 120_000;
 const CALLS: Rate = { intervalMs: 100, burst: 60 };
 /** The second place is for the answer itself: it does not wait for a glimpse of it that has just been shown. */
 const EDITS_OF_ONE: Rate = { intervalMs: 1_000, burst: 2 };
+/** So much is read of an answer in any case: an error has to be understood. */
+const MAX_ERROR_BYTES = 4_096;
 const TOKEN = /^[\w.-]{10,200}$/;
 
 /** Redirects are not followed: a connection's token goes to its server and nowhere else. */
@@ -153,7 +155,7 @@ export function createMattermostClient(options: MattermostClientOptions): Matter
         timeoutMs: Math.max(options.timeoutMs, FILE_TIMEOUT_MS),
       };
       return run(access, call, signal, async (during) => {
-        const answer = await exchange(access, call, during, maxBytes);
+        const answer = await exchange(access, call, during, Math.max(maxBytes, MAX_ERROR_BYTES));
         if (answer.status === 200) return answer;
         const text = Buffer.from(answer.bytes).toString('utf8');
         throw errorOfAnswer({ ...answer, text }, call.name, 'file_not_found');

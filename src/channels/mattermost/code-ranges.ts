@@ -5,30 +5,33 @@ export interface TextRange {
 }
 
 const FENCE = /^(`{3,}|~{3,})([^\n]*)$/;
+/** Behind blanks, or within a list or a quotation. */
+const INNER_FENCE = /^[\s>*+\-\d.)]+(?:`{3,}|~{3,})/;
+const INDENTED_END = /^[ \t]+(`{3,}|~{3,})[ \t]*$/;
 
 /**
  * Blocks of code between fences at the very beginning of their lines: whatever stands before them, Mattermost reads them
- * as code, too. A fence that nobody closes lasts to the end.
+ * as code, too. A fence that nobody closes lasts to the end. Behind a line of which it is not certain whether it opens or
+ * closes a block, nothing is certain, and nothing is taken for code any more.
  */
 export function fencedRanges(markdown: string): readonly TextRange[] {
   const ranges: TextRange[] = [];
   let open: { readonly marker: string; readonly start: number } | null = null;
   let start = 0;
   for (const line of markdown.split('\n')) {
-    const end = start + line.length;
     const [, marker = '', info = ''] = FENCE.exec(line) ?? [];
-    if (marker !== '') {
-      if (open === null) {
-        if (!marker.startsWith('`') || !info.includes('`')) open = { marker, start };
-      } else if (marker.startsWith(open.marker) && info.trim() === '') {
-        ranges.push({ start: open.start, end });
-        open = null;
-      }
+    if (open === null) {
+      if (INNER_FENCE.test(line) || (marker.startsWith('`') && info.includes('`'))) return ranges;
+      if (marker !== '') open = { marker, start };
+    } else if (marker.startsWith(open.marker) && info.trim() === '') {
+      ranges.push({ start: open.start, end: start + line.length });
+      open = null;
+    } else if (INDENTED_END.exec(line)?.[1]?.startsWith(open.marker)) {
+      return [...ranges, { start: open.start, end: start }];
     }
-    start = end + 1;
+    start += line.length + 1;
   }
-  if (open !== null) ranges.push({ start: open.start, end: markdown.length });
-  return ranges;
+  return open === null ? ranges : [...ranges, { start: open.start, end: markdown.length }];
 }
 
 /** The same, and code within lines. */

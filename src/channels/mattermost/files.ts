@@ -33,7 +33,8 @@ export async function fetchFile(
   const fileId = asMattermostId(externalId);
   if (fileId === null) throw rejected('files.get', 'file_not_found');
   const { bytes, isCut } = await client.download(access, fileId, maxBytes, signal);
-  if (isCut) throw new KonstructError('attachment_too_large', undefined, { details: { maxBytes } });
+  if (isCut || bytes.length > maxBytes)
+    throw new KonstructError('attachment_too_large', undefined, { details: { maxBytes } });
   return { content: bytes, mediaType };
 }
 

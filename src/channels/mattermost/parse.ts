@@ -1,11 +1,11 @@
 import type { ChannelRequest, ParsedRequest } from '../../core/channel.ts';
 import type { ActionEvent, ChannelEvent, CommandEvent, IgnoredEvent } from '../../core/channel-event.ts';
-import { asRecord, asText, type JsonRecord } from '../read-json.ts';
+import { asText, type JsonRecord } from '../read-json.ts';
 import { pressedChoice } from './choices.ts';
 import { asMattermostId } from './ids.ts';
 import { normaliseText } from './normalise-text.ts';
 import { ACCOUNT, besideIt, ignored } from './parse-post.ts';
-import { readFields } from './read-fields.ts';
+import { readFields, webhookTokenOf } from './read-fields.ts';
 
 /**
  * Turns what a server sends into events: an outgoing webhook, or the press of a button. What it does not know is `ignored`.
@@ -14,7 +14,7 @@ import { readFields } from './read-fields.ts';
  */
 export function parseMattermostRequest(request: ChannelRequest): ParsedRequest {
   const fields = readFields(request);
-  const event: ChannelEvent = asRecord(fields.context) === null ? parseWebhook(fields) : parsePress(fields);
+  const event: ChannelEvent = webhookTokenOf(fields) === null ? parsePress(fields) : parseWebhook(fields);
   return { kind: 'events', events: [event] };
 }
 

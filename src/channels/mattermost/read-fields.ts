@@ -24,6 +24,14 @@ export function readFields({ headers, body }: Pick<ChannelRequest, 'headers' | '
   return fields;
 }
 
+/**
+ * The token of an outgoing webhook; `null`: it is none. What shows a token is never a press: whoever knows the token of a
+ * webhook could otherwise press buttons in anybody's name.
+ */
+export function webhookTokenOf({ token }: JsonRecord): string | null {
+  return typeof token === 'string' && token !== '' ? token : null;
+}
+
 /** What stands there twice is not what Mattermost sends. */
 function formFields(text: string): JsonRecord {
   const fields: Record<string, string> = Object.create(null);

@@ -119,7 +119,9 @@ async function* threadPages(
       null,
     );
     if (!hasNext || last === null) return;
-    from = `&fromCreateAt=${asTime(last.create_at)}&fromPost=${String(last.id)}`;
+    const next = `&fromCreateAt=${asTime(last.create_at)}&fromPost=${String(last.id)}`;
+    if (next === from) return; // as below
+    from = next;
   }
 }
 
@@ -138,7 +140,9 @@ export async function* channelPages(
     yield ordered;
     const last = ordered.at(-1);
     if (last === undefined || ordered.length < PAGE_SIZE || asTime(last.create_at) < since) return;
-    before = `&before=${String(last.id)}`;
+    const next = `&before=${String(last.id)}`;
+    if (next === before) return; // a server that gives the same page again would give it for ever
+    before = next;
   }
 }
 

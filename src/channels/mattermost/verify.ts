@@ -4,7 +4,7 @@ import { KonstructError } from '../../core/errors.ts';
 import type { Credentials } from '../../core/tenant.ts';
 import type { JsonRecord } from '../read-json.ts';
 import { pressedChoice, pressKey, proofOf } from './choices.ts';
-import { readFields } from './read-fields.ts';
+import { readFields, webhookTokenOf } from './read-fields.ts';
 
 const PRESS = 'press:';
 const WEBHOOK = 'webhook:';
@@ -23,8 +23,8 @@ export function verifyMattermostRequest(request: ChannelRequest, secret: string)
   if (secret === '') throw new KonstructError('signing_secret_missing');
   const proofs = secret.split(' ');
   const fields = fieldsOf(request);
-  const { token } = fields;
-  if (typeof token === 'string' && token !== '') {
+  const token = webhookTokenOf(fields);
+  if (token !== null) {
     // All of them are compared, so that the time says nothing either.
     const fits = proofs.filter((proof) => proof.startsWith(WEBHOOK) && isSame(proof, WEBHOOK + token));
     if (fits.length === 0) throw new KonstructError('signature_invalid');

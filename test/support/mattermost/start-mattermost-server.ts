@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -78,7 +79,10 @@ interface Client {
 
 const API = '/api/v4';
 
-export async function startMattermostServer(): Promise<MattermostServer> {
+/** @param tls key and certificate: then it speaks https and wss */
+export async function startMattermostServer(
+  tls: { readonly key: string; readonly cert: string } | null = null,
+): Promise<MattermostServer> {
   const world = createWorld();
   const faults: Fault[] = [];
   const calls: string[] = [];
@@ -87,12 +91,13 @@ export async function startMattermostServer(): Promise<MattermostServer> {
   let dropNext = false;
   let isAway = false;
 
-  const server = createServer((request, response) => {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     handle(request, response).catch((error: unknown) => {
       response.statusCode = 500;
       response.end(String(error));
     });
-  });
+  };
+  const server = tls === null ? createServer(answer) : createTlsServer(tls, answer);
   const sockets = new WebSocketServer({ noServer: true });
   server.on('upgrade', (request, socket, head) => {
     const path = request.url?.split('?')[0];
@@ -209,7 +214,7 @@ export async function startMattermostServer(): Promise<MattermostServer> {
       const contentType = request.headers['content-type'] ?? '';
       const method = request.method ?? 'GET';
       const path = pathname.slice(API.length);
-      const answer = await answerCall(world, announce, {
+      const answered = await answerCall(world, announce, {
         method,
         path,
         query: url.searchParams,
@@ -219,8 +224,9 @@ export async function startMattermostServer(): Promise<MattermostServer> {
       });
       if (fault?.kind === 'cut_after') request.socket.destroy();
       else if (fault?.kind !== 'silent_after') {
-        response.writeHead(answer.status, { 'content-type': answer.file?.mediaType ?? 'application/json' });
-        response.end(answer.file?.content ?? JSON.stringify(answer.json));
+        const contentType = answered.file?.mediaType ?? 'application/json';
+        response.writeHead(answered.status, { 'content-type': contentType });
+        response.end(answered.file?.content ?? JSON.stringify(answered.json));
       }
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
@@ -269,7 +275,7 @@ export async function startMattermostServer(): Promise<MattermostServer> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls === null ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     world,
     faults,
     calls,

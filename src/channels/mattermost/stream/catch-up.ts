@@ -1,4 +1,5 @@
 import type { ChannelEvent } from '../../../core/channel-event.ts';
+import { isKonstructError } from '../../../core/errors.ts';
 import type { Log } from '../../../core/log.ts';
 import type { ConnectionAccess } from '../../../core/outbound.ts';
 import { asRecord, asRecords, type JsonRecord } from '../../read-json.ts';
@@ -97,12 +98,18 @@ async function* changedPosts(
   signal: AbortSignal,
 ): AsyncGenerator<readonly JsonRecord[]> {
   const path = `/channels/${channelId}/posts`;
-  const changed = await readList(client, access, 'channels.posts', `${path}?since=${since}`, signal);
-  if (changed.posts.length < MAX_CHANGED) {
+  // What changed at once, where that is little enough: more is listed only in part, or is more than can be read at once.
+  const changed = await readList(client, access, 'channels.posts', `${path}?since=${since}`, signal).catch(
+    (error: unknown) => {
+      if (isKonstructError(error, 'platform_unavailable')) return null;
+      throw error;
+    },
+  );
+  if (changed !== null && changed.posts.length < MAX_CHANGED) {
     yield inOrder(changed.posts);
     return;
   }
-  // Too many to be listed at once: back to the last one that was there before, and on from it.
+  // Back to the last one that was there before, and on from it.
   let anchor: string | null = null;
   let oldest: JsonRecord | null = null;
   for await (const posts of channelPages(client, access, channelId, since, signal)) {
@@ -121,7 +128,8 @@ async function* changedPosts(
     const { ordered } = await readList(client, access, 'channels.posts', page, signal);
     const posts = inOrder(ordered);
     yield posts;
-    anchor = posts.length < PAGE_SIZE ? null : asMattermostId(posts.at(-1)?.id);
+    const next = posts.length < PAGE_SIZE ? null : asMattermostId(posts.at(-1)?.id);
+    anchor = next === anchor ? null : next;
   }
 }
 

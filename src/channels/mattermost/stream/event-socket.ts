@@ -64,13 +64,18 @@ export function openEventSocket(options: EventSocketOptions, signal: AbortSignal
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
   const helloTimer = setTimeout(() => end('no_hello'), timing.helloMs);
-  let silence = setTimeout(() => end('silent'), timing.silenceMs);
+  let silence = setTimeout(onSilence, timing.silenceMs);
   const pings = setInterval(() => socket.readyState === WebSocket.OPEN && socket.ping(), timing.pingEveryMs);
 
   const heard = (): void => {
     clearTimeout(silence);
-    silence = setTimeout(() => end('silent'), timing.silenceMs);
+    silence = setTimeout(onSilence, timing.silenceMs);
   };
+  function onSilence(): void {
+    // While nothing more is taken in, nothing is heard either.
+    if (socket.isPaused) heard();
+    else end('silent');
+  }
 
   const opened: EventSocket = {
     next() {
