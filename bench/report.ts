@@ -19,6 +19,8 @@ export interface BenchResults {
   readonly telegramIngest?: TelegramIngestFigures;
   readonly whatsappIngest?: WhatsAppIngestFigures;
   readonly widgetIngest?: WidgetIngestFigures;
+  readonly mattermostIngest?: TokenIngestFigures;
+  readonly mattermostSocketIngest?: TokenIngestFigures;
   readonly teamsIngest?: TokenIngestFigures;
   readonly googleChatIngest?: TokenIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
@@ -99,6 +101,8 @@ export function formatReport(results: BenchResults): string {
   for (const [name, ingest] of [
     ["message of WhatsApp's", results.whatsappIngest],
     ['message to a web chat', results.widgetIngest],
+    ["webhook of Mattermost's", results.mattermostIngest],
+    ['event of a Mattermost socket', results.mattermostSocketIngest],
     ["activity of Teams'", results.teamsIngest],
     ["event of Google Chat's", results.googleChatIngest],
   ] as const) {
