@@ -43,6 +43,7 @@ it.each([
   'http://0xa9fea9fe/latest',
   'http://0.0.0.0:8065',
   'http://[fe80::1]',
+  'http://[::ffff:169.254.169.254]',
   'http://[fd00:ec2::254]',
 ])('%j is no address of a server', (serverUrl) => {
   expect(serverOf({ serverUrl })).toBeNull();

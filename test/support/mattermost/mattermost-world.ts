@@ -81,7 +81,7 @@ export interface World {
   readonly config: Record<string, string>;
   /** The server's clock: no two things happen at the same time, so that order is time. */
   now(): number;
-  /** Lets time pass there. */
+  /** Lets time pass there, or go back. */
   pass(ms: number): void;
 }
 
@@ -142,6 +142,7 @@ export function createWorld(): World {
     },
     pass(ms) {
       aheadMs += ms;
+      if (ms < 0) last += ms;
     },
   };
 }

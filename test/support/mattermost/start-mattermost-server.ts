@@ -250,11 +250,11 @@ export async function startMattermostServer(
       const isAny = hook.triggerWords.length === 0 && hook.channelId === channel.id;
       const trigger = hook.triggerWords.find((word) => word === firstWord) ?? '';
       if (!isAny && trigger === '') continue;
-      await post_(hook, webhookFields(world, hook, post, channel, trigger));
+      await callWebhook(hook, webhookFields(world, hook, post, channel, trigger));
     }
   }
 
-  async function post_(
+  async function callWebhook(
     hook: OutgoingWebhook,
     fields: Readonly<Record<string, string | number>>,
   ): Promise<void> {

@@ -64,20 +64,22 @@ export async function* missedEvents(
   {
     own,
     positionMs,
+    newestMs,
     channels,
   }: {
     readonly own: OwnAccount;
     readonly positionMs: number;
+    /** When the newest of all posts was written. */
+    readonly newestMs: number;
     readonly channels: readonly KnownChannel[];
   },
   signal: AbortSignal,
 ): AsyncGenerator<readonly ChannelEvent[]> {
-  const newestMs = Math.max(0, ...channels.map(({ lastPostAtMs }) => lastPostAtMs));
   const oldestMs = newestMs - OLDEST_MS;
   const since = Math.max(positionMs - OVERLAP_MS, oldestMs);
   if (positionMs < oldestMs) {
     const hours = Math.round((oldestMs - positionMs) / 3_600_000);
-    parts.log.warn('mattermost.backlog_cut', { connectionId: access.connectionId, hours });
+    parts.log.info('mattermost.backlog_cut', { connectionId: access.connectionId, hours });
   }
   for (const channel of channels) {
     if (channel.lastPostAtMs <= since - CHANGED_WITHIN_MS) continue;

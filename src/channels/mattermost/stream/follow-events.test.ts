@@ -62,6 +62,7 @@ function follow(
       directory,
       log,
       ...systemTime,
+      wallClock: () => server.world.now(),
       timing: { firstRetryMs: 10, longestRetryMs: 100, noteEveryMs: 0, ...timing },
     },
     access,
@@ -263,6 +264,21 @@ describe('another process', () => {
     expect(logged('mattermost.backlog_cut')[0]?.fields.hours).toBe(6);
   });
 
+  it('does not go on from a post that was imported from the future', async () => {
+    const first = follow();
+    await ready();
+    await say('one');
+    await until('it came', () => first.texts().length === 1);
+    server.world.pass(3 * 24 * HOUR_MS);
+    await say('from the future');
+    server.world.pass(-3 * 24 * HOUR_MS);
+    await until('it came', () => first.texts().length === 2);
+    await first.stop();
+    await say('two');
+    const second = follow();
+    await until('it came', () => second.texts().includes('two'));
+  });
+
   it('has to look again where the position could not be noted; the stream goes on meanwhile', async () => {
     const { texts } = follow();
     await ready();
@@ -279,8 +295,11 @@ describe('another process', () => {
 describe('a burst', () => {
   it('waits at the server while the database is slow, and is all received', async () => {
     const { texts } = follow({
-      receive: () => new Promise((resolve) => setTimeout(resolve, 1)),
+      receive: () => new Promise((resolve) => setTimeout(resolve, 2)),
       noteEveryMs: 60_000,
+      // Shorter than the socket is left alone meanwhile: that is no silence.
+      pingEveryMs: 50,
+      silenceMs: 300,
     });
     await ready();
     const count = 1_500;

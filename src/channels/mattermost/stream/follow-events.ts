@@ -6,9 +6,9 @@ import { credentialsOf } from '../client.ts';
 import type { OwnAccount } from '../directory.ts';
 import { isRefusal } from '../mattermost-error.ts';
 import { type CatchUp, listChannels, missedEvents, OVERLAP_MS } from './catch-up.ts';
-import { type EventSocket, type EventSocketTiming, openEventSocket, SocketRefused } from './event-socket.ts';
+import { type EventSocketTiming, openEventSocket, SocketRefused } from './event-socket.ts';
 import { parseEvent } from './parse-event.ts';
-import { createPositions, type Positions } from './position.ts';
+import { createPositions } from './position.ts';
 
 export interface FollowOptions extends CatchUp {
   readonly clock: Clock;
@@ -37,8 +37,8 @@ const defaultTiming: FollowTiming = {
 };
 /** For the last note of a process that ends. */
 const LAST_NOTE_MS = 2_000;
-
-type Receive = (events: readonly ChannelEvent[]) => Promise<void>;
+/** A post from further in the future was imported with that time: nobody goes on from there. */
+const FUTURE_MS = 24 * 60 * 60 * 1000;
 
 /** One account's way through the events: what has been received, and what is noted of that at the server. */
 interface Way {
@@ -59,119 +59,108 @@ interface Way {
 export async function followEvents(
   options: FollowOptions,
   access: ConnectionAccess,
-  receive: Receive,
+  receive: (events: readonly ChannelEvent[]) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { directory, clock, random, sleep, log } = options;
+  const { directory, clock, wallClock, random, sleep, log } = options;
   const timing = { ...defaultTiming, ...options.timing };
   const positions = createPositions(options.client);
   const { connectionId } = access;
   let way: Way | null = null;
   let failures = 0;
-  while (!signal.aborted) {
-    try {
-      const own = await directory.identify(access, signal);
-      if (way === null || way.own.userId !== own.userId) {
-        const positionMs = await positions.read(access, own, signal);
-        way = { own, positionMs, notedMs: positionMs, notedAtMs: clock() };
-      }
-      const reason = await follow(options, timing, positions, access, way, receive, signal, () => {
-        failures = 0;
-      });
-      if (signal.aborted) break;
-      log.warn('mattermost.socket_lost', { connectionId, reason, failures });
-    } catch (error) {
-      if (signal.aborted) break;
-      if (isRefusal(error, 'unauthorized')) throw error;
-      log.warn('mattermost.socket_lost', { connectionId, reason: reasonOf(error), failures });
-    }
-    const longest = Math.min(timing.longestRetryMs, timing.firstRetryMs * 2 ** Math.min(failures, 20));
-    failures += 1;
-    // Anything between half and all of it: many connections of a server must not come back in step.
-    await sleep(Math.round(longest * (0.5 + random() / 2)), signal).catch(() => {});
-  }
-  if (way !== null)
-    await note(positions, access, way, clock(), AbortSignal.timeout(LAST_NOTE_MS)).catch(() => {});
-}
 
-/** From opening one socket to its end. Returns why it ended. */
-async function follow(
-  options: FollowOptions,
-  timing: FollowTiming,
-  positions: Positions,
-  access: ConnectionAccess,
-  way: Way,
-  receive: Receive,
-  signal: AbortSignal,
-  onReady: () => void,
-): Promise<string> {
-  const { clock, directory, log } = options;
-  const { connectionId } = access;
-  const socket = await open(access, timing, signal);
-  try {
-    // What happens from now on waits in the socket while what happened before is looked for.
+  const believable = (atMs: number): number => (atMs > wallClock() + FUTURE_MS ? 0 : atMs);
+
+  /** Who we are is asked before each socket: a token may have been revoked, and an account renamed. */
+  async function find(): Promise<Way> {
+    const own = await directory.identify(access, signal);
+    if (way?.own.userId === own.userId) return way;
+    const positionMs = await positions.read(access, own, signal);
+    return { own, positionMs, notedMs: positionMs, notedAtMs: clock() };
+  }
+
+  /** From opening one socket to its end. Returns why it ended. */
+  async function follow(onWay: Way): Promise<string> {
+    const { server, token, certificate } = credentialsOf(access, 'websocket');
+    const url = `${server.base.replace(/^http/, 'ws')}/api/v4/websocket`;
+    const socket = await openEventSocket({ url, token, certificate, timing }, signal);
+    try {
+      // What happens from now on waits in the socket while what happened before is looked for.
+      await catchUp(onWay);
+      failures = 0;
+      for (;;) {
+        const message = await socket.next();
+        if (message === null) return socket.reason;
+        const parsed = await parseEvent(message, {
+          ownUserId: onWay.own.userId,
+          nowMs: wallClock(),
+          scopeOf: (channelId) => directory.scope(access, channelId, signal),
+          note: (channelId, scope) => directory.note(access, channelId, scope),
+        });
+        if (parsed === null) continue;
+        await receive([parsed.event]);
+        onWay.positionMs = Math.max(onWay.positionMs ?? 0, believable(parsed.atMs));
+        if (clock() - onWay.notedAtMs >= timing.noteEveryMs) await noteIfPossible(onWay);
+      }
+    } finally {
+      socket.close();
+    }
+  }
+
+  async function catchUp(onWay: Way): Promise<void> {
     const channels = await listChannels(options, access, signal);
-    const newestMs = Math.max(1, ...channels.map(({ lastPostAtMs }) => lastPostAtMs));
+    const newestMs = Math.max(1, ...channels.map(({ lastPostAtMs }) => believable(lastPostAtMs)));
+    const { own, positionMs } = onWay;
     let missed = 0;
-    if (way.positionMs !== null) {
-      const from = { own: way.own, positionMs: way.positionMs, channels };
+    if (positionMs !== null) {
+      const from = { own, positionMs, newestMs, channels };
       for await (const events of missedEvents(options, access, from, signal)) {
         missed += events.filter(({ type }) => type !== 'ignored').length;
         await receive(events);
       }
     }
     // A new connection begins now: what people wrote before nobody has asked of it, not even when it is looked at once more.
-    way.positionMs = Math.max(way.positionMs ?? newestMs + OVERLAP_MS, newestMs);
-    await noteIfPossible();
+    onWay.positionMs = Math.max(positionMs ?? newestMs + OVERLAP_MS, newestMs);
+    await noteIfPossible(onWay);
     log.info('mattermost.following', { connectionId, channels: channels.length, missed });
-    onReady();
-    for (;;) {
-      const message = await socket.next();
-      if (message === null) return socket.reason;
-      const parsed = await parseEvent(message, {
-        ownUserId: way.own.userId,
-        nowMs: options.wallClock(),
-        scopeOf: (channelId) => directory.scope(access, channelId, signal),
-        note: (channelId, scope) => directory.note(access, channelId, scope),
-      });
-      if (parsed === null) continue;
-      await receive([parsed.event]);
-      way.positionMs = Math.max(way.positionMs, parsed.atMs);
-      if (clock() - way.notedAtMs >= timing.noteEveryMs) await noteIfPossible();
-    }
-  } finally {
-    socket.close();
   }
 
   /** The stream does not end for it: what is not noted is only looked at again. */
-  async function noteIfPossible(): Promise<void> {
+  async function noteIfPossible(onWay: Way): Promise<void> {
     try {
-      await note(positions, access, way, clock(), signal);
+      await note(onWay, signal);
     } catch (error) {
-      way.notedAtMs = clock();
+      onWay.notedAtMs = clock();
       log.warn('mattermost.position_unnoted', { connectionId, reason: reasonOf(error) });
     }
   }
-}
 
-function open(access: ConnectionAccess, timing: FollowTiming, signal: AbortSignal): Promise<EventSocket> {
-  const { server, token, certificate } = credentialsOf(access, 'websocket');
-  const url = `${server.base.replace(/^http/, 'ws')}/api/v4/websocket`;
-  return openEventSocket({ url, token, certificate, timing }, signal);
-}
+  async function note(onWay: Way, within: AbortSignal): Promise<void> {
+    const { positionMs } = onWay;
+    if (positionMs === null || positionMs === onWay.notedMs) return;
+    await positions.write(access, onWay.own, positionMs, within);
+    onWay.notedMs = positionMs;
+    onWay.notedAtMs = clock();
+  }
 
-async function note(
-  positions: Positions,
-  access: ConnectionAccess,
-  way: Way,
-  nowMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const { positionMs } = way;
-  if (positionMs === null || positionMs === way.notedMs) return;
-  await positions.write(access, way.own, positionMs, signal);
-  way.notedMs = positionMs;
-  way.notedAtMs = nowMs;
+  while (!signal.aborted) {
+    let reason: string;
+    try {
+      way = await find();
+      reason = await follow(way);
+    } catch (error) {
+      if (isRefusal(error, 'unauthorized')) throw error;
+      reason = reasonOf(error);
+    }
+    if (signal.aborted) break;
+    log.warn('mattermost.socket_lost', { connectionId, reason, failures });
+    const longest = Math.min(timing.longestRetryMs, timing.firstRetryMs * 2 ** Math.min(failures, 20));
+    failures += 1;
+    // Anything between half and all of it: many connections of a server must not come back in step.
+    await sleep(Math.round(longest * (0.5 + random() / 2)), signal).catch(() => {});
+  }
+  // What has been received and not noted would only be looked at again: nobody waits long for that.
+  if (way !== null) await note(way, AbortSignal.timeout(LAST_NOTE_MS)).catch(() => {});
 }
 
 function reasonOf(error: unknown): string {
