@@ -62,6 +62,8 @@ export interface MattermostServer {
   revoke(token: string): void;
   /** Sockets that were greeted. */
   readonly sockets: number;
+  /** Whether somebody listens with a user's token, and has asked for what was missed. */
+  isHeard(user: User): boolean;
   cutSockets(): void;
   /** The next event is numbered and not sent, as when a client is too slow. */
   dropNextEvent(): void;
@@ -403,6 +405,9 @@ export async function startMattermostServer(
     get sockets() {
       return [...clients].filter(({ userId }) => userId !== null).length;
     },
+    isHeard: ({ id }) =>
+      [...clients].some(({ userId }) => userId === id) &&
+      [...world.preferences.keys()].some((key) => key.startsWith(`${id} `)),
     cutSockets() {
       for (const { socket } of clients) socket.terminate();
     },
