@@ -2,6 +2,7 @@ import type { AcksSample } from './measures/acks.ts';
 import type { AddedTimeSample } from './measures/added-time.ts';
 import type { BurstSample } from './measures/burst.ts';
 import type { FaultsResult } from './measures/faults.ts';
+import type { MattermostIngestFigures } from './measures/mattermost-ingest.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
 import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
 import type { TokenIngestFigures } from './measures/token-ingest.ts';
@@ -19,8 +20,8 @@ export interface BenchResults {
   readonly telegramIngest?: TelegramIngestFigures;
   readonly whatsappIngest?: WhatsAppIngestFigures;
   readonly widgetIngest?: WidgetIngestFigures;
-  readonly mattermostIngest?: TokenIngestFigures;
-  readonly mattermostSocketIngest?: TokenIngestFigures;
+  readonly mattermostIngest?: MattermostIngestFigures;
+  readonly mattermostSocketIngest?: MattermostIngestFigures;
   readonly teamsIngest?: TokenIngestFigures;
   readonly googleChatIngest?: TokenIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
