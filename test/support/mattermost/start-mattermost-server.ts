@@ -10,6 +10,7 @@ import {
   AppError,
   type Channel,
   createWorld,
+  forbidden,
   newId,
   type OutgoingWebhook,
   type Post,
@@ -21,7 +22,7 @@ import {
 export interface Fault {
   /** Beginning of `POST /posts`. */
   readonly call: string;
-  readonly kind: 'limit' | 'error' | 'cut_before' | 'cut_after' | 'silent_after';
+  readonly kind: 'limit' | 'error' | 'refused' | 'cut_before' | 'cut_after' | 'silent_after';
   remaining: number;
   readonly retryAfterSeconds?: number;
 }
@@ -207,6 +208,7 @@ export async function startMattermostServer(
       response.end('limit exceeded\n');
       return;
     }
+    if (fault?.kind === 'refused') return refuse(response, forbidden());
     if (fault?.kind === 'error') return refuse(response, new AppError(500, 'app.post.save.app_error'));
     try {
       if (!pathname.startsWith(API)) throw new AppError(404, 'api.context.404.app_error');

@@ -1,11 +1,12 @@
 import type { ChannelEvent } from '../../../core/channel-event.ts';
-import { isKonstructError } from '../../../core/errors.ts';
+import { isKonstructError, type KonstructError } from '../../../core/errors.ts';
 import type { Log } from '../../../core/log.ts';
 import type { ConnectionAccess } from '../../../core/outbound.ts';
 import { asRecord, asRecords, type JsonRecord } from '../../read-json.ts';
 import type { MattermostClient } from '../client.ts';
 import type { Directory, OwnAccount } from '../directory.ts';
 import { asMattermostId, asTime, type Scope, scopeOfType } from '../ids.ts';
+import { isRefusal } from '../mattermost-error.ts';
 import { parseDeletedPost, parseEditedPost, parsePost } from '../parse-post.ts';
 import { parseReaction } from '../parse-reaction.ts';
 import { channelPages, PAGE_SIZE, readList } from '../thread.ts';
@@ -66,12 +67,15 @@ export async function* missedEvents(
     positionMs,
     newestMs,
     channels,
+    isPatient,
   }: {
     readonly own: OwnAccount;
     readonly positionMs: number;
     /** When the newest of all posts was written. */
     readonly newestMs: number;
     readonly channels: readonly KnownChannel[];
+    /** Whether a channel that cannot be read for now is tried again; otherwise the others do not wait for it any more. */
+    readonly isPatient: boolean;
   },
   signal: AbortSignal,
 ): AsyncGenerator<readonly ChannelEvent[]> {
@@ -83,12 +87,31 @@ export async function* missedEvents(
   }
   for (const channel of channels) {
     if (channel.lastPostAtMs <= since - CHANGED_WITHIN_MS) continue;
-    for await (const posts of changedPosts(parts.client, access, channel, since, signal)) {
-      const setting = { scope: channel.scope, ownUserId: own.userId, since };
-      const events = posts.flatMap((post) => eventsOf(post, setting));
+    const setting = { scope: channel.scope, ownUserId: own.userId, since };
+    const pages = changedPosts(parts.client, access, channel, since, signal);
+    for (;;) {
+      const page = await pages.next().catch((error: unknown) => {
+        if (!isUnreadable(error, isPatient)) throw error;
+        const { platformError } = error.details;
+        const { connectionId } = access;
+        parts.log.warn('mattermost.channel_unread', {
+          connectionId,
+          channelId: channel.channelId,
+          platformError,
+        });
+        return { done: true } as const;
+      });
+      if (page.done) break;
+      const events = page.value.flatMap((post) => eventsOf(post, setting));
       if (events.length > 0) yield events;
     }
   }
+}
+
+/** Of one channel, and no reason to hear nothing of all others. */
+function isUnreadable(error: unknown, isPatient: boolean): error is KonstructError {
+  if (isKonstructError(error, 'platform_rejected')) return !isRefusal(error, 'unauthorized');
+  return !isPatient && isKonstructError(error, 'platform_unavailable');
 }
 
 /** Posts of a channel that are new or have changed, a page at a time, oldest first. */
@@ -130,9 +153,19 @@ async function* changedPosts(
     const { ordered } = await readList(client, access, 'channels.posts', page, signal);
     const posts = inOrder(ordered);
     yield posts;
-    const next = posts.length < PAGE_SIZE ? null : asMattermostId(posts.at(-1)?.id);
+    const next: string | null = posts.length < PAGE_SIZE ? null : nextAnchor(posts);
     anchor = next === anchor ? null : next;
   }
+}
+
+/**
+ * The post behind which the next page begins. Mattermost goes by the time alone, so what was written at the very moment of
+ * a page's end comes once more: some of it may not have been on the page.
+ */
+function nextAnchor(posts: readonly JsonRecord[]): string | null {
+  const end = asTime(posts.at(-1)?.create_at);
+  const before = posts.findLast((post) => asTime(post.create_at) < end);
+  return asMattermostId((before ?? posts.at(-1))?.id);
 }
 
 /** What became of a post behind the position. */

@@ -245,9 +245,54 @@ describe('another process', () => {
     });
     await until('all came', () => second.texts().includes(`backlog ${count - 1}`), 20_000);
     const backlog = second.texts().filter((text) => text.startsWith('backlog'));
-    expect(backlog).toEqual(Array.from({ length: count }, (_, index) => `backlog ${index}`));
+    // What stands at the end of a page comes once more with the next.
+    expect([...new Set(backlog)]).toEqual(Array.from({ length: count }, (_, index) => `backlog ${index}`));
     expect(Math.max(...pages)).toBeLessThanOrEqual(200);
   }, 30_000);
+
+  it('is given also what was written at the very moment at which a page ends', async () => {
+    const first = follow();
+    await ready();
+    await say('heard');
+    await until('it came', () => first.texts().length === 1);
+    await first.stop();
+    server.world.pass(6_000);
+    const count = 1_300;
+    let moment = 0;
+    for (let index = 0; index < count; index += 1) {
+      const post = await say(`backlog ${index}`);
+      if (index % 3 === 0) moment = post.create_at;
+      Object.assign(post, { create_at: moment, update_at: moment });
+    }
+    const second = follow();
+    await until('the last came', () => second.texts().includes(`backlog ${count - 1}`));
+    expect(new Set(second.texts().filter((text) => text.startsWith('backlog'))).size).toBe(count);
+  });
+
+  it.each([
+    ['may not be read', 'refused', 0],
+    ['makes the server fail', 'error', 5],
+  ] as const)(
+    'hears the other channels although one %s',
+    async (_why, how, patience) => {
+      const first = follow();
+      await ready();
+      await say('heard');
+      await until('it came', () => first.texts().length === 1);
+      await first.stop();
+      const other = server.addChannel('P', [ada, mara]);
+      await server.say(other, { from: mara, text: 'not to be read' });
+      await say('missed');
+      const call = `GET /channels/${other.id}/posts`;
+      server.faults.push({ call, kind: how, remaining: 1_000 });
+      const second = follow();
+      await until('it is heard', () => logged('mattermost.following').length === 2, 20_000);
+      expect(second.texts()).toContain('missed');
+      expect(logged('mattermost.channel_unread')).toHaveLength(1);
+      expect(logged('mattermost.socket_lost').length).toBeGreaterThanOrEqual(patience);
+    },
+    30_000,
+  );
 
   it('does not answer what people have asked more than a day ago', async () => {
     const first = follow();

@@ -4,6 +4,7 @@ import { isKonstructError } from '../../../core/errors.ts';
 import type { ConnectionAccess } from '../../../core/outbound.ts';
 import { credentialsOf } from '../client.ts';
 import type { OwnAccount } from '../directory.ts';
+import type { Scope } from '../ids.ts';
 import { isRefusal } from '../mattermost-error.ts';
 import { type CatchUp, listChannels, missedEvents, OVERLAP_MS } from './catch-up.ts';
 import { type EventSocketTiming, openEventSocket, SocketRefused } from './event-socket.ts';
@@ -37,6 +38,8 @@ const defaultTiming: FollowTiming = {
 };
 /** For the last note of a process that ends. */
 const LAST_NOTE_MS = 2_000;
+/** After so many failures in a row one channel that cannot be read is left out, so that the others are heard. */
+const PATIENT_FAILURES = 5;
 /** A post from further in the future was imported with that time: nobody goes on from there. */
 const FUTURE_MS = 24 * 60 * 60 * 1000;
 
@@ -94,7 +97,7 @@ export async function followEvents(
         const parsed = await parseEvent(message, {
           ownUserId: onWay.own.userId,
           nowMs: wallClock(),
-          scopeOf: (channelId) => directory.scope(access, channelId, signal),
+          scopeOf,
           note: (channelId, scope) => directory.note(access, channelId, scope),
         });
         if (parsed === null) continue;
@@ -107,13 +110,24 @@ export async function followEvents(
     }
   }
 
+  /** What cannot be asked about any more is a channel like most. */
+  async function scopeOf(channelId: string): Promise<Scope> {
+    try {
+      return await directory.scope(access, channelId, signal);
+    } catch (error) {
+      if (isKonstructError(error, 'platform_rejected')) return 'channel';
+      throw error;
+    }
+  }
+
   async function catchUp(onWay: Way): Promise<void> {
     const channels = await listChannels(options, access, signal);
     const newestMs = Math.max(1, ...channels.map(({ lastPostAtMs }) => believable(lastPostAtMs)));
     const { own, positionMs } = onWay;
     let missed = 0;
     if (positionMs !== null) {
-      const from = { own, positionMs, newestMs, channels };
+      const isPatient = failures < PATIENT_FAILURES;
+      const from = { own, positionMs, newestMs, channels, isPatient };
       for await (const events of missedEvents(options, access, from, signal)) {
         missed += events.filter(({ type }) => type !== 'ignored').length;
         await receive(events);
