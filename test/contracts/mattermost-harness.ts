@@ -1,8 +1,9 @@
 import { mattermost } from '../../src/channels/mattermost/index.ts';
 import { addPost } from '../support/mattermost/mattermost-posts.ts';
 import type { Post } from '../support/mattermost/mattermost-world.ts';
+import { webhookFields } from '../support/mattermost/outgoing-webhooks.ts';
 import { pingsOf } from '../support/mattermost/pings-of.ts';
-import { startMattermostServer, webhookFields } from '../support/mattermost/start-mattermost-server.ts';
+import { startMattermostServer } from '../support/mattermost/start-mattermost-server.ts';
 import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
 
 const ACME_TOKEN = 'acmebottoken0standin000000';
