@@ -110,7 +110,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
         if (!isIntroduced && !(await introduce(channel, connection, signal))) return;
         isIntroduced = true;
         const url = options.webhookUrl(connection);
-        if (url !== null) {
+        if (url !== null && subscription.toWebhook !== undefined) {
           await subscription.toWebhook(accessOf(connection), url, signal);
           log.info('subscription.webhook_set', about);
           return;
