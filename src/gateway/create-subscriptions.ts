@@ -51,7 +51,7 @@ const LOCK_RETRY_EACH_MS = 5;
 const LOOK_PAUSE_MS = 1_000;
 /** After the list of connections could not be had. */
 const LOOK_AGAIN_MS = 5_000;
-/** How often an event is tried that cannot be taken for a reason of its own. */
+/** How often an event is tried that PostgreSQL does not take. */
 const MAX_TAKES = 3;
 const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
@@ -187,8 +187,8 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
   }
 
   /**
-   * A platform that is asked gives the next events when these are taken. One that can never be, for a reason of its own,
-   * must not keep its connection deaf for good: it is left out, and said to be.
+   * A platform that is asked gives the next events when these are taken. One that PostgreSQL will never take must not keep its
+   * connection deaf for good: it is left out, and said to be. Whatever else goes wrong may pass, and is waited for.
    */
   async function take(
     connection: ResolvedConnection,
@@ -201,12 +201,11 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
         await options.accept(connection, event, { receivedAtMs, verifiedAtMs: receivedAtMs });
         return;
       } catch (error) {
-        const { code, retryable } = isKonstructError(error) ? error : new KonstructError('internal');
-        if (signal.aborted || (retryable && code !== 'internal')) throw error;
+        if (signal.aborted || !isUnstorable(error)) throw error;
         if (takes === MAX_TAKES) {
           const { channel, tenantId, id: connectionId } = connection;
           const { type, eventId } = event;
-          log.error('event.skipped', { channel, tenantId, connectionId, type, eventId, code, error });
+          log.error('event.skipped', { channel, tenantId, connectionId, type, eventId, error });
           return;
         }
         await pause(RETRY_MS, signal);
@@ -257,4 +256,10 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       await Promise.all([...running.values()].map(({ done }) => done));
     },
   };
+}
+
+/** SQLSTATE of a value that is none (a time of the year 300,000), or is too large: the event's own fault, and nobody else's. */
+function isUnstorable(error: unknown): boolean {
+  const code = (error as { readonly code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^(22|54)[0-9A-Z]{3}$/.test(code);
 }

@@ -164,6 +164,19 @@ describe('events that are fetched', () => {
     await until('it is answered', () => installation.texts(mara.id).includes('Stored first.'), 20_000);
     await until('it is confirmed', () => telegram.bot(acmeBot.token).pending.length === 0, 20_000);
   });
+
+  it('are answered although one before them can never be stored, and that one is said to be left out', async () => {
+    installation = await startTelegramInstallation({ events: 'polling' });
+    const { telegram, model, log } = installation;
+    model.respond(() => 'Heard.');
+    void telegram.say(mara.id, { from: mara, text: 'of the year 300,000', fields: { date: 9.5e12 } });
+    void telegram.say(mara.id, { from: mara, text: 'of today' });
+    await until('it is answered', () => installation.texts(mara.id).includes('Heard.'), 20_000);
+    const skipped = log.lines.filter(({ event }) => event === 'event.skipped');
+    expect(skipped).toEqual([expect.objectContaining({ level: 'error' })]);
+    const kept = await installation.query("select content from konstruct.messages where direction = 'in'");
+    expect(kept).toEqual([{ content: 'of today' }]);
+  });
 });
 
 describe('a token that Telegram does not take any more', () => {
