@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -13,6 +12,7 @@ import type {
   WorkspacesResponse,
 } from '../../src/simulator/control-api.ts';
 import { until } from '../support/conversation.ts';
+import { scratchParent } from '../support/scratch-parents.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -26,7 +26,7 @@ interface Dev {
 let dataDir: string;
 const running: Dev[] = [];
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'konstruct-dev-'));
+  dataDir = mkdtempSync(join(scratchParent(), 'konstruct-dev-'));
 });
 afterEach(async () => {
   for (const { child, exited } of running.splice(0)) {
