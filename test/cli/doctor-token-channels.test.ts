@@ -1,10 +1,7 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   type GoogleChatServer,
@@ -12,9 +9,9 @@ import {
 } from '../support/google-chat/start-google-chat-server.ts';
 import { createMigratedDatabase } from '../support/migrated-database.ts';
 import type { TestDatabase } from '../support/postgres.ts';
+import { runKonstruct } from '../support/run-konstruct.ts';
 import { startTeamsServer, type TeamsServer } from '../support/teams/start-teams-server.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const APP = '11111111-1111-4111-8111-111111111111';
 const ACME = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa';
 const PROJECT = '111111111111';
@@ -46,7 +43,6 @@ beforeAll(async () => {
   const { serviceAccount } = chat.addApp(PROJECT, 'Ada');
   chat.addSpace('S1', 'SPACE', [PROJECT]);
   env = {
-    PATH: process.env.PATH ?? '',
     KONSTRUCT_MASTER_KEY: randomBytes(32).toString('base64'),
     DATABASE_URL: database.url,
     KONSTRUCT_PUBLIC_URL: 'https://konstruct.example.com',
@@ -68,20 +64,13 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function konstruct(args: readonly string[], more: Record<string, string> = {}): Promise<string> {
-  const stdio = ['ignore', 'pipe', 'pipe'] as const;
-  const child = spawn(process.execPath, [main, ...args], {
-    cwd: folder,
-    env: { ...env, ...more },
-    stdio: [...stdio],
-    timeout: 30_000,
-  });
-  const [stdout] = await Promise.all([text(child.stdout), text(child.stderr)]);
+async function konstruct(command: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
+  const { stdout } = await runKonstruct(command, { cwd: folder, env: { ...env, ...more } });
   return stdout;
 }
 
 async function connections(more: Record<string, string> = {}): Promise<readonly string[]> {
-  const { checks } = JSON.parse(await konstruct(['doctor', '--json'], more)) as {
+  const { checks } = JSON.parse(await konstruct('doctor --json', more)) as {
     checks: readonly { check: string; findings: readonly { level: string; text: string }[] }[];
   };
   const found = checks.find(({ check }) => check === 'Connections')?.findings ?? [];
@@ -89,7 +78,7 @@ async function connections(more: Record<string, string> = {}): Promise<readonly 
 }
 
 it('the doctor asks for the tokens of Teams and Google Chat, and says which addresses belong there', async () => {
-  await konstruct(['apply', '-f', 'konstruct.yaml']);
+  await konstruct('apply -f konstruct.yaml');
   const found = (await connections()).join('\n');
   expect(found).toMatch(
     /^ok: .*its messaging endpoint at Azure has to be https:\/\/konstruct\.example\.com\/teams\/messages\.$/m,
