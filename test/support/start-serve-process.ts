@@ -14,6 +14,8 @@ export interface ServeProcess {
   readonly child: ChildProcess;
   /** Sends the signal and waits for the end; resolves to the exit code, `null` after a kill. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null>;
+  /** Its exit code, once it has ended; `null` after a kill. */
+  readonly exited: Promise<number | null>;
   /** What it logged so far. */
   readonly lines: readonly Record<string, unknown>[];
 }
@@ -62,6 +64,7 @@ export async function startServeProcess(
     url,
     child,
     lines,
+    exited,
     async end(signal) {
       child.kill(signal);
       return exited;
