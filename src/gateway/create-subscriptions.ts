@@ -34,6 +34,7 @@ export interface Subscriptions {
 }
 
 interface Running {
+  readonly channel: string;
   /** Encrypted anew with every change, so they say whether anything changed that matters here. */
   readonly credentials: string;
   readonly stopped: AbortController;
@@ -61,8 +62,8 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       if (subscription === undefined || stopped.signal.aborted) continue;
       const connections = await options.list(channel.type);
       const wanted = new Map(connections.map((connection) => [connection.id, connection]));
-      for (const [id, { credentials, stopped: ending }] of running) {
-        if (wanted.get(id)?.credentials === credentials) continue;
+      for (const [id, { channel: type, credentials, stopped: ending }] of running) {
+        if (type !== channel.type || wanted.get(id)?.credentials === credentials) continue;
         running.delete(id);
         ending.abort();
       }
@@ -76,6 +77,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     const ending = new AbortController();
     const signal = AbortSignal.any([stopped.signal, ending.signal]);
     running.set(connection.id, {
+      channel: channel.type,
       credentials: connection.credentials,
       stopped: ending,
       done: run(channel, subscription, connection, signal),
