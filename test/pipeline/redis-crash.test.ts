@@ -92,7 +92,9 @@ describe.skipIf(redisIsMissing)(`two gateway processes on one Redis${redisMissin
     const say = async (messages: number) => {
       for (let index = 0; index < messages; index += 1) {
         sent.push(
-          await simulator.say(mention(manyChannels[sent.length] as string, `question ${sent.length}`)),
+          await simulator.say(
+            mention(manyChannels[sent.length % manyChannels.length] as string, `question ${sent.length}`),
+          ),
         );
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
@@ -115,7 +117,18 @@ describe.skipIf(redisIsMissing)(`two gateway processes on one Redis${redisMissin
       return reports.every((report) => report.redis === 'ok');
     });
     const before = await Promise.all(gateways.map(health));
-    await say(12);
+    // On a busy machine an answer may come too late for its deadline, and PostgreSQL decides.
+    await until(
+      'both have asked it again',
+      async () => {
+        await say(12);
+        const reports = await Promise.all(gateways.map(health));
+        return reports.every(
+          ({ redisCounts }, index) => redisCounts.filtered > Number(before[index]?.redisCounts.filtered),
+        );
+      },
+      30_000,
+    );
     const acked = await Promise.all(sent.map((message) => message.acked));
     expect(acked.every(Boolean)).toBe(true);
     await until(
@@ -132,10 +145,6 @@ describe.skipIf(redisIsMissing)(`two gateway processes on one Redis${redisMissin
       await installation.query(`select count(*)::int as n from konstruct.messages where direction = 'in'`),
     ).toEqual([{ n: sent.length }]);
     for (const message of sent) expect(agentTexts(installation, message), message.ts).toEqual(['Once.']);
-    const after = await Promise.all(gateways.map(health));
-    for (const [index, report] of after.entries()) {
-      expect(report.redisCounts.filtered).toBeGreaterThan(before[index]?.redisCounts.filtered ?? 0);
-    }
     for (const gateway of gateways) {
       const logged = gateway.lines.map(({ event }) => String(event));
       expect(logged.filter((event) => event.startsWith('redis.'))).toEqual([
