@@ -73,7 +73,8 @@ describe('messages that were written while the agent answered earlier ones', () 
 });
 
 describe('many conversations at once', () => {
-  it('are answered side by side, each once, each in its own thread', async () => {
+  // Longer than its two waits may last together.
+  it('are answered side by side, each once, each in its own thread', { timeout: 60_000 }, async () => {
     installation = await startInstallation({
       workspaces: workspaceWithManyChannels,
       settings: { ratePerMinute: 10_000 },
@@ -108,7 +109,7 @@ describe('many conversations at once', () => {
 });
 
 describe('two gateways and two workers on one database', () => {
-  it('share the work without answering anything twice', async () => {
+  it('share the work without answering anything twice', { timeout: 60_000 }, async () => {
     installation = await startInstallation({
       workspaces: workspaceWithManyChannels,
       settings: { ratePerMinute: 10_000 },
