@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
+import { mediaTypeOf } from './media-types.ts';
 import { grantedScopes } from './web-api/api-method.ts';
 import { bearerToken, type WebApiInput } from './web-api/web-api-routes.ts';
 
@@ -31,7 +32,8 @@ export function fileRoutes({ files, workspaceByToken, oauth }: WebApiInput): Fas
         const content = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
         if (upload === undefined) return reply.status(404).send('no such upload');
         if (content.length !== upload.sizeBytes) return reply.status(400).send('length mismatch');
-        files.put(upload.id, upload.workspace, content);
+        const { id, workspace, name } = upload;
+        files.put(id, { workspace, name, mediaType: mediaTypeOf(name), content });
         return reply.type('text/plain').send(`OK - ${content.length}`);
       },
     );
