@@ -104,7 +104,7 @@ describe('what a file holds', () => {
     });
     const [message] = test.simulator.messages(acme.workspaceId, acme.support);
     expect(message?.files).toEqual([
-      { id, name: 'Orders.csv', mediaType: 'text/csv', sizeBytes: content.length, isKept: true },
+      { id, name: 'orders.csv', mediaType: 'text/csv', sizeBytes: content.length, isKept: true },
     ]);
     expect(await (await fetch(`${filesOf(acme.workspaceId)}/${id}`)).text()).toBe(content);
   });

@@ -65,9 +65,9 @@ function viewMessage(
     replyUserIds: [...new Set(replies.map((reply) => reply.userId))],
     latestReplyId: replies.at(-1)?.ts ?? null,
     reactions: message.reactions,
-    files: message.files.map(({ id, name, title, mediaType, sizeBytes }) => ({
+    files: message.files.map(({ id, name, mediaType, sizeBytes }) => ({
       id,
-      name: title ?? name,
+      name,
       mediaType,
       sizeBytes,
       isKept: files.get(id) !== undefined,

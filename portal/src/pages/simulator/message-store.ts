@@ -79,7 +79,7 @@ export function threadReplies(
   );
 }
 
-function isVisibleTo({ visibleToUserId }: ControlMessage, viewerId: string): boolean {
+export function isVisibleTo({ visibleToUserId }: ControlMessage, viewerId: string): boolean {
   return visibleToUserId === null || visibleToUserId === viewerId;
 }
 
