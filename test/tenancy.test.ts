@@ -62,6 +62,7 @@ const definerFunctions = [
   'log_steps',
   'look_at_backlog',
   'queue_status',
+  'rate_in_mailbox',
   'read_turn_messages',
   'record_apology',
   'record_placeholders',

@@ -119,7 +119,15 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         const mayStillSend = () => options.isHeld(turn);
         await channel.edit(
           access,
-          { target, messageId, markdown: part.content, marker, mayStillSend, ...around(turn, part) },
+          {
+            target,
+            messageId,
+            markdown: part.content,
+            marker,
+            mayStillSend,
+            isAnswer: true,
+            ...around(turn, part),
+          },
           signal,
         );
         return messageId;
@@ -183,7 +191,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
-  async function post(turn: ClaimedTurn, part: AnswerPart, signal: AbortSignal): Promise<string> {
+  /** @param isAnswer whether it is one, and not a sentence in its place */
+  async function post(
+    turn: ClaimedTurn,
+    part: AnswerPart,
+    signal: AbortSignal,
+    isAnswer = true,
+  ): Promise<string> {
     const channel = channelOf(turn);
     const access = accessOf(turn);
     const target = targetOf(turn);
@@ -196,7 +210,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
     try {
       const mayStillSend = () => options.isHeld(turn);
-      const message = { target, markdown: part.content, marker, mayStillSend, ...around(turn, part) };
+      const message = {
+        target,
+        markdown: part.content,
+        marker,
+        mayStillSend,
+        isAnswer,
+        ...around(turn, part),
+      };
       return (await channel.post(access, message, signal)).messageId;
     } catch (error) {
       if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
@@ -215,6 +236,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         turn,
         { deliveryId, content: sentence, detail: null, state: 'new', externalId: null },
         signal,
+        false,
       );
     } catch (error) {
       const mayStand = isKonstructError(error) && error.details.outcomeUnknown === true;

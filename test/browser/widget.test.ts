@@ -137,7 +137,7 @@ describe.skipIf(!existsSync(browserProgram))(
         }).observe(log, { childList: true, subtree: true, characterData: true });
       }`);
         const mailbox = createMailbox(pool);
-        const post = { choices: [], marker: '1', authorName: null };
+        const post = { choices: [], marker: '1', authorName: null, isAnswer: true };
         const { messageId = '' } =
           (await mailbox.append(box, { ...post, markdown: 'Thinking…', isProvisional: true })) ?? {};
         let text = '';
