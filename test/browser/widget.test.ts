@@ -204,7 +204,7 @@ describe.skipIf(!existsSync(browserProgram))(
       await ask(page, 'be evil');
       await said(page).getByText('onerror="alert(1)"').waitFor();
       const found = await said(page).evaluate((log) => ({
-        tags: [...new Set([...log.querySelectorAll('*')].map(({ localName }) => localName))].sort(),
+        tags: [...new Set([...log.querySelectorAll('.bubble, .bubble *')].map(({ localName }) => localName))].sort(),
         links: [...log.querySelectorAll('a')].map(({ href, rel, target }) => [href, rel, target]),
       }));
       expect(found.tags).toEqual([
@@ -257,6 +257,51 @@ describe.skipIf(!existsSync(browserProgram))(
       await said(page).getByText('Stopped.').waitFor();
       expect(await focused(page)).toBe('Message');
       expect(await dialog(page).getByText('never said').count()).toBe(0);
+    });
+
+    it('has a thumb up and down under an answer: by keyboard, said once, there after a lost connection and on the next page', async () => {
+      site.identity = tokenFor('rater');
+      const page = await visit();
+      await ask(page, 'How long?');
+      await said(page).getByText('You said: How long?').waitFor();
+      const group = page.getByRole('group', { name: 'What do you think of this answer?' });
+      const good = group.getByRole('button', { name: 'Good answer' });
+      const bad = group.getByRole('button', { name: 'Bad answer' });
+      expect(await group.count()).toBe(1);
+      const pressed = async () => [
+        await good.getAttribute('aria-pressed'),
+        await bad.getAttribute('aria-pressed'),
+      ];
+      expect(await pressed()).toEqual(['false', 'false']);
+      await page.evaluate(`{
+      window.added = 0;
+      const log = document.querySelector('#konstruct-chat').shadowRoot.querySelector('[role=log]');
+      new MutationObserver((changes) => { window.added += changes.length; }).observe(log, { childList: true, subtree: true });
+    }`);
+      for (let press = 0; press < 8 && (await focused(page)) !== 'Good answer'; press += 1)
+        await page.keyboard.press('Tab');
+      await page.keyboard.press('Space');
+      const verdict = () =>
+        installation.query(`select verdict from konstruct.feedback where person_id = 'v:rater'`);
+      await until('it is kept', async () => (await verdict())[0]?.verdict === 'up');
+      expect(await pressed()).toEqual(['true', 'false']);
+      // Nothing was put in anew: a screen reader reads nothing again, and the focus stays.
+      expect(await page.evaluate<number>('window.added')).toBe(0);
+      expect(await focused(page)).toBe('Good answer');
+
+      site.leadTo(null);
+      await bad.click();
+      expect(await pressed()).toEqual(['false', 'true']);
+      await page.goto(`${site.url}/another-page`);
+      site.leadTo(app.url);
+      await until('it got through', async () => (await verdict())[0]?.verdict === 'down', 20_000);
+      await said(page).getByText('You said: How long?').waitFor();
+      await until('it is shown', async () => (await pressed())[1] === 'true');
+      await bad.press('Enter');
+      await until('it is taken back', async () => (await verdict())[0]?.verdict === null);
+      await page.reload();
+      await said(page).getByText('You said: How long?').waitFor();
+      expect(await pressed()).toEqual(['false', 'false']);
     });
 
     it('has buttons that say what stands on them', async () => {
