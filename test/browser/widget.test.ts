@@ -204,7 +204,9 @@ describe.skipIf(!existsSync(browserProgram))(
       await ask(page, 'be evil');
       await said(page).getByText('onerror="alert(1)"').waitFor();
       const found = await said(page).evaluate((log) => ({
-        tags: [...new Set([...log.querySelectorAll('.bubble, .bubble *')].map(({ localName }) => localName))].sort(),
+        tags: [
+          ...new Set([...log.querySelectorAll('.bubble, .bubble *')].map(({ localName }) => localName)),
+        ].sort(),
         links: [...log.querySelectorAll('a')].map(({ href, rel, target }) => [href, rel, target]),
       }));
       expect(found.tags).toEqual([
