@@ -11,6 +11,7 @@ import { createSendFile } from './create-send-file.ts';
 import { markerOf } from './delivery-marker.ts';
 import { inDoubt, isGone, outcomeOf } from './send-outcome.ts';
 import {
+  around,
   authorOf,
   earlierFiles,
   furtherParts,
@@ -119,15 +120,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         const mayStillSend = () => options.isHeld(turn);
         await channel.edit(
           access,
-          {
-            target,
-            messageId,
-            markdown: part.content,
-            marker,
-            mayStillSend,
-            isAnswer: true,
-            ...around(turn, part),
-          },
+          { target, messageId, markdown: part.content, marker, mayStillSend, ...around(turn, part) },
           signal,
         );
         return messageId;
@@ -191,12 +184,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
-  /** @param isAnswer whether it is one, and not a sentence in its place */
   async function post(
     turn: ClaimedTurn,
     part: AnswerPart,
     signal: AbortSignal,
-    isAnswer = true,
+    beside = around(turn, part),
   ): Promise<string> {
     const channel = channelOf(turn);
     const access = accessOf(turn);
@@ -210,14 +202,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
     try {
       const mayStillSend = () => options.isHeld(turn);
-      const message = {
-        target,
-        markdown: part.content,
-        marker,
-        mayStillSend,
-        isAnswer,
-        ...around(turn, part),
-      };
+      const message = { target, markdown: part.content, marker, mayStillSend, ...beside };
       return (await channel.post(access, message, signal)).messageId;
     } catch (error) {
       if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
@@ -232,12 +217,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   async function say(turn: ClaimedTurn, sentence: string, signal: AbortSignal): Promise<void> {
     const deliveryId = turn.placeholderId ?? turn.deliveries[0]?.id ?? 0;
     try {
-      await post(
-        turn,
-        { deliveryId, content: sentence, detail: null, state: 'new', externalId: null },
-        signal,
-        false,
-      );
+      const part = { deliveryId, content: sentence, detail: null, state: 'new', externalId: null } as const;
+      await post(turn, part, signal, { ...around(turn, part), isAnswer: false });
     } catch (error) {
       const mayStand = isKonstructError(error) && error.details.outcomeUnknown === true;
       if (!mayStand && !isKonstructError(error, 'delivery_uncertain')) throw error;
@@ -379,21 +360,6 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       channelOf(turn).fetchThread(accessOf(turn), targetOf(turn), limit, signal),
     personName: (turn, personId, signal) => channelOf(turn).personName(accessOf(turn), personId, signal),
   };
-}
-
-/** What goes with a part beside its text. */
-function around(turn: ClaimedTurn, { detail }: AnswerPart) {
-  return {
-    author: authorOf(turn),
-    ...lastHeard(turn),
-    ...(detail?.choices === undefined ? {} : { choices: detail.choices }),
-  };
-}
-
-/** When somebody last wrote in the conversation. */
-function lastHeard({ messages }: ClaimedTurn): { readonly lastHeardAtMs?: number } {
-  const times = messages.filter(({ direction }) => direction === 'in').map(({ sentAtMs }) => sentAtMs);
-  return times.length === 0 ? {} : { lastHeardAtMs: Math.max(...times) };
 }
 
 /** @throws KonstructError `not_found` for a channel this installation does not have */
