@@ -218,7 +218,7 @@ function listMessages(channel: WorkspaceChannel, threadId: string | undefined): 
 /** @throws SimulatorError `invalid_request` */
 function attachedFile(files: FileStore, workspace: Workspace, id: string): StoredFile {
   const file = files.get(id);
-  if (file?.workspace !== workspace) throw invalid(`There is no file ${id}.`);
+  if (file?.workspace.seed.id !== workspace.seed.id) throw invalid(`There is no file ${id}.`);
   const { name, mediaType, content } = file;
   return { id, name, mediaType, sizeBytes: content.length };
 }

@@ -19,7 +19,7 @@ export function fileRoutes({ files, workspaceByToken, oauth }: WebApiInput): Fas
       const mayRead =
         issued.kind !== 'expired' &&
         workspace?.installation === 'installed' &&
-        workspace === file?.workspace &&
+        workspace.seed.id === file?.workspace.seed.id &&
         grantedScopes(workspace).includes('files:read');
       if (file === undefined || !mayRead) return reply.type('text/html; charset=utf-8').send(SIGN_IN);
       return reply.type('application/octet-stream').send(Buffer.from(file.content));

@@ -84,6 +84,8 @@ describe.skipIf(!existsSync(browserProgram))('the simulator’s page in a browse
     await group.getByRole('button', { name: 'Exchange & <keep>' }).press('Enter');
     await question.getByText('✓ Exchange & <keep> · @Mara Lindqvist').waitFor();
     await group.waitFor({ state: 'detached' });
+    // The button that had the focus is gone; the message has it.
+    expect(await question.evaluate((article) => article === article.ownerDocument.activeElement)).toBe(true);
     await page.getByText('An exchange it is.', { exact: true }).first().waitFor();
   });
 
@@ -207,7 +209,8 @@ describe.skipIf(!existsSync(browserProgram))('the simulator’s page in a browse
     expect(await page.getByText('Psst, Tomas.').count()).toBe(0);
     expect(await notice.getByRole('toolbar').count()).toBe(0);
     await notice.getByRole('button', { name: 'Dismiss' }).press('Enter');
-    await page.getByText('Psst, Mara.').waitFor({ state: 'detached' });
+    await notice.waitFor({ state: 'detached' });
+    expect(await page.getByText('This message was deleted.').count()).toBe(0);
   });
 
   it('does all of it on a phone, where nothing can be pointed at', async () => {

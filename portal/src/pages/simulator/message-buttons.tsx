@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useLayoutEffect, useRef, useState } from 'react';
 import type { ControlButton, ControlMessage } from '../../../../src/simulator/control-api.ts';
 import { useSimulatorView } from './simulator-context.ts';
 import './message-buttons.css';
@@ -12,12 +12,22 @@ type Press =
 export function MessageButtons({ message }: { readonly message: ControlMessage }) {
   const { simulator, workspace, channel, viewer } = useSimulatorView();
   const [press, setPress] = useState<Press>({ state: 'none' });
-  if (message.buttons.length === 0) return null;
+  const box = useRef<HTMLDivElement>(null);
+  const isPressed = useRef(false);
+  const areGone = message.buttons.length === 0;
+  // The button that was pressed goes, and whoever works by keyboard would have to begin at the top of the page.
+  useLayoutEffect(() => {
+    if (!areGone || !isPressed.current) return;
+    isPressed.current = false;
+    if (document.activeElement === document.body) box.current?.closest('article')?.focus();
+  }, [areGone]);
+  if (areGone) return <div ref={box} />;
   const isMember = channel.memberIds.includes(viewer.id);
 
   const pressOne = async ({ blockId, actionId }: ControlButton): Promise<void> => {
     if (press.state === 'under way') return;
     const key = keyOf({ blockId, actionId });
+    isPressed.current = true;
     setPress({ state: 'under way', key });
     const isTaken = await simulator.press(message, message.messageId, {
       userId: viewer.id,
@@ -28,7 +38,7 @@ export function MessageButtons({ message }: { readonly message: ControlMessage }
   };
 
   return (
-    <div className="message-buttons">
+    <div className="message-buttons" ref={box}>
       <fieldset aria-label={`Answers to choose from, of ${message.userName}`} disabled={!isMember}>
         {message.buttons.map((button) => {
           const isThis = press.state !== 'none' && press.key === keyOf(button);

@@ -34,6 +34,7 @@ export function MessageItem({ held: { message, deleted }, continued }: MessageIt
   return (
     <article
       className="message"
+      tabIndex={-1}
       data-continued={continued}
       data-selected={selected}
       aria-label={`${message.userName}, ${time}`}
