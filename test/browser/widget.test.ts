@@ -286,14 +286,14 @@ describe.skipIf(!existsSync(browserProgram))(
       const verdict = () =>
         installation.query(`select verdict from konstruct.feedback where person_id = 'v:rater'`);
       await until('it is kept', async () => (await verdict())[0]?.verdict === 'up');
-      expect(await pressed()).toEqual(['true', 'false']);
+      await until('it is shown', async () => (await pressed()).join() === 'true,false');
       // Nothing was put in anew: a screen reader reads nothing again, and the focus stays.
       expect(await page.evaluate<number>('window.added')).toBe(0);
       expect(await focused(page)).toBe('Good answer');
 
       site.leadTo(null);
       await bad.click();
-      expect(await pressed()).toEqual(['false', 'true']);
+      await until('it is shown at once', async () => (await pressed()).join() === 'false,true');
       await page.goto(`${site.url}/another-page`);
       site.leadTo(app.url);
       await until('it got through', async () => (await verdict())[0]?.verdict === 'down', 20_000);
