@@ -50,6 +50,7 @@ const definerFunctions = [
   'find_turn_tenant',
   'finish_turns',
   'has_budgets',
+  'hold_message',
   'keep_wish',
   'list_channel_connections',
   'list_channels_in_use',
