@@ -2,6 +2,7 @@ import type { AcksSample } from './measures/acks.ts';
 import type { AddedTimeSample } from './measures/added-time.ts';
 import type { BurstSample } from './measures/burst.ts';
 import type { FaultsResult } from './measures/faults.ts';
+import type { MattermostIngestFigures } from './measures/mattermost-ingest.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
 import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
 import type { TokenIngestFigures } from './measures/token-ingest.ts';
@@ -19,6 +20,8 @@ export interface BenchResults {
   readonly telegramIngest?: TelegramIngestFigures;
   readonly whatsappIngest?: WhatsAppIngestFigures;
   readonly widgetIngest?: WidgetIngestFigures;
+  readonly mattermostIngest?: MattermostIngestFigures;
+  readonly mattermostSocketIngest?: MattermostIngestFigures;
   readonly teamsIngest?: TokenIngestFigures;
   readonly googleChatIngest?: TokenIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
@@ -99,6 +102,8 @@ export function formatReport(results: BenchResults): string {
   for (const [name, ingest] of [
     ["message of WhatsApp's", results.whatsappIngest],
     ['message to a web chat', results.widgetIngest],
+    ["webhook of Mattermost's", results.mattermostIngest],
+    ['event of a Mattermost socket', results.mattermostSocketIngest],
     ["activity of Teams'", results.teamsIngest],
     ["event of Google Chat's", results.googleChatIngest],
   ] as const) {

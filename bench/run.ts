@@ -7,6 +7,7 @@ import { measureAddedTime } from './measures/added-time.ts';
 import { measureBurst } from './measures/burst.ts';
 import { measureFaults } from './measures/faults.ts';
 import { measureGoogleChatIngest } from './measures/google-chat-ingest.ts';
+import { measureMattermostIngest, measureMattermostSocketIngest } from './measures/mattermost-ingest.ts';
 import type { MeasureContext } from './measures/measure.ts';
 import { measureSlackIngest } from './measures/slack-ingest.ts';
 import { measureTeamsIngest } from './measures/teams-ingest.ts';
@@ -93,6 +94,8 @@ async function runBench(): Promise<void> {
       telegramIngest: await part('ingest', () => measureTelegramIngest()),
       whatsappIngest: await part('ingest', () => measureWhatsAppIngest()),
       widgetIngest: await part('ingest', () => measureWidgetIngest()),
+      mattermostIngest: await part('ingest', () => measureMattermostIngest()),
+      mattermostSocketIngest: await part('ingest', () => measureMattermostSocketIngest()),
       teamsIngest: await part('ingest', () => measureTeamsIngest()),
       googleChatIngest: await part('ingest', () => measureGoogleChatIngest()),
       acks: await part('acks', () => measureAcks(context)),

@@ -1,4 +1,5 @@
 import { googleChat } from './channels/google-chat/index.ts';
+import { mattermost } from './channels/mattermost/index.ts';
 import { slack } from './channels/slack/index.ts';
 import { teams } from './channels/teams/index.ts';
 import { telegram } from './channels/telegram/index.ts';
@@ -11,6 +12,7 @@ export const channelTable: readonly ChannelDefinition[] = [
   slack,
   teams,
   googleChat,
+  mattermost,
   telegram,
   whatsapp,
   widget,

@@ -193,10 +193,10 @@ export interface Channel {
 /** How we see to it ourselves that a connection's events come to us: one way or the other. */
 export interface ChannelSubscription {
   /**
-   * Has the platform send to an address. Repeatable.
+   * Has the platform send to an address. Repeatable. Absent: events are fetched, whether or not the platform can reach us.
    * @throws KonstructError `platform_rejected` with `unauthorized`: the credentials are no good any more
    */
-  toWebhook(access: ConnectionAccess, url: string, signal: AbortSignal): Promise<void>;
+  toWebhook?(access: ConnectionAccess, url: string, signal: AbortSignal): Promise<void>;
   /**
    * Fetches events until the signal ends it. What `receive` has resolved for is durable and not fetched again.
    * @throws KonstructError as above; other failures it outlasts by itself

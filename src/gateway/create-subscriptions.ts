@@ -95,7 +95,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
       try {
         if (!(await introduce(channel, connection, signal))) return;
         const url = options.webhookUrl(connection);
-        if (url !== null) {
+        if (url !== null && subscription.toWebhook !== undefined) {
           await subscription.toWebhook(accessOf(connection), url, signal);
           log.info('subscription.webhook_set', about);
           return;

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ChannelRequest } from '../../src/core/channel.ts';
+import type { ChannelEvent } from '../../src/core/channel-event.ts';
 import { isKonstructError } from '../../src/core/errors.ts';
 import { seededRandom } from '../support/slack-request.ts';
 import type { ChannelHarness, Operation } from './channel-harness.ts';
 import { startCompanyChatHarness } from './company-chat-harness.ts';
 import { startGoogleChatHarness } from './google-chat-harness.ts';
+import { startMattermostHarness } from './mattermost-harness.ts';
 import { startSlackHarness } from './slack-harness.ts';
 import { startTeamsHarness } from './teams-harness.ts';
 import { startTelegramHarness } from './telegram-harness.ts';
@@ -21,6 +23,7 @@ describe.each([
   ['slack', startSlackHarness],
   ['teams', startTeamsHarness],
   ['google-chat', startGoogleChatHarness],
+  ['mattermost', startMattermostHarness],
   ['telegram', startTelegramHarness],
   ['whatsapp', startWhatsAppHarness],
   ['widget', startWidgetHarness],
@@ -55,7 +58,8 @@ describe.each([
     for (let round = 0; round < MUTATIONS; round += 1) {
       const headers: Record<string, string | undefined> = { ...(request.headers as Record<string, string>) };
       let body = request.body;
-      if (signsBody && round % 2 === 0) {
+      if (harness.changeProof !== undefined) ({ body } = harness.changeProof(request, random));
+      else if (signsBody && round % 2 === 0) {
         body = Buffer.from(request.body);
         const place = Math.floor(random() * body.length);
         body[place] = ((body[place] ?? 0) + 1 + Math.floor(random() * 255)) % 256;
@@ -70,7 +74,7 @@ describe.each([
         accepted = false;
         expect(isKonstructError(error) && error.status).toBe(401);
       }
-      expect(accepted, JSON.stringify(headers)).toBe(false);
+      expect(accepted, `${JSON.stringify(headers)} ${body}`).toBe(false);
     }
   });
 
@@ -88,19 +92,29 @@ describe.each([
     }
   });
 
-  it('makes one message with one id of a message, however often and under whichever event it comes', () => {
-    const ids = [1, 1, 2].map((eventNumber) => {
-      const parsed = harness.channel.parse(harness.request({ id: 7, text: 'hello there', eventNumber }));
-      const [event] = parsed.kind === 'events' ? parsed.events : [];
-      expect(event).toMatchObject({ type: 'message', text: 'hello there' });
-      return event?.type === 'message' ? [event.channelId, event.messageId, event.eventId] : [];
-    });
+  /** What a request says; what comes as a command is a message when it is shown. */
+  const messageOf = async (request: ChannelRequest): Promise<ChannelEvent | null | undefined> => {
+    const parsed = harness.channel.parse(request);
+    const [event] = parsed.kind === 'events' ? parsed.events : [];
+    if (event?.type !== 'command') return event;
+    return harness.channel.showCommand?.(harness.access, event, signal);
+  };
+
+  it('makes one message with one id of a message, however often and under whichever event it comes', async () => {
+    const ids = await Promise.all(
+      [1, 1, 2].map(async (eventNumber) => {
+        const event = await messageOf(harness.request({ id: 7, text: 'hello there', eventNumber }));
+        expect(event).toMatchObject({ type: 'message', text: 'hello there' });
+        return event?.type === 'message' ? [event.channelId, event.messageId, event.eventId] : [];
+      }),
+    );
     expect(ids[0]).toEqual(ids[1]);
     expect(ids[2]?.slice(0, 2)).toEqual(ids[0]?.slice(0, 2));
     // Some platforms number messages only, and not what they send.
     if (ids[0]?.[2] !== null) expect(ids[2]?.[2]).not.toBe(ids[0]?.[2]);
-    const other = harness.channel.parse(harness.request({ id: 8, text: 'hello there', eventNumber: 3 }));
-    expect(other.kind === 'events' && other.events[0]).not.toMatchObject({ messageId: ids[0]?.[1] });
+    const other = await messageOf(harness.request({ id: 8, text: 'hello there', eventNumber: 3 }));
+    expect(other).toMatchObject({ type: 'message' });
+    expect(other).not.toMatchObject({ messageId: ids[0]?.[1] });
   });
 
   it(`parses ${FUZZED} bodies that nobody would send, or says that they are malformed`, () => {
