@@ -1,3 +1,4 @@
+import { discord } from './channels/discord/index.ts';
 import { googleChat } from './channels/google-chat/index.ts';
 import { slack } from './channels/slack/index.ts';
 import { teams } from './channels/teams/index.ts';
@@ -13,6 +14,7 @@ export const channelTable: readonly ChannelDefinition[] = [
   googleChat,
   telegram,
   whatsapp,
+  discord,
   widget,
 ];
 
