@@ -94,7 +94,7 @@ export function createThreads(client: DiscordClient, clock: Clock): Threads {
     signal: AbortSignal,
   ): Promise<string> {
     const known = texts.get(messageId);
-    if (known !== undefined) return threadName(known);
+    if (known !== undefined) return threadName(normaliseText({ content: known }).text);
     const path = ['channels', channelId, 'messages', messageId];
     try {
       const call = { name: 'get message', method: 'GET', path, idempotent: true } as const;
