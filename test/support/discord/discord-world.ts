@@ -16,6 +16,8 @@ export interface App {
   readonly privateKey: KeyObject;
   /** Whether the Message Content Intent is switched on. */
   canReadMessages: boolean;
+  /** What the gateway goes by: large apps need Discord's word beside the switch. */
+  isReadingApproved: boolean;
   isPublic: boolean;
   interactionsEndpointUrl: string | null;
   sessionsLeft: number;
@@ -145,6 +147,7 @@ export function makeApp(world: World, { name, canReadMessages = true }: AppSeed)
     publicKey: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex'),
     privateKey,
     canReadMessages,
+    isReadingApproved: canReadMessages,
     isPublic: false,
     interactionsEndpointUrl: null,
     sessionsLeft: 1_000,

@@ -128,7 +128,7 @@ export function startGatewaySessions(world: World, http: HttpServer, heartbeatMs
     if (!isKnown || typeof properties !== 'object' || compress === true) return 4002;
     if (app === undefined) return 4004;
     if (typeof intents !== 'number' || (intents & ~KNOWN_INTENTS) !== 0) return 4013;
-    if ((intents & INTENTS.content) !== 0 && !app.canReadMessages) return 4014;
+    if ((intents & INTENTS.content) !== 0 && !app.isReadingApproved) return 4014;
     identifies += 1;
     app.sessionsLeft -= 1;
     const session: Session = { id: randomBytes(16).toString('hex'), app, intents, events: [], socket };

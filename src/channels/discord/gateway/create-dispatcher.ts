@@ -49,7 +49,7 @@ const LANES = 4;
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { client, access, places, receive, clock, missing } = options;
-  const sequence = new HandledSequence(0);
+  const sequence = new HandledSequence();
   let ownUserId = '';
   /** Servers of the session's beginning that have not been caught up with. */
   const toCatchUp = new Set<string>();
@@ -58,6 +58,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     sequence,
     isCaughtUp: () => toCatchUp.size === 0,
     run(signal) {
+      sequence.goOn();
       const failing = new AbortController();
       let failure: unknown = null;
       const lines = new Map<string, Promise<void>>();

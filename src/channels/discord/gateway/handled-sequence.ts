@@ -3,14 +3,9 @@
  * the session is resumed, so an event counts only when it is stored.
  */
 export class HandledSequence {
-  #handled: number;
-  #received: number;
+  #handled = 0;
+  #received = 0;
   readonly #open = new Set<number>();
-
-  constructor(from: number) {
-    this.#handled = from;
-    this.#received = from;
-  }
 
   get handled(): number {
     return this.#handled;
@@ -18,6 +13,12 @@ export class HandledSequence {
 
   get open(): number {
     return this.#open.size;
+  }
+
+  /** The session is gone on with: what was not done comes again. */
+  goOn(): void {
+    this.#open.clear();
+    this.#received = this.#handled;
   }
 
   /** `false`: it is one that came before. */
