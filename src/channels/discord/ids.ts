@@ -1,5 +1,5 @@
 import type { ThreadTarget } from '../../core/outbound.ts';
-import { asRecord, type JsonRecord } from '../read-json.ts';
+import { asRecord, asText, type JsonRecord } from '../read-json.ts';
 
 const SNOWFLAKE = /^\d{15,20}$/;
 /** The first second of 2015, from which Discord's ids count. Source: https://discord.com/developers/docs/reference#snowflakes */
@@ -95,10 +95,8 @@ export function destinationOf({ channelId, threadId }: ThreadTarget): Destinatio
 
 /** A user's name for people: in the server, else their own. */
 export function nameOf(user: JsonRecord | null, member: JsonRecord | null = null): string | null {
-  for (const name of [member?.nick, user?.global_name, user?.username]) {
-    if (typeof name === 'string' && name.trim() !== '') return name;
-  }
-  return null;
+  const names = [member?.nick, user?.global_name, user?.username].map(asText);
+  return names.find((name) => name.trim() !== '') ?? null;
 }
 
 /** The author of a message as a record; webhooks have one too. */

@@ -3,7 +3,7 @@ import { renderMarkdown } from '../render-markdown.ts';
 import { splitMarkdown } from '../split-markdown.ts';
 import { writeEntities } from '../write-entities.ts';
 import { MAX_MARK_CHARACTERS } from './delivery-mark.ts';
-import { escapeText, withoutMentions } from './escape-text.ts';
+import { escapeText, muteMentions, withoutMentions } from './escape-text.ts';
 
 /** Source: https://discord.com/developers/docs/resources/message#create-message-jsonform-params */
 const MESSAGE_CHARACTERS = 2_000;
@@ -37,7 +37,7 @@ export function renderForDiscord(markdown: string): string {
     plain: (piece, isCode) => (isCode ? piece : escapeText(piece)),
     enclose,
   });
-  return text.replace(/[\u200b-\u200d\s]+$/, ''); // a mark at the end is ours alone
+  return muteMentions(text).replace(/[\u200b-\u200d\s]+$/, ''); // a mark at the end is ours alone
 }
 
 function enclose(entity: TextEntity, inner: string, before: string, after: string): string {
