@@ -1,6 +1,7 @@
 import type { AcksSample } from './measures/acks.ts';
 import type { AddedTimeSample } from './measures/added-time.ts';
 import type { BurstSample } from './measures/burst.ts';
+import type { DiscordIngestFigures } from './measures/discord-ingest.ts';
 import type { FaultsResult } from './measures/faults.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
 import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
@@ -18,6 +19,7 @@ export interface BenchResults {
   readonly ingest?: SlackIngestFigures;
   readonly telegramIngest?: TelegramIngestFigures;
   readonly whatsappIngest?: WhatsAppIngestFigures;
+  readonly discordIngest?: DiscordIngestFigures;
   readonly widgetIngest?: WidgetIngestFigures;
   readonly teamsIngest?: TokenIngestFigures;
   readonly googleChatIngest?: TokenIngestFigures;
@@ -98,6 +100,7 @@ export function formatReport(results: BenchResults): string {
   }
   for (const [name, ingest] of [
     ["message of WhatsApp's", results.whatsappIngest],
+    ["interaction of Discord's", results.discordIngest],
     ['message to a web chat', results.widgetIngest],
     ["activity of Teams'", results.teamsIngest],
     ["event of Google Chat's", results.googleChatIngest],
@@ -105,6 +108,10 @@ export function formatReport(results: BenchResults): string {
     if (ingest === undefined) continue;
     const { bodyBytes, perSecond } = ingest;
     lines.push('', `One ${name} of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`);
+  }
+  if (results.discordIngest) {
+    const { messagesPerSecond } = results.discordIngest;
+    lines.push('', `Messages over Discord's gateway: ${messagesPerSecond} a second are parsed.`);
   }
   const targets = targetsOf(results);
   if (targets.length > 0) {

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { measureAcks } from './measures/acks.ts';
 import { measureAddedTime } from './measures/added-time.ts';
 import { measureBurst } from './measures/burst.ts';
+import { measureDiscordIngest } from './measures/discord-ingest.ts';
 import { measureFaults } from './measures/faults.ts';
 import { measureGoogleChatIngest } from './measures/google-chat-ingest.ts';
 import type { MeasureContext } from './measures/measure.ts';
@@ -92,6 +93,7 @@ async function runBench(): Promise<void> {
       ingest: await part('ingest', () => measureSlackIngest()),
       telegramIngest: await part('ingest', () => measureTelegramIngest()),
       whatsappIngest: await part('ingest', () => measureWhatsAppIngest()),
+      discordIngest: await part('ingest', () => measureDiscordIngest()),
       widgetIngest: await part('ingest', () => measureWidgetIngest()),
       teamsIngest: await part('ingest', () => measureTeamsIngest()),
       googleChatIngest: await part('ingest', () => measureGoogleChatIngest()),

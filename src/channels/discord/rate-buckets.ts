@@ -35,6 +35,8 @@ interface Bucket {
 }
 
 const BOT: Rate = { intervalMs: 1_000 / 50, burst: 50 };
+/** A window begins at Discord when the first call of it arrives there. */
+const MARGIN_MS = 50;
 const MAX_BUCKETS = 10_000;
 /** An unused bucket says nothing any more. */
 const TTL_MS = 60 * 60_000;
@@ -64,7 +66,7 @@ export function createRateBuckets(clock: Clock): RateBuckets {
       return 0;
     }
     const windows = Math.floor(bucket.waiting / bucket.limit);
-    const waitMs = bucket.resetAtMs - now + windows * bucket.windowMs;
+    const waitMs = bucket.resetAtMs - now + MARGIN_MS + windows * (bucket.windowMs + MARGIN_MS);
     if (waitMs > maxWaitMs) return null;
     bucket.waiting += 1;
     return waitMs;

@@ -168,9 +168,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
       async function onEvent(name: string, data: JsonRecord): Promise<void> {
         const place = PLACED_EVENTS.has(name) ? await places.find(data, signal) : null;
-        if (name === 'MESSAGE_CREATE' && place?.beginsThreads === true)
-          options.threads.remember(asText(data.id), asText(data.content));
         const events = parse(name, data, place);
+        for (const event of events) {
+          // Only what the agent is asked: what people say among themselves is not kept.
+          const isAsked =
+            event.type === 'message' && event.mentions.some((each) => each.externalId === ownUserId);
+          if (isAsked && place?.beginsThreads === true)
+            options.threads.remember(event.messageId, asText(data.content));
+        }
         if (events.length > 0) await receive(events);
       }
 
