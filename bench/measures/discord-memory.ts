@@ -21,9 +21,7 @@ const MESSAGES = 20_000;
 /** The stand-in is this process, and Konstruct's side another one. */
 export async function measureDiscordMemory(): Promise<DiscordMemoryFigures> {
   const server = await startDiscordServer();
-  const apps = Array.from({ length: FURTHER_BOTS + 1 }, (_, index) =>
-    server.addApp({ name: `Bot${index}` }),
-  );
+  const apps = Array.from({ length: FURTHER_BOTS + 1 }, (_, index) => server.addApp({ name: `Bot${index}` }));
   const place = server.addServer('Acme', apps);
   const channels = Array.from({ length: CHANNELS }, () => server.addChannel(place));
   for (const channel of channels) server.addChannel(place, 11, channel);
