@@ -42,7 +42,7 @@ export interface DiscordCall {
 }
 
 /** Discord wants to know who calls, and in this form. Source: https://discord.com/developers/docs/reference#user-agent */
-const USER_AGENT = 'DiscordBot (https://www.npmjs.com/package/konstruct, 0.1.0)';
+const USER_AGENT = 'DiscordBot (https://konstruct.example, 1)';
 const TOKEN = /^[A-Za-z0-9_-]{10,100}\.[A-Za-z0-9_-]{4,20}\.[A-Za-z0-9_-]{10,100}$/;
 /** For the largest file. */
 export const FILE_TIMEOUT_MS = 60_000;

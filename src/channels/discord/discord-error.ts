@@ -32,6 +32,7 @@ const meanings: Readonly<Record<number, string>> = {
   50013: 'missing_permissions',
   50014: 'unauthorized',
   50024: 'wrong_channel_type',
+  50027: 'interaction_over',
   50035: 'form_invalid',
   50083: 'thread_archived',
   50278: 'person_refuses_messages',
@@ -57,7 +58,8 @@ export function errorOfAnswer(
   const code = typeof answer?.code === 'number' ? answer.code : 0;
   const word = meanings[code];
   if (status === 429 || (word !== undefined && LIMITS.has(word))) {
-    const isGlobal = answer?.global === true;
+    // A proxy in front of Discord that says so without its words means everything that comes from here.
+    const isGlobal = answer === null || answer.global === true;
     return discordErrors.rateLimited(name, retryAfterMs(answer?.retry_after, retryAfter), {
       ...(isGlobal && { isGlobal }),
       ...(word !== undefined && { platformError: word }),

@@ -69,13 +69,12 @@ function addressOf(value: unknown, apiUrl: string): URL | null {
  * @throws KonstructError `attachment_too_large`, and as `DiscordClient.call`
  */
 export async function sendFile(
-  { client, threads }: Sending,
+  sending: Sending,
   access: ConnectionAccess,
   { target, name, mediaType, content, marker, mayStillSend }: OutboundFile,
   signal: AbortSignal,
 ): Promise<PostedMessage> {
   if (content.length > MAX_OUTGOING_BYTES) throw new KonstructError('attachment_too_large');
-  const landing = await threads.land(access, target, signal, mayStillSend);
   const body = { attachments: [{ id: 0, filename: name, description: withMark(name, marker.deliveryId) }] };
   const form = (whole: Readonly<Record<string, unknown>>) =>
     multipart(
@@ -87,7 +86,7 @@ export async function sendFile(
     );
   try {
     const message = { body, marker, form, mayStillSend, timeoutMs: FILE_TIMEOUT_MS };
-    return await createMessage(client, access, landing, message, signal);
+    return await createMessage(sending, access, target, message, signal);
   } catch (error) {
     if (isRefusal(error, 'file_too_large') && isKonstructError(error))
       throw new KonstructError('attachment_too_large', undefined, { cause: error });

@@ -81,6 +81,17 @@ describe('a message', () => {
     other.close();
   });
 
+  it('is a reply in the channel where the thread may be begun but not written in', async () => {
+    place.denied.set(ada.user.id, PERMISSIONS.sendInThreads);
+    const asked = saying();
+    const target = { channelId: place.id, threadId: `new-${asked.id}` };
+    for (const text of ['One', 'Two']) {
+      const { messageId } = await post(text, target);
+      expect(made(messageId)?.message_reference?.message_id).toBe(asked.id);
+    }
+    expect(calls('start thread')).toHaveLength(1);
+  });
+
   it('is a plain one where what it answers is gone, or nothing may be read back', async () => {
     const asked = saying();
     const target = { channelId: place.id, threadId: `re-${asked.id}` };

@@ -7,6 +7,7 @@ import type {
   OutboundRemoval,
   PostedMessage,
   PrivateMessage,
+  ThreadTarget,
 } from '../../core/outbound.ts';
 import { asRecord, type JsonRecord } from '../read-json.ts';
 import type { DiscordCall, DiscordClient } from './client.ts';
@@ -26,7 +27,7 @@ export interface Sending {
 /** What stands where a text has nothing to show: Discord refuses an empty message. */
 const NOTHING = '…';
 /** A preview below each link of a long answer buries the conversation. */
-const SUPPRESS_EMBEDS = 1 << 2;
+export const SUPPRESS_EMBEDS = 1 << 2;
 /** Nobody is called upon, whatever a text says; and whoever is answered need not be, they wait for it. */
 export const NO_MENTIONS = { parse: [], replied_user: false } as const;
 /** In characters. */
@@ -38,19 +39,18 @@ const NONCE_DIGITS = 20;
  * Source: https://discord.com/developers/docs/resources/message#create-message
  */
 export async function postMessage(
-  { client, threads }: Sending,
+  sending: Sending,
   access: ConnectionAccess,
   { target, markdown, marker, choices, mayStillSend }: OutboundMessage,
   signal: AbortSignal,
 ): Promise<PostedMessage> {
-  const landing = await threads.land(access, target, signal, mayStillSend);
   const components = componentsOf(choices);
   const body = {
     content: contentOf(markdown, marker),
     flags: SUPPRESS_EMBEDS,
     ...(components.length > 0 && { components }),
   };
-  return createMessage(client, access, landing, { body, marker, mayStillSend }, signal);
+  return createMessage(sending, access, target, { body, marker, mayStillSend }, signal);
 }
 
 /** A message or a file of ours, by whichever body. */
@@ -63,7 +63,26 @@ export interface NewMessage {
   readonly timeoutMs?: number;
 }
 
+/** Sends it where it belongs; in the channel, where the bot may not write in the thread. */
 export async function createMessage(
+  { client, threads }: Sending,
+  access: ConnectionAccess,
+  target: ThreadTarget,
+  message: NewMessage,
+  signal: AbortSignal,
+): Promise<PostedMessage> {
+  const landing = await threads.land(access, target, signal, message.mayStillSend);
+  try {
+    return await createMessageAt(client, access, landing, message, signal);
+  } catch (error) {
+    const isShut = isRefusal(error, 'missing_permissions', 'missing_access', 'thread_locked');
+    const elsewhere = isShut ? threads.landElsewhere(access, target) : null;
+    if (elsewhere === null) throw error;
+    return createMessageAt(client, access, elsewhere, message, signal);
+  }
+}
+
+async function createMessageAt(
   client: DiscordClient,
   access: ConnectionAccess,
   { channelId, repliesTo }: Landing,
@@ -158,7 +177,7 @@ export async function removeMessage(
 
 /** A notice for one person: everybody sees it, so it replies to what they wrote and begins no thread for it. */
 export async function postNotice(
-  { client, threads }: Sending,
+  sending: Sending,
   access: ConnectionAccess,
   { target, markdown }: PrivateMessage,
   signal: AbortSignal,
@@ -168,9 +187,8 @@ export async function postNotice(
     destination?.kind === 'beginning'
       ? { ...target, threadId: answerAt(destination.messageId, false) }
       : target;
-  const landing = await threads.land(access, shown, signal);
   const body = { content: contentOf(markdown, null), flags: SUPPRESS_EMBEDS };
-  await createMessage(client, access, landing, { body, marker: null }, signal);
+  await createMessage(sending, access, shown, { body, marker: null }, signal);
 }
 
 function contentOf(markdown: string, marker: DeliveryMarker | null): string {

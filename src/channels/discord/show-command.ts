@@ -8,10 +8,9 @@ import { CALLBACKS } from './parse.ts';
 import { COMMAND } from './parse-interaction.ts';
 import { missingPermissions } from './permissions.ts';
 import { renderForDiscord } from './render-for-discord.ts';
-import { NO_MENTIONS } from './send.ts';
+import { NO_MENTIONS, SUPPRESS_EMBEDS } from './send.ts';
 
 const EPHEMERAL = 1 << 6;
-const SUPPRESS_EMBEDS = 1 << 2;
 const MAX_QUESTION_CHARACTERS = 1_500;
 
 /**

@@ -2,6 +2,7 @@ import type { ActionEvent } from '../../core/channel-event.ts';
 import type { ConnectionAccess, OutboundReaction, TypingSign } from '../../core/outbound.ts';
 import { isRefusal } from './discord-error.ts';
 import type { Sending } from './send.ts';
+import { requireDestination } from './threads.ts';
 
 /** Source: https://discord.com/developers/docs/resources/channel#trigger-typing-indicator */
 export async function showTyping(
@@ -61,7 +62,7 @@ export async function acknowledgeAction(
   { channelId, threadId, messageId }: ActionEvent,
   signal: AbortSignal,
 ): Promise<void> {
-  const standsIn = threadId ?? channelId.replace(/^dm-/, '');
+  const standsIn = threadId ?? requireDestination({ channelId, threadId }).channelId;
   const call = {
     name: 'edit message',
     method: 'PATCH',

@@ -26,6 +26,8 @@ export interface Threads {
     signal: AbortSignal,
     mayStillSend?: () => boolean,
   ): Promise<Landing>;
+  /** Where it goes instead when the bot may begin the thread and not write in it; `null`: nowhere. */
+  landElsewhere(access: ConnectionAccess, target: ThreadTarget): Landing | null;
   /** Runs a call for a message that stands in one of these places, the likelier first. */
   at<Result>(
     access: ConnectionAccess,
@@ -130,6 +132,14 @@ export function createThreads(client: DiscordClient, clock: Clock): Threads {
         default:
           return destination satisfies never;
       }
+    },
+    landElsewhere(access, target) {
+      const destination = requireDestination(target);
+      if (destination.kind !== 'beginning') return null;
+      const { channelId, messageId } = destination;
+      if (places.get(keyOf(access, messageId)) === 'channel') return null;
+      places.set(keyOf(access, messageId), 'channel', NOT_THERE_MS);
+      return { channelId, repliesTo: messageId };
     },
     async at(access, target, messageId, run) {
       const destination = requireDestination(target);

@@ -35,6 +35,8 @@ const RETRY_MS = 1_000;
 const MAX_RETRY_MS = 60_000;
 /** Somebody has to do something first. */
 const PERMANENT_RETRY_MS = 10 * 60_000;
+/** Each of them is asked for by a call when a session begins. */
+const MAX_DIRECT_CHANNELS = 200;
 const MAX_RESUME_FAILURES = 5;
 /** Clocks differ, and what was stored last may not be what was written last. */
 const MARGIN_MS = 60_000;
@@ -107,8 +109,13 @@ function createKeeper(
 
   const receiveAll = async (events: readonly ChannelEvent[]): Promise<void> => {
     await receive(events);
-    for (const event of events)
-      if (event.type === 'message' && event.scope === 'direct') direct.add(event.channelId);
+    for (const event of events) {
+      if (event.type !== 'message' || event.scope !== 'direct') continue;
+      direct.delete(event.channelId);
+      direct.add(event.channelId); // the latest last
+      const [oldest] = direct;
+      if (direct.size > MAX_DIRECT_CHANNELS && oldest !== undefined) direct.delete(oldest);
+    }
   };
 
   function onReady(ready: JsonRecord): void {
@@ -123,7 +130,7 @@ function createKeeper(
 
   async function begin(recall: () => Promise<RecordedActivity>): Promise<Dispatcher> {
     const recorded = await recall();
-    for (const channelId of recorded.directChannelIds) direct.add(channelId);
+    for (const channelId of [...recorded.directChannelIds].reverse()) direct.add(channelId);
     const lastMs = heardAtMs ?? recorded.lastMessageAtMs;
     const missing =
       lastMs === null
