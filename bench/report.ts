@@ -107,7 +107,12 @@ export function formatReport(results: BenchResults): string {
   ] as const) {
     if (ingest === undefined) continue;
     const { bodyBytes, perSecond } = ingest;
-    lines.push('', `One ${name} of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`);
+    const same =
+      'sameTokenPerSecond' in ingest ? `, ${ingest.sameTokenPerSecond} with a token seen before` : '';
+    lines.push(
+      '',
+      `One ${name} of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed${same}.`,
+    );
   }
   if (results.discordIngest) {
     const { messagesPerSecond } = results.discordIngest;

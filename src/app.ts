@@ -39,6 +39,7 @@ import { openBudgetGate } from './llm/budget/open-budget-gate.ts';
 import { createModelPool } from './llm/create-model-pool.ts';
 import { defaultRoute } from './llm/default-route.ts';
 import { installationsOf, openInstallFlows } from './open-install-flows.ts';
+import { createFilesInHand } from './orchestrator/create-files-in-hand.ts';
 import { createPreparePrompt } from './orchestrator/create-prepare-prompt.ts';
 import { createRunTurn } from './orchestrator/create-run-turn.ts';
 import { createFetchAttachments } from './orchestrator/fetch-attachments.ts';
@@ -100,6 +101,8 @@ const HISTORY_MESSAGES = 60;
 const HISTORY_TOKENS = 24_000;
 const THREAD_MESSAGES = 50;
 const MAX_OUTPUT_TOKENS = 4_096;
+/** Files that people sent, in all turns of this process at a time; each takes up to four times that on its way to a model. */
+const MAX_FILE_BYTES_IN_HAND = 64_000_000;
 const NOTICE_RETRY_MS = 5_000;
 
 /** Builds the whole pipeline in the order in which a message passes it. The only place that knows every part. */
@@ -349,7 +352,8 @@ export async function startApp(options: AppOptions): Promise<App> {
       channels,
       open: (tenantId, id) => openConnection(database, cipher, tenantId, id),
     });
-    const fetchAttachments = createFetchAttachments({ delivery, log });
+    const filesInHand = createFilesInHand(MAX_FILE_BYTES_IN_HAND);
+    const fetchAttachments = createFetchAttachments({ delivery, filesInHand, log });
     const toolsOf = createToolBox(
       [
         createCurrentTime(wallClock),
@@ -386,6 +390,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       }),
       toolsOf,
       abilitiesOf: delivery.abilities,
+      filesInHand,
       isHeld: queue.isHeld,
       chooseModel: options.chooseModel,
       toolDeadlineMs: timing.toolDeadlineMs,

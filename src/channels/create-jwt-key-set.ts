@@ -2,12 +2,25 @@ import type { CryptoKey } from 'jose';
 import type { Clock } from '../core/clock.ts';
 import { KonstructError } from '../core/errors.ts';
 import { asRecords, type JsonRecord, readRecord } from './read-json.ts';
+import { createRecentValues, type RecentValues } from './recent-values.ts';
 
 /** A public key that a platform signs with. */
 export interface JwtKey {
   readonly key: CryptoKey;
+  /** What checks with it: loaded with the first key, and not looked for again with each token. */
+  readonly jose: typeof import('jose');
   /** As it was published, with what the platform says about it beside the key itself. */
   readonly published: JsonRecord;
+  /** Tokens that this key was found to have signed, see `verifyBearerToken`; they go with the key. */
+  readonly believed: RecentValues<BelievedToken>;
+}
+
+/** What a token said when its signature was checked. */
+export interface BelievedToken {
+  readonly claims: JsonRecord;
+  /** From when to when it may be believed without another look, in ms since 1970. */
+  readonly fromMs: number;
+  readonly untilMs: number;
 }
 
 export interface JwtKeySetOptions {
@@ -36,6 +49,8 @@ const MAX_AGE_MS = 24 * 3_600_000;
 const LOOK_AGAIN_MS = 30_000;
 /** The same for keys that could not be had. */
 const RETRY_MS = 1_000;
+/** Tokens per key; each takes about half a kilobyte. */
+const MAX_BELIEVED = 500;
 /** RS256 takes no key that is shorter. */
 const MIN_MODULUS_BYTES = 256;
 
@@ -89,7 +104,7 @@ export function createJwtKeySet({ load, clock }: JwtKeySetOptions): JwtKeySet {
       if (found === undefined) return null;
       let key = imported.get(keyId);
       if (key === undefined) {
-        key = importKey(found);
+        key = importKey(found, clock);
         imported.set(keyId, key);
       }
       return key;
@@ -98,14 +113,15 @@ export function createJwtKeySet({ load, clock }: JwtKeySetOptions): JwtKeySet {
 }
 
 /** Fields that a public RSA key consists of; what else stands beside them says nothing about the key. */
-async function importKey(published: JsonRecord): Promise<JwtKey | null> {
+async function importKey(published: JsonRecord, clock: Clock): Promise<JwtKey | null> {
   const { kty, n, e } = published;
   if (kty !== 'RSA' || typeof n !== 'string' || typeof e !== 'string') return null;
   if (Buffer.from(n, 'base64url').length < MIN_MODULUS_BYTES) return null;
-  const { importJWK } = await import('jose');
+  const jose = await import('jose');
   try {
-    const key = await importJWK({ kty, n, e }, 'RS256');
-    return key instanceof Uint8Array ? null : { key, published };
+    const key = await jose.importJWK({ kty, n, e }, 'RS256');
+    if (key instanceof Uint8Array) return null;
+    return { key, jose, published, believed: createRecentValues(MAX_BELIEVED, clock) };
   } catch {
     return null; // a key that is none vouches for nothing
   }

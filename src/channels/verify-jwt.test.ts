@@ -27,9 +27,13 @@ function keySet() {
   return { state, set };
 }
 
-async function outcome(authorization: string | readonly string[] | undefined, { set } = keySet()) {
+async function outcome(
+  authorization: string | readonly string[] | undefined,
+  { set } = keySet(),
+  other: { readonly issuer?: string; readonly audience?: string; readonly nowMs?: number } = {},
+) {
   const request = { path: '/', headers: { authorization }, body: Buffer.alloc(0) };
-  const expected = { issuer: claims.iss, audience: claims.aud, nowMs };
+  const expected = { issuer: claims.iss, audience: claims.aud, nowMs, ...other };
   try {
     return (await verifyBearerToken(request, set, expected)).claims;
   } catch (error) {
@@ -92,6 +96,33 @@ describe('verifyBearerToken', () => {
       if (other === last) continue;
       expect(await outcome(`Bearer ${token.slice(0, -1)}${other}`), other).toBe('signature_invalid');
     }
+  });
+});
+
+describe('a token that was believed before', () => {
+  it('is believed again until it expires, and not before it was', async () => {
+    const keys = keySet();
+    const header = `Bearer ${signer.token(claims)}`;
+    const at = (seconds: number) => outcome(header, keys, { nowMs: nowMs + seconds * 1_000 });
+    expect(await at(0)).toEqual(claims);
+    expect(await at(359)).toEqual(claims); // 60 s and 300 s for the clocks
+    expect(await at(361)).toBe('signature_expired');
+    expect(await at(1)).toEqual(claims);
+    expect(await at(-500)).toBe('signature_invalid'); // it has not begun
+  });
+
+  it('is not believed for somebody else, nor with anything else in it', async () => {
+    const keys = keySet();
+    const token = signer.token(claims);
+    expect(await outcome(`Bearer ${token}`, keys)).toEqual(claims);
+    expect(await outcome(`Bearer ${token}`, keys, { audience: 'them' })).toBe('signature_invalid');
+    expect(await outcome(`Bearer ${token}`, keys, { issuer: 'https://other.example' })).toBe(
+      'signature_invalid',
+    );
+    const [head, , signature] = token.split('.');
+    const changed = Buffer.from(JSON.stringify({ ...claims, more: 1 })).toString('base64url');
+    expect(await outcome(`Bearer ${head}.${changed}.${signature}`, keys)).toBe('signature_invalid');
+    expect(await outcome(`Bearer ${token}`, keys)).toEqual(claims);
   });
 });
 

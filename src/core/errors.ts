@@ -42,6 +42,12 @@ export const errorTable = {
     meaning: 'No signing secret is configured, so no request of this platform can be trusted.',
     remedy: 'Set the platform’s signing secret (Slack: SLACK_SIGNING_SECRET) or give the connection its own.',
   },
+  lookups_exhausted: {
+    status: 503,
+    retryable: true,
+    meaning: 'So many requests name connections that nobody knows that this one was not looked up.',
+    remedy: 'Nothing; platforms repeat it. If it goes on, keep whoever sends them away from these paths.',
+  },
   body_malformed: {
     status: 400,
     retryable: false,

@@ -40,14 +40,15 @@ const ACK: WebhookAnswer = { contentType: 'text/plain; charset=utf-8', body: '' 
  * A connection with a signing secret of its own is only ever believed with that secret: a request signed with the
  * installation's does not reach it.
  *
- * @throws KonstructError `signature_*`, `signing_secret_missing`, `body_malformed`, `database_unavailable`, `disk_full`
+ * @throws KonstructError `signature_*`, `signing_secret_missing`, `body_malformed`, `lookups_exhausted`,
+ *   `database_unavailable`, `disk_full`
  */
 export function createReceiver(options: ReceiverOptions): Receiver {
   const { channel, directory, log, metrics = noMetrics } = options;
   const accept = createAcceptEvent(options);
   const count = (outcome: string): void =>
     metrics.counter('konstruct_events_total', { channel: channel.type, outcome }).increment();
-  const mayLookUp = createLookupGuard(options.clock);
+  const guarded = createLookupGuard(options.clock);
   /** Nothing is signed with it: what would be compared with no secret at all is compared with this, in the same time. */
   const nobodysSecret = randomBytes(32).toString('hex');
 
@@ -141,9 +142,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     if (parsed.kind !== 'events') return null;
     const [account, ...others] = accountsOf(parsed.events);
     if (account === undefined) return null;
-    const known = directory.known(channel.type, account);
-    if (known === undefined && !mayLookUp()) return null;
-    const connection = await directory.resolve(channel.type, account);
+    const resolve = () => directory.resolve(channel.type, account);
+    const connection = await (directory.known(channel.type, account) ?? guarded(resolve));
     // Several accounts of one app: each is held against its own secret before anything of it is taken.
     return { connection, isOnlyOne: others.length === 0, parsed };
   }
@@ -153,8 +153,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
    * connection without a secret and a wrong signature are refused alike, so that nobody can find out which ids exist.
    */
   async function verifyOwn(request: ChannelRequest, connectionId: string): Promise<Trusted> {
-    const isKnown = directory.knownById(channel.type, connectionId) !== undefined;
-    const connection = isKnown || mayLookUp() ? await directory.find(channel.type, connectionId) : null;
+    const find = () => directory.find(channel.type, connectionId);
+    const connection = await (directory.knownById(channel.type, connectionId) ?? guarded(find));
     const secret = connection === null ? null : ownSecretOf(connection);
     await channel.verify(request, secret ?? nobodysSecret, options.wallClock());
     if (secret === null) throw new KonstructError('signature_invalid');

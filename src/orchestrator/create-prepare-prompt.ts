@@ -194,13 +194,17 @@ async function namesOf(
     for (const { externalId, name } of line.mentions) note(externalId, name);
   }
   if (unknown.size > 0) {
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(NAMES_DEADLINE_MS)]);
+    // Mostly they are known already, so the timer is taken back: `AbortSignal.timeout` would go off for every turn.
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort('late'), NAMES_DEADLINE_MS);
+    const deadline = AbortSignal.any([signal, late.signal]);
     await Promise.all(
       [...unknown].slice(0, MAX_LOOK_UPS).map(async (personId) => {
         const name = await options.delivery.personName(turn, personId, deadline).catch(() => null);
         if (name !== null) names.set(personId, name);
       }),
     );
+    clearTimeout(timer);
   }
   for (const [personId, name] of names) names.set(personId, spokenName(name) || personId);
   return names;

@@ -4,6 +4,7 @@ import { noMetrics } from '../core/metrics.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import type { ClaimedTurn, Step, TurnDelivery } from '../core/turn.ts';
 import { composeAnswer, noExtras } from './compose-answer.ts';
+import type { FilesInHand } from './create-files-in-hand.ts';
 import { createRunSteps, type RunStepsOptions } from './create-run-steps.ts';
 import { createShowWork, type ShowWork } from './create-show-work.ts';
 import { createTurnControl } from './create-turn-control.ts';
@@ -25,7 +26,9 @@ import {
   turnKey,
 } from './turn-outcome.ts';
 
-export interface RunTurnOptions extends TurnEndingOptions, RunStepsOptions {}
+export interface RunTurnOptions extends TurnEndingOptions, RunStepsOptions {
+  readonly filesInHand: Pick<FilesInHand, 'release'>;
+}
 
 /** A model that wants a longer pause than this is as good as away: nobody looks at "Thinking…" for an hour. */
 const MAX_MODEL_PAUSE_MS = 120_000;
@@ -88,6 +91,8 @@ export function createRunTurn(
       await work();
     } catch (error) {
       await ending.recover(turn, error, signal, { state: 'absent' }); // an answer that was sent stays as it is
+    } finally {
+      options.filesInHand.release(turn.turnId);
     }
   }
 

@@ -133,7 +133,7 @@ export function createShowWork(options: ShowWorkOptions): ShowWork {
         clearTimeout(giveUp);
         if (timer !== null) clearTimeout(timer);
       }
-      controller.abort();
+      controller.abort('closed');
       place = await options.placeholder;
       if (stream !== null) {
         showsText = true;

@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import { mapConcurrently } from '../core/map-concurrently.ts';
 import type { PromptFile } from '../core/model.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
+import type { FilesInHand } from './create-files-in-hand.ts';
 import { measurePdf } from './measure-pdf.ts';
 import { readImageSize } from './read-image-size.ts';
 import { codeOf, turnIds } from './turn-outcome.ts';
@@ -49,11 +50,12 @@ const TEXT_NAME =
 
 export function createFetchAttachments(options: {
   readonly delivery: Pick<Delivery, 'abilities' | 'fetchFile'>;
+  readonly filesInHand: FilesInHand;
   readonly log: Log;
   /** For all files of one prompt; ms. */
   readonly deadlineMs?: number;
 }): FetchAttachments {
-  const { delivery, log, deadlineMs = DEADLINE_MS } = options;
+  const { delivery, filesInHand, log, deadlineMs = DEADLINE_MS } = options;
   return async (turn, attachments, signal) => {
     if (attachments.length === 0) return [];
     const { incomingBytes } = delivery.abilities(turn);
@@ -84,6 +86,9 @@ export function createFetchAttachments(options: {
       const maxBytes = Math.min(MAX_BYTES[kind], largest);
       if ((attachment.sizeBytes ?? 0) > maxBytes) return named(tooLarge(maxBytes));
       if (bytesLeft <= 0) return named('there are too many large files');
+      const setAside = attachment.sizeBytes ?? maxBytes;
+      const giveBack = await filesInHand.take(of.turnId, setAside, until);
+      let keptBytes = 0;
       try {
         until.throwIfAborted();
         const fetched = await orAborted(delivery.fetchFile(of, attachment, maxBytes, until), until);
@@ -91,12 +96,15 @@ export function createFetchAttachments(options: {
         if (content.length > maxBytes) return named(tooLarge(maxBytes));
         bytesLeft -= content.length;
         if (bytesLeft < 0) return named('there are too many large files');
+        keptBytes = content.length;
         return read(kind, attachment, content);
       } catch (error) {
         const code = deadline.aborted ? 'deadline' : codeOf(error);
         if (!signal.aborted) log.warn('attachment.unread', { ...turnIds(of), code });
         if (isKonstructError(error, 'attachment_too_large')) return named(tooLarge(maxBytes));
         return named(deadline.aborted ? 'it could not be fetched in time' : 'it could not be fetched');
+      } finally {
+        giveBack?.(setAside - keptBytes);
       }
     }
   };

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { createFilesInHand } from '../../src/orchestrator/create-files-in-hand.ts';
 import { createFetchAttachments } from '../../src/orchestrator/fetch-attachments.ts';
 import { aTurn } from '../support/a-turn.ts';
 import { until } from '../support/conversation.ts';
@@ -274,6 +275,7 @@ it('what does not come in time is not waited for, even if the channel does not n
         return { mediaType: 'text/plain', content: Buffer.from('here') };
       },
     },
+    filesInHand: createFilesInHand(10_000_000),
     log: recordingLog(),
     deadlineMs: 50,
   });
@@ -285,4 +287,33 @@ it('what does not come in time is not waited for, even if the channel does not n
   ]);
   const stopped = AbortSignal.abort(new Error('The worker stops.'));
   await expect(fetchAttachments(aTurn, files, stopped)).rejects.toThrow('The worker stops.');
+});
+
+it('files of many turns at once do not fill the memory: the next turn fetches when another one is over', async () => {
+  const filesInHand = createFilesInHand(100_000);
+  const fetched: string[] = [];
+  const fetchAttachments = createFetchAttachments({
+    delivery: {
+      abilities: () => ({ buttons: null, reactions: false, incomingBytes: 1_000_000, outgoingBytes: null }),
+      fetchFile: async (_turn, { externalId }) => {
+        fetched.push(externalId);
+        return { mediaType: 'image/png', content: Buffer.concat([png, Buffer.alloc(80_000)]) };
+      },
+    },
+    filesInHand,
+    log: recordingLog(),
+  });
+  const look = (turnId: number, id: string) =>
+    fetchAttachments(
+      { ...aTurn, turnId },
+      [attachment(id, { mediaType: 'image/png', sizeBytes: 80_000 })],
+      new AbortController().signal,
+    );
+  await look(1, 'first');
+  const second = look(2, 'second');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(fetched).toEqual(['first']);
+  filesInHand.release(1);
+  expect(await second).toMatchObject([{ kind: 'file' }]);
+  expect(fetched).toEqual(['first', 'second']);
 });

@@ -166,8 +166,10 @@ describe('a turn', () => {
     };
     const tools = new Map(rounds.flat().map((tool) => [tool.name, tool]));
     const abilities = { buttons: null, reactions: false, incomingBytes: null, outgoingBytes: null };
+    const released: number[] = [];
     const runTurn = createRunTurn({
       ledger: queue,
+      filesInHand: { release: (turnId) => released.push(turnId) },
       models: { generate } as unknown as ModelPool,
       delivery: {
         placeholder: async () => ({ state: 'shown', messageId: `p${turn.turnId}` }),
@@ -203,6 +205,7 @@ describe('a turn', () => {
     });
     const never = new AbortController().signal;
     await runTurn(turn, never, never);
+    expect(released).toEqual([turn.turnId]); // the memory of its files, once
     return queries;
   }
 

@@ -28,7 +28,7 @@ export interface Caller {
 export interface VisitorGate {
   /**
    * @param name the connection's id, or the name it has in konstruct.yaml
-   * @throws KonstructError `not_found`, `origin_refused`, `database_unavailable`
+   * @throws KonstructError `not_found`, `origin_refused`, `lookups_exhausted`, `database_unavailable`
    */
   enter(name: string, headers: ChannelRequest['headers']): Promise<Caller>;
   /** @throws KonstructError `signature_*`, `signing_secret_missing`, `credentials_unreadable` */
@@ -41,18 +41,17 @@ const CONNECTION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export function createVisitorGate(options: VisitorGateOptions): VisitorGate {
   const { channel, directory } = options;
-  const mayLookUp = createLookupGuard(options.clock);
+  const guarded = createLookupGuard(options.clock);
   const desk: VisitorDesk | undefined = channel.visitors;
   if (desk === undefined) throw new KonstructError('internal', `Channel ${channel.type} has no visitors.`);
 
   async function find(name: string): Promise<ResolvedConnection | null> {
     if (CONNECTION_ID.test(name)) {
-      const isKnown = directory.knownById(channel.type, name) !== undefined;
-      return isKnown || mayLookUp() ? directory.find(channel.type, name) : null;
+      const known = directory.knownById(channel.type, name);
+      return known ?? guarded(() => directory.find(channel.type, name));
     }
     const account = { externalIds: [name], appId: null };
-    const isKnown = directory.known(channel.type, account) !== undefined;
-    return isKnown || mayLookUp() ? directory.resolve(channel.type, account) : null;
+    return directory.known(channel.type, account) ?? guarded(() => directory.resolve(channel.type, account));
   }
 
   /**
