@@ -125,6 +125,12 @@ describe('the mark of a delivery', () => {
     }
   });
 
+  it('is no part of an address that a text ends with', () => {
+    const marked = withMark(renderForDiscord('See https://a.example/x'), '42');
+    // As Discord finds an address.
+    expect(/https?:\/\/[^\s<]+/.exec(marked)?.[0]).toBe('https://a.example/x');
+  });
+
   it('fits into a message together with the longest text', () => {
     const [part = ''] = splitForDiscord('x'.repeat(10_000));
     expect(withMark(renderForDiscord(part), '9'.repeat(18)).length).toBeLessThanOrEqual(2_000);

@@ -1,6 +1,7 @@
 import type { RecordedActivity } from '../../../core/channel.ts';
 import type { ChannelEvent } from '../../../core/channel-event.ts';
 import type { Clock } from '../../../core/clock.ts';
+import { isKonstructError } from '../../../core/errors.ts';
 import type { Log } from '../../../core/log.ts';
 import type { ConnectionAccess } from '../../../core/outbound.ts';
 import { asRecord, asRecords, asText, type JsonRecord } from '../../read-json.ts';
@@ -44,6 +45,8 @@ export interface Dispatcher {
 
 /** More than this under way is a sign that the database cannot keep up: Discord keeps the rest for us. */
 const MAX_OPEN = 5_000;
+/** Of an event that fails although nothing is away. */
+const MAX_TRIES = 5;
 /** Channels that are read at the same time to catch up. */
 const LANES = 4;
 
@@ -53,6 +56,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let ownUserId = '';
   /** Servers of the session's beginning that have not been caught up with. */
   const toCatchUp = new Set<string>();
+  /** How often events failed that are to blame themselves, by their number. */
+  const tries = new Map<number, number>();
 
   return {
     sequence,
@@ -184,6 +189,18 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         return parseDispatch(name, data, { place, own, nowMs: clock() });
       }
 
+      /** What fails for itself, and not because something is away, must not keep all that follows from being heard. */
+      function isGivenUp(name: string, number: number, error: unknown): boolean {
+        if (isKonstructError(error) && error.retryable) return false;
+        const count = (tries.get(number) ?? 0) + 1;
+        tries.set(number, count);
+        if (count < MAX_TRIES) return false;
+        tries.delete(number);
+        const code = isKonstructError(error) ? error.code : 'internal';
+        options.log.error('discord.event_given_up', { connectionId: access.connectionId, name, code, error });
+        return true;
+      }
+
       function aboutServer({ id }: JsonRecord) {
         return { connectionId: access.connectionId, serverId: asText(id) };
       }
@@ -198,7 +215,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
           const work = queueOf(name, data, () => handle(name, data)).then(
             () => sequence.done(number),
             (error: unknown) => {
-              failure ??= error;
+              if (failing.signal.aborted || signal.aborted) return; // it was not tried, or nobody waits for it
+              if (isGivenUp(name, number, error)) {
+                sequence.done(number);
+                return;
+              }
+              failure = error;
               failing.abort();
             },
           );

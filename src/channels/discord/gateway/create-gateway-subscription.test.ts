@@ -8,6 +8,7 @@ import {
 import { recordingLog } from '../../../../test/support/recording-log.ts';
 import type { RecordedActivity } from '../../../core/channel.ts';
 import type { ChannelEvent } from '../../../core/channel-event.ts';
+import { KonstructError } from '../../../core/errors.ts';
 import { systemTime } from '../../../system-time.ts';
 import { discord } from '../index.ts';
 
@@ -36,7 +37,8 @@ async function listen(
   recall: () => Promise<RecordedActivity> = async () => nothing,
 ): Promise<void> {
   log = recordingLog();
-  const opened = discord.open({ apiUrl: server.apiUrl, ...systemTime, log });
+  const sleep: typeof systemTime.sleep = (ms, signal) => systemTime.sleep(Math.min(ms, 20), signal);
+  const opened = discord.open({ apiUrl: server.apiUrl, ...systemTime, sleep, log });
   const access = { connectionId: 'c', externalId: ada.id, credentials: { botToken: ada.token } };
   const { subscription } = opened;
   running = subscription?.byPolling(access, receive, stopping.signal, recall) ?? Promise.resolve();
@@ -70,6 +72,41 @@ describe('an event that cannot be stored', () => {
     await until('all is there', () => taken.length === 3);
     expect(taken).toEqual(['one', 'two', 'three']);
     expect([server.gateway.identifies, server.gateway.resumes > 0]).toEqual([1, true]);
+  });
+
+  it('and never can be is given up in the end, and what comes after it is heard', async () => {
+    const taken: string[] = [];
+    let tries = 0;
+    await listen(async (events) => {
+      for (const text of textsOf(events)) {
+        if (text === 'poison') {
+          tries += 1;
+          throw new Error('nobody can store this');
+        }
+        taken.push(text);
+      }
+    });
+    const mara = server.addUser('Mara');
+    for (const text of ['poison', 'after it']) server.say(channel, { from: mara, text });
+    await until('it is given up', () => taken.length === 1);
+    expect([taken, tries]).toEqual([['after it'], 5]);
+    expect(log.lines.filter(({ event }) => event === 'discord.event_given_up')).toHaveLength(1);
+    expect(JSON.stringify(log.lines)).not.toContain('poison');
+  });
+
+  it('because something is away is never given up', async () => {
+    let tries = 0;
+    const taken: string[] = [];
+    await listen(async (events) => {
+      for (const text of textsOf(events)) {
+        tries += 1;
+        if (tries < 12) throw new KonstructError('database_unavailable');
+        taken.push(text);
+      }
+    });
+    server.say(channel, { from: server.addUser('Mara'), text: 'patience' });
+    await until('it is taken', () => taken.length === 1);
+    expect(tries).toBe(12);
   });
 
   it('does not hold up what others wait for: an interaction is taken while a message is being stored', async () => {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../core/clock.ts';
+import { isKonstructError } from '../../../core/errors.ts';
 import type { ConnectionAccess } from '../../../core/outbound.ts';
 import { asRecord, asRecords, type JsonRecord } from '../../read-json.ts';
 import { createRecentValues } from '../../recent-values.ts';
@@ -67,7 +68,7 @@ export function createKnownPlaces(
       try {
         return addChannel(asRecord(await client.call(access, call, signal)) ?? {});
       } catch (error) {
-        if (isRefusal(error, 'channel_not_found', 'missing_access', 'missing_permissions')) return null;
+        if (isKonstructError(error, 'platform_rejected') && !isRefusal(error, 'unauthorized')) return null;
         throw error;
       }
     },
