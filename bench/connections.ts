@@ -16,6 +16,7 @@ import { insertTenant } from '../src/stores/tenants.ts';
 import { silentLog } from '../test/support/silent-log.ts';
 import type { CompanyOfCrowd, Crowd, StartCrowd } from './crowds/crowd.ts';
 import { startGoogleChatCrowd } from './crowds/google-chat-crowd.ts';
+import { startMattermostCrowd } from './crowds/mattermost-crowd.ts';
 import { startSlackCrowd } from './crowds/slack-crowd.ts';
 import { startTeamsCrowd } from './crowds/teams-crowd.ts';
 import { startTelegramCrowd } from './crowds/telegram-crowd.ts';
@@ -37,6 +38,7 @@ const crowdStarters: readonly StartCrowd[] = [
   startSlackCrowd,
   startTeamsCrowd,
   startGoogleChatCrowd,
+  startMattermostCrowd,
   startTelegramCrowd,
   startWhatsAppCrowd,
   startWidgetCrowd,

@@ -3,6 +3,7 @@ import type { AddedTimeSample } from './measures/added-time.ts';
 import type { BurstSample } from './measures/burst.ts';
 import type { DiscordIngestFigures } from './measures/discord-ingest.ts';
 import type { FaultsResult } from './measures/faults.ts';
+import type { MattermostIngestFigures } from './measures/mattermost-ingest.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
 import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
 import type { TokenIngestFigures } from './measures/token-ingest.ts';
@@ -21,6 +22,8 @@ export interface BenchResults {
   readonly whatsappIngest?: WhatsAppIngestFigures;
   readonly discordIngest?: DiscordIngestFigures;
   readonly widgetIngest?: WidgetIngestFigures;
+  readonly mattermostIngest?: MattermostIngestFigures;
+  readonly mattermostSocketIngest?: MattermostIngestFigures;
   readonly teamsIngest?: TokenIngestFigures;
   readonly googleChatIngest?: TokenIngestFigures;
   readonly acks?: PerContender<readonly AcksSample[]>;
@@ -102,6 +105,8 @@ export function formatReport(results: BenchResults): string {
     ["message of WhatsApp's", results.whatsappIngest],
     ["interaction of Discord's", results.discordIngest],
     ['message to a web chat', results.widgetIngest],
+    ["webhook of Mattermost's", results.mattermostIngest],
+    ['event of a Mattermost socket', results.mattermostSocketIngest],
     ["activity of Teams'", results.teamsIngest],
     ["event of Google Chat's", results.googleChatIngest],
   ] as const) {

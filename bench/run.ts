@@ -8,6 +8,7 @@ import { measureBurst } from './measures/burst.ts';
 import { measureDiscordIngest } from './measures/discord-ingest.ts';
 import { measureFaults } from './measures/faults.ts';
 import { measureGoogleChatIngest } from './measures/google-chat-ingest.ts';
+import { measureMattermostIngest, measureMattermostSocketIngest } from './measures/mattermost-ingest.ts';
 import type { MeasureContext } from './measures/measure.ts';
 import { measureSlackIngest } from './measures/slack-ingest.ts';
 import { measureTeamsIngest } from './measures/teams-ingest.ts';
@@ -95,6 +96,8 @@ async function runBench(): Promise<void> {
       whatsappIngest: await part('ingest', () => measureWhatsAppIngest()),
       discordIngest: await part('ingest', () => measureDiscordIngest()),
       widgetIngest: await part('ingest', () => measureWidgetIngest()),
+      mattermostIngest: await part('ingest', () => measureMattermostIngest()),
+      mattermostSocketIngest: await part('ingest', () => measureMattermostSocketIngest()),
       teamsIngest: await part('ingest', () => measureTeamsIngest()),
       googleChatIngest: await part('ingest', () => measureGoogleChatIngest()),
       acks: await part('acks', () => measureAcks(context)),

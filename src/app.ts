@@ -175,6 +175,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         const channel = definition.open({
           apiUrl,
           values,
+          publicUrl: options.publicUrl ?? null,
           clock,
           wallClock,
           random,

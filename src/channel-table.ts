@@ -1,5 +1,6 @@
 import { discord } from './channels/discord/index.ts';
 import { googleChat } from './channels/google-chat/index.ts';
+import { mattermost } from './channels/mattermost/index.ts';
 import { slack } from './channels/slack/index.ts';
 import { teams } from './channels/teams/index.ts';
 import { telegram } from './channels/telegram/index.ts';
@@ -12,6 +13,7 @@ export const channelTable: readonly ChannelDefinition[] = [
   slack,
   teams,
   googleChat,
+  mattermost,
   telegram,
   whatsapp,
   discord,

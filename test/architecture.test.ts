@@ -37,6 +37,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'channels/google-chat',
     'channels/slack',
     'channels/teams',
+    'channels/mattermost',
     'channels/telegram',
     'channels/whatsapp',
     'channels/widget',

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { mattermost } from '../src/channels/mattermost/index.ts';
 import { slack } from '../src/channels/slack/index.ts';
 import { slackManifest } from '../src/channels/slack/manifest.ts';
 import { telegram } from '../src/channels/telegram/index.ts';
@@ -6,6 +7,7 @@ import { whatsapp } from '../src/channels/whatsapp/index.ts';
 import { widget } from '../src/channels/widget/index.ts';
 import type { ConnectionSettings } from '../src/core/tenant.ts';
 import { systemTime } from '../src/system-time.ts';
+import { startMattermostServer } from './support/mattermost/start-mattermost-server.ts';
 import { silentLog } from './support/silent-log.ts';
 import { startTelegramServer, type TelegramServer } from './support/telegram/start-telegram-server.ts';
 import { startWhatsAppServer } from './support/whatsapp/start-whatsapp-server.ts';
@@ -142,4 +144,55 @@ it('the doctor says of a Slack token which feature lacks which scope, and what t
     'warning: it cannot read files that people attach without the scope files:read.',
   ]);
   channel.close();
+});
+
+it('the doctor says of a Mattermost bot where it is, what its server takes, and what cannot reach us', async () => {
+  const chat = await startMattermostServer();
+  const ada = chat.addUser({ username: 'ada', is_bot: true, token: 'adabottoken0standin0000000' });
+  const channel = mattermost.open({ apiUrl: '', ...systemTime, log: silentLog });
+  const examined = async (credentials: Record<string, string>, webhookUrl: string | null) => {
+    const whose = {
+      connectionId: 'c',
+      externalId: 'x',
+      credentials: { serverUrl: chat.url, botToken: 'adabottoken0standin0000000', ...credentials },
+    };
+    const who = await channel.identify(whose, signal);
+    expect(who.externalId).toBe(`${chat.url.replace('http://', '')}/${who.agentUserId}`);
+    const found = await channel.examine(whose, who, { webhookUrl, hasSharedSecret: false }, signal);
+    return found.map(({ level, text }) => `${level}: ${text}`);
+  };
+  const plain = 'warning: its token and all messages go over the network unencrypted (http).';
+  const written =
+    'warning: choices are written out instead of shown as buttons: nobody has told Konstruct its address.';
+  expect(await examined({}, null)).toEqual([
+    plain,
+    'problem: the bot is in no team, so nobody can mention it.',
+    written,
+  ]);
+  const team = chat.addTeam('acme', [ada]);
+  chat.addChannel('D', [ada]);
+  expect(await examined({ webhookToken: 't' }, null)).toEqual([
+    plain,
+    'warning: the bot is in no channel: it hears direct messages only.',
+    'problem: its outgoing webhooks lead nowhere.',
+    written,
+  ]);
+  chat.addChannel('O', [ada], team);
+  Object.assign(chat.world.config, { MaxPostSize: '4000', MaxFileSize: String(50 * 1024 * 1024) });
+  expect(await examined({ webhookToken: 't' }, 'https://konstruct.example.com/mattermost/c')).toEqual([
+    plain,
+    'ok: it is in 1 channel.',
+    'problem: its server takes posts of 4000 characters only.',
+    'ok: its server takes files of up to 50 MB.',
+    expect.stringMatching(
+      /^ok: buttons and outgoing webhooks lead to https:\/\/konstruct\.example\.com\/mattermost\/c; .*AllowedUntrustedInternalConnections names konstruct\.example\.com\.$/,
+    ),
+  ]);
+  const mara = chat.addUser({ username: 'mara', token: 'maratoken0standin000000000' });
+  chat.world.teams.get(team)?.members.add(mara.id);
+  expect(await examined({ botToken: 'maratoken0standin000000000' }, null)).toContain(
+    'warning: the token is that of a person’s account and not of a bot.',
+  );
+  channel.close();
+  await chat.close();
 });

@@ -55,3 +55,9 @@ it('a platform that proves itself by a token has its library loaded by the first
   expect(loaded.some((url) => url.includes('/jose/'))).toBe(true);
   expect(loaded.some((url) => url.includes('/@slack/'))).toBe(false);
 });
+
+it('a platform that is listened to over WebSocket has its library loaded by the first connection', async () => {
+  const loaded = await loadedBy(`await channels.get('mattermost').prepare();`);
+  expect(loaded.some((url) => url.includes('/node_modules/ws/'))).toBe(true);
+  expect(loaded.some((url) => /\/@slack\/|\/@mattermost\//.test(url))).toBe(false);
+});

@@ -60,6 +60,8 @@ export interface ChannelOptions {
   readonly apiUrl: string;
   /** What else the installation sets for the platform, by name; absent: nothing. Secrets may be among it. */
   readonly values?: Readonly<Record<string, string>>;
+  /** Where platforms reach this installation, without a slash at its end; absent or `null`: nowhere. */
+  readonly publicUrl?: string | null;
   readonly clock: Clock;
   /** What the machine's clock says; absent: the same as `clock`. */
   readonly wallClock?: Clock;

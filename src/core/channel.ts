@@ -193,7 +193,7 @@ export interface Channel {
 /** How we see to it ourselves that a connection's events come to us: one way or the other. */
 export interface ChannelSubscription {
   /**
-   * Has the platform send to an address. Repeatable. Absent: it sends messages to none, and they are always fetched.
+   * Has the platform send to an address. Repeatable. Absent: events are fetched, whether or not the platform can reach us.
    * @throws KonstructError `platform_rejected` with `unauthorized`: the credentials are no good any more
    */
   toWebhook?(access: ConnectionAccess, url: string, signal: AbortSignal): Promise<void>;

@@ -10,6 +10,7 @@ describe('withoutMentions', () => {
     ['can you check, @U0ADA?', 'can you check, ?'],
     ['@U0ADA', ''],
     ['ask @U0ADAM about it', 'ask @U0ADAM about it'],
+    ['ask @U0ADA.M and @U0ADA-M, @U0ADA. Or not', 'ask @U0ADA.M and @U0ADA-M, . Or not'],
     ['line\n@U0ADA\nline', 'line\n\nline'],
   ])('%j becomes %j', (text, expected) => {
     expect(withoutMentions(text, agent)).toBe(expected);

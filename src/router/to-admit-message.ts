@@ -63,7 +63,7 @@ export function withoutMentions(text: string, userIds: ReadonlySet<string>): str
   let result = text;
   for (const userId of userIds) {
     if (userId !== '')
-      result = result.replaceAll(new RegExp(`@${escapeRegExp(userId)}(?!\\w)[,:]?[ \\t]?`, 'g'), '');
+      result = result.replaceAll(new RegExp(`@${escapeRegExp(userId)}(?![.-]?\\w)[,:]?[ \\t]?`, 'g'), '');
   }
   return result.trim();
 }

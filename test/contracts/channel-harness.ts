@@ -28,6 +28,8 @@ export interface ChannelHarness {
   readonly signsBody: boolean;
   /** Headers that prove the sender. */
   readonly proof: readonly string[];
+  /** Where the proof is part of the body: the request with that part changed, and nothing else; absent: it is in headers. */
+  changeProof?(request: ChannelRequest, random: () => number): ChannelRequest;
   /** The first connection with credentials that the platform refuses, and what of them must stand in no error. */
   readonly refused: { readonly access: ConnectionAccess; readonly secret: string };
   /** Whom the platform would call upon for this text, by its own rules: mentions that are more than letters. */

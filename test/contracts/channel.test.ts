@@ -7,6 +7,7 @@ import type { ChannelHarness, Operation } from './channel-harness.ts';
 import { startCompanyChatHarness } from './company-chat-harness.ts';
 import { startDiscordHarness } from './discord-harness.ts';
 import { startGoogleChatHarness } from './google-chat-harness.ts';
+import { startMattermostHarness } from './mattermost-harness.ts';
 import { startSlackHarness } from './slack-harness.ts';
 import { startTeamsHarness } from './teams-harness.ts';
 import { startTelegramHarness } from './telegram-harness.ts';
@@ -23,6 +24,7 @@ describe.each([
   ['slack', startSlackHarness],
   ['teams', startTeamsHarness],
   ['google-chat', startGoogleChatHarness],
+  ['mattermost', startMattermostHarness],
   ['telegram', startTelegramHarness],
   ['whatsapp', startWhatsAppHarness],
   ['discord', startDiscordHarness],
@@ -58,7 +60,8 @@ describe.each([
     for (let round = 0; round < MUTATIONS; round += 1) {
       const headers: Record<string, string | undefined> = { ...(request.headers as Record<string, string>) };
       let body = request.body;
-      if (signsBody && round % 2 === 0) {
+      if (harness.changeProof !== undefined) ({ body } = harness.changeProof(request, random));
+      else if (signsBody && round % 2 === 0) {
         body = Buffer.from(request.body);
         const place = Math.floor(random() * body.length);
         body[place] = ((body[place] ?? 0) + 1 + Math.floor(random() * 255)) % 256;
@@ -73,7 +76,7 @@ describe.each([
         accepted = false;
         expect(isKonstructError(error) && error.status).toBe(401);
       }
-      expect(accepted, JSON.stringify(headers)).toBe(false);
+      expect(accepted, `${JSON.stringify(headers)} ${body}`).toBe(false);
     }
   });
 
@@ -91,20 +94,29 @@ describe.each([
     }
   });
 
-  it('makes one message with one id of a message, however often and under whichever event it comes', () => {
-    const ids = [1, 1, 2].map((eventNumber) => {
-      const parsed = harness.channel.parse(harness.request({ id: 7, text: 'hello there', eventNumber }));
-      const [event] = parsed.kind === 'events' ? parsed.events : [];
-      expect(event).toMatchObject({ text: 'hello there' });
-      return idsOf(event);
-    });
+  /** What a request says; what comes as a command is a message when it is shown. */
+  const messageOf = async (request: ChannelRequest): Promise<ChannelEvent | null | undefined> => {
+    const parsed = harness.channel.parse(request);
+    const [event] = parsed.kind === 'events' ? parsed.events : [];
+    if (event?.type !== 'command') return event;
+    return harness.channel.showCommand?.(harness.access, event, signal);
+  };
+
+  it('makes one message with one id of a message, however often and under whichever event it comes', async () => {
+    const ids = await Promise.all(
+      [1, 1, 2].map(async (eventNumber) => {
+        const event = await messageOf(harness.request({ id: 7, text: 'hello there', eventNumber }));
+        expect(event).toMatchObject({ type: 'message', text: 'hello there' });
+        return event?.type === 'message' ? [event.channelId, event.messageId, event.eventId] : [];
+      }),
+    );
     expect(ids[0]).toEqual(ids[1]);
     expect(ids[2]?.slice(0, 2)).toEqual(ids[0]?.slice(0, 2));
     // Some platforms number messages only, and not what they send.
     if (ids[0]?.[2] !== null) expect(ids[2]?.[2]).not.toBe(ids[0]?.[2]);
-    const other = harness.channel.parse(harness.request({ id: 8, text: 'hello there', eventNumber: 3 }));
-    expect(ids[0]?.[1]).toBeDefined();
-    expect(idsOf(other.kind === 'events' ? other.events[0] : undefined)[1]).not.toBe(ids[0]?.[1]);
+    const other = await messageOf(harness.request({ id: 8, text: 'hello there', eventNumber: 3 }));
+    expect(other).toMatchObject({ type: 'message' });
+    expect(other).not.toMatchObject({ messageId: ids[0]?.[1] });
   });
 
   it(`parses ${FUZZED} bodies that nobody would send, or says that they are malformed`, () => {
@@ -307,13 +319,6 @@ describe.each([
     expect(said).not.toContain(refused.secret);
   });
 });
-
-/** Where something was said, what the platform calls it, and what it calls telling us. */
-function idsOf(event: ChannelEvent | undefined): readonly (string | null)[] {
-  if (event?.type === 'message') return [event.channelId, event.messageId, event.eventId];
-  // Where messages come over another way, what is said to the webhook is said by a command.
-  return event?.type === 'command' ? [event.channelId, event.commandId, event.eventId] : [];
-}
 
 function mutated(value: string, random: () => number): string {
   const place = Math.floor(random() * value.length);

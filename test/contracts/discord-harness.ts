@@ -30,11 +30,22 @@ export async function startDiscordHarness(): Promise<ChannelHarness> {
     signsBody: true,
     proof: ['x-signature-ed25519', 'x-signature-timestamp'],
     request({ id, text }) {
+      const token = `aW50ZXJhY3Rpb24${id}`;
+      if (!server.world.interactions.has(token)) {
+        const open = {
+          appId: ada.id,
+          channelId: acme.id,
+          messageId: null,
+          responseId: null,
+          isPrivate: false,
+        };
+        server.world.interactions.set(token, { ...open, id: interactionId(id), answered: null });
+      }
       const { headers, body } = server.signed(ada, {
         id: interactionId(id),
         application_id: ada.id,
         type: 2,
-        token: `aW50ZXJhY3Rpb24${id}`,
+        token,
         version: 1,
         channel: { id: acme.id, type: 0, guild_id: acme.serverId },
         channel_id: acme.id,

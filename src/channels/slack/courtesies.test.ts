@@ -11,7 +11,7 @@ import type { ConnectionAccess, MessageAuthor } from '../../core/outbound.ts';
 import { defaultSeeds } from '../../simulator/default-seeds.ts';
 import type { SentMessage } from '../../simulator/simulator.ts';
 import { systemTime } from '../../system-time.ts';
-import { emojiName } from './emoji-names.ts';
+import { emojiName } from '../emoji-names.ts';
 import { createSlackChannel } from './index.ts';
 
 const never = new AbortController().signal;

@@ -1,7 +1,7 @@
 import { isKonstructError } from '../../core/errors.ts';
 import type { ConnectionAccess, OutboundReaction } from '../../core/outbound.ts';
+import { emojiName } from '../emoji-names.ts';
 import type { SlackClient } from './client.ts';
-import { emojiName } from './emoji-names.ts';
 import { rejected } from './slack-failure.ts';
 
 /**

@@ -87,6 +87,7 @@ async function withParts<T>(
       definition.open({
         apiUrl: settingsOf(definition.type).apiUrl ?? definition.defaultApiUrl,
         values: settingsOf(definition.type).values ?? {},
+        publicUrl: config.publicUrl,
         clock: Date.now,
         random: Math.random,
         sleep: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}),

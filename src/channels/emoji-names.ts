@@ -1,7 +1,8 @@
 /**
- * Slack names emoji. Those that people and agents use to say something with; a workspace's own have no Unicode.
+ * Slack and Mattermost name emoji, and the same. Those that people and agents use to say something with; what a workspace
+ * has added has no Unicode.
  *
- * Source: https://github.com/iamcal/emoji-data, the data behind Slack's names
+ * Source: https://github.com/iamcal/emoji-data, the data behind both
  */
 const names: Readonly<Record<string, string>> = {
   '👍': '+1',
@@ -53,7 +54,7 @@ const names: Readonly<Record<string, string>> = {
   '🔴': 'red_circle',
 };
 
-/** Slack's name of an emoji; `null`: it is none that is known here. */
+/** The name of an emoji; `null`: it is none that is known here. */
 export function emojiName(emoji: string): string | null {
   // How it is to be drawn, and in which skin, is not part of the name.
   return names[emoji.replaceAll(/\ufe0f|[\u{1f3fb}-\u{1f3ff}]/gu, '')] ?? null;
