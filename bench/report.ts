@@ -2,6 +2,7 @@ import type { AcksSample } from './measures/acks.ts';
 import type { AddedTimeSample } from './measures/added-time.ts';
 import type { BurstSample } from './measures/burst.ts';
 import type { DiscordIngestFigures } from './measures/discord-ingest.ts';
+import type { DiscordMemoryFigures } from './measures/discord-memory.ts';
 import type { FaultsResult } from './measures/faults.ts';
 import type { MattermostIngestFigures } from './measures/mattermost-ingest.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
@@ -21,6 +22,7 @@ export interface BenchResults {
   readonly telegramIngest?: TelegramIngestFigures;
   readonly whatsappIngest?: WhatsAppIngestFigures;
   readonly discordIngest?: DiscordIngestFigures;
+  readonly discordMemory?: DiscordMemoryFigures;
   readonly widgetIngest?: WidgetIngestFigures;
   readonly mattermostIngest?: MattermostIngestFigures;
   readonly mattermostSocketIngest?: MattermostIngestFigures;
@@ -122,6 +124,13 @@ export function formatReport(results: BenchResults): string {
   if (results.discordIngest) {
     const { messagesPerSecond } = results.discordIngest;
     lines.push('', `Messages over Discord's gateway: ${messagesPerSecond} a second are parsed.`);
+  }
+  if (results.discordMemory) {
+    const { firstBotKilobytes, furtherBotKilobytes } = results.discordMemory;
+    lines.push(
+      '',
+      `A Discord bot in a server of 500 channels: ${firstBotKilobytes} kB, each further one ${furtherBotKilobytes} kB.`,
+    );
   }
   const targets = targetsOf(results);
   if (targets.length > 0) {
