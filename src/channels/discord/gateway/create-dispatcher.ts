@@ -70,13 +70,21 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       const lanes: Promise<void>[] = Array.from({ length: LANES }, async () => {});
       let nextLane = 0;
 
+      function fail(error: unknown): void {
+        failure ??= error;
+        failing.abort();
+      }
+
       /** Work of one channel, one after the other. */
       function queue(line: string, work: () => Promise<void>): Promise<void> {
         const before = lines.get(line) ?? Promise.resolve();
-        const done = before.then(async () => {
-          if (failing.signal.aborted || signal.aborted) throw new Error('given up');
-          await work();
-        });
+        // What failed before it has ended all of this, or was given up.
+        const done = before
+          .catch(() => {})
+          .then(async () => {
+            if (failing.signal.aborted || signal.aborted) throw new Error('given up');
+            await work();
+          });
         lines.set(line, done);
         void done.then(
           () => lines.get(line) === done && lines.delete(line),
@@ -140,9 +148,13 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
             queue(channel.channelId, () => {
               const lane = nextLane % LANES;
               nextLane += 1;
-              const done = (lanes[lane] ?? Promise.resolve()).then(() =>
-                catchUp({ ...options, own }, channel, sinceMs, signal),
-              );
+              const done = (lanes[lane] ?? Promise.resolve())
+                .then(() => catchUp({ ...options, own }, channel, sinceMs, signal))
+                .catch((error: unknown) => {
+                  // At once, so that nothing newer of this channel is taken before it.
+                  if (isKonstructError(error) && error.retryable) fail(error);
+                  throw error;
+                });
               lanes[lane] = done.catch(() => {});
               return done;
             }),
@@ -220,8 +232,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
                 sequence.done(number);
                 return;
               }
-              failure = error;
-              failing.abort();
+              fail(error);
             },
           );
           underWay.add(work);

@@ -126,6 +126,22 @@ describe('an event that cannot be stored', () => {
   });
 });
 
+describe('a connection that Discord ends again and again', () => {
+  it('is waited with, longer each time', async () => {
+    await listen(async () => {});
+    for (let round = 1; round <= 4; round += 1) {
+      server.gateway.cut(ada, 4000);
+      await until('it is back', () => server.gateway.resumes === round);
+    }
+    const waits = log.lines
+      .filter(({ event }) => event === 'discord.connection_ended')
+      .map(({ fields }) => Number(fields.waitMs));
+    expect(waits[0]).toBe(0);
+    for (const [index, least] of [1_000, 2_000, 4_000].entries())
+      expect(waits[index + 1]).toBeGreaterThanOrEqual(least);
+  });
+});
+
 describe('the events of one channel', () => {
   it('are taken one after the other, whatever each of them takes', async () => {
     const taken: string[] = [];

@@ -38,6 +38,8 @@ const PERMANENT_RETRY_MS = 10 * 60_000;
 /** Each of them is asked for by a call when a session begins. */
 const MAX_DIRECT_CHANNELS = 200;
 const MAX_RESUME_FAILURES = 5;
+/** A connection that lived so long was a success: the waits begin anew. */
+const STABLE_MS = 10_000;
 /** Clocks differ, and what was stored last may not be what was written last. */
 const MARGIN_MS = 60_000;
 /** After a session that was ended. Source: https://discord.com/developers/docs/events/gateway-events#invalid-session */
@@ -59,10 +61,12 @@ export function createGatewaySubscription(options: GatewaySubscriptionOptions): 
       let failures = 0;
       while (!signal.aborted) {
         let waitMs: number;
+        const startedAtMs = options.clock();
         try {
           const { end, wasReady } = await keeper.once(recall, signal);
           if (signal.aborted) return;
-          if (wasReady) failures = 0;
+          const isStable = wasReady && options.clock() - startedAtMs >= STABLE_MS;
+          if (isStable) failures = 0;
           const { permanent } = meaningOf(end.code);
           if (permanent?.word === 'unauthorized') throw rejected('open gateway', 'unauthorized');
           const isIntent = permanent?.word === 'intents_disallowed' && keeper.giveUpReading();
@@ -253,14 +257,14 @@ async function introduceCommand(
   }
 }
 
-/** A connection that lived is gone on with at once. */
+/** A connection that lived is gone on with at once; one that ends soon, again and again, has to wait. */
 function waitAfter(
   { canResume, reason }: GatewayEnd,
   failures: number,
   wasReady: boolean,
   random: Random,
 ): number {
-  if (canResume && wasReady) return 0;
+  if (canResume && wasReady && failures === 0) return 0;
   if (reason === 'session_invalid')
     return INVALID_WAIT_MS + random() * INVALID_SPREAD_MS + backoff(failures - 1, random);
   return backoff(failures, random);
