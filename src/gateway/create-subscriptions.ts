@@ -1,4 +1,4 @@
-import type { Channel, ChannelSubscription } from '../core/channel.ts';
+import type { Channel, ChannelSubscription, RecordedActivity } from '../core/channel.ts';
 import type { Cipher } from '../core/cipher.ts';
 import type { Clock, Sleep } from '../core/clock.ts';
 import { openAccess } from '../core/connection-access.ts';
@@ -18,6 +18,8 @@ export interface SubscriptionsOptions {
   /** Only one process fetches for a connection; `null`: another one does. */
   readonly lock: (name: string) => Promise<{ readonly lost: AbortSignal; release(): Promise<void> } | null>;
   readonly accept: AcceptEvent;
+  /** What is on record of a connection. */
+  readonly recall: (connection: ResolvedConnection) => Promise<RecordedActivity>;
   /** Stores who the connection is on its platform. */
   readonly recordAgentUser: (connection: ResolvedConnection, agentUserId: string) => Promise<void>;
   readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<boolean>;
@@ -158,6 +160,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
             await options.accept(current, event, { receivedAtMs, verifiedAtMs: receivedAtMs });
         },
         AbortSignal.any([signal, lock.lost]),
+        () => options.recall(connection),
       );
     } finally {
       await lock.release();

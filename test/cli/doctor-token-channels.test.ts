@@ -3,6 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { App } from '../support/discord/discord-world.ts';
+import { type DiscordServer, startDiscordServer } from '../support/discord/start-discord-server.ts';
 import {
   type GoogleChatServer,
   startGoogleChatServer,
@@ -27,15 +29,23 @@ tenants:
         agent: ada
         credentials: { serviceAccount: "\${GOOGLE_KEY}", audience: "${PROJECT}" }
 `;
+const discordConnection = (id: string) => `
+      - { channel: discord, externalId: "${id}", agent: ada, credentials: { botToken: "\${DISCORD_TOKEN}" } }
+`;
 
 let folder: string;
 let database: TestDatabase;
 let teams: TeamsServer;
 let chat: GoogleChatServer;
+let discord: DiscordServer;
+let ada: App;
 let env: Record<string, string>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'konstruct-cli-'));
-  await writeFile(join(folder, 'konstruct.yaml'), company);
+  discord = await startDiscordServer();
+  ada = discord.addApp({ name: 'Ada' });
+  discord.addServer('Acme', [ada]);
+  await writeFile(join(folder, 'konstruct.yaml'), company.trimEnd() + discordConnection(ada.id));
   database = await createMigratedDatabase();
   teams = await startTeamsServer();
   chat = await startGoogleChatServer();
@@ -50,6 +60,8 @@ beforeAll(async () => {
     GOOGLE_CHAT_API_URL: chat.apiUrl,
     GOOGLE_CHAT_CERTS_URL: chat.certsUrl,
     GOOGLE_CHAT_TOKEN_URL: chat.tokenUrl,
+    DISCORD_API_URL: discord.apiUrl,
+    DISCORD_TOKEN: ada.token,
     TEAMS_APP_ID: APP.toUpperCase(),
     TEAMS_APP_PASSWORD: 'right~password',
     TEAMS_API_URL: teams.apiUrl,
@@ -59,6 +71,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await chat?.close();
+  await discord?.close();
   await teams?.close();
   await database?.drop();
   await rm(folder, { recursive: true, force: true });
@@ -77,7 +90,7 @@ async function connections(more: Record<string, string> = {}): Promise<readonly 
   return found.map(({ level, text: line }) => `${level}: ${line}`).sort();
 }
 
-it('the doctor asks for the tokens of Teams and Google Chat, and says which addresses belong there', async () => {
+it('the doctor asks for the tokens of Teams, Google Chat and Discord, and says which addresses belong there', async () => {
   await konstruct('apply -f konstruct.yaml');
   const found = (await connections()).join('\n');
   expect(found).toMatch(
@@ -88,7 +101,24 @@ it('the doctor asks for the tokens of Teams and Google Chat, and says which addr
   );
   expect(found).toContain(`answers as 28:${APP} in the Microsoft tenant ${ACME}.`);
   expect(found).toContain(`answers as chat@project-${PROJECT}.iam.gserviceaccount.com`);
+  expect(found).toMatch(/^ok: .*in servers it sees every message/m);
   expect(found).not.toMatch(/^(?:warning|problem)/m);
+}, 60_000);
+
+it('the doctor says what a Discord bot may not do, and names no token', async () => {
+  ada.canReadMessages = false;
+  discord.world.servers.forEach(({ bots }) => {
+    bots.set(ada.user.id, 1n << 10n);
+  });
+  const found = (await connections()).join('\n');
+  expect(found).toMatch(/^warning: .*the Message Content Intent is off/m);
+  expect(found).toMatch(
+    /^problem: .*in "Acme" the bot lacks these permissions: Send Messages, Create Public Threads/m,
+  );
+  ada.token = `${ada.token.slice(0, -3)}new`;
+  const refused = (await connections()).join('\n');
+  expect(refused).toMatch(/^problem: .*unauthorized/m);
+  expect(refused).not.toContain(ada.token.slice(0, -3));
 }, 60_000);
 
 it('the doctor names what Microsoft says of a wrong password, and no secret', async () => {
