@@ -1,16 +1,16 @@
-import { randomUUID } from 'node:crypto';
 import type { APIUser } from 'discord-api-types/v10';
 import type { App as KonstructApp } from '../../../src/app.ts';
 import type { AppOptions } from '../../../src/app-options.ts';
 import { readMark } from '../../../src/channels/discord/delivery-mark.ts';
 import type { ConnectionSettings } from '../../../src/core/tenant.ts';
 import { until } from '../conversation.ts';
-import { startTwoCompanies, type TwoCompanies } from '../start-two-companies.ts';
+import { type ChannelInstallation, startChannelInstallation } from '../start-channel-installation.ts';
 import type { App, Channel, Message, Server } from './discord-world.ts';
 import { type DiscordServer, startDiscordServer } from './start-discord-server.ts';
 
 /** Two companies with a bot and a server each; one person of the first writes to its bot directly. */
-export interface DiscordInstallation extends Omit<TwoCompanies, 'startApp'> {
+export interface DiscordInstallation
+  extends Omit<ChannelInstallation<readonly [string, string]>, 'startApp'> {
   readonly discord: DiscordServer;
   readonly ada: App;
   readonly gus: App;
@@ -19,7 +19,6 @@ export interface DiscordInstallation extends Omit<TwoCompanies, 'startApp'> {
   readonly mara: APIUser;
   readonly tomas: APIUser;
   readonly direct: Channel;
-  readonly connectionIds: readonly [string, string];
   /** Resolves when both bots are online. */
   startApp(options?: Partial<AppOptions>): Promise<KonstructApp>;
   online(): Promise<void>;
@@ -29,7 +28,6 @@ export interface DiscordInstallation extends Omit<TwoCompanies, 'startApp'> {
   answerIn(channel: Channel, count?: number, bot?: App): Promise<Message>;
   /** The answer in the thread that began with a message. */
   answerTo(message: Message): Promise<Message>;
-  stop(): Promise<void>;
 }
 
 export interface DiscordInstallationOptions {
@@ -60,21 +58,23 @@ export async function startDiscordInstallation(
     const [acme, globex] = [discord.addServer('Acme', [ada]), discord.addServer('Globex', [gus])];
     const [mara, tomas] = [discord.addUser('Mara'), discord.addUser('Tomas')];
     const direct = discord.addDirect(ada, mara);
-    const connectionIds = [randomUUID(), randomUUID()] as const;
-    const connectionOf = (id: string, app: App, publicKey: string | null) => ({
-      id,
-      channel: 'discord',
+    const { settings = { ratePerMinute: 1_000 } } = options;
+    const companyOf = (slug: string, app: App, publicKey: string | null) => ({
+      slug,
       externalId: app.id,
       credentials: { botToken: app.token, ...(publicKey !== null && { publicKey }) },
-      settings: options.settings ?? { ratePerMinute: 1_000 },
+      settings,
     });
-    const companies = await startTwoCompanies(
-      [
-        connectionOf(connectionIds[0], ada, options.hasPublicKey === true ? ada.publicKey : null),
-        connectionOf(connectionIds[1], gus, null),
+    const companies = await startChannelInstallation({
+      channel: 'discord',
+      companies: [
+        companyOf('acme', ada, options.hasPublicKey === true ? ada.publicKey : null),
+        companyOf('globex', gus, null),
       ],
-      closing,
-    );
+      platform: { signingSecret: null, apiUrl: discord.apiUrl },
+      closing: closing.splice(0),
+    });
+    closing.push(() => companies.stop());
     const online = () =>
       until('both bots are online', () =>
         [ada, gus].every(({ id }) => discord.gateway.online().includes(id)),
@@ -89,15 +89,10 @@ export async function startDiscordInstallation(
       mara,
       tomas,
       direct,
-      connectionIds,
       online,
       stop,
       async startApp(overrides = {}) {
-        const app = await companies.startApp({
-          platforms: { discord: { signingSecret: null, apiUrl: discord.apiUrl } },
-          ...options.app,
-          ...overrides,
-        });
+        const app = await companies.startApp({ ...options.app, ...overrides });
         await online();
         return app;
       },
