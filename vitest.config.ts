@@ -6,7 +6,10 @@ export default defineConfig({
     exclude: ['test/browser/**', '**/node_modules/**'],
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'portal/src/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
-    maxWorkers: 2,
+    // A third of the time of a test with a whole installation is waiting.
+    maxWorkers: 3,
+    // Nothing happens at import and there are no singletons: files of one worker share the modules, which are read once.
+    isolate: false,
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },

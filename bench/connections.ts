@@ -15,6 +15,7 @@ import { insertConnections } from '../src/stores/connections.ts';
 import { insertTenant } from '../src/stores/tenants.ts';
 import { silentLog } from '../test/support/silent-log.ts';
 import type { CompanyOfCrowd, Crowd, StartCrowd } from './crowds/crowd.ts';
+import { startDiscordCrowd } from './crowds/discord-crowd.ts';
 import { startGoogleChatCrowd } from './crowds/google-chat-crowd.ts';
 import { startMattermostCrowd } from './crowds/mattermost-crowd.ts';
 import { startSlackCrowd } from './crowds/slack-crowd.ts';
@@ -41,6 +42,7 @@ const crowdStarters: readonly StartCrowd[] = [
   startMattermostCrowd,
   startTelegramCrowd,
   startWhatsAppCrowd,
+  startDiscordCrowd,
   startWidgetCrowd,
 ];
 const ADDED = Number(process.argv[2] ?? 1_000);

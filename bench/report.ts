@@ -1,6 +1,8 @@
 import type { AcksSample } from './measures/acks.ts';
 import type { AddedTimeSample } from './measures/added-time.ts';
 import type { BurstSample } from './measures/burst.ts';
+import type { DiscordIngestFigures } from './measures/discord-ingest.ts';
+import type { DiscordMemoryFigures } from './measures/discord-memory.ts';
 import type { FaultsResult } from './measures/faults.ts';
 import type { MattermostIngestFigures } from './measures/mattermost-ingest.ts';
 import type { SlackIngestFigures } from './measures/slack-ingest.ts';
@@ -19,6 +21,8 @@ export interface BenchResults {
   readonly ingest?: SlackIngestFigures;
   readonly telegramIngest?: TelegramIngestFigures;
   readonly whatsappIngest?: WhatsAppIngestFigures;
+  readonly discordIngest?: DiscordIngestFigures;
+  readonly discordMemory?: DiscordMemoryFigures;
   readonly widgetIngest?: WidgetIngestFigures;
   readonly mattermostIngest?: MattermostIngestFigures;
   readonly mattermostSocketIngest?: MattermostIngestFigures;
@@ -101,6 +105,7 @@ export function formatReport(results: BenchResults): string {
   }
   for (const [name, ingest] of [
     ["message of WhatsApp's", results.whatsappIngest],
+    ["interaction of Discord's", results.discordIngest],
     ['message to a web chat', results.widgetIngest],
     ["webhook of Mattermost's", results.mattermostIngest],
     ['event of a Mattermost socket', results.mattermostSocketIngest],
@@ -114,6 +119,17 @@ export function formatReport(results: BenchResults): string {
     lines.push(
       '',
       `One ${name} of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed${same}.`,
+    );
+  }
+  if (results.discordIngest) {
+    const { messagesPerSecond } = results.discordIngest;
+    lines.push('', `Messages over Discord's gateway: ${messagesPerSecond} a second are parsed.`);
+  }
+  if (results.discordMemory) {
+    const { firstBotKilobytes, furtherBotKilobytes } = results.discordMemory;
+    lines.push(
+      '',
+      `A Discord bot in a server of 500 channels: ${firstBotKilobytes} kB, each further one ${furtherBotKilobytes} kB.`,
     );
   }
   const targets = targetsOf(results);

@@ -5,6 +5,8 @@ import { parseArgs } from 'node:util';
 import { measureAcks } from './measures/acks.ts';
 import { measureAddedTime } from './measures/added-time.ts';
 import { measureBurst } from './measures/burst.ts';
+import { measureDiscordIngest } from './measures/discord-ingest.ts';
+import { measureDiscordMemory } from './measures/discord-memory.ts';
 import { measureFaults } from './measures/faults.ts';
 import { measureGoogleChatIngest } from './measures/google-chat-ingest.ts';
 import { measureMattermostIngest, measureMattermostSocketIngest } from './measures/mattermost-ingest.ts';
@@ -93,6 +95,8 @@ async function runBench(): Promise<void> {
       ingest: await part('ingest', () => measureSlackIngest()),
       telegramIngest: await part('ingest', () => measureTelegramIngest()),
       whatsappIngest: await part('ingest', () => measureWhatsAppIngest()),
+      discordIngest: await part('ingest', () => measureDiscordIngest()),
+      discordMemory: await part('ingest', () => measureDiscordMemory()),
       widgetIngest: await part('ingest', () => measureWidgetIngest()),
       mattermostIngest: await part('ingest', () => measureMattermostIngest()),
       mattermostSocketIngest: await part('ingest', () => measureMattermostSocketIngest()),

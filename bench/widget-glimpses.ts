@@ -32,7 +32,14 @@ const boxes: (MailboxRef & { messageId: string })[] = [];
 for (let answer = 0; answer < ANSWERS; answer += 1) {
   const box = { connectionId, channelId: `v:${answer}` };
   await visitors.keep(box, { messageId: 'v-hello', text: 'hello' });
-  const post = { markdown: 'Thinking…', choices: [], marker: '1', authorName: null, isProvisional: true };
+  const post = {
+    markdown: 'Thinking…',
+    choices: [],
+    marker: '1',
+    authorName: null,
+    isAnswer: false,
+    isProvisional: true,
+  };
   boxes.push({ ...box, messageId: (await mailbox.append(box, post))?.messageId ?? '' });
 }
 

@@ -16,8 +16,8 @@ const chatUrl = `http://127.0.0.1:${port}/widget/demo`;
 const START_TIMEOUT_MS = 60_000;
 
 const pictures = [
-  { name: 'simulator-light', width: 1440, height: 900, colorScheme: 'light' },
-  { name: 'simulator-dark', width: 1440, height: 900, colorScheme: 'dark' },
+  { name: 'simulator-light', width: 1440, height: 1040, colorScheme: 'light' },
+  { name: 'simulator-dark', width: 1440, height: 1040, colorScheme: 'dark' },
   { name: 'simulator-phone', width: 390, height: 844, colorScheme: 'light' },
 ] as const;
 
@@ -37,23 +37,25 @@ const browser = await chromium.launch({
 });
 try {
   await untilServed();
-  let asked = false;
+  // One page for all of them: what the app asked of Slack, only a page that was open knows.
+  const simulator = await browser.newPage({ viewport: pictures[0] });
+  await simulator.goto(url);
+  await converse(simulator);
   for (const { name, width, height, colorScheme } of pictures) {
-    const page = await browser.newPage({ viewport: { width, height }, colorScheme });
-    await page.goto(url);
-    if (!asked) await ask(page, '@Ada can you check the refund policy?');
-    asked = true;
-    await show(page);
-    await page.screenshot({ path: join(root, 'docs', 'images', `${name}.png`) });
-    await page.close();
+    await simulator.setViewportSize({ width, height });
+    await simulator.emulateMedia({ colorScheme });
+    await show(simulator);
+    await simulator.screenshot({ path: join(root, 'docs', 'images', `${name}.png`) });
   }
+  await simulator.close();
   for (const { name, width, height, colorScheme } of chatPictures) {
     const page = await browser.newPage({ viewport: { width, height }, colorScheme });
     await page.goto(chatUrl);
     await page.getByRole('button', { name: 'Open chat' }).click();
     await page.keyboard.type('What is your refund policy?');
     await page.keyboard.press('Enter');
-    await page.getByRole('log').getByText('My instructions say about that:', { exact: true }).waitFor();
+    // What is being written can be read already, and has none.
+    await page.getByRole('button', { name: 'Good answer' }).waitFor();
     await page.screenshot({ path: join(root, 'docs', 'images', `${name}.png`) });
     await page.close();
   }
@@ -77,20 +79,35 @@ async function untilServed(): Promise<void> {
   }
 }
 
+/** A question that is answered and liked, and one that ends in buttons. */
+async function converse(page: Page): Promise<void> {
+  await ask(page, '@Ada can you check the refund policy?');
+  const answer = page.getByRole('article').filter({ hasText: 'My instructions say about that:' });
+  await answer.getByRole('button', { name: 'Good answer' }).press('Enter');
+  await answer.getByRole('button', { name: 'thumbs up: you' }).waitFor();
+  await ask(page, '@Ada what can you do?');
+}
+
+/** Until the answer is there to its end: what is being written can be read already. */
 async function ask(page: Page, text: string): Promise<void> {
   const composer = page.getByRole('textbox').last();
   await composer.fill(text);
   await composer.press('Escape'); // closes the list of names
   await composer.press('Enter');
-  await page.getByText('My instructions say about that:', { exact: true }).waitFor();
+  await page
+    .getByRole('article')
+    .filter({ hasText: text })
+    .getByText(/^Answered in/)
+    .waitFor();
 }
 
 /** On a phone the channel is a pane of its own. */
 async function show(page: Page): Promise<void> {
-  const answer = page.getByText('My instructions say about that:', { exact: true });
+  const choice = page.getByRole('button', { name: 'Who are you?' });
   const channel = page.getByText('general', { exact: true }).first();
-  await answer.or(channel).filter({ visible: true }).first().waitFor();
-  if (!(await answer.isVisible()) && (await channel.isVisible())) await channel.click();
-  await answer.waitFor();
+  await choice.or(channel).filter({ visible: true }).first().waitFor();
+  if (!(await choice.isVisible()) && (await channel.isVisible())) await channel.click();
+  await choice.waitFor();
+  await page.mouse.move(0, 0);
   await page.waitForTimeout(500); // transitions
 }

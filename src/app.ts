@@ -69,6 +69,7 @@ import { endEngagement } from './stores/engagement.ts';
 import { createMailbox, createVisitorMailbox } from './stores/mailbox.ts';
 import { createModelKeyDirectory } from './stores/model-keys.ts';
 import { claimNotices, finishNotice } from './stores/notices.ts';
+import { readRecordedActivity } from './stores/recorded-activity.ts';
 import { expireLedger, expireOldRows } from './stores/retention.ts';
 import { createRouteDirectory } from './stores/route-directory.ts';
 import { storeThread } from './stores/threads.ts';
@@ -506,6 +507,8 @@ export async function startApp(options: AppOptions): Promise<App> {
         webhookUrl: ({ channel, id }) => webhookUrl(definitions, options.publicUrl ?? null, channel, id),
         lock: (name) => locks.tryLock(name),
         accept: createAcceptEvent(arrival),
+        recall: ({ tenantId, id }) =>
+          withTenant(database, tenantId, (transaction) => readRecordedActivity(transaction, id)),
         recordAgentUser: (connection, agentUserId) =>
           withTenant(database, connection.tenantId, (transaction) =>
             recordAgentUser(transaction, { ...connection, agentUserId }),

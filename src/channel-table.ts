@@ -1,3 +1,4 @@
+import { discord } from './channels/discord/index.ts';
 import { googleChat } from './channels/google-chat/index.ts';
 import { mattermost } from './channels/mattermost/index.ts';
 import { slack } from './channels/slack/index.ts';
@@ -15,6 +16,7 @@ export const channelTable: readonly ChannelDefinition[] = [
   mattermost,
   telegram,
   whatsapp,
+  discord,
   widget,
 ];
 

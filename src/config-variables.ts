@@ -150,6 +150,11 @@ export const configVariables = {
     'Base of Telegram’s Bot API, for a Bot API server of your own.',
     '`https://api.telegram.org`',
   ),
+  DISCORD_API_URL: variable(
+    httpUrl(),
+    'Base of Discord’s HTTP API, with its version.',
+    '`https://discord.com/api/v10`',
+  ),
   WHATSAPP_APP_SECRET: variable(
     secret(),
     'App secret of the app at Meta: proves that requests come from WhatsApp. A connection may have its own.',

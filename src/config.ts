@@ -78,6 +78,7 @@ interface PlatformVariables {
 /** A new platform whose installation is told something by the environment has its row here. */
 const platformVariables = {
   telegram: { apiUrl: 'TELEGRAM_API_URL' },
+  discord: { apiUrl: 'DISCORD_API_URL' },
   whatsapp: {
     apiUrl: 'WHATSAPP_API_URL',
     signingSecret: 'WHATSAPP_APP_SECRET',

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
 const run = promisify(execFile);
+const socket = new URL('../src/channels/discord/gateway/run-gateway-socket.ts', import.meta.url).href;
 const table = new URL('../src/channel-table.ts', import.meta.url).href;
 
 /** Modules of packages that a process has loaded after it did this. */
@@ -36,6 +37,17 @@ it('opening all channels, and parsing for them, loads no platform’s library', 
 it('a connection that is used loads the library of its platform', async () => {
   const loaded = await loadedBy(`await channels.get('slack').prepare();`);
   expect(loaded.some((url) => url.includes('/@slack/web-api/'))).toBe(true);
+});
+
+it('a connection that listens on a WebSocket loads it, and nothing else', async () => {
+  const loaded = await loadedBy(`
+    const ended = new AbortController();
+    const { runGatewaySocket } = await import(${JSON.stringify(socket)});
+    const nothing = { handled: () => null, onDispatch() {}, onHeard() {}, failed: ended.signal, random: Math.random };
+    await runGatewaySocket({ url: 'ws://127.0.0.1:9/', token: 'x', intents: 0, resume: null, ...nothing }, ended.signal);
+  `);
+  expect(loaded.length).toBeGreaterThan(0);
+  expect(loaded.every((url) => url.includes('/node_modules/ws/'))).toBe(true);
 });
 
 it('a platform that proves itself by a token has its library loaded by the first of its requests', async () => {

@@ -35,11 +35,12 @@ begin
   update mailboxes b set revision = box.revision, changed_at = now()
   where b.connection_id = p_connection_id and b.channel_id = p_channel_id;
   insert into mailbox_messages (tenant_id, connection_id, channel_id, direction, client_id, marker, content, choices,
-    author_name, is_provisional, revision)
+    author_name, is_provisional, is_answer, revision)
   values (box.tenant_id, p_connection_id, p_channel_id,
     case when p_message ? 'clientId' then 'in' else 'out' end, p_message->>'clientId', p_message->>'marker',
     p_message->>'content', coalesce(p_message->'choices', '[]'), p_message->>'authorName',
-    coalesce((p_message->>'isProvisional')::boolean, false), box.revision)
+    coalesce((p_message->>'isProvisional')::boolean, false), coalesce((p_message->>'isAnswer')::boolean, false),
+    box.revision)
   returning id into message_id;
   perform pg_notify('konstruct_mailbox', p_connection_id || ' ' || p_channel_id);
   return jsonb_build_object('id', message_id, 'isNew', true);

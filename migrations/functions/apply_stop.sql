@@ -45,6 +45,11 @@ begin
   else
     target := konstruct.find_conversation(tenant, on_connection, in_channel, p_event->>'messageId');
     if target is null then
+      -- Its id may be recorded at this very moment: one of the two sees what the other has written.
+      perform konstruct.hold_message(on_connection, in_channel, p_event->>'messageId');
+      target := konstruct.find_conversation(tenant, on_connection, in_channel, p_event->>'messageId');
+    end if;
+    if target is null then
       perform konstruct.keep_wish(p_event);
       return '{"outcome": "unknown_message"}';
     end if;

@@ -1,5 +1,5 @@
 -- Changes a message of the agent's in a mailbox, or takes it away, and wakes the gateways that show it. What the change
--- does not name stays. Returns whether the message is there: one that was taken away is not.
+-- does not name stays; a rating was of the words that stood there, and goes with them. Returns whether the message is there: one that was taken away is not.
 create or replace function konstruct.change_in_mailbox(
   p_connection_id uuid, p_channel_id text, p_id bigint, p_change jsonb)
   returns boolean
@@ -23,6 +23,8 @@ begin
     marker = coalesce(p_change->>'marker', m.marker),
     author_name = coalesce(p_change->>'authorName', m.author_name),
     is_provisional = coalesce((p_change->>'isProvisional')::boolean, m.is_provisional),
+    is_answer = coalesce((p_change->>'isAnswer')::boolean, m.is_answer),
+    rating = case when p_change ? 'isRemoved' or p_change->>'content' <> m.content then null else m.rating end,
     is_removed = p_change ? 'isRemoved',
     revision = next_revision
   where m.id = p_id and m.connection_id = p_connection_id and m.channel_id = p_channel_id and m.direction = 'out'

@@ -16,6 +16,15 @@ declare
   any_moved boolean;
 begin
   perform set_config('synchronous_commit', 'off', true);
+  -- Whoever keeps a wish for one of them at this moment is waited for, or waits (keep_wish).
+  perform konstruct.hold_message(m.connection_id, m.channel_id, m.external_id)
+  from (
+    select distinct c.connection_id, c.channel_id, i."externalId" as external_id
+    from jsonb_to_recordset(p_placeholders) as i ("tenantId" uuid, "deliveryId" bigint, "externalId" text)
+    join deliveries d on d.tenant_id = i."tenantId" and d.id = i."deliveryId"
+    join turns t on t.tenant_id = d.tenant_id and t.id = d.turn_id
+    join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
+    order by c.connection_id, c.channel_id, i."externalId") m;
   with free as (
     -- The conversation is not held here: a row that is locked is being recorded by its turn at this moment.
     select d.tenant_id, d.id, i."externalId", d.status = 'sent' as moved

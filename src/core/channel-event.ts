@@ -35,7 +35,7 @@ export interface MessageEvent extends EventBase {
   readonly messageId: string;
   /** The thread it stands in; `null`: it is not (yet) in one. */
   readonly threadId: string | null;
-  /** On platforms whose threads are chains of replies; absent: the platform has threads. */
+  /** On platforms, and in places, whose threads are chains of replies; absent: there are threads. */
   readonly chain?: ReplyChain;
   readonly scope: 'direct' | 'group' | 'channel';
   readonly sender: { readonly externalId: string; readonly name: string | null };

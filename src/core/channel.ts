@@ -199,13 +199,23 @@ export interface ChannelSubscription {
   toWebhook?(access: ConnectionAccess, url: string, signal: AbortSignal): Promise<void>;
   /**
    * Fetches events until the signal ends it. What `receive` has resolved for is durable and not fetched again.
+   * @param recall for platforms that keep nothing for us while nobody fetches
    * @throws KonstructError as above; other failures it outlasts by itself
    */
   byPolling(
     access: ConnectionAccess,
     receive: (events: readonly ChannelEvent[]) => Promise<void>,
     signal: AbortSignal,
+    recall: () => Promise<RecordedActivity>,
   ): Promise<void>;
+}
+
+/** What is on record of a connection: from where to look for what was said while nobody fetched. */
+export interface RecordedActivity {
+  /** When the newest message was written that came in, in ms since 1970; `null`: none has. */
+  readonly lastMessageAtMs: number | null;
+  /** Direct conversations in which somebody wrote lately, the latest first. */
+  readonly directChannelIds: readonly string[];
 }
 
 /** The platform's consent page, and what comes back from it (OAuth 2). */
@@ -314,6 +324,8 @@ export type ParsedRequest =
 export interface WebhookAnswer {
   readonly contentType: string;
   readonly body: string;
+  /** Absent: 200. `202`: what was asked is answered by a call of its own. */
+  readonly status?: 202;
 }
 
 export interface ChannelIdentity {

@@ -34,12 +34,16 @@ export interface MailboxPost {
   readonly authorName: string | null;
   /** A placeholder: the answer will stand in its place. */
   readonly isProvisional: boolean;
+  /** An answer, or a part of one: it can be rated. */
+  readonly isAnswer: boolean;
 }
 
 /** The other side: what the gateway does with mailboxes. */
 export interface VisitorMailbox {
   /** Keeps what a visitor said; the same message twice is kept once. @throws as `Mailbox` */
   keep(box: MailboxRef, message: { readonly messageId: string; readonly text: string }): Promise<void>;
+  /** Shows what a visitor thinks of an answer, or takes that off; resolves to whether it is there. @throws as `Mailbox` */
+  rate(box: MailboxRef, messageId: string, thumb: Thumb): Promise<boolean>;
   /**
    * What has changed behind a revision, in the order of the changes, at most `limit` messages; `null`, or a revision that
    * the mailbox has not come to: its newest messages. Each message as it is now. @throws as `Mailbox`
@@ -52,6 +56,14 @@ export interface VisitorMailbox {
   ): Promise<readonly MailboxMessage[]>;
 }
 
+/** One of the two under an answer, put on or taken off. */
+export interface Thumb {
+  readonly rating: Rating;
+  readonly present: boolean;
+}
+
+export type Rating = 'up' | 'down';
+
 export interface MailboxMessage {
   readonly messageId: string;
   readonly from: 'visitor' | 'agent';
@@ -59,6 +71,9 @@ export interface MailboxMessage {
   readonly choices: readonly string[];
   readonly authorName: string | null;
   readonly isProvisional: boolean;
+  readonly isAnswer: boolean;
+  /** What its visitor thinks of it; `null`: they have not said. */
+  readonly rating: Rating | null;
   readonly isRemoved: boolean;
   /** Of its last change, counted in the mailbox. */
   readonly revision: number;

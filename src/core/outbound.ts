@@ -35,6 +35,8 @@ export interface OutboundMessage {
   readonly lastHeardAtMs?: number;
   /** It only stands there until the answer does: a placeholder, or what the agent does just now. */
   readonly isProvisional?: boolean;
+  /** It is an answer, or a part of one: people may say what they think of it. */
+  readonly isAnswer?: boolean;
   /** Whose words they are, where the platform can show that beside the app's own name. */
   readonly author?: MessageAuthor;
 }

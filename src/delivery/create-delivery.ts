@@ -11,6 +11,7 @@ import { createSendFile } from './create-send-file.ts';
 import { markerOf } from './delivery-marker.ts';
 import { inDoubt, isGone, outcomeOf } from './send-outcome.ts';
 import {
+  around,
   authorOf,
   earlierFiles,
   furtherParts,
@@ -183,7 +184,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
-  async function post(turn: ClaimedTurn, part: AnswerPart, signal: AbortSignal): Promise<string> {
+  async function post(
+    turn: ClaimedTurn,
+    part: AnswerPart,
+    signal: AbortSignal,
+    beside = around(turn, part),
+  ): Promise<string> {
     const channel = channelOf(turn);
     const access = accessOf(turn);
     const target = targetOf(turn);
@@ -196,7 +202,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
     try {
       const mayStillSend = () => options.isHeld(turn);
-      const message = { target, markdown: part.content, marker, mayStillSend, ...around(turn, part) };
+      const message = { target, markdown: part.content, marker, mayStillSend, ...beside };
       return (await channel.post(access, message, signal)).messageId;
     } catch (error) {
       if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
@@ -211,11 +217,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   async function say(turn: ClaimedTurn, sentence: string, signal: AbortSignal): Promise<void> {
     const deliveryId = turn.placeholderId ?? turn.deliveries[0]?.id ?? 0;
     try {
-      await post(
-        turn,
-        { deliveryId, content: sentence, detail: null, state: 'new', externalId: null },
-        signal,
-      );
+      const part = { deliveryId, content: sentence, detail: null, state: 'new', externalId: null } as const;
+      await post(turn, part, signal, { ...around(turn, part), isAnswer: false });
     } catch (error) {
       const mayStand = isKonstructError(error) && error.details.outcomeUnknown === true;
       if (!mayStand && !isKonstructError(error, 'delivery_uncertain')) throw error;
@@ -357,21 +360,6 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       channelOf(turn).fetchThread(accessOf(turn), targetOf(turn), limit, signal),
     personName: (turn, personId, signal) => channelOf(turn).personName(accessOf(turn), personId, signal),
   };
-}
-
-/** What goes with a part beside its text. */
-function around(turn: ClaimedTurn, { detail }: AnswerPart) {
-  return {
-    author: authorOf(turn),
-    ...lastHeard(turn),
-    ...(detail?.choices === undefined ? {} : { choices: detail.choices }),
-  };
-}
-
-/** When somebody last wrote in the conversation. */
-function lastHeard({ messages }: ClaimedTurn): { readonly lastHeardAtMs?: number } {
-  const times = messages.filter(({ direction }) => direction === 'in').map(({ sentAtMs }) => sentAtMs);
-  return times.length === 0 ? {} : { lastHeardAtMs: Math.max(...times) };
 }
 
 /** @throws KonstructError `not_found` for a channel this installation does not have */

@@ -1,4 +1,5 @@
-import type { MessageAuthor, ThreadTarget } from '../core/outbound.ts';
+import type { AnswerPart } from '../core/delivery.ts';
+import type { MessageAuthor, OutboundMessage, ThreadTarget } from '../core/outbound.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
 
 /** The delivery of the turn's placeholder; `null`: it has none. */
@@ -45,4 +46,20 @@ export function newestMessage({ messages }: ClaimedTurn): string | null {
       ofTurn && direction === 'in' && externalId !== null && !externalId.startsWith('action:'),
   );
   return newest?.externalId ?? null;
+}
+
+/** What goes with a part beside its text. */
+export function around(turn: ClaimedTurn, { detail }: AnswerPart): Partial<OutboundMessage> {
+  return {
+    isAnswer: true,
+    author: authorOf(turn),
+    ...lastHeard(turn),
+    ...(detail?.choices === undefined ? {} : { choices: detail.choices }),
+  };
+}
+
+/** When somebody last wrote in the conversation. */
+function lastHeard({ messages }: ClaimedTurn): { readonly lastHeardAtMs?: number } {
+  const times = messages.filter(({ direction }) => direction === 'in').map(({ sentAtMs }) => sentAtMs);
+  return times.length === 0 ? {} : { lastHeardAtMs: Math.max(...times) };
 }

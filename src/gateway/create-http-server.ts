@@ -94,7 +94,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
       const { connectionId = null } = request.params;
       const answer = await receive({ path, headers: request.headers, body }, connectionId, receivedAtMs);
-      return reply.type(answer.contentType).send(answer.body);
+      return reply
+        .code(answer.status ?? 200)
+        .type(answer.contentType)
+        .send(answer.body);
     };
     const limits = { bodyLimit: maxBodyBytes };
     if (shared) webhooks.post(path, limits, handle);

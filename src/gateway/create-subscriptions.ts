@@ -1,4 +1,4 @@
-import type { Channel, ChannelSubscription } from '../core/channel.ts';
+import type { Channel, ChannelSubscription, RecordedActivity } from '../core/channel.ts';
 import type { ChannelEvent } from '../core/channel-event.ts';
 import type { Cipher } from '../core/cipher.ts';
 import type { Clock, Sleep } from '../core/clock.ts';
@@ -19,6 +19,8 @@ export interface SubscriptionsOptions {
   /** Only one process fetches for a connection; `null`: another one does. */
   readonly lock: (name: string) => Promise<{ readonly lost: AbortSignal; release(): Promise<void> } | null>;
   readonly accept: AcceptEvent;
+  /** What is on record of a connection. */
+  readonly recall: (connection: ResolvedConnection) => Promise<RecordedActivity>;
   /** Stores who the connection is on its platform. */
   readonly recordAgentUser: (connection: ResolvedConnection, agentUserId: string) => Promise<void>;
   readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<boolean>;
@@ -172,6 +174,7 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
           for (const event of events) await take(current, event, receivedAtMs, signal);
         },
         AbortSignal.any([signal, lock.lost]),
+        () => options.recall(connection),
       );
     } finally {
       await lock.release();

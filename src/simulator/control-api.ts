@@ -12,6 +12,9 @@
  * | `PATCH control/workspaces/{w}/channels/{c}/messages/{id}` | `EditMessageRequest` | `MessageResponse` |
  * | `DELETE control/workspaces/{w}/channels/{c}/messages/{id}` | | 204 |
  * | `POST control/workspaces/{w}/channels/{c}/messages/{id}/reactions` | `ReactionRequest` | `MessageResponse` |
+ * | `POST control/workspaces/{w}/channels/{c}/messages/{id}/presses` | `PressRequest` | `PressResponse` |
+ * | `POST control/workspaces/{w}/files` `?name=` | what it holds, with its `content-type` | `FileResponse`, 201 |
+ * | `GET control/workspaces/{w}/files/{id}` | | what it holds |
  * | `GET control/workspaces/{w}/channels/{c}/journeys` | | `JourneysResponse` |
  * | `POST control/workspaces/{w}/installation` | `InstallationRequest` | `WorkspaceResponse` |
  * | `GET control/deliveries` `?workspaceId=` | | `DeliveriesResponse` |
@@ -51,7 +54,8 @@ export interface PostMessageRequest {
   readonly text: string;
   /** Reply in this thread (the id of its root). */
   readonly threadId?: string;
-  readonly files?: readonly ControlFile[];
+  /** What was uploaded before and now goes along, by id. */
+  readonly fileIds?: readonly string[];
 }
 
 export interface EditMessageRequest {
@@ -66,6 +70,23 @@ export interface ReactionRequest {
   readonly name: string;
   /** Put on, or taken off. */
   readonly present: boolean;
+}
+
+export interface PressRequest {
+  /** Who presses; a person who is in the channel. */
+  readonly userId: string;
+  /** Which button: of `ControlMessage.buttons`. */
+  readonly blockId: string;
+  readonly actionId: string;
+}
+
+export interface PressResponse {
+  /** Whether the app took it in time. What it makes of it comes as events. */
+  readonly acked: boolean;
+}
+
+export interface FileResponse {
+  readonly file: ControlFile;
 }
 
 /** `tokens_revoked` and `app_uninstalled` are sent as events and make the token useless; `installed` takes it back. */
@@ -145,8 +166,11 @@ export interface ControlMessage {
   readonly plainText: string;
   /** The markdown that was sent as `markdown_text`; `null`: render `text`. */
   readonly markdown: string | null;
+  readonly buttons: readonly ControlButton[];
   /** What stands on its buttons. */
   readonly choices?: readonly string[];
+  /** In small letters below it, in Slack's form. */
+  readonly notes: readonly string[];
   readonly sentAtMs: number;
   readonly editedAtMs: number | null;
   readonly replyCount: number;
@@ -160,6 +184,14 @@ export interface ControlMessage {
   readonly metadata: { readonly eventType: string; readonly payload: unknown } | null;
 }
 
+export interface ControlButton {
+  /** Together they say which it is. */
+  readonly blockId: string;
+  readonly actionId: string;
+  readonly text: string;
+  readonly style: 'primary' | 'danger' | null;
+}
+
 export interface ControlReaction {
   /** Without colons: `eyes`. */
   readonly name: string;
@@ -167,10 +199,14 @@ export interface ControlReaction {
 }
 
 export interface ControlFile {
+  /** `F…` */
+  readonly id: string;
   readonly name: string;
   /** Media type: `text/csv`. */
   readonly mediaType: string;
   readonly sizeBytes: number;
+  /** Whether it can be fetched; what files hold is lost with the process. */
+  readonly isKept: boolean;
 }
 
 /** One HTTP request with an event to the app. */

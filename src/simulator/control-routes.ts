@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
+import type { Random } from '../core/clock.ts';
 import type {
   DeliveriesResponse,
   DeliveryAttempt,
@@ -12,24 +13,35 @@ import type {
   MessageResponse,
   MessagesResponse,
   PostMessageRequest,
+  PressRequest,
+  PressResponse,
   ReactionRequest,
   WorkspaceResponse,
   WorkspacesResponse,
 } from './control-api.ts';
-import { viewMessage, viewWorkspace } from './control-view.ts';
+import { controlFileRoutes } from './control-file-routes.ts';
+import { type ViewMessage, viewWorkspace } from './control-view.ts';
 import type { EventStream } from './event-stream.ts';
 import type { FaultBoard } from './fault-board.ts';
 import { faultPlanSchema } from './fault-schema.ts';
+import type { FileStore } from './file-store.ts';
 import { findChannel, findMessage, findWorkspace } from './find-in-workspaces.ts';
+import { buttonsOf } from './interaction-body.ts';
+import type { Interactions } from './interactions.ts';
 import { typedToSlack } from './message-text.ts';
+import { parseControlRequest as parse } from './parse-control-request.ts';
 import { SimulatorError } from './simulator-error.ts';
-import type { StoredMessage, Workspace, WorkspaceChannel } from './workspace.ts';
+import type { StoredFile, StoredMessage, Workspace, WorkspaceChannel } from './workspace.ts';
 import { threadMessages, topLevelMessages } from './workspace.ts';
 import type { WorkspaceActions } from './workspace-actions.ts';
 
 export interface ControlInput {
   readonly workspaces: ReadonlyMap<string, Workspace>;
   readonly actions: WorkspaceActions;
+  readonly interactions: Interactions;
+  readonly files: FileStore;
+  readonly viewMessage: ViewMessage;
+  readonly random: Random;
   readonly faults: FaultBoard;
   readonly stream: EventStream;
   readonly deliveries: (workspaceId: string | null) => readonly DeliveryAttempt[];
@@ -40,20 +52,15 @@ const DEFAULT_PAGE = 200;
 
 const channelParams = z.object({ workspaceId: z.string(), channelId: z.string() });
 const messageParams = channelParams.extend({ messageId: z.string() });
-const fileSchema = z.object({
-  name: z.string().min(1).max(255),
-  mediaType: z.string().max(255),
-  sizeBytes: z.int().nonnegative(),
-});
 const postSchema = z
   .object({
     userId: z.string(),
     text: z.string().max(40_000),
     threadId: z.string().optional(),
-    files: z.array(fileSchema).max(10).optional(),
+    fileIds: z.array(z.string()).max(10).optional(),
   })
   .refine(
-    (body) => body.text.trim() !== '' || (body.files?.length ?? 0) > 0,
+    (body) => body.text.trim() !== '' || (body.fileIds?.length ?? 0) > 0,
     'A message needs text or a file.',
   );
 const editSchema = z.object({ text: z.string().min(1).max(40_000) });
@@ -62,6 +69,7 @@ const reactionSchema = z.object({
   name: z.string().regex(/^[a-z0-9_+'-]{1,100}$/),
   present: z.boolean(),
 });
+const pressSchema = z.object({ userId: z.string(), blockId: z.string(), actionId: z.string() });
 const installationSchema = z.object({ state: z.enum(['installed', 'app_uninstalled', 'tokens_revoked']) });
 const messagesQuery = z.object({
   threadId: z.string().optional(),
@@ -75,10 +83,17 @@ const workspaceQuery = z.object({ workspaceId: z.string().optional() });
  * `undefined`, which zod's types of optional fields cannot say: hence the casts.
  */
 export function controlRoutes(input: ControlInput): FastifyPluginAsync {
+  const { viewMessage } = input;
   const channelOf = (params: unknown) => findChannel(input.workspaces, parse(channelParams, params));
   const messageOf = (params: unknown) => {
     const { workspace, channel } = channelOf(params);
     return { workspace, channel, message: findMessage(channel, parse(messageParams, params).messageId) };
+  };
+
+  /** Who does something with the app: a person who is there, and not the app itself. */
+  const requirePerson = (workspace: Workspace, channel: WorkspaceChannel, userId: string) => {
+    if (userId === workspace.seed.botUserId || !channel.memberIds.has(userId))
+      throw invalid('Only people of the channel can do that here; the agent acts through the Web API.');
   };
 
   return async (app) => {
@@ -126,7 +141,7 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
         userId: user.id,
         text: typedToSlack(workspace, body.text),
         threadTs: body.threadId ?? null,
-        files: body.files ?? [],
+        files: (body.fileIds ?? []).map((id) => attachedFile(input.files, workspace, id)),
       });
       const answer: MessageResponse = { message: viewMessage(workspace, channel, message) };
       return reply.status(201).send(answer);
@@ -150,12 +165,25 @@ export function controlRoutes(input: ControlInput): FastifyPluginAsync {
     app.post(`${messages}/:messageId/reactions`, async (request): Promise<MessageResponse> => {
       const { workspace, channel, message } = messageOf(request.params);
       const reaction: ReactionRequest = parse(reactionSchema, request.body);
-      if (reaction.userId === workspace.seed.botUserId || !channel.memberIds.has(reaction.userId)) {
-        throw invalid('Only people of the channel can react here; the agent does so through the Web API.');
-      }
+      requirePerson(workspace, channel, reaction.userId);
+      if (message.visibleToUserId !== null) throw invalid('Nobody can react to what only one person sees.');
       const after = input.actions.react(workspace, channel, message, reaction);
       return { message: viewMessage(workspace, channel, after) };
     });
+
+    app.post(`${messages}/:messageId/presses`, async (request): Promise<PressResponse> => {
+      const { workspace, channel, message } = messageOf(request.params);
+      const { userId, blockId, actionId }: PressRequest = parse(pressSchema, request.body);
+      requirePerson(workspace, channel, userId);
+      const button = buttonsOf(message).find(
+        (each) => each.blockId === blockId && each.actionId === actionId,
+      );
+      if (button === undefined)
+        throw new SimulatorError('not_found', 404, 'This button is not there any more.');
+      return { acked: await input.interactions.press(workspace, channel, message, { userId, button }) };
+    });
+
+    await app.register(controlFileRoutes(input));
 
     app.get(
       '/workspaces/:workspaceId/channels/:channelId/journeys',
@@ -187,10 +215,12 @@ function listMessages(channel: WorkspaceChannel, threadId: string | undefined): 
   return threadMessages(channel, threadId);
 }
 
-function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value);
-  if (!result.success) throw invalid(z.prettifyError(result.error));
-  return result.data;
+/** @throws SimulatorError `invalid_request` */
+function attachedFile(files: FileStore, workspace: Workspace, id: string): StoredFile {
+  const file = files.get(id);
+  if (file?.workspace.seed.id !== workspace.seed.id) throw invalid(`There is no file ${id}.`);
+  const { name, mediaType, content } = file;
+  return { id, name, mediaType, sizeBytes: content.length };
 }
 
 function invalid(message: string): SimulatorError {

@@ -1,5 +1,6 @@
 import type { ControlChannel, ControlMessage, ControlUser, ControlWorkspace } from './control-api.ts';
-import { buttonsOf } from './interaction-body.ts';
+import type { FileStore } from './file-store.ts';
+import { buttonsOf, notesOf } from './interaction-body.ts';
 import { slackToPlain } from './message-text.ts';
 import type { StoredMessage, UserSeed, Workspace, WorkspaceChannel } from './workspace.ts';
 import { threadMessages, threadOf, tsToMs } from './workspace.ts';
@@ -22,12 +23,27 @@ export function viewWorkspace(workspace: Workspace): ControlWorkspace {
   };
 }
 
-export function viewMessage(
+export type ViewMessage = (
+  workspace: Workspace,
+  channel: WorkspaceChannel,
+  message: StoredMessage,
+) => ControlMessage;
+
+/** How messages are shown, given the files that can still be fetched. */
+export function createViewMessage(files: Pick<FileStore, 'get'>): ViewMessage {
+  return (workspace, channel, message) => viewMessage(files, workspace, channel, message);
+}
+
+function viewMessage(
+  files: Pick<FileStore, 'get'>,
   workspace: Workspace,
   channel: WorkspaceChannel,
   message: StoredMessage,
 ): ControlMessage {
-  const replies = threadMessages(channel, message.ts).slice(1);
+  const replies = threadMessages(channel, message.ts)
+    .slice(1)
+    .filter((reply) => reply.visibleToUserId === null);
+  const buttons = buttonsOf(message);
   const text = message.tombstone ? 'This message was deleted.' : message.text;
   return {
     workspaceId: workspace.seed.id,
@@ -40,14 +56,22 @@ export function viewMessage(
     text,
     plainText: slackToPlain(workspace, text),
     markdown: message.markdown,
-    choices: buttonsOf(message).map(({ text }) => text),
+    choices: buttons.map(({ text }) => text),
+    buttons: buttons.map(({ blockId, actionId, text, style }) => ({ blockId, actionId, text, style })),
+    notes: notesOf(message),
     sentAtMs: tsToMs(message.ts),
     editedAtMs: message.edited ? tsToMs(message.edited.ts) : null,
     replyCount: replies.length,
     replyUserIds: [...new Set(replies.map((reply) => reply.userId))],
     latestReplyId: replies.at(-1)?.ts ?? null,
     reactions: message.reactions,
-    files: message.files.map(({ name, mediaType, sizeBytes }) => ({ name, mediaType, sizeBytes })),
+    files: message.files.map(({ id, name, mediaType, sizeBytes }) => ({
+      id,
+      name,
+      mediaType,
+      sizeBytes,
+      isKept: files.get(id) !== undefined,
+    })),
     visibleToUserId: message.visibleToUserId,
     metadata: message.metadata
       ? { eventType: message.metadata.event_type, payload: message.metadata.event_payload }

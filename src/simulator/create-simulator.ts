@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sleep } from '../core/clock.ts';
 import type { ControlEvent, DeliveryAttempt } from './control-api.ts';
-import { viewMessage, viewWorkspace } from './control-view.ts';
+import { createViewMessage, type ViewMessage, viewWorkspace } from './control-view.ts';
 import { defaultSeeds } from './default-seeds.ts';
 import type { InnerEvent } from './event-body.ts';
 import { eventBody } from './event-body.ts';
@@ -10,7 +10,8 @@ import { createEventStream } from './event-stream.ts';
 import { createFaultBoard } from './fault-board.ts';
 import { createFileStore } from './file-store.ts';
 import { findChannel, findMessage, findWorkspace } from './find-in-workspaces.ts';
-import { commandForm, pressPayload } from './interaction-body.ts';
+import { buttonsOf } from './interaction-body.ts';
+import { createInteractions } from './interactions.ts';
 import { createOAuth } from './oauth.ts';
 import { createResponseUrls } from './response-urls.ts';
 import type { MessagePlace, Simulator, SimulatorInput } from './simulator.ts';
@@ -21,7 +22,7 @@ import { createSocketMode } from './socket-mode.ts';
 import { loadWorkspaces, openStateFile } from './state-file.ts';
 import { waitForMessage } from './wait-for-message.ts';
 import type { Workspace } from './workspace.ts';
-import { adoptChannel, createWorkspace, nextTs, threadMessages, topLevelMessages } from './workspace.ts';
+import { adoptChannel, createWorkspace, threadMessages, topLevelMessages } from './workspace.ts';
 import type { WorkspaceChange } from './workspace-actions.ts';
 import { createWorkspaceActions } from './workspace-actions.ts';
 
@@ -98,9 +99,11 @@ export function createSimulator(input: SimulatorInput): Simulator {
     }));
     return sender.send(outgoing, pairGapMs);
   };
+  const fileStore = createFileStore({ random, base: () => responses.base() });
+  const viewMessage = createViewMessage(fileStore);
   const changed = (change: WorkspaceChange) => {
     state?.touch();
-    publish(controlEvent(change));
+    publish(controlEvent(change, viewMessage));
   };
   const actions = createWorkspaceActions({ clock, random, changed, dispatch });
 
@@ -118,28 +121,8 @@ export function createSimulator(input: SimulatorInput): Simulator {
     return { workspace, channel, message: findMessage(channel, place.ts) };
   };
 
-  const fileStore = createFileStore({ random, base: () => responses.base() });
   const responses = createResponseUrls({ clock, random, actions });
-  const interact = (
-    kind: 'interactive' | 'slash_commands',
-    place: { readonly workspace: Workspace; readonly channelId: string; readonly messageId: string | null },
-    body: string,
-  ) =>
-    sender.send(
-      [
-        {
-          workspaceId: place.workspace.seed.id,
-          channelId: place.channelId,
-          messageId: place.messageId,
-          eventId: slackId('', random, 12),
-          label: kind,
-          kind,
-          body,
-          ...senderOf(place.workspace),
-        },
-      ],
-      0,
-    );
+  const interactions = createInteractions({ sender, senderOf, responses, clock, random });
 
   return {
     plugin: simulatorPlugin({
@@ -165,6 +148,10 @@ export function createSimulator(input: SimulatorInput): Simulator {
       control: {
         workspaces,
         actions,
+        interactions,
+        files: fileStore,
+        viewMessage,
+        random,
         faults,
         stream,
         deliveries: (id) => deliveries.filter(({ workspaceId }) => id === null || workspaceId === id),
@@ -193,7 +180,8 @@ export function createSimulator(input: SimulatorInput): Simulator {
         throw new SimulatorError('not_found', 404, `There is no user ${said.userId} in ${workspaceId}.`);
       }
       const attached = (said.files ?? []).map((file) => ({ ...file, id: slackId('F', random) }));
-      for (const { id, content } of attached) if (content) fileStore.put(id, workspace, content);
+      for (const { id, name, mediaType, content } of attached)
+        if (content) fileStore.put(id, { workspace, name, mediaType, content });
       const draft = { ...said, files: attached };
       const { message, acked } = actions.post(workspace, channel, draft);
       return { workspaceId, channelId, ts: message.ts, threadTs: message.threadTs, acked };
@@ -218,25 +206,14 @@ export function createSimulator(input: SimulatorInput): Simulator {
 
     async press(place, { userId, choice }) {
       const { workspace, channel, message } = messageAt(place);
-      const payload = pressPayload(workspace, channel, message, {
-        userId,
-        choice,
-        actionTs: nextTs(workspace, clock),
-        triggerId: slackId('', random, 20),
-        responseUrl: responses.create(workspace, channel, userId),
-      });
-      if (payload === null) throw new SimulatorError('not_found', 404, `There is no button "${choice}".`);
-      const body = new URLSearchParams({ payload: JSON.stringify(payload) }).toString();
-      return interact('interactive', { workspace, channelId: channel.id, messageId: message.ts }, body);
+      const button = buttonsOf(message).find(({ text }) => text === choice);
+      if (button === undefined) throw new SimulatorError('not_found', 404, `There is no button "${choice}".`);
+      return interactions.press(workspace, channel, message, { userId, button });
     },
 
-    async command({ workspaceId, channelId, userId, command, text }) {
+    async command({ workspaceId, channelId, ...given }) {
       const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
-      const triggerId = slackId('', random, 20);
-      const responseUrl = responses.create(workspace, channel, userId);
-      const form = commandForm(workspace, channel, { userId, command, text, triggerId, responseUrl });
-      const place = { workspace, channelId, messageId: null };
-      return interact('slash_commands', place, new URLSearchParams(form).toString());
+      return interactions.command(workspace, channel, given);
     },
 
     async openAssistant({ workspaceId, channelId, userId }) {
@@ -262,6 +239,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
     waitFor(predicate, timeoutMs, signal) {
       return waitForMessage({
         workspaces,
+        viewMessage,
         listeners,
         predicate,
         timeoutMs,
@@ -297,7 +275,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
   };
 }
 
-function controlEvent(change: WorkspaceChange): ControlEvent {
+function controlEvent(change: WorkspaceChange, viewMessage: ViewMessage): ControlEvent {
   switch (change.type) {
     case 'workspace':
       return { type: 'workspace.changed', workspace: viewWorkspace(change.workspace) };

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
+import { mediaTypeOf } from './media-types.ts';
 import { grantedScopes } from './web-api/api-method.ts';
 import { bearerToken, type WebApiInput } from './web-api/web-api-routes.ts';
 
@@ -18,7 +19,7 @@ export function fileRoutes({ files, workspaceByToken, oauth }: WebApiInput): Fas
       const mayRead =
         issued.kind !== 'expired' &&
         workspace?.installation === 'installed' &&
-        workspace === file?.workspace &&
+        workspace.seed.id === file?.workspace.seed.id &&
         grantedScopes(workspace).includes('files:read');
       if (file === undefined || !mayRead) return reply.type('text/html; charset=utf-8').send(SIGN_IN);
       return reply.type('application/octet-stream').send(Buffer.from(file.content));
@@ -31,7 +32,8 @@ export function fileRoutes({ files, workspaceByToken, oauth }: WebApiInput): Fas
         const content = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
         if (upload === undefined) return reply.status(404).send('no such upload');
         if (content.length !== upload.sizeBytes) return reply.status(400).send('length mismatch');
-        files.put(upload.id, upload.workspace, content);
+        const { id, workspace, name } = upload;
+        files.put(id, { workspace, name, mediaType: mediaTypeOf(name), content });
         return reply.type('text/plain').send(`OK - ${content.length}`);
       },
     );

@@ -4,7 +4,7 @@ import type { Workspace } from './workspace.ts';
 
 /** What files hold. In memory: after a restart the messages still name them, and nobody can fetch them. */
 export interface FileStore {
-  put(id: string, workspace: Workspace, content: Uint8Array): void;
+  put(id: string, file: StoredContent): void;
   get(id: string): StoredContent | undefined;
   /** A place for a file that is about to be uploaded. */
   reserve(workspace: Workspace, file: { readonly name: string; readonly sizeBytes: number }): PendingUpload;
@@ -16,6 +16,8 @@ export interface FileStore {
 
 export interface StoredContent {
   readonly workspace: Workspace;
+  readonly name: string;
+  readonly mediaType: string;
   readonly content: Uint8Array;
 }
 
@@ -26,12 +28,26 @@ export interface PendingUpload {
   readonly sizeBytes: number;
 }
 
+/** All that is kept together; then the oldest go. */
+const MAX_BYTES = 512 * 1024 * 1024;
+
 export function createFileStore(input: { readonly random: Random; readonly base: () => string }): FileStore {
   const contents = new Map<string, StoredContent>();
   const uploads = new Map<string, PendingUpload>();
+  let heldBytes = 0;
+  const forget = (id: string): void => {
+    heldBytes -= contents.get(id)?.content.length ?? 0;
+    contents.delete(id);
+  };
   return {
-    put(id, workspace, content) {
-      contents.set(id, { workspace, content });
+    put(id, file) {
+      forget(id);
+      heldBytes += file.content.length;
+      for (const oldest of contents.keys()) {
+        if (heldBytes <= MAX_BYTES) break;
+        forget(oldest);
+      }
+      contents.set(id, file);
     },
     get: (id) => contents.get(id),
     reserve(workspace, { name, sizeBytes }) {

@@ -3,11 +3,12 @@ import { wireMessage } from './wire-message.ts';
 import type { StoredMessage, Workspace, WorkspaceChannel } from './workspace.ts';
 import { workspaceDomain } from './workspace.ts';
 
-interface Button {
+export interface Button {
   readonly blockId: string;
   readonly actionId: string;
   readonly text: string;
   readonly value: string;
+  readonly style: 'primary' | 'danger' | null;
 }
 
 /** The buttons below a message. */
@@ -19,13 +20,23 @@ export function buttonsOf({ blocks }: StoredMessage): readonly Button[] {
           actionId: String(element.action_id),
           text: String((element.text as WireObject | undefined)?.text ?? ''),
           value: String(element.value ?? ''),
+          style: element.style === 'primary' || element.style === 'danger' ? element.style : null,
         }))
       : [],
   );
 }
 
+/** The small letters below a message, in Slack's form: the texts of its context blocks. */
+export function notesOf({ blocks }: StoredMessage): readonly string[] {
+  return ((blocks ?? []) as readonly WireObject[]).flatMap((block) =>
+    block.type === 'context'
+      ? [(block.elements as readonly WireObject[]).map(({ text }) => String(text ?? '')).join(' ')]
+      : [],
+  );
+}
+
 /**
- * What the app gets when somebody presses a button; `null`: there is no such button.
+ * What the app gets when somebody presses a button. Of a message that only one person sees it gets the place alone.
  * Source: https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
  */
 export function pressPayload(
@@ -34,15 +45,15 @@ export function pressPayload(
   message: StoredMessage,
   press: {
     readonly userId: string;
-    readonly choice: string;
+    readonly button: Button;
     readonly actionTs: string;
     readonly triggerId: string;
     readonly responseUrl: string;
   },
-): WireObject | null {
+): WireObject {
   const { seed } = workspace;
-  const button = buttonsOf(message).find(({ text }) => text === press.choice);
-  if (button === undefined) return null;
+  const { button } = press;
+  const isEphemeral = message.visibleToUserId !== null;
   const thread = message.threadTs === null ? {} : { thread_ts: message.threadTs };
   return {
     type: 'block_actions',
@@ -53,7 +64,7 @@ export function pressPayload(
       type: 'message',
       message_ts: message.ts,
       channel_id: channel.id,
-      is_ephemeral: false,
+      is_ephemeral: isEphemeral,
       ...thread,
     },
     trigger_id: press.triggerId,
@@ -61,7 +72,7 @@ export function pressPayload(
     enterprise: seed.enterpriseId ? { id: seed.enterpriseId, name: seed.name } : null,
     is_enterprise_install: seed.orgWideInstall === true,
     channel: { id: channel.id, name: nameOf(channel) },
-    message: wireMessage(workspace, message, { metadata: true }),
+    ...(isEphemeral ? {} : { message: wireMessage(workspace, message, { metadata: true }) }),
     state: { values: {} },
     response_url: press.responseUrl,
     actions: [
@@ -70,6 +81,7 @@ export function pressPayload(
         block_id: button.blockId,
         text: { type: 'plain_text', text: button.text, emoji: true },
         value: button.value,
+        ...(button.style === null ? {} : { style: button.style }),
         type: 'button',
         action_ts: press.actionTs,
       },

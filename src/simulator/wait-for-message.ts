@@ -1,10 +1,11 @@
 import type { ControlEvent, ControlMessage } from './control-api.ts';
-import { viewMessage } from './control-view.ts';
+import type { ViewMessage } from './control-view.ts';
 import { SimulatorError } from './simulator-error.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface MessageWait {
   readonly workspaces: ReadonlyMap<string, Workspace>;
+  readonly viewMessage: ViewMessage;
   /** Hears everything that happens. */
   readonly listeners: Set<(event: ControlEvent) => void>;
   readonly predicate: (message: ControlMessage) => boolean;
@@ -46,7 +47,7 @@ export function waitForMessage(wait: MessageWait): Promise<ControlMessage> {
   });
 }
 
-function findPresent({ workspaces, predicate }: MessageWait): ControlMessage | undefined {
+function findPresent({ workspaces, viewMessage, predicate }: MessageWait): ControlMessage | undefined {
   for (const workspace of workspaces.values()) {
     for (const channel of workspace.channels.values()) {
       for (const stored of channel.messages.values()) {

@@ -143,7 +143,8 @@ export function createWorkspaceActions(input: WorkspaceActionsInput): WorkspaceA
         edited: { userId: patch.editorId, ts: `${eventTs.split('.')[0]}.000000` },
       };
       replace(workspace, channel, after);
-      fireAndForget(workspace, changedEvent(workspace, channel, { before, after, eventTs }));
+      if (after.visibleToUserId === null)
+        fireAndForget(workspace, changedEvent(workspace, channel, { before, after, eventTs }));
       return after;
     },
 

@@ -1,7 +1,14 @@
 import { type Kysely, sql } from 'kysely';
 import type pg from 'pg';
 import type { Glimpse } from '../core/glimpse.ts';
-import type { Mailbox, MailboxMessage, MailboxPost, MailboxRef, VisitorMailbox } from '../core/mailbox.ts';
+import type {
+  Mailbox,
+  MailboxMessage,
+  MailboxPost,
+  MailboxRef,
+  Rating,
+  VisitorMailbox,
+} from '../core/mailbox.ts';
 import { storable } from '../core/storable.ts';
 import { createBatcher } from '../db/create-batcher.ts';
 import { isServerTrouble } from '../db/pool.ts';
@@ -73,6 +80,16 @@ export function createVisitorMailbox(pool: pg.Pool, database: Kysely<Database>):
     async keep(box, { messageId, text }) {
       await append(pool, box, { clientId: messageId, content: storable(text) });
     },
+    async rate(box, messageId, { rating, present }) {
+      const id = toNumber(messageId);
+      if (id === null) return false;
+      const rows = await queryRows<{ found: boolean }>(pool, {
+        name: 'rate_in_mailbox',
+        text: 'select rate_in_mailbox($1, $2, $3, $4, $5) as found',
+        values: [box.connectionId, box.channelId, id, rating, present],
+      });
+      return rows[0]?.found === true;
+    },
     async read({ tenantId }, box, after, limit) {
       return withTenant(database, tenantId, async (transaction) => {
         const { rows } = await readRows(box, after, limit).execute(transaction);
@@ -92,13 +109,15 @@ async function append(pool: pg.Pool, box: MailboxRef, fields: object): Promise<{
   return rows[0]?.appended ?? null;
 }
 
-function toFields({ markdown, choices, marker, authorName, isProvisional }: Partial<MailboxPost>): object {
+function toFields(post: Partial<MailboxPost>): object {
+  const { markdown, choices, marker, authorName, isProvisional, isAnswer } = post;
   return {
     ...(markdown !== undefined && { content: storable(markdown) }),
     ...(choices !== undefined && { choices: choices.map(storable) }),
     ...(marker !== undefined && { marker }),
     ...(authorName != null && { authorName: storable(authorName) }),
     ...(isProvisional !== undefined && { isProvisional }),
+    ...(isAnswer !== undefined && { isAnswer }),
   };
 }
 
@@ -119,6 +138,8 @@ interface MessageRow {
   readonly choices: readonly string[];
   readonly author_name: string | null;
   readonly is_provisional: boolean;
+  readonly is_answer: boolean;
+  readonly rating: Rating | null;
   readonly is_removed: boolean;
   readonly revision: string;
   readonly created_at: Date;
@@ -126,7 +147,8 @@ interface MessageRow {
 
 function readRows({ connectionId, channelId }: MailboxRef, after: number | null, limit: number) {
   const columns = sql.raw(
-    'm.id, m.client_id, m.content, m.choices, m.author_name, m.is_provisional, m.is_removed, m.revision, m.created_at',
+    `m.id, m.client_id, m.content, m.choices, m.author_name, m.is_provisional, m.is_answer, m.rating, m.is_removed,
+     m.revision, m.created_at`,
   );
   const newest = sql`select ${columns} from mailbox_messages m
     where m.connection_id = ${connectionId} and m.channel_id = ${channelId}
@@ -156,6 +178,8 @@ function toMessage(row: MessageRow): MailboxMessage {
     choices: row.choices,
     authorName: row.author_name,
     isProvisional: row.is_provisional,
+    isAnswer: row.is_answer,
+    rating: row.rating,
     isRemoved: row.is_removed,
     revision: Number(row.revision),
     position: Number(row.id),

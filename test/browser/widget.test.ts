@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { App } from '../../src/app.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import { createMailbox } from '../../src/stores/mailbox.ts';
 import { until } from '../support/conversation.ts';
 import { silentLog } from '../support/silent-log.ts';
+import { browserProgram as program, startBrowser } from '../support/start-browser.ts';
 import { startServeProcess } from '../support/start-serve-process.ts';
 import { type Site, startSite } from '../support/widget/start-site.ts';
 import {
@@ -15,8 +16,6 @@ import {
   type WidgetInstallation,
 } from '../support/widget/start-widget-installation.ts';
 
-/** Debian's, or the one that CHROMIUM names. Where there is none, these tests are left out. */
-const program = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const WAIT_MS = 10_000;
 
 describe.skipIf(!existsSync(program))('the web chat in a browser, on a site with a strict policy', () => {
@@ -35,15 +34,7 @@ describe.skipIf(!existsSync(program))('the web chat in a browser, on a site with
     });
     app = await installation.startApp();
     site.leadTo(app.url);
-    browser = await chromium.launch({
-      executablePath: program,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-background-networking',
-        '--disable-component-update',
-      ],
-    });
+    browser = await startBrowser();
   });
   afterEach(async () => {
     await context?.close();
@@ -144,7 +135,7 @@ describe.skipIf(!existsSync(program))('the web chat in a browser, on a site with
         }).observe(log, { childList: true, subtree: true, characterData: true });
       }`);
       const mailbox = createMailbox(pool);
-      const post = { choices: [], marker: '1', authorName: null };
+      const post = { choices: [], marker: '1', authorName: null, isAnswer: true };
       const { messageId = '' } =
         (await mailbox.append(box, { ...post, markdown: 'Thinking…', isProvisional: true })) ?? {};
       let text = '';
@@ -211,7 +202,9 @@ describe.skipIf(!existsSync(program))('the web chat in a browser, on a site with
     await ask(page, 'be evil');
     await said(page).getByText('onerror="alert(1)"').waitFor();
     const found = await said(page).evaluate((log) => ({
-      tags: [...new Set([...log.querySelectorAll('*')].map(({ localName }) => localName))].sort(),
+      tags: [
+        ...new Set([...log.querySelectorAll('.bubble, .bubble *')].map(({ localName }) => localName)),
+      ].sort(),
       links: [...log.querySelectorAll('a')].map(({ href, rel, target }) => [href, rel, target]),
     }));
     expect(found.tags).toEqual([
@@ -264,6 +257,51 @@ describe.skipIf(!existsSync(program))('the web chat in a browser, on a site with
     await said(page).getByText('Stopped.').waitFor();
     expect(await focused(page)).toBe('Message');
     expect(await dialog(page).getByText('never said').count()).toBe(0);
+  });
+
+  it('has a thumb up and down under an answer: by keyboard, said once, there after a lost connection and on the next page', async () => {
+    site.identity = tokenFor('rater');
+    const page = await visit();
+    await ask(page, 'How long?');
+    await said(page).getByText('You said: How long?').waitFor();
+    const group = page.getByRole('group', { name: 'What do you think of this answer?' });
+    const good = group.getByRole('button', { name: 'Good answer' });
+    const bad = group.getByRole('button', { name: 'Bad answer' });
+    expect(await group.count()).toBe(1);
+    const pressed = async () => [
+      await good.getAttribute('aria-pressed'),
+      await bad.getAttribute('aria-pressed'),
+    ];
+    expect(await pressed()).toEqual(['false', 'false']);
+    await page.evaluate(`{
+      window.added = 0;
+      const log = document.querySelector('#konstruct-chat').shadowRoot.querySelector('[role=log]');
+      new MutationObserver((changes) => { window.added += changes.length; }).observe(log, { childList: true, subtree: true });
+    }`);
+    for (let press = 0; press < 8 && (await focused(page)) !== 'Good answer'; press += 1)
+      await page.keyboard.press('Tab');
+    await page.keyboard.press('Space');
+    const verdict = () =>
+      installation.query(`select verdict from konstruct.feedback where person_id = 'v:rater'`);
+    await until('it is kept', async () => (await verdict())[0]?.verdict === 'up');
+    await until('it is shown', async () => (await pressed()).join() === 'true,false');
+    // Nothing was put in anew: a screen reader reads nothing again, and the focus stays.
+    expect(await page.evaluate<number>('window.added')).toBe(0);
+    expect(await focused(page)).toBe('Good answer');
+
+    site.leadTo(null);
+    await bad.click();
+    await until('it is shown at once', async () => (await pressed()).join() === 'false,true');
+    await page.goto(`${site.url}/another-page`);
+    site.leadTo(app.url);
+    await until('it got through', async () => (await verdict())[0]?.verdict === 'down', 20_000);
+    await said(page).getByText('You said: How long?').waitFor();
+    await until('it is shown', async () => (await pressed())[1] === 'true');
+    await bad.press('Enter');
+    await until('it is taken back', async () => (await verdict())[0]?.verdict === null);
+    await page.reload();
+    await said(page).getByText('You said: How long?').waitFor();
+    expect(await pressed()).toEqual(['false', 'false']);
   });
 
   it('has buttons that say what stands on them', async () => {

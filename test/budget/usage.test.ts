@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DoctorContext } from '../../src/cli/doctor/check.ts';
 import { checkBudgets } from '../../src/cli/doctor/check-budgets.ts';
@@ -11,9 +8,9 @@ import { expireLedger } from '../../src/stores/retention.ts';
 import { readUsage, type Usage, usageGroups } from '../../src/stores/usage.ts';
 import { budgetProcess, plannedCall, used } from '../support/budget-process.ts';
 import { createPipelineDatabase, type PipelineDatabase } from '../support/pipeline-database.ts';
+import { runKonstruct } from '../support/run-konstruct.ts';
 import { addRows, type TenantWithRows } from '../support/tenant-rows.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const everything = { from: null, to: null };
 let database: PipelineDatabase;
 let tenant: TenantWithRows;
@@ -56,19 +53,7 @@ function inTenant<T>(work: Parameters<typeof withTenant<T>>[2]): Promise<T> {
   return withTenant(createDatabase(database.pool(1)), tenant.tenantId, work);
 }
 
-async function usage(args: string) {
-  const child = spawn(process.execPath, [main, 'usage', ...args.split(' ').filter(Boolean)], {
-    env: { PATH: process.env.PATH ?? '', DATABASE_URL: database.url },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 60_000,
-  });
-  const [stdout, stderr, code] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    new Promise<number | null>((resolve) => child.once('close', resolve)),
-  ]);
-  return { stdout, stderr, code };
-}
+const usage = (args: string) => runKonstruct(`usage ${args}`, { env: { DATABASE_URL: database.url } });
 
 describe('what models cost', () => {
   it('is the same by the steps of turns, by the ledger, and by the report however it is grouped', async () => {

@@ -1,16 +1,13 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMigratedDatabase } from '../support/migrated-database.ts';
 import { type ModelServer, startModelServer } from '../support/model-server.ts';
 import type { TestDatabase } from '../support/postgres.ts';
+import { runKonstruct } from '../support/run-konstruct.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const masterKey = randomBytes(32).toString('base64');
 
 let folder: string;
@@ -32,24 +29,15 @@ afterAll(async () => {
 /** `konstruct apply` of a file, as a process of its own. */
 async function apply(yaml: string, args = '', env: Readonly<Record<string, string>> = {}) {
   await writeFile(join(folder, 'konstruct.yaml'), yaml);
-  const words = ['apply', '-f', 'konstruct.yaml', ...args.split(' ').filter(Boolean)];
-  const child = spawn(process.execPath, [main, ...words], {
+  const { stdout, stderr, code } = await runKonstruct(`apply -f konstruct.yaml ${args}`, {
     cwd: folder,
     env: {
-      PATH: process.env.PATH ?? '',
       KONSTRUCT_MASTER_KEY: masterKey,
       DATABASE_URL: server.url,
       ANTHROPIC_BASE_URL: model.urls.anthropic,
       ...env,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 30_000,
   });
-  const [stdout, stderr, code] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    new Promise<number | null>((resolve) => child.once('close', resolve)),
-  ]);
   return { stdout, stderr: stderr.trimEnd().split('\n'), code };
 }
 

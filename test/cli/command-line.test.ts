@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -7,8 +6,6 @@ import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCipher } from '../../src/core/cipher.ts';
 import { readInstallLink } from '../../src/core/install-link.ts';
@@ -16,9 +13,9 @@ import { startEmbeddedDatabase } from '../../src/db/embedded/start-embedded-data
 import { migrate } from '../../src/db/migrate.ts';
 import { createMigratedDatabase } from '../support/migrated-database.ts';
 import { createEmptyDatabase, type TestDatabase } from '../support/postgres.ts';
+import { runKonstruct } from '../support/run-konstruct.ts';
 import { silentLog } from '../support/silent-log.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const masterKey = randomBytes(32).toString('base64');
 const company = `
 tenants:
@@ -41,20 +38,11 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function konstruct(args: string, env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [main, ...args.split(' ').filter(Boolean)], {
+const konstruct = (command: string, env: Readonly<Record<string, string>> = {}) =>
+  runKonstruct(command, {
     cwd: folder,
-    env: { PATH: process.env.PATH ?? '', KONSTRUCT_MASTER_KEY: masterKey, DATABASE_URL: server.url, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 30_000,
+    env: { KONSTRUCT_MASTER_KEY: masterKey, DATABASE_URL: server.url, ...env },
   });
-  const [stdout, stderr, code] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    new Promise<number | null>((resolve) => child.once('close', resolve)),
-  ]);
-  return { stdout, stderr, code };
-}
 
 // Each call is a whole process: on a busy machine they take their time.
 describe('konstruct', { timeout: 60_000 }, () => {

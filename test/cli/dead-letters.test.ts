@@ -1,14 +1,11 @@
-import { spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SentMessage } from '../../src/simulator/simulator.ts';
 import { agentTexts, answerTo, ask, idle } from '../support/conversation.ts';
 import { acme, globex } from '../support/people.ts';
+import { runKonstruct } from '../support/run-konstruct.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
 import { callTools } from '../support/tool-calls.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const slug = acme.workspaceId.toLowerCase();
 
 let installation: Installation;
@@ -30,24 +27,13 @@ beforeAll(async () => {
 });
 afterAll(() => installation.stop());
 
-async function deadLetters(args: string) {
-  const words = args.split(' ').filter(Boolean);
-  const child = spawn(process.execPath, [main, 'dead-letters', ...words], {
+const deadLetters = (args: string) =>
+  runKonstruct(`dead-letters ${args}`, {
     env: {
-      PATH: process.env.PATH ?? '',
       DATABASE_URL: installation.databaseUrl,
       KONSTRUCT_MASTER_KEY: installation.masterKey.toString('base64'),
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 30_000,
   });
-  const [stdout, stderr, code] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    new Promise<number | null>((resolve) => child.once('close', resolve)),
-  ]);
-  return { stdout, stderr, code };
-}
 
 // Each call is a whole process; the tests build on each other.
 describe('konstruct dead-letters', { timeout: 60_000 }, () => {

@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type {
   ControlMessage,
@@ -12,9 +10,10 @@ import type {
   MessagesResponse,
   WorkspacesResponse,
 } from '../../src/simulator/control-api.ts';
+import { bareEnvironment } from '../support/bare-environment.ts';
 import { until } from '../support/conversation.ts';
-
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+import { konstructMain } from '../support/run-konstruct.ts';
+import { scratchParent } from '../support/scratch-parents.ts';
 
 interface Dev {
   readonly child: ChildProcess;
@@ -26,7 +25,7 @@ interface Dev {
 let dataDir: string;
 const running: Dev[] = [];
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'konstruct-dev-'));
+  dataDir = mkdtempSync(join(scratchParent(), 'konstruct-dev-'));
 });
 afterEach(async () => {
   for (const { child, exited } of running.splice(0)) {
@@ -37,8 +36,8 @@ afterEach(async () => {
 });
 
 function start(): Dev {
-  const child = spawn(process.execPath, [main, 'dev'], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', KONSTRUCT_DATA_DIR: dataDir },
+  const child = spawn(process.execPath, [konstructMain, 'dev'], {
+    env: { ...bareEnvironment(), HOME: process.env.HOME, PORT: '0', KONSTRUCT_DATA_DIR: dataDir },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

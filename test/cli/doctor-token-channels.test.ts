@@ -1,20 +1,19 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { App } from '../support/discord/discord-world.ts';
+import { type DiscordServer, startDiscordServer } from '../support/discord/start-discord-server.ts';
 import {
   type GoogleChatServer,
   startGoogleChatServer,
 } from '../support/google-chat/start-google-chat-server.ts';
 import { createMigratedDatabase } from '../support/migrated-database.ts';
 import type { TestDatabase } from '../support/postgres.ts';
+import { runKonstruct } from '../support/run-konstruct.ts';
 import { startTeamsServer, type TeamsServer } from '../support/teams/start-teams-server.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const APP = '11111111-1111-4111-8111-111111111111';
 const ACME = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa';
 const PROJECT = '111111111111';
@@ -30,15 +29,23 @@ tenants:
         agent: ada
         credentials: { serviceAccount: "\${GOOGLE_KEY}", audience: "${PROJECT}" }
 `;
+const discordConnection = (id: string) => `
+      - { channel: discord, externalId: "${id}", agent: ada, credentials: { botToken: "\${DISCORD_TOKEN}" } }
+`;
 
 let folder: string;
 let database: TestDatabase;
 let teams: TeamsServer;
 let chat: GoogleChatServer;
+let discord: DiscordServer;
+let ada: App;
 let env: Record<string, string>;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'konstruct-cli-'));
-  await writeFile(join(folder, 'konstruct.yaml'), company);
+  discord = await startDiscordServer();
+  ada = discord.addApp({ name: 'Ada' });
+  discord.addServer('Acme', [ada]);
+  await writeFile(join(folder, 'konstruct.yaml'), company.trimEnd() + discordConnection(ada.id));
   database = await createMigratedDatabase();
   teams = await startTeamsServer();
   chat = await startGoogleChatServer();
@@ -46,7 +53,6 @@ beforeAll(async () => {
   const { serviceAccount } = chat.addApp(PROJECT, 'Ada');
   chat.addSpace('S1', 'SPACE', [PROJECT]);
   env = {
-    PATH: process.env.PATH ?? '',
     KONSTRUCT_MASTER_KEY: randomBytes(32).toString('base64'),
     DATABASE_URL: database.url,
     KONSTRUCT_PUBLIC_URL: 'https://konstruct.example.com',
@@ -54,6 +60,8 @@ beforeAll(async () => {
     GOOGLE_CHAT_API_URL: chat.apiUrl,
     GOOGLE_CHAT_CERTS_URL: chat.certsUrl,
     GOOGLE_CHAT_TOKEN_URL: chat.tokenUrl,
+    DISCORD_API_URL: discord.apiUrl,
+    DISCORD_TOKEN: ada.token,
     TEAMS_APP_ID: APP.toUpperCase(),
     TEAMS_APP_PASSWORD: 'right~password',
     TEAMS_API_URL: teams.apiUrl,
@@ -63,33 +71,27 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await chat?.close();
+  await discord?.close();
   await teams?.close();
   await database?.drop();
   await rm(folder, { recursive: true, force: true });
 });
 
-async function konstruct(args: readonly string[], more: Record<string, string> = {}): Promise<string> {
-  const stdio = ['ignore', 'pipe', 'pipe'] as const;
-  const child = spawn(process.execPath, [main, ...args], {
-    cwd: folder,
-    env: { ...env, ...more },
-    stdio: [...stdio],
-    timeout: 30_000,
-  });
-  const [stdout] = await Promise.all([text(child.stdout), text(child.stderr)]);
+async function konstruct(command: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
+  const { stdout } = await runKonstruct(command, { cwd: folder, env: { ...env, ...more } });
   return stdout;
 }
 
 async function connections(more: Record<string, string> = {}): Promise<readonly string[]> {
-  const { checks } = JSON.parse(await konstruct(['doctor', '--json'], more)) as {
+  const { checks } = JSON.parse(await konstruct('doctor --json', more)) as {
     checks: readonly { check: string; findings: readonly { level: string; text: string }[] }[];
   };
   const found = checks.find(({ check }) => check === 'Connections')?.findings ?? [];
   return found.map(({ level, text: line }) => `${level}: ${line}`).sort();
 }
 
-it('the doctor asks for the tokens of Teams and Google Chat, and says which addresses belong there', async () => {
-  await konstruct(['apply', '-f', 'konstruct.yaml']);
+it('the doctor asks for the tokens of Teams, Google Chat and Discord, and says which addresses belong there', async () => {
+  await konstruct('apply -f konstruct.yaml');
   const found = (await connections()).join('\n');
   expect(found).toMatch(
     /^ok: .*its messaging endpoint at Azure has to be https:\/\/konstruct\.example\.com\/teams\/messages\.$/m,
@@ -99,7 +101,24 @@ it('the doctor asks for the tokens of Teams and Google Chat, and says which addr
   );
   expect(found).toContain(`answers as 28:${APP} in the Microsoft tenant ${ACME}.`);
   expect(found).toContain(`answers as chat@project-${PROJECT}.iam.gserviceaccount.com`);
+  expect(found).toMatch(/^ok: .*in servers it sees every message/m);
   expect(found).not.toMatch(/^(?:warning|problem)/m);
+}, 60_000);
+
+it('the doctor says what a Discord bot may not do, and names no token', async () => {
+  ada.canReadMessages = false;
+  discord.world.servers.forEach(({ bots }) => {
+    bots.set(ada.user.id, 1n << 10n);
+  });
+  const found = (await connections()).join('\n');
+  expect(found).toMatch(/^warning: .*the Message Content Intent is off/m);
+  expect(found).toMatch(
+    /^problem: .*in "Acme" the bot lacks these permissions: Send Messages, Create Public Threads/m,
+  );
+  ada.token = `${ada.token.slice(0, -3)}new`;
+  const refused = (await connections()).join('\n');
+  expect(refused).toMatch(/^problem: .*unauthorized/m);
+  expect(refused).not.toContain(ada.token.slice(0, -3));
 }, 60_000);
 
 it('the doctor names what Microsoft says of a wrong password, and no secret', async () => {

@@ -16,7 +16,8 @@ import { type RedisGateway, startRedisGateway } from '../support/start-redis-gat
 /** What a gateway does with messages, whoever keeps the buckets. */
 interface Subject {
   readonly database: PipelineDatabase;
-  gateway(): Promise<Admit>;
+  /** `afterCommit`: what it waits for before it goes on with what is committed. */
+  gateway(afterCommit?: () => Promise<void>): Promise<Admit>;
   /** Everything that is committed is known to the filter. */
   settled(): Promise<void>;
   /** Moves the clock of a bucket: it was last refilled so much earlier. */
@@ -28,7 +29,14 @@ async function startPostgres(): Promise<Subject> {
   const database = await createPipelineDatabase();
   return {
     database,
-    gateway: async () => database.gateway(),
+    async gateway(afterCommit = async () => {}) {
+      const admit = database.gateway();
+      return async (event) => {
+        const outcome = await admit(event);
+        await afterCommit();
+        return outcome;
+      };
+    },
     settled: async () => {},
     letPass: async (key, seconds) => {
       await database.query(
@@ -49,9 +57,10 @@ async function startWithRedis(server: {
   const gateways: RedisGateway[] = [];
   return {
     database,
-    async gateway() {
+    async gateway(afterCommit = async () => {}) {
       // A deadline that no busy machine misses: what a missed one means is tested elsewhere.
       const gateway = await startRedisGateway(database, server.url, { callMs: 10_000, connectMs: 10_000 });
+      gateway.afterDatabase = afterCommit;
       gateways.push(gateway);
       return gateway.admit;
     },
@@ -177,6 +186,30 @@ function contract(name: string, isMissing: boolean, start: () => Promise<Subject
       const outcomes = await Promise.all(copies.map((copy, index) => (gateways[index % 2] as Admit)(copy)));
       expect(count(outcomes)).toEqual({ new: 3, duplicate: 15 });
       await subject.settled();
+      expect((await admit(mention(own))).outcome).toBe('limited');
+    });
+
+    it('a copy that is settled before the stored one lends its token to no other message', async () => {
+      const own = { bucketKey: 'lent', ratePerMinute: 1 };
+      const committed = Promise.withResolvers<void>();
+      const goOn = Promise.withResolvers<void>();
+      const slowGateway = await subject.gateway(() => {
+        committed.resolve();
+        return goOn.promise;
+      });
+      const message = mention(own);
+      const stored = slowGateway(message);
+      await committed.promise;
+      const copy = { ...message, eventId: `Ev${randomUUID()}` };
+      expect((await admit(copy)).outcome).toBe('duplicate');
+      await subject.settled();
+      expect((await admit(mention(own))).outcome).toBe('limited');
+
+      goOn.resolve();
+      expect((await stored).outcome).toBe('new');
+      await subject.settled();
+      await subject.letPass('lent', 60); // nothing is owed either
+      expect((await admit(mention(own))).outcome).toBe('new');
       expect((await admit(mention(own))).outcome).toBe('limited');
     });
 

@@ -5,6 +5,7 @@ import { isKonstructError } from '../../src/core/errors.ts';
 import { seededRandom } from '../support/slack-request.ts';
 import type { ChannelHarness, Operation } from './channel-harness.ts';
 import { startCompanyChatHarness } from './company-chat-harness.ts';
+import { startDiscordHarness } from './discord-harness.ts';
 import { startGoogleChatHarness } from './google-chat-harness.ts';
 import { startMattermostHarness } from './mattermost-harness.ts';
 import { startSlackHarness } from './slack-harness.ts';
@@ -26,6 +27,7 @@ describe.each([
   ['mattermost', startMattermostHarness],
   ['telegram', startTelegramHarness],
   ['whatsapp', startWhatsAppHarness],
+  ['discord', startDiscordHarness],
   ['widget', startWidgetHarness],
   ['company-chat', startCompanyChatHarness],
 ])('the channel %s', (type, start) => {

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { endProcessesIn } from '../../src/db/embedded/stop-postmaster.ts';
+import { scratchParent } from '../support/scratch-parents.ts';
 
 /** A data folder for one test. At its end every server in it is ended, however the test went, and it is removed. */
-export function scratchDataDir(parent: string = tmpdir()): string {
+export function scratchDataDir(parent: string = scratchParent()): string {
   const folder = mkdtempSync(join(parent, 'konstruct-embedded-'));
   const dataDir = join(folder, 'data');
   onTestFinished(async () => {

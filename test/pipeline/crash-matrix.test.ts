@@ -15,6 +15,7 @@ import { agentTexts, answerTo, idle, textOf, until } from '../support/conversati
 import { startEffectServer } from '../support/effect-server.ts';
 import { acme } from '../support/people.ts';
 import { createEmptyDatabase } from '../support/postgres.ts';
+import { retryDelaysMs } from '../support/retry-delays.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
 import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
@@ -33,7 +34,7 @@ async function start(agent: Partial<Agent> = {}): Promise<void> {
     app: null,
     agent,
     settings: { ratePerMinute: 10_000 },
-    simulator: { retryDelaysMs: [100, 500, 1_000, 2_000, 2_000, 2_000] },
+    simulator: { retryDelaysMs },
   });
   closing.push(() => installation.stop());
 }
@@ -314,7 +315,7 @@ describe('a worker that ends in the middle of the steps of a turn', () => {
     paused.child.kill('SIGSTOP');
 
     // One that is asked to stop while a tool runs that does not end.
-    const stopping = await serve('worker', undefined, env);
+    const stopping = await serve('worker', undefined, { ...env, STOP_DEADLINE_SECONDS: '2' });
     world.hold('q3 0');
     await say('q3', 'look_up');
     await happened('q3 0');
@@ -365,7 +366,7 @@ describe('a worker that ends in the middle of the steps of a turn', () => {
       unknown,
       unknown,
     ]);
-    expect(await stopping.end('SIGTERM')).toBe(0);
+    expect(await stopping.exited).toBe(0);
 
     // What was answered before the end was asked once; the call that was under way again.
     for (const { token } of said) expect(model.countOf(token, 0), `${token}: first model call`).toBe(1);

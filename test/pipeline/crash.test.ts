@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { agentTexts, until } from '../support/conversation.ts';
+import { expireLeases } from '../support/expire-leases.ts';
+import { manyChannels, workspaceWithManyChannels } from '../support/many-channels.ts';
 import { acme } from '../support/people.ts';
+import { retryDelaysMs } from '../support/retry-delays.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
 import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
 
@@ -59,7 +62,7 @@ describe('a worker that is killed after somebody said stop, before it heard of i
       { status: 'running', cancel: 'stopped' },
     ]);
     await worker.end('SIGKILL');
-    await installation.query('update konstruct.conversations set ready_at = now()'); // its lease has run out
+    await expireLeases(installation, worker);
     await serve('worker');
     await until('it says so', () => agentTexts(installation, sent).join() === 'Stopped.');
     expect(model.requests.length).toBe(1);
@@ -81,7 +84,7 @@ describe('a worker that is killed while an answer is written in front of people'
     const sent = await simulator.say(mention(acme.general, 'hello'));
     await until('half of it stands there', () => agentTexts(installation, sent).join().startsWith('Refunds'));
     await worker.end('SIGKILL');
-    await installation.query('update konstruct.conversations set ready_at = now()'); // its lease has run out
+    await expireLeases(installation, worker);
     model.respond(() => 'Two weeks.');
     await serve('worker');
     await until('it is answered', () => agentTexts(installation, sent).join() === 'Two weeks.');
@@ -93,22 +96,24 @@ describe('an installation that is killed under load', () => {
   it('answers everything it acked, once, after the restart', { timeout: 90_000 }, async () => {
     installation = await startInstallation({
       app: null,
+      workspaces: workspaceWithManyChannels,
       settings: { ratePerMinute: 10_000 },
-      simulator: { retryDelaysMs: [200, 2_000, 4_000] },
+      simulator: { retryDelaysMs },
     });
     const { simulator, model } = installation;
     const first = await serve('all');
     model.respond(() => ({ text: 'Once.', delayMs: 30 }));
-    const channels = [acme.general, acme.support, acme.directMara];
     const sent = [];
     for (let index = 0; index < 30; index += 1) {
-      sent.push(await simulator.say({ ...mention(channels[index % 3] as string, `question ${index}`) }));
+      const channelId = index % 3 === 0 ? acme.directMara : (manyChannels[index] as string);
+      sent.push(await simulator.say(mention(channelId, `question ${index}`)));
       await new Promise((resolve) => setTimeout(resolve, 15));
       if (index === 15) await first.end('SIGKILL');
       if (index === 20) await serve('all');
     }
     const acked = await Promise.all(sent.map((message) => message.acked));
     expect(acked.every(Boolean)).toBe(true);
+    await expireLeases(installation, first);
     await until(
       'all are answered',
       async () => {

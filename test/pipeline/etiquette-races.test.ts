@@ -7,6 +7,7 @@ import {
   createAdmitWish,
   type WishOutcome,
 } from '../../src/router/admit.ts';
+import { until } from '../support/conversation.ts';
 import {
   createPipelineDatabase,
   deletionOf,
@@ -268,4 +269,50 @@ it('nobody ever waited for each other in a circle', async () => {
   expect(
     await database.query('select deadlocks::int from pg_stat_database where datname = current_database()'),
   ).toEqual([{ deadlocks: 0 }]);
+});
+
+describe('a stop on a placeholder and the recording of its id', () => {
+  it.each(['the stop', 'the id'])(
+    'at the same moment, and %s is written first: it stops all the same',
+    async (first) => {
+      const worker = database.worker(`w ${first}`);
+      const [tenant] = database.tenants;
+      await database.gateway()(messageEvent(tenant));
+      const turn = await onlyTurn(worker);
+      const { tenantId } = turn;
+      const externalId = `p-${turn.turnId}`;
+      const placeholder = [{ tenantId, deliveryId: turn.placeholderId, externalId }];
+      const stop = { ...stopOf(messageEvent(tenant)), channelId: turn.channelId, messageId: externalId };
+      const statements = {
+        'the stop': ['select apply_stop($1)', JSON.stringify(stop)],
+        'the id': ['select record_placeholders($1)', JSON.stringify(placeholder)],
+      } as const;
+      const second = first === 'the stop' ? 'the id' : 'the stop';
+      const pool = database.pool(2);
+      const [holder, other] = await Promise.all([pool.connect(), pool.connect()]);
+      try {
+        // What the first one has written nobody sees before it commits.
+        await holder.query('begin');
+        const [text, value] = statements[first as 'the stop'];
+        await holder.query(text, [value]);
+        const [otherText, otherValue] = statements[second];
+        const waiting = other.query(otherText, [otherValue]);
+        await until('the other one waits', async () => {
+          const waits = await database.query(
+            `select 1 from pg_locks where locktype = 'advisory' and not granted
+             and database = (select oid from pg_database where datname = current_database())`,
+          );
+          return waits.length > 0;
+        });
+        await holder.query('commit');
+        await waiting;
+      } finally {
+        holder.release();
+        other.release();
+      }
+      const [row] = await database.query('select cancel from konstruct.turns where id = $1', [turn.turnId]);
+      expect(row?.cancel).toBe('stopped');
+      await finish(worker, turn, 'cancelled');
+    },
+  );
 });

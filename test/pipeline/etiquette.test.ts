@@ -157,11 +157,22 @@ describe('an edit', () => {
 
   it('that comes twenty times at once costs at most one more look than answers under way', async () => {
     const { simulator, model } = await start();
-    model.respond(({ messages }) => ({ text: `About: ${messages.at(-1)?.content}`, delayMs: 200 }));
+    const edited = Promise.withResolvers<void>();
+    model.respond(async ({ messages }) => {
+      await edited.promise;
+      return `About: ${messages.at(-1)?.content}`;
+    });
     const sent = await simulator.say(question);
     await modelWorks();
     for (let day = 1; day <= 20; day += 1)
       await simulator.edit(sent, `<@${acme.agent}> what about day ${day}?`);
+    await until('the last of them is stored', async () => {
+      const stored = await installation.query(
+        `select 1 from konstruct.messages where content like '%day 20?'`,
+      );
+      return stored.length === 1;
+    });
+    edited.resolve();
     await until(
       'the last words are answered',
       () => agentTexts(installation, sent).join() === 'About: mara: what about day 20?',

@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReactionEvent } from '../../src/core/channel-event.ts';
 import type { ResolvedConnection } from '../../src/core/connection-directory.ts';
@@ -14,11 +11,11 @@ import { ask, idle, textOf, until } from '../support/conversation.ts';
 import { acme, globex } from '../support/people.ts';
 import { createPipelineDatabase, messageEvent, type PipelineDatabase } from '../support/pipeline-database.ts';
 import { readMetrics } from '../support/read-metrics.ts';
+import { runKonstruct } from '../support/run-konstruct.ts';
 import type { SeededTenant } from '../support/seed-tenants.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const inGeneral = { workspaceId: acme.workspaceId, channelId: acme.general, userId: acme.mara };
 const question = { ...inGeneral, text: `<@${acme.agent}> marmalade?` };
 
@@ -102,19 +99,11 @@ describe('👍 and 👎 in Slack', () => {
   });
 
   it('are listed by `konstruct feedback`, with texts only on demand', { timeout: 60_000 }, async () => {
-    const feedback = async (args: string) => {
-      const child = spawn(process.execPath, [main, 'feedback', ...args.split(' ').filter(Boolean)], {
-        env: {
-          PATH: process.env.PATH ?? '',
-          DATABASE_URL: installation.databaseUrl,
-          KONSTRUCT_MASTER_KEY: installation.masterKey.toString('base64'),
-        },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      const code = new Promise<number | null>((resolve) => child.once('close', resolve));
-      const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-      return { stdout, stderr, code: await code };
+    const env = {
+      DATABASE_URL: installation.databaseUrl,
+      KONSTRUCT_MASTER_KEY: installation.masterKey.toString('base64'),
     };
+    const feedback = (args: string) => runKonstruct(`feedback ${args}`, { env });
     installation.model.respondNext('Orange, of course.');
     const { sent, answer } = await ask(installation, question);
     await idle(installation);

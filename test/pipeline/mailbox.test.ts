@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-const words = { choices: [], marker: 'm', authorName: null, isProvisional: false };
+const words = { choices: [], marker: 'm', authorName: null, isProvisional: false, isAnswer: false };
 const read = (box: MailboxRef, after: number | null = null, limit = 100) =>
   visitors.read(owner, box, after, limit);
 /** A mailbox in which somebody has said hello. */
@@ -86,6 +86,46 @@ describe('a mailbox', () => {
     expect(await read(box, known + 2)).toMatchObject([{ markdown: 'Which?', choices: [] }]);
     expect(await mailbox.find(box, 'p')).toBeNull();
     expect(await mailbox.find(box, 'a')).toEqual(shown);
+  });
+
+  it('shows what its visitor thinks of an answer, once for every change, until other words stand there', async () => {
+    const box = await newBox();
+    const answer = { ...words, markdown: 'Within 30 days.', isAnswer: true };
+    const { messageId = '' } = (await mailbox.append(box, answer)) ?? {};
+    const notice = await mailbox.append(box, { ...words, markdown: 'Wait a moment.' });
+    const rate = (rating: 'up' | 'down', present: boolean) =>
+      visitors.rate(box, messageId, { rating, present });
+    const shown = async () => (await read(box)).find((message) => message.messageId === messageId);
+    const before = (await read(box)).at(-1)?.revision ?? 0;
+    expect(await shown()).toMatchObject({ isAnswer: true, rating: null });
+    for (const again of [1, 2]) expect(await rate('up', true), String(again)).toBe(true);
+    expect(await read(box, before)).toMatchObject([{ messageId, rating: 'up', revision: before + 1 }]);
+    expect(await rate('down', false)).toBe(true);
+    expect(await shown()).toMatchObject({ rating: 'up', revision: before + 1 });
+    await rate('down', true);
+    await rate('up', false);
+    expect(await shown()).toMatchObject({ rating: 'down', revision: before + 2 });
+    await rate('down', false);
+    expect(await shown()).toMatchObject({ rating: null, revision: before + 3 });
+
+    await rate('up', true);
+    await mailbox.change(box, messageId, { choices: [] });
+    await mailbox.change(box, messageId, answer);
+    expect(await shown()).toMatchObject({ rating: 'up' });
+    await mailbox.change(box, messageId, { ...answer, markdown: 'Within 14 days.' });
+    expect(await shown()).toMatchObject({ rating: null, isAnswer: true });
+
+    const thumb = { rating: 'up', present: true } as const;
+    const elsewhere = { ...box, connectionId: database.tenants[1].connectionId };
+    for (const [where, id] of [
+      [box, notice?.messageId ?? ''],
+      [box, 'v-hello'],
+      [elsewhere, messageId],
+      [await newBox(), messageId],
+    ] as const)
+      expect(await visitors.rate(where, id, thumb)).toBe(false);
+    await mailbox.remove(box, messageId);
+    expect(await visitors.rate(box, messageId, thumb)).toBe(false);
   });
 
   it('changes nothing that is gone, of another mailbox or of its visitor', async () => {

@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { defaultSeeds } from '../../src/simulator/default-seeds.ts';
-import type { WorkspaceSeed } from '../../src/simulator/workspace.ts';
 import { agentTexts, answerTo, ask, idle, until } from '../support/conversation.ts';
+import { manyChannels, workspaceWithManyChannels } from '../support/many-channels.ts';
 import { acme } from '../support/people.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
 
@@ -74,9 +73,12 @@ describe('messages that were written while the agent answered earlier ones', () 
 });
 
 describe('many conversations at once', () => {
-  it('are answered side by side, each once, each in its own thread', async () => {
-    const workspaces = defaultSeeds.slice(0, 1).map(withManyChannels);
-    installation = await startInstallation({ workspaces, settings: { ratePerMinute: 10_000 } });
+  // Longer than its two waits may last together.
+  it('are answered side by side, each once, each in its own thread', { timeout: 60_000 }, async () => {
+    installation = await startInstallation({
+      workspaces: workspaceWithManyChannels,
+      settings: { ratePerMinute: 10_000 },
+    });
     const { simulator, model } = installation;
     let running = 0;
     let most = 0;
@@ -91,7 +93,7 @@ describe('many conversations at once', () => {
       Array.from({ length: 200 }, (_, index) =>
         simulator.say({
           ...inGeneral,
-          channelId: `C0MANY${index % 40}`,
+          channelId: manyChannels[index % manyChannels.length] as string,
           text: `<@${acme.agent}> question ${index}`,
         }),
       ),
@@ -107,10 +109,9 @@ describe('many conversations at once', () => {
 });
 
 describe('two gateways and two workers on one database', () => {
-  it('share the work without answering anything twice', async () => {
-    const workspaces = defaultSeeds.slice(0, 1).map(withManyChannels);
+  it('share the work without answering anything twice', { timeout: 60_000 }, async () => {
     installation = await startInstallation({
-      workspaces,
+      workspaces: workspaceWithManyChannels,
       settings: { ratePerMinute: 10_000 },
       app: { role: 'worker' },
     });
@@ -123,7 +124,7 @@ describe('two gateways and two workers on one database', () => {
       Array.from({ length: 40 }, (_, index) =>
         simulator.say({
           ...inGeneral,
-          channelId: `C0MANY${index}`,
+          channelId: manyChannels[index] as string,
           text: `<@${acme.agent}> question ${index}`,
         }),
       ),
@@ -138,16 +139,3 @@ describe('two gateways and two workers on one database', () => {
     expect(model.requests.length).toBe(40);
   });
 });
-
-/** The adapter sends about one message a second to a channel, as Slack wants it: many at once need many channels. */
-function withManyChannels(seed: WorkspaceSeed): WorkspaceSeed {
-  const memberIds = [acme.mara, acme.agent];
-  const channels = Array.from({ length: 40 }, (_, index) => ({
-    id: `C0MANY${index}`,
-    name: `many-${index}`,
-    kind: 'public' as const,
-    topic: '',
-    memberIds,
-  }));
-  return { ...seed, channels: [...seed.channels, ...channels] };
-}

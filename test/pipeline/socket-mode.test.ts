@@ -4,7 +4,9 @@ import type { DeliveryAttempt } from '../../src/simulator/control-api.ts';
 import { defaultSeeds } from '../../src/simulator/default-seeds.ts';
 import type { SentMessage } from '../../src/simulator/simulator.ts';
 import { agentTexts, answerTo, ask, idle, until } from '../support/conversation.ts';
+import { expireLeases } from '../support/expire-leases.ts';
 import { acme, globex } from '../support/people.ts';
+import { retryDelaysMs } from '../support/retry-delays.ts';
 import { SIGNING_SECRET } from '../support/signing-secret.ts';
 import { signedSlackRequest } from '../support/slack-request.ts';
 import {
@@ -40,7 +42,7 @@ async function start(options: InstallationOptions = {}): Promise<Installation> {
     simulator: {
       appToken,
       eventsUrl: 'http://127.0.0.1:1/nowhere',
-      retryDelaysMs: [50, 200, 500, 1_000, 1_000, 1_000, 2_000],
+      retryDelaysMs,
       ...options.simulator,
     },
   });
@@ -173,6 +175,8 @@ describe('a gateway that is killed', () => {
       all.push(await installation.simulator.say(mention));
       if (index === 10) first.child.kill('SIGKILL');
     }
+    await first.end('SIGKILL');
+    await expireLeases(installation, first);
     await eachIsAnsweredOnce(all);
   });
 

@@ -304,7 +304,7 @@ describe('a worker that stops', () => {
     const stopping = await installation.startApp({
       role: 'worker',
       tools: [lookUp, count, book],
-      timing: { toolDeadlineMs: 60_000 },
+      timing: { toolDeadlineMs: 60_000, stopDeadlineMs: 2_000 },
     });
     await installation.app?.stop();
     const gateway = await installation.startApp({ role: 'gateway' });

@@ -4,6 +4,7 @@ import { createDatabasePool } from '../../src/db/pool.ts';
 import { withTenant } from '../../src/db/with-tenant.ts';
 import { replayDeadLetter } from '../../src/stores/replay-dead-letter.ts';
 import { until } from '../support/conversation.ts';
+import { expireLeases } from '../support/expire-leases.ts';
 import { silentLog } from '../support/silent-log.ts';
 import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
 import {
@@ -52,6 +53,7 @@ describe('a process that is killed in the middle of a turn', () => {
       return known.length === 1;
     });
     await first.end('SIGKILL');
+    await expireLeases(installation, first);
     model.respond(() => 'Once.');
     await serve();
     await until('it is answered', async () => (await turns())[0]?.status === 'answered', 40_000);

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { App } from '../../src/app.ts';
-import { until } from '../support/conversation.ts';
+import { idle, until } from '../support/conversation.ts';
+import { readMetrics } from '../support/read-metrics.ts';
 import {
   acmeSite,
   globexSite,
@@ -91,6 +92,7 @@ describe('a visitor', () => {
       () => texts(mara).filter((text) => text.startsWith('quick')).length >= 10,
     );
     expect(texts(mara)).not.toContain(`quick ${answers.findIndex(({ status }) => status === 429)}`);
+    await idle(installation); // what is asked next is answered with what that test says
   });
 
   it.each(['a word', 'a button'])('stops the agent with %s', async (way) => {
@@ -135,6 +137,66 @@ describe('a visitor', () => {
     const known = await begin(tokenFor('mara'));
     expect(await known.json()).toMatchObject({ isAnonymous: false });
     nobody.disconnect();
+  });
+
+  it('says what they think of an answer: kept with the turn, once, and shown in every tab and at the next visit', async () => {
+    const name = newName();
+    const mara = visitor(name);
+    const otherTab = visitor(name);
+    await mara.connect();
+    await otherTab.connect();
+    await mara.say('How long does it take?');
+    const answer = await mara.answer('How long');
+    expect(answer.answer).toBe(true);
+    const rate = async (rating: string | null) => {
+      const body = { id: randomUUID(), messageId: answer.id, rating };
+      expect((await mara.post('messages', body)).status).toBe(200);
+      await until(`both tabs show ${rating}`, () =>
+        [mara, otherTab].every((tab) => (tab.messages.get(answer.id)?.rating ?? null) === rating),
+      );
+      return installation.query(
+        `select f.person_id as person, f.verdict from konstruct.feedback f
+         join konstruct.messages m on m.tenant_id = f.tenant_id and m.turn_id = f.turn_id
+         where m.channel_id = $1 and m.direction = 'out'`,
+        [`v:${name}`],
+      );
+    };
+    for (const rating of ['up', 'down', 'down', 'up', null, 'down'])
+      expect(await rate(rating), String(rating)).toEqual([{ person: `v:${name}`, verdict: rating }]);
+    const metrics = await readMetrics(app.url);
+    const counted = (verdict: string) =>
+      metrics.value('konstruct_feedback_total', { channel: 'widget', verdict });
+    // Whoever changes their mind has not taken it back.
+    expect([counted('up'), counted('down'), counted('taken_back')]).toEqual([2, 2, 1]);
+    const nextVisit = visitor(name);
+    await nextVisit.connect();
+    expect(nextVisit.messages.get(answer.id)?.rating).toBe('down');
+  });
+
+  it('cannot rate what is no answer, or somebody else’s', async () => {
+    const mara = visitor();
+    await mara.connect();
+    installation.model.respondNext({ text: 'never said', delayMs: 8_000 });
+    await mara.say('a long question');
+    await until('the placeholder stands there', () => texts(mara).includes('Thinking…'));
+    await mara.say('stop');
+    const stopped = await mara.answer('Stopped');
+    expect(stopped).not.toHaveProperty('answer');
+    const tomas = visitor();
+    await tomas.connect();
+    await tomas.say('hello');
+    const answer = await tomas.answer('hello');
+    const rate = (messageId: string, rating: unknown) =>
+      mara.post('messages', { id: randomUUID(), messageId, rating });
+    const count = async () => (await installation.query('select 1 from konstruct.feedback')).length;
+    const before = await count();
+    for (const id of [stopped.id, answer.id]) expect((await rate(id, 'up')).status).toBe(200);
+    expect(await count()).toBe(before);
+    expect((await rate(answer.id, 'great')).status).toBe(400);
+    expect((await rate('v-abcdefgh', 'up')).status).toBe(400);
+    const later = visitor();
+    await later.connect();
+    expect(tomas.messages.get(answer.id)).not.toHaveProperty('rating');
   });
 
   it('presses a button: it is said, and the buttons go', async () => {

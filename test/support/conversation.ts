@@ -75,7 +75,7 @@ export async function until(
 }
 
 /** Resolves when no turn is open and nothing waits. */
-export async function idle(installation: Installation): Promise<void> {
+export async function idle(installation: Pick<Installation, 'query'>): Promise<void> {
   await until(
     'the queue is idle',
     async () =>

@@ -13,10 +13,10 @@ test('removes what a dead run left, and neither a living run’s folder nor one 
   (await claimDataFolder({ dataDir: dead })).release();
   const claim = await claimDataFolder({ dataDir: living });
   onTestFinished(() => claim.release());
-  await removeAbandoned(parent);
+  await removeAbandoned([parent]);
   expect(existsSync(dead)).toBe(true); // not for long enough
 
   const inTwoMinutes = Date.now() + 120_000;
-  await removeAbandoned(parent, () => inTwoMinutes);
+  await removeAbandoned([parent], () => inTwoMinutes);
   expect([dead, living, unknown].map((folder) => existsSync(folder))).toEqual([false, true, true]);
 });

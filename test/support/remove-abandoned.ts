@@ -1,21 +1,21 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { isKonstructError } from '../../src/core/errors.ts';
 import { claimDataFolder } from '../../src/db/embedded/data-folder-claim.ts';
 import { endProcessesIn } from '../../src/db/embedded/stop-postmaster.ts';
+import { scratchParents } from './scratch-parents.ts';
 
 /** A run that is just beginning has its folder, but not its claim yet. In ms. */
 const settledMs = 60_000;
 
 /** Removes the folders, and ends the servers, of test runs that were killed before they could do so themselves. */
 export async function removeAbandoned(
-  parent: string = tmpdir(),
+  parents: readonly string[] = scratchParents(),
   clock: () => number = Date.now,
 ): Promise<void> {
-  for (const name of readdirSync(parent)) {
-    const folder = join(parent, name);
-    if (!/^konstruct-(test|embedded)-/.test(name) || !isSettled(folder, clock)) continue;
+  const folders = parents.flatMap((parent) => readdirSync(parent).map((name) => join(parent, name)));
+  for (const folder of folders) {
+    if (!/^konstruct-(test|embedded)-/.test(basename(folder)) || !isSettled(folder, clock)) continue;
     // Only what a database has claimed at some time: another program's folder may have such a name.
     const dataDir = [folder, join(folder, 'data')].find((each) => existsSync(join(each, 'in-use')));
     if (dataDir === undefined) continue;

@@ -25,33 +25,37 @@ export interface CompanySeed {
   readonly externalId: string;
   readonly credentials: Credentials;
   readonly settings?: ConnectionSettings;
+  /** Ada, unless said. */
+  readonly agentName?: string;
 }
 
-export interface ChannelInstallation {
+export interface ChannelInstallation<Ids extends readonly string[] = readonly string[]> {
   readonly model: ModelServer;
   readonly log: ReturnType<typeof recordingLog>;
   readonly databaseUrl: string;
   readonly masterKey: Buffer;
   /** In the order of the companies. */
-  readonly connectionIds: readonly string[];
+  readonly connectionIds: Ids;
   startApp(options?: Partial<AppOptions>): Promise<App>;
   query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
+  /** Resolves when nothing waits and nothing runs. */
   idle(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export interface ChannelInstallationOptions {
+export interface ChannelInstallationOptions<Companies extends readonly CompanySeed[]> {
   readonly channel: string;
-  readonly companies: readonly CompanySeed[];
-  readonly platform: PlatformSettings;
+  readonly companies: Companies;
+  /** Absent: the channel has no platform of its own. */
+  readonly platform?: PlatformSettings;
   /** Ended after the app, in reverse order. */
   readonly closing: readonly (() => Promise<unknown>)[];
 }
 
 /** A database and a model with companies that are connected to one platform; the app is started by `startApp`. */
-export async function startChannelInstallation(
-  options: ChannelInstallationOptions,
-): Promise<ChannelInstallation> {
+export async function startChannelInstallation<const Companies extends readonly CompanySeed[]>(
+  options: ChannelInstallationOptions<Companies>,
+): Promise<ChannelInstallation<{ readonly [Index in keyof Companies]: string }>> {
   const closing: (() => Promise<unknown>)[] = [...options.closing];
   const stop = async (): Promise<void> => {
     for (const close of closing.splice(0).reverse()) await close();
@@ -77,7 +81,7 @@ export async function startChannelInstallation(
       log,
       databaseUrl: database.url,
       masterKey,
-      connectionIds,
+      connectionIds: connectionIds as { readonly [Index in keyof Companies]: string },
       query,
       stop,
       async startApp(overrides = {}) {
@@ -88,7 +92,7 @@ export async function startChannelInstallation(
           port: 0,
           cipher,
           slack: { signingSecret: null, apiUrl: 'http://127.0.0.1:9/api/' },
-          platforms: { [options.channel]: options.platform },
+          ...(options.platform ? { platforms: { [options.channel]: options.platform } } : {}),
           publicUrl: null,
           providerKeys: {},
           workerConcurrency: 50,
@@ -115,7 +119,7 @@ export async function startChannelInstallation(
 }
 
 async function seed(
-  { channel, companies }: ChannelInstallationOptions,
+  { channel, companies }: Pick<ChannelInstallationOptions<readonly CompanySeed[]>, 'channel' | 'companies'>,
   databaseUrl: string,
   cipher: ReturnType<typeof createCipher>,
   model: ModelServer,
@@ -128,14 +132,15 @@ async function seed(
     const baseUrl = model.urls['openai-compatible'];
     const entry = { provider: 'openai-compatible' as const, model: 'test', baseUrl, apiKey: 'k' };
     await putRoute(database, cipher, { name: 'default', entries: [entry] });
-    for (const [index, { slug, externalId, credentials, settings = {} }] of companies.entries()) {
+    for (const [index, company] of companies.entries()) {
+      const { slug, externalId, credentials, settings = {}, agentName: name = 'Ada' } = company;
       const tenantId = randomUUID();
       const agentId = randomUUID();
       await withTenant(database, tenantId, async (transaction) => {
         const budgets = { timeZone: 'UTC', budget: noBudget, personBudget: noBudget };
         await insertTenant(transaction, { id: tenantId, slug, name: slug, ...budgets });
         const words = { persona: `Persona of ${slug}.`, instructions: '', placeholder: 'Thinking…' };
-        const agent = { id: agentId, tenantId, slug: 'ada', name: 'Ada', role: 'Support', ...words };
+        const agent = { id: agentId, tenantId, slug: 'ada', name, role: 'Support', ...words };
         await insertAgents(transaction, [{ ...agent, route: 'default', busyMode: 'queue' }]);
         const id = connectionIds[index] as string;
         const connection = { id, tenantId, agentId, channel, externalId, settings, credentials };

@@ -17,6 +17,8 @@ export interface RedisGateway {
   /** Whether announcements of conversations are said to reach it. */
   isListening: boolean;
   beforeDatabase: () => void;
+  /** Between PostgreSQL's answer and what the filter hears of it. */
+  afterDatabase: () => Promise<void>;
 }
 
 export async function startRedisGateway(
@@ -35,10 +37,12 @@ export async function startRedisGateway(
     timing,
   });
   const gateway: RedisGateway = {
-    admit: createFilteredAdmit((event) => {
+    admit: createFilteredAdmit(async (event) => {
       reachedDatabase.push(event);
       gateway.beforeDatabase();
-      return toDatabase(event);
+      const outcome = await toDatabase(event);
+      await gateway.afterDatabase();
+      return outcome;
     }, filter),
     filter,
     isUp: () => filter.snapshot().state === 'ok',
@@ -46,6 +50,7 @@ export async function startRedisGateway(
     reachedDatabase,
     isListening: true,
     beforeDatabase() {},
+    async afterDatabase() {},
   };
   return gateway;
 }

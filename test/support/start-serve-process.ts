@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from './bare-environment.ts';
+import { konstructMain } from './run-konstruct.ts';
 import { SIGNING_SECRET } from './signing-secret.ts';
 import type { Installation } from './start-installation.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const START_TIMEOUT_MS = 20_000;
 
 /** `konstruct serve` as a process of its own, on an installation's database and stand-ins. */
@@ -14,6 +14,8 @@ export interface ServeProcess {
   readonly child: ChildProcess;
   /** Sends the signal and waits for the end; resolves to the exit code, `null` after a kill. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null>;
+  /** Its exit code, once it has ended; `null` after a kill. */
+  readonly exited: Promise<number | null>;
   /** What it logged so far. */
   readonly lines: readonly Record<string, unknown>[];
 }
@@ -24,9 +26,9 @@ export async function startServeProcess(
   env: Readonly<Record<string, string>> = {},
   onSpawn: (child: ChildProcess) => void = () => {},
 ): Promise<ServeProcess> {
-  const child = spawn(process.execPath, [main, 'serve', '--role', role], {
+  const child = spawn(process.execPath, [konstructMain, 'serve', '--role', role], {
     env: {
-      PATH: process.env.PATH,
+      ...bareEnvironment(),
       HOST: '127.0.0.1',
       PORT: '0',
       DATABASE_URL: installation.databaseUrl,
@@ -62,6 +64,7 @@ export async function startServeProcess(
     url,
     child,
     lines,
+    exited,
     async end(signal) {
       child.kill(signal);
       return exited;

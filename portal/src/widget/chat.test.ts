@@ -153,3 +153,62 @@ it('goes on as the same person with a newer proof, and stops where there is none
   await until(() => chat.connection === 'refused');
   chat.close();
 });
+
+it('says what the visitor thinks of an answer: shown at once, the newest only, again when the connection is back', async () => {
+  const { server, client } = serverOf('v:mara');
+  const { chat, conversation } = await start(client);
+  const shown = () => conversation.entries().find(({ id }) => id === '5');
+  server.emit('message', { ...said('5', 'hello'), answer: true }, 17);
+  await until(() => conversation.find('5') !== undefined);
+  server.troubles.push(new ChatUnavailable(60_000));
+  chat.rate('5', 'up');
+  expect(shown()?.rating).toBe('up');
+  await until(() => server.troubles.length === 0);
+  // What comes of before does not take it back.
+  server.emit('message', { ...said('5', 'hello'), answer: true }, 18);
+  server.streams.at(-1)?.close();
+  await until(() => server.sent.length === 1);
+  expect(server.sent).toEqual([{ id: 'id-2', messageId: '5', rating: 'up' }]);
+  await until(() => conversation.wantedRatings().length === 0);
+  expect(shown()?.rating).toBe('up');
+  chat.rate('5', null);
+  expect(shown()).not.toHaveProperty('rating');
+  await until(() => server.sent.length === 2);
+  expect(server.sent[1]).toEqual({ id: 'id-3', messageId: '5', rating: null });
+  chat.close();
+});
+
+it('takes a rating back that is refused, and says so until there is another', async () => {
+  const { server, client } = serverOf('v:mara');
+  const { chat, conversation } = await start(client);
+  server.emit('message', { ...said('5', 'hello'), answer: true }, 17);
+  await until(() => conversation.find('5') !== undefined);
+  server.troubles.push(new ChatRefused(400));
+  chat.rate('5', 'down');
+  await until(() => conversation.entries()[0]?.isRatingRefused === true);
+  expect(conversation.entries()[0]).not.toHaveProperty('rating');
+  chat.rate('5', 'down');
+  expect(conversation.entries()[0]).not.toHaveProperty('isRatingRefused');
+  await until(() => server.sent.length === 1);
+  chat.close();
+});
+
+it('keeps what it could not say of an answer for the next page, of the same visitor and no other', async () => {
+  const values = new Map<string, string>();
+  const { server, client } = serverOf('v:mara');
+  const { chat } = await start(client, memoryOf(values));
+  server.troubles.push(new ChatUnavailable(60_000));
+  chat.rate('5', 'up');
+  await until(() => server.troubles.length === 0);
+  chat.close();
+  const tomas = serverOf('v:tomas');
+  const other = await start(tomas.client, memoryOf(new Map(values)));
+  expect(other.conversation.wantedRatings()).toEqual([]);
+  other.chat.close();
+  const again = serverOf('v:mara');
+  const next = await start(again.client, memoryOf(values));
+  await until(() => again.server.sent.length === 1);
+  expect(again.server.sent).toMatchObject([{ messageId: '5', rating: 'up' }]);
+  await until(() => values.size === 0);
+  next.chat.close();
+});

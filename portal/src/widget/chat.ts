@@ -1,6 +1,7 @@
 import { reconnectDelayMs } from '../reconnect-delay.ts';
 import { type ChatClient, ChatExpired, ChatRefused, ChatUnavailable, type Session } from './chat-client.ts';
-import type { Conversation, WireGlimpse, WireMessage } from './conversation.ts';
+import type { Conversation, Rating, WantedRating, WireGlimpse, WireMessage } from './conversation.ts';
+import { createRatingSender } from './rating-sender.ts';
 import { readEventStream } from './read-event-stream.ts';
 import type { Memory } from './visitor-identity.ts';
 import { words } from './words.ts';
@@ -34,6 +35,8 @@ export interface Chat {
   choose(messageId: string, choice: string): void;
   /** Has the agent stop; nothing comes of it where that does not get through. */
   stop(messageId: string): void;
+  /** Says what the visitor thinks of an answer; `null`: nothing any more. */
+  rate(messageId: string, rating: Rating | null): void;
   /** Sends again what failed. */
   retry(id: string): void;
 }
@@ -51,6 +54,7 @@ interface Outgoing {
 interface KeptOutbox {
   readonly visitor: string;
   readonly outgoing: readonly Outgoing[];
+  readonly ratings?: readonly WantedRating[];
 }
 
 const OUTBOX = 'outbox';
@@ -74,6 +78,18 @@ export function createChat(options: ChatOptions): Chat {
   let hasExpired = false;
   /** Counts who is here: what was asked for somebody before says nothing of who is here now. */
   let generation = 0;
+
+  const ratings = createRatingSender({
+    client,
+    conversation,
+    newId: options.newId,
+    isKnown: () => session !== null,
+    begin: () => begin(new AbortController().signal),
+    changed() {
+      save();
+      changed();
+    },
+  });
 
   function become(next: Connection): void {
     if (connection === next) return;
@@ -154,6 +170,7 @@ export function createChat(options: ChatOptions): Chat {
             isReady = true;
             onReady();
             become('online');
+            ratings.flush();
           }
           if (isReady) changed();
         },
@@ -181,8 +198,10 @@ export function createChat(options: ChatOptions): Chat {
   /** What the page before could not send any more; of somebody else, nothing. */
   function restoreOutbox(): void {
     const kept = readOutbox(memory);
-    if (kept.visitor === session?.visitor)
+    if (kept.visitor === session?.visitor) {
       outbox.unshift(...kept.outgoing.filter(({ id }) => !outbox.some((each) => each.id === id)));
+      for (const wanted of kept.ratings ?? []) conversation.wantRating(wanted);
+    }
     for (const { id, body } of outbox)
       if (conversation.find(id) === undefined)
         conversation.addOwn(id, body.text ?? body.choice ?? '', Date.now());
@@ -248,8 +267,9 @@ export function createChat(options: ChatOptions): Chat {
 
   function save(): void {
     if (session === null) return;
-    const kept: KeptOutbox = { visitor: session.visitor, outgoing: outbox };
-    memory.set(OUTBOX, outbox.length === 0 ? null : JSON.stringify(kept));
+    const wanted = conversation.wantedRatings();
+    const kept: KeptOutbox = { visitor: session.visitor, outgoing: outbox, ratings: wanted };
+    memory.set(OUTBOX, outbox.length + wanted.length === 0 ? null : JSON.stringify(kept));
   }
 
   const chat: Chat = {
@@ -286,6 +306,12 @@ export function createChat(options: ChatOptions): Chat {
     stop(messageId) {
       const { signal } = new AbortController();
       client.send({ id: options.newId(), messageId, stop: true }, signal).catch(() => {}); // it can be pressed again
+    },
+    rate(messageId, rating) {
+      conversation.wantRating({ messageId, rating });
+      save();
+      changed();
+      ratings.flush();
     },
     retry(id) {
       conversation.setState(id, 'sending');

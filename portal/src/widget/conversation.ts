@@ -1,5 +1,8 @@
 import { applyGlimpse } from '../../../src/core/glimpse.ts';
 
+/** What a visitor thinks of an answer. */
+export type Rating = 'up' | 'down';
+
 /** A message as the events say it (src/gateway/visitors/stream-mailbox.ts). */
 export interface WireMessage {
   readonly id: string;
@@ -10,6 +13,9 @@ export interface WireMessage {
   readonly choices?: readonly string[];
   readonly author?: string;
   readonly provisional?: boolean;
+  /** It can be rated. */
+  readonly answer?: boolean;
+  readonly rating?: Rating;
   readonly removed?: boolean;
 }
 
@@ -28,6 +34,14 @@ export interface Entry extends WireMessage {
   readonly reason?: string;
   /** What of the answer is written already; its `text` is the placeholder then. */
   readonly written?: string;
+  /** What the visitor thinks of it was not taken. */
+  readonly isRatingRefused?: boolean;
+}
+
+export interface WantedRating {
+  readonly messageId: string;
+  /** `null`: none any more. */
+  readonly rating: Rating | null;
 }
 
 /** What is known of the conversation: kept in step with the server by ids, so that nothing stands there twice. */
@@ -38,6 +52,14 @@ export interface Conversation {
   addOwn(id: string, text: string, atMs: number): void;
   setState(id: string, state: Entry['state'], reason?: string): void;
   find(id: string): Entry | undefined;
+  /** What the visitor thinks now: shown at once, and wanted until the server has it. */
+  wantRating(wanted: WantedRating): void;
+  /** What the server does not have yet. */
+  wantedRatings(): readonly WantedRating[];
+  /** The server has it. */
+  settleRating(rated: WantedRating): void;
+  /** The server will not have it. */
+  refuseRating(messageId: string): void;
   /** Somebody else is here now. */
   clear(): void;
   /** In the order of the conversation. */
@@ -47,6 +69,8 @@ export interface Conversation {
 export function createConversation(): Conversation {
   const entries = new Map<string, Entry>();
   const written = new Map<string, string>();
+  const wanted = new Map<string, Rating | null>();
+  const refused = new Set<string>();
   let lastPlace = 0;
 
   return {
@@ -76,16 +100,42 @@ export function createConversation(): Conversation {
       entries.set(id, { ...rest, state, ...(reason !== undefined && { reason }) });
     },
     find: (id) => entries.get(id),
+    wantRating({ messageId, rating }) {
+      refused.delete(messageId);
+      wanted.set(messageId, rating);
+    },
+    wantedRatings: () => [...wanted].map(([messageId, rating]) => ({ messageId, rating })),
+    settleRating({ messageId, rating }) {
+      if (wanted.get(messageId) === rating) wanted.delete(messageId); // or they have changed their mind meanwhile
+      const entry = entries.get(messageId);
+      if (entry !== undefined) entries.set(messageId, withRating(entry, rating));
+    },
+    refuseRating(messageId) {
+      wanted.delete(messageId);
+      refused.add(messageId);
+    },
     clear() {
       entries.clear();
       written.clear();
+      wanted.clear();
+      refused.clear();
     },
     entries: () =>
       [...entries.values()]
         .sort((a, b) => a.position - b.position)
         .map((entry) => {
           const text = entry.provisional ? written.get(entry.id) : undefined;
-          return text === undefined ? entry : { ...entry, written: text };
+          const rating = wanted.get(entry.id);
+          const rated = rating === undefined ? entry : withRating(entry, rating);
+          return {
+            ...rated,
+            ...(text !== undefined && { written: text }),
+            ...(refused.has(entry.id) && { isRatingRefused: true }),
+          };
         }),
   };
+}
+
+function withRating({ rating: _before, ...entry }: Entry, rating: Rating | null): Entry {
+  return { ...entry, ...(rating !== null && { rating }) };
 }

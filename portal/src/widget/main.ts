@@ -62,6 +62,7 @@ function start({ src, dataset }: HTMLScriptElement): void {
     closed: () => tabMemory.set(OPEN, null),
     say: (text) => chat.say(text),
     retry: (id) => chat.retry(id),
+    rate: (messageId, rating) => chat.rate(messageId, rating),
     stop: (messageId) => chat.stop(messageId),
     choose: (messageId, choice) => chat.choose(messageId, choice),
   });

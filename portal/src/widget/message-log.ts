@@ -1,10 +1,13 @@
-import type { Entry } from './conversation.ts';
+import type { Entry, Rating } from './conversation.ts';
+import { createRatingButtons, type RatingButtons } from './rating-buttons.ts';
 import { element, renderMarkdown } from './render-markdown.ts';
 import { words } from './words.ts';
 
 export interface MessageLogActions {
   retry(id: string): void;
   choose(messageId: string, choice: string): void;
+  /** Says what the visitor thinks of an answer. */
+  rate(messageId: string, rating: Rating | null): void;
   /** Has the agent stop writing. */
   stop(messageId: string): void;
 }
@@ -20,8 +23,10 @@ export interface MessageLog {
 
 interface Shown {
   readonly node: HTMLElement;
-  /** Everything that its looks depend on. */
+  /** Everything that its looks depend on, but for what the visitor thinks of it. */
   readonly key: string;
+  /** `null`: it is no answer. */
+  readonly rating: RatingButtons | null;
 }
 
 /** Nearer to the end than this somebody reads the newest. */
@@ -80,12 +85,23 @@ export function createMessageLog(actions: MessageLogActions): MessageLog {
       greetingLine.hidden = greeting === '';
       const nodes = entries.map((entry, index) => {
         const isLast = index === entries.length - 1;
-        const { atMs: _at, position: _place, ...looks } = entry;
+        const { atMs: _at, position: _place, rating = null, isRatingRefused = false, ...looks } = entry;
+        const problem = isRatingRefused ? words.notRated : null;
         const key = JSON.stringify([looks, agent, isLast && entry.choices !== undefined]);
         const known = shown.get(entry.id);
-        if (known?.key === key) return known.node;
+        if (known?.key === key) {
+          known.rating?.show(rating, problem);
+          return known.node;
+        }
+        const buttons =
+          entry.answer && !entry.provisional
+            ? createRatingButtons((next) => actions.rate(entry.id, next))
+            : null;
+        buttons?.show(rating, problem);
         const node = renderEntry(entry, agent, isLast, actions);
-        shown.set(entry.id, { node, key });
+        // Above the choices, which go when one is pressed: nothing that stays may jump then.
+        node.querySelector('.bubble')?.after(...(buttons === null ? [] : [buttons.root]));
+        shown.set(entry.id, { node, key, rating: buttons });
         // In place, so that nothing around it moves and is read out again.
         if (known?.node.parentElement === (entry.provisional ? writing : log)) known.node.replaceWith(node);
         return node;

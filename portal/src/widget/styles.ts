@@ -108,6 +108,15 @@ h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 650; overflow-wr
 .choices button { padding: 7px 14px; border-radius: 18px; border: 1px solid var(--edge); color: var(--link); font-weight: 550; text-align: start; overflow-wrap: anywhere; }
 .choices button:hover { background: var(--sunken); }
 
+.rating { display: flex; align-items: center; gap: 2px; margin-block-start: 2px; font-size: 13px; color: var(--bad); }
+.rating button { width: 32px; height: 30px; border-radius: 9px; display: grid; place-items: center; color: var(--soft); }
+.rating svg { width: 17px; height: 17px; stroke-width: 1.8; }
+.rating button:hover { background: var(--sunken); color: var(--ink); }
+.rating button[aria-pressed="true"] { color: var(--link); background: var(--sunken); }
+.rating button[aria-pressed="true"] svg { fill: currentColor; stroke: var(--paper); stroke-width: 1.2; }
+.rating span { padding-inline-start: 6px; }
+@media (pointer: coarse) { .rating button { width: 44px; height: 44px; } }
+
 .bubble > * { margin: 0; }
 .bubble > * + * { margin-block-start: 8px; }
 .bubble :is(h3, h4, h5, h6) { font-size: 15px; font-weight: 650; line-height: 1.4; }
@@ -146,6 +155,6 @@ textarea:focus-visible { outline-width: 2px; outline-offset: -1px; border-color:
   form { padding-block-end: max(12px, env(safe-area-inset-bottom)); }
 }
 @media (forced-colors: active) {
-  .launcher, .send, .own .bubble, .agent .bubble, .panel, .choices button { border: 1px solid; }
+  .launcher, .send, .own .bubble, .agent .bubble, .panel, .choices button, .rating [aria-pressed="true"] { border: 1px solid; }
 }
 `;

@@ -23,5 +23,9 @@ export const words = {
   retry: 'Try again',
   newest: 'Newest messages',
   choices: 'Choose an answer',
+  rate: 'What do you think of this answer?',
+  goodAnswer: 'Good answer',
+  badAnswer: 'Bad answer',
+  notRated: 'This could not be noted.',
   newTab: '(opens in a new tab)',
 } as const;

@@ -89,6 +89,7 @@ it('a certificate of the company’s own is believed where the connection names 
     named,
     async (received) => void events.push(...received),
     ending.signal,
+    async () => ({ lastMessageAtMs: null, directChannelIds: [] }),
   );
   closing.push(async () => {
     ending.abort();

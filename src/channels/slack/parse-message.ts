@@ -96,7 +96,8 @@ function parseChange(
   if (previous === null ? asRecord(message.edited) === null : normalisedTextOf(previous).text === text) {
     return ignored(context, 'text_unchanged');
   }
-  const editedAt = timestampId(asRecord(message.edited)?.ts) ?? eventTimestamp(event) ?? messageId;
+  // `edited` knows whole seconds only. Of two edits within one the event's time says which came later, to its last digit.
+  const editedAt = eventTimestamp(event) ?? timestampId(asRecord(message.edited)?.ts) ?? messageId;
   return {
     type: 'edit',
     account: context.account,
@@ -107,7 +108,7 @@ function parseChange(
     scope: scopeOf(event.channel_type, channelId),
     text,
     mentions,
-    editedAtMs: timestampMs(editedAt),
+    editedAtMs: Number(editedAt) * 1_000,
   };
 }
 

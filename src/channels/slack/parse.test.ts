@@ -229,8 +229,18 @@ describe('edits and deletions', () => {
       channelId: 'C0GENERAL1',
       messageId: '1760440341.944969',
       text: 'url https://github.com/ and one more word',
-      editedAtMs: 1_760_440_350_000,
+      editedAtMs: 1_760_440_351_000.2,
     });
+  });
+
+  it('knows the order of two edits within one second, which `edited` does not', () => {
+    const editedAtMs = (eventTs: string) => {
+      const event = parseFixture('message-changed', (_envelope, inner) => {
+        inner.event_ts = eventTs;
+      });
+      return event?.type === 'edit' ? event.editedAtMs : null;
+    };
+    expect(editedAtMs('1760440350.000200')).toBeLessThan(Number(editedAtMs('1760440350.000300')));
   });
 
   it('ignores an unfurl', () => {

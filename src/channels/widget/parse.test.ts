@@ -45,7 +45,22 @@ describe('what a visitor’s browser sends', () => {
     });
   });
 
+  it('is what somebody thinks of an answer: one opinion, so the other is taken off, behind it', () => {
+    const thumbs = (rating: unknown) => {
+      const { events } = parse({ id, messageId: '12', rating }) as { events: readonly object[] };
+      expect(new Set(events.map((event) => (event as { eventId: string }).eventId)).size).toBe(2);
+      return events;
+    };
+    const thumb = (emoji: string, present: boolean) =>
+      expect.objectContaining({ type: 'reaction', messageId: '12', senderId: 'v:mara', emoji, present });
+    expect(thumbs('up')).toEqual([thumb('👍', true), thumb('👎', false)]);
+    expect(thumbs('down')).toEqual([thumb('👎', true), thumb('👍', false)]);
+    expect(thumbs(null)).toEqual([thumb('👍', false), thumb('👎', false)]);
+  });
+
   it.each([
+    ['a rating of a message of the visitor', { id, rating: 'up', messageId: 'v-abcdefgh' }],
+    ['a rating that is none', { id, rating: 'great', messageId: '12' }],
     ['a stop of a message of the visitor', { id, stop: true, messageId: 'v-abcdefgh' }],
     ['no JSON', '{"id":'],
     ['no object', []],

@@ -21,8 +21,9 @@ const ACCOUNT: AccountRef = { externalIds: [], appId: null, agentUserId: null };
 const ANSWER: WebhookAnswer = { contentType: 'application/json; charset=utf-8', body: '{}' };
 
 /**
- * Turns what a visitor's browser sends into an event: `{ id, text }`, `{ id, messageId, choice }` for a pressed button, or
- * `{ id, messageId, stop: true }` where the agent is to stop, as a 🛑 on its placeholder does elsewhere.
+ * Turns what a visitor's browser sends into events: `{ id, text }`, `{ id, messageId, choice }` for a pressed button,
+ * `{ id, messageId, stop: true }` where the agent is to stop, as a 🛑 on its placeholder does elsewhere, or
+ * `{ id, messageId, rating: "up" | "down" | null }` for what they think of an answer, as 👍 and 👎 do.
  * The browser chooses the id, and sends the same again until it gets an ack; `attempt` counts how often.
  *
  * @throws KonstructError `body_malformed`
@@ -44,21 +45,44 @@ export function parseWidgetRequest(request: ChannelRequest): ParsedRequest {
     sender: { externalId: channelId, name },
   } as const;
   const atMs = request.receivedAtMs ?? 0;
-  return { kind: 'events', events: [toEvent(base, id, body, atMs)], answer: ANSWER };
+  return { kind: 'events', events: toEvents(base, id, body, atMs), answer: ANSWER };
 }
 
-function toEvent(base: Base, id: string, body: JsonRecord, atMs: number): ChannelEvent {
-  if (body.stop === true) return toStop(base, body, atMs);
-  return body.choice === undefined ? toMessage(base, id, body, atMs) : toAction(base, id, body, atMs);
+function toEvents(base: Base, id: string, body: JsonRecord, atMs: number): readonly ChannelEvent[] {
+  if (body.stop === true) return [toReaction(base, body, '🛑', true, atMs)];
+  if (body.rating !== undefined) return toRating(base, body, atMs);
+  return [body.choice === undefined ? toMessage(base, id, body, atMs) : toAction(base, id, body, atMs)];
 }
 
-function toStop({ account, eventId, channelId }: Base, body: JsonRecord, reactedAtMs: number): ReactionEvent {
+/**
+ * A visitor has one opinion at a time: what they think now is put on, and then the other is taken off. In this order, or
+ * whoever changes their mind would be counted as one who has taken it back.
+ */
+function toRating(base: Base, body: JsonRecord, atMs: number): readonly ReactionEvent[] {
+  const { rating } = body;
+  if (rating !== 'up' && rating !== 'down' && rating !== null)
+    throw malformed('A rating is "up", "down" or null.');
+  const thumbs = [
+    ['up', '👍'],
+    ['down', '👎'],
+  ] as const;
+  return thumbs
+    .map(([name, emoji]) => toReaction(base, body, emoji, name === rating, atMs))
+    .toSorted((a, b) => Number(b.present) - Number(a.present));
+}
+
+function toReaction(
+  { account, eventId, channelId }: Base,
+  body: JsonRecord,
+  emoji: string,
+  present: boolean,
+  reactedAtMs: number,
+): ReactionEvent {
   const messageId = agentsMessageId(body);
-  const [emoji, present] = ['🛑', true];
   return {
     type: 'reaction',
     account,
-    eventId,
+    eventId: `${eventId} ${emoji}`,
     channelId,
     messageId,
     senderId: channelId,

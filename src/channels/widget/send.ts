@@ -112,5 +112,6 @@ function toPost(message: OutboundMessage): MailboxPost {
     marker: message.marker.deliveryId,
     authorName: message.author?.name ?? null,
     isProvisional: message.isProvisional ?? false,
+    isAnswer: message.isAnswer ?? false,
   };
 }

@@ -21,6 +21,8 @@ function message(revision: number, text: string, more: Partial<MailboxMessage> =
     choices: [],
     authorName: null,
     isProvisional: false,
+    isAnswer: false,
+    rating: null,
     isRemoved: false,
     revision,
     position: revision,

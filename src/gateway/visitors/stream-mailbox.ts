@@ -112,7 +112,8 @@ export async function streamMailbox(options: MailboxStreamOptions): Promise<void
 }
 
 function frameOf(message: MailboxMessage): string {
-  const { messageId, from, markdown, choices, authorName, isProvisional, isRemoved } = message;
+  const { messageId, from, markdown, choices, authorName, isProvisional, isAnswer, rating, isRemoved } =
+    message;
   const shown = {
     id: messageId,
     from,
@@ -122,6 +123,8 @@ function frameOf(message: MailboxMessage): string {
     ...(choices.length > 0 && { choices }),
     ...(authorName !== null && { author: authorName }),
     ...(isProvisional && { provisional: true }),
+    ...(isAnswer && { answer: true }),
+    ...(rating !== null && { rating }),
     ...(isRemoved && { removed: true }),
   };
   return `id: ${message.revision}\nevent: message\ndata: ${JSON.stringify(shown)}\n\n`;

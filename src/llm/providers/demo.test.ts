@@ -10,6 +10,7 @@ function ask(
   question: string,
   earlier: readonly ModelMessage[] = [],
   system = 'You are Ada, a dry engineer.',
+  tools: readonly string[] = [],
 ) {
   const pool = createModelPool({
     routes: async (name) => ({ name, entries: [{ provider: 'demo', model: 'scripted' }] }),
@@ -30,6 +31,7 @@ function ask(
     system,
     messages: [...earlier, { role: 'user', content: question }],
     maxOutputTokens: 1000,
+    tools: tools.map((name) => ({ name, description: name, inputSchema: { type: 'object' } })),
     signal: new AbortController().signal,
   });
 }
@@ -72,6 +74,19 @@ describe('demo', () => {
     waitsMs.length = 0;
     expect((await ask('Hello')).text).toBe((await ask('Hello')).text);
     expect(waitsMs).toEqual([30, 30]);
+  });
+
+  it('offers choices and sends a file where the agent can, and then says the same as without', async () => {
+    for (const [question, tool] of [
+      ['mara: what can you do?', 'offer_choices'],
+      ['Write me a file, please', 'attach_file'],
+    ] as const) {
+      const called = await ask(question, [], undefined, [tool]);
+      expect(called).toMatchObject({ text: '', toolCalls: [{ name: tool, input: expect.any(Object) }] });
+      const { text, toolCalls } = await ask(question, [], undefined, ['current_time']);
+      expect(toolCalls).toEqual([]);
+      expect(text).toMatch(/Three things|A file comes/);
+    }
   });
 
   it('reports no tokens, because it used none', async () => {

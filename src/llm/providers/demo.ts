@@ -1,4 +1,9 @@
-import type { LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/provider';
+import type {
+  LanguageModelV4CallOptions,
+  LanguageModelV4Prompt,
+  LanguageModelV4StreamPart,
+  LanguageModelV4ToolCall,
+} from '@ai-sdk/provider';
 import type { Provider } from '../provider.ts';
 
 const SCRIPTED =
@@ -19,11 +24,15 @@ export const demo: Provider = {
   completeBaseUrl: (baseUrl) => baseUrl,
   authHeaders: () => null,
   openModel: async (_access, { sleep, demoDelayMs }) => ({
-    async doGenerate({ prompt, abortSignal }) {
+    async doGenerate({ prompt, tools, abortSignal }) {
+      const call = demoCall(prompt, tools);
+      if (call !== null) return { content: [call], ...callEnding, warnings: [] };
       if (demoDelayMs > 0) await sleep(demoDelayMs, abortSignal);
       return { content: [{ type: 'text', text: demoAnswer(prompt) }], ...ending, warnings: [] };
     },
-    async doStream({ prompt, abortSignal }) {
+    async doStream({ prompt, tools, abortSignal }) {
+      const call = demoCall(prompt, tools);
+      if (call !== null) return { stream: ReadableStream.from([call, { type: 'finish', ...callEnding }]) };
       // Word by word, in all as long as the answer that comes as a whole.
       const words = demoAnswer(prompt).match(/\S+\s*/g) ?? [];
       const pauseMs = demoDelayMs / words.length;
@@ -57,9 +66,13 @@ const ending = {
   },
 } as const;
 
+const callEnding = { ...ending, finishReason: { unified: 'tool-calls', raw: 'tool_calls' } } as const;
+
 interface Topic {
   readonly pattern: RegExp;
   answer(agentName: string | null): string;
+  /** What it calls first, where the agent has that tool: so that buttons and files can be seen without a model, too. */
+  readonly call?: { readonly toolName: string; readonly input: object };
 }
 
 const topics: readonly Topic[] = [
@@ -70,7 +83,23 @@ const topics: readonly Topic[] = [
       'write me a DM, or simply go on in a thread where I have answered.',
   },
   {
+    pattern: /\b(write|make|send|give|attach)\b[^\n]*\b(file|csv|spreadsheet)\b/i,
+    answer: () => 'A file comes with an answer and stands below it. What people attach I can read, too.',
+    call: {
+      toolName: 'attach_file',
+      input: {
+        name: 'opening-hours.csv',
+        mediaType: 'text/csv',
+        content: 'day,from,to\nMonday to Friday,9:00,18:00\nSaturday,10:00,14:00\n',
+      },
+    },
+  },
+  {
     pattern: /\b(help|what can you do|how do you work)\b/i,
+    call: {
+      toolName: 'offer_choices',
+      input: { choices: ['Who are you?', 'Write me a file, please'] },
+    },
     answer: () =>
       'Three things to try:\n\n' +
       '1. **Ask something** in this thread; no mention is needed while I follow it.\n' +
@@ -89,16 +118,43 @@ const topics: readonly Topic[] = [
 
 function demoAnswer(prompt: LanguageModelV4Prompt): string {
   const system = prompt.find((message) => message.role === 'system')?.content ?? '';
-  const turns = prompt.filter((message) => message.role === 'user' || message.role === 'assistant');
-  const question = turns.at(-1)?.content.map((part) => (part.type === 'text' ? part.text : '')) ?? [];
-  const text = question.join('\n').trim();
+  const { text, earlierCount } = questionOf(prompt);
   const known = findInstruction(system, text);
   const topic = topics.find(({ pattern }) => pattern.test(text));
   const said =
     known !== null
       ? `My instructions say about that:\n\n${quote(known)}`
       : (topic?.answer(agentName(system)) ?? `You wrote:\n\n${quote(text)}`);
-  return `${said}\n\n${earlier(turns.length - 1)}\n\n${SCRIPTED}`;
+  return `${said}\n\n${earlier(earlierCount)}\n\n${SCRIPTED}`;
+}
+
+/** The call that comes before the answer; `null`: none, or it was made already. */
+function demoCall(
+  prompt: LanguageModelV4Prompt,
+  tools: LanguageModelV4CallOptions['tools'] = [],
+): LanguageModelV4ToolCall | null {
+  if (prompt.at(-1)?.role !== 'user') return null;
+  const system = prompt.find((message) => message.role === 'system')?.content ?? '';
+  const { text, earlierCount } = questionOf(prompt);
+  const call = topics.find(({ pattern }) => pattern.test(text))?.call;
+  if (call === undefined || findInstruction(system, text) !== null) return null;
+  if (!tools.some(({ name }) => name === call.toolName)) return null;
+  const { toolName, input } = call;
+  return { type: 'tool-call', toolCallId: `call_${earlierCount}`, toolName, input: JSON.stringify(input) };
+}
+
+/** What was asked last, and how many messages stand before it. */
+function questionOf(prompt: LanguageModelV4Prompt): { readonly text: string; readonly earlierCount: number } {
+  const said = prompt.filter(
+    (message) =>
+      message.role === 'user' ||
+      (message.role === 'assistant' && message.content.some(({ type }) => type === 'text')),
+  );
+  const place = said.findLastIndex(({ role }) => role === 'user');
+  const parts = said[place]?.content ?? [];
+  const texts =
+    typeof parts === 'string' ? [parts] : parts.map((part) => (part.type === 'text' ? part.text : ''));
+  return { text: texts.join('\n').trim(), earlierCount: place };
 }
 
 /** Words shorter than this say little about what a line is about. */

@@ -1,3 +1,4 @@
+import { mediaTypeOf } from '../media-types.ts';
 import type { WireObject } from '../wire-message.ts';
 import { wireFile } from '../wire-message.ts';
 import type { StoredFile, StoredMessage, Workspace } from '../workspace.ts';
@@ -54,7 +55,7 @@ export const fileMethods: Readonly<Record<string, ApiMethod>> = {
           throw new SlackApiError('file_not_found');
         if (findFile(workspace, id) !== null) throw new SlackApiError('file_already_shared');
         const title = isObject(entry) && typeof entry.title === 'string' ? entry.title : pending.name;
-        const mediaType = mediaTypes[pending.name.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
+        const mediaType = mediaTypeOf(pending.name);
         return { id, name: pending.name, title, mediaType, sizeBytes: pending.sizeBytes };
       });
       if (args.text('channel_id') !== undefined) {
@@ -71,15 +72,6 @@ export const fileMethods: Readonly<Record<string, ApiMethod>> = {
       return { files: uploaded.map(({ id, title }) => ({ id, title })) };
     },
   },
-};
-
-const mediaTypes: Readonly<Record<string, string>> = {
-  csv: 'text/csv',
-  html: 'text/html',
-  json: 'application/json',
-  pdf: 'application/pdf',
-  png: 'image/png',
-  txt: 'text/plain',
 };
 
 function findFile(

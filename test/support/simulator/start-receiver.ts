@@ -5,8 +5,10 @@ import type { AddressInfo } from 'node:net';
 
 /** One request that a receiver got, after its signature was checked over the raw bytes. */
 export interface ReceivedEvent {
+  readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly rawBody: string;
+  /** Of what people do with a message or a command: the payload, or the form itself. */
   readonly body: EventEnvelope;
   readonly signatureValid: boolean;
 }
@@ -49,9 +51,10 @@ export async function startReceiver(signingSecret: string): Promise<Receiver> {
       const rawBody = Buffer.concat(chunks).toString('utf8');
       const { headers } = request;
       received.push({
+        path: request.url ?? '',
         headers,
         rawBody,
-        body: JSON.parse(rawBody),
+        body: readBody(headers, rawBody),
         signatureValid: isSignatureValid(signingSecret, headers, rawBody),
       });
       const answer = answers.shift() ?? {};
@@ -75,6 +78,12 @@ export async function startReceiver(signingSecret: string): Promise<Receiver> {
         server.closeAllConnections();
       }),
   };
+}
+
+function readBody(headers: IncomingHttpHeaders, rawBody: string): EventEnvelope {
+  if (headers['content-type'] !== 'application/x-www-form-urlencoded') return JSON.parse(rawBody);
+  const form = new URLSearchParams(rawBody);
+  return JSON.parse(form.get('payload') ?? JSON.stringify(Object.fromEntries(form)));
 }
 
 function isSignatureValid(secret: string, headers: IncomingHttpHeaders, rawBody: string): boolean {

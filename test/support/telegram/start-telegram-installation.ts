@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +5,7 @@ import type { App } from '../../../src/app.ts';
 import type { AppOptions } from '../../../src/app-options.ts';
 import type { ConnectionSettings } from '../../../src/core/tenant.ts';
 import { until } from '../conversation.ts';
-import { startTwoCompanies, type TwoCompanies } from '../start-two-companies.ts';
+import { type ChannelInstallation, startChannelInstallation } from '../start-channel-installation.ts';
 import { startTelegramServer, type TelegramServer } from './start-telegram-server.ts';
 import type { Message, User } from './telegram-world.ts';
 
@@ -24,18 +23,15 @@ export const GLOBEX_GROUP = -1002;
 /** Both companies' bots are in it. */
 export const SHARED_GROUP = -1003;
 
-export interface TelegramInstallation extends Omit<TwoCompanies, 'startApp'> {
+export interface TelegramInstallation extends ChannelInstallation<readonly [string, string]> {
   readonly telegram: TelegramServer;
-  readonly connectionIds: readonly [string, string];
   readonly publicUrl: string | null;
-  startApp(options?: Partial<AppOptions>): Promise<App>;
   /** Where the public address leads from now on; `null`: nowhere. */
   leadTo(url: string | null): void;
   /** What a bot shows in a chat now, oldest first. */
   texts(chatId: number, botId?: number): string[];
   /** The bot's message that replies to one and is no placeholder any more. */
   answerTo(message: Message, botId?: number): Promise<Message>;
-  stop(): Promise<void>;
 }
 
 export interface TelegramInstallationOptions {
@@ -69,23 +65,24 @@ export async function startTelegramInstallation(
       title: 'Both',
       bots: [acmeBot.token, globexBot.token],
     });
-    const connectionIds = [randomUUID(), randomUUID()] as const;
-    const connectionOf = (id: string, bot: typeof acmeBot | typeof globexBot) => ({
-      id,
-      channel: 'telegram',
-      externalId: String(bot.id),
-      credentials: { botToken: bot.token },
-      settings: options.settings ?? {},
-    });
-    const companies = await startTwoCompanies(
-      [connectionOf(connectionIds[0], acmeBot), connectionOf(connectionIds[1], globexBot)],
-      closing,
-    );
     const forwarder = options.events === 'webhook' ? await startForwarder() : null;
     if (forwarder !== null) closing.push(() => forwarder.close());
+    const { settings = {} } = options;
+    const companyOf = (slug: string, bot: typeof acmeBot | typeof globexBot) => ({
+      slug,
+      externalId: String(bot.id),
+      credentials: { botToken: bot.token },
+      settings,
+    });
+    const companies = await startChannelInstallation({
+      channel: 'telegram',
+      companies: [companyOf('acme', acmeBot), companyOf('globex', globexBot)],
+      platform: { signingSecret: null, apiUrl: telegram.apiUrl },
+      closing: closing.splice(0),
+    });
+    closing.push(() => companies.stop());
     const start = async (overrides: Partial<AppOptions> = {}): Promise<App> => {
       const app = await companies.startApp({
-        platforms: { telegram: { signingSecret: null, apiUrl: telegram.apiUrl } },
         publicUrl: forwarder?.url ?? null,
         ...options.app,
         ...overrides,
@@ -96,7 +93,6 @@ export async function startTelegramInstallation(
     const installation: TelegramInstallation = {
       ...companies,
       telegram,
-      connectionIds,
       publicUrl: forwarder?.url ?? null,
       startApp: start,
       leadTo: (url) => forwarder?.leadTo(url),

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import type { App } from '../../../src/app.ts';
 import type { AppOptions } from '../../../src/app-options.ts';
@@ -8,7 +7,7 @@ import { createDatabasePool } from '../../../src/db/pool.ts';
 import type { Database } from '../../../src/db/schema.ts';
 import { withTenant } from '../../../src/db/with-tenant.ts';
 import { silentLog } from '../silent-log.ts';
-import { startTwoCompanies, type TwoCompanies } from '../start-two-companies.ts';
+import { type ChannelInstallation, startChannelInstallation } from '../start-channel-installation.ts';
 import type { Person } from './graph-world.ts';
 import { startWhatsAppServer, type WhatsAppServer } from './start-whatsapp-server.ts';
 
@@ -30,12 +29,10 @@ export const globexNumber = {
   appSecret: APP_SECRET,
 } as const;
 
-export interface WhatsAppInstallation extends Omit<TwoCompanies, 'startApp'> {
+export interface WhatsAppInstallation extends ChannelInstallation<readonly [string, string]> {
   readonly whatsapp: WhatsAppServer;
-  readonly connectionIds: readonly [string, string];
   /** Of the app that was started last. */
   readonly url: () => string;
-  startApp(options?: Partial<AppOptions>): Promise<App>;
   inTenant<Result>(
     tenantId: string,
     work: (transaction: Transaction<Database>) => Promise<Result>,
@@ -44,7 +41,6 @@ export interface WhatsAppInstallation extends Omit<TwoCompanies, 'startApp'> {
   newPerson(name?: string): Person;
   /** What a person reads of a number, oldest first. */
   texts(person: Person, phoneNumberId?: string): string[];
-  stop(): Promise<void>;
 }
 
 export interface WhatsAppInstallationOptions {
@@ -64,18 +60,23 @@ export async function startWhatsAppInstallation(
   try {
     const whatsapp = await startWhatsAppServer([acmeNumber, globexNumber]);
     closing.push(() => whatsapp.close());
-    const connectionIds = [randomUUID(), randomUUID()] as const;
-    const connectionOf = (id: string, { phoneNumberId, token }: typeof acmeNumber | typeof globexNumber) => ({
-      id,
-      channel: 'whatsapp',
+    const companyOf = (
+      slug: string,
+      { phoneNumberId, token }: typeof acmeNumber | typeof globexNumber,
+      credentials: Credentials = {},
+    ) => ({
+      slug,
       externalId: phoneNumberId,
-      credentials: { accessToken: token, ...(id === connectionIds[0] ? options.credentials : {}) },
+      credentials: { accessToken: token, ...credentials },
       settings: { ratePerMinute: 1_000, ...options.settings },
     });
-    const companies = await startTwoCompanies(
-      [connectionOf(connectionIds[0], acmeNumber), connectionOf(connectionIds[1], globexNumber)],
-      closing,
-    );
+    const companies = await startChannelInstallation({
+      channel: 'whatsapp',
+      companies: [companyOf('acme', acmeNumber, options.credentials), companyOf('globex', globexNumber)],
+      platform: { signingSecret: APP_SECRET, handshakeToken: VERIFY_TOKEN, apiUrl: whatsapp.apiUrl },
+      closing: closing.splice(0),
+    });
+    closing.push(() => companies.stop());
     const kysely = createDatabase(
       createDatabasePool({ url: companies.databaseUrl, name: 'test', size: 1, log: silentLog }),
     );
@@ -83,13 +84,7 @@ export async function startWhatsAppInstallation(
     let url = '';
     let people = 0;
     const start = async (overrides: Partial<AppOptions> = {}): Promise<App> => {
-      const app = await companies.startApp({
-        platforms: {
-          whatsapp: { signingSecret: APP_SECRET, handshakeToken: VERIFY_TOKEN, apiUrl: whatsapp.apiUrl },
-        },
-        ...options.app,
-        ...overrides,
-      });
+      const app = await companies.startApp({ ...options.app, ...overrides });
       url = app.url;
       for (const { phoneNumberId } of [acmeNumber, globexNumber]) {
         if (!(await whatsapp.subscribe(phoneNumberId, `${app.url}/whatsapp`, VERIFY_TOKEN)))
@@ -101,7 +96,6 @@ export async function startWhatsAppInstallation(
     return {
       ...companies,
       whatsapp,
-      connectionIds,
       url: () => url,
       startApp: start,
       inTenant: (tenantId, work) => withTenant(kysely, tenantId, work),

@@ -10,6 +10,8 @@ export interface ShownMessage {
   readonly position: number;
   readonly choices?: readonly string[];
   readonly provisional?: true;
+  readonly answer?: true;
+  readonly rating?: 'up' | 'down';
   readonly removed?: true;
 }
 

@@ -9,11 +9,14 @@ import {
 } from 'react';
 import type { ControlUser } from '../../../../src/simulator/control-api.ts';
 import { Icon } from '../../design/icon.tsx';
+import { AttachmentList } from './attachment-list.tsx';
 import { IdentitySelect } from './identity-select.tsx';
 import { MentionList } from './mention-list.tsx';
 import { insertMention, type MentionQuery, matchingUsers, mentionAt } from './mention-query.ts';
 import { useSimulatorView } from './simulator-context.ts';
 import { channelKey } from './simulator-state.ts';
+import { MOST_FILES, useAttachments } from './use-attachments.ts';
+import './attachment-list.css';
 import './composer.css';
 
 interface ComposerProps {
@@ -32,7 +35,13 @@ const MOST_ROWS = 8;
 export function Composer({ threadId, suggestion, placeholder, focused = false, onAbandon }: ComposerProps) {
   const { simulator, workspace, channel, viewer, drafts } = useSimulatorView();
   const draftKey = `${channelKey({ workspaceId: workspace.id, channelId: channel.id })}/${threadId ?? ''}`;
-  const [text, setText] = useState(() => drafts.get(draftKey) ?? '');
+  const [text, setText] = useState(() => drafts.get(draftKey)?.text ?? '');
+  const attachments = useAttachments(drafts.get(draftKey)?.attached ?? [], (file, signal) =>
+    simulator.upload(workspace.id, file, signal),
+  );
+  const attached = attachments.all;
+  const [isDropping, setDropping] = useState(false);
+  const picker = useRef<HTMLInputElement>(null);
   const [query, setQuery] = useState<MentionQuery | null>(null);
   const [marked, setMarked] = useState(0);
   const field = useRef<HTMLTextAreaElement>(null);
@@ -42,8 +51,9 @@ export function Composer({ threadId, suggestion, placeholder, focused = false, o
   const current = matches[Math.min(marked, matches.length - 1)];
 
   useEffect(() => {
-    drafts.set(draftKey, text);
-  }, [drafts, draftKey, text]);
+    // What is still on its way is not there for whoever comes back.
+    drafts.set(draftKey, { text, attached: attached.filter(({ file }) => file !== null) });
+  }, [drafts, draftKey, text, attached]);
 
   useLayoutEffect(() => {
     if (!suggestion) return;
@@ -75,15 +85,28 @@ export function Composer({ threadId, suggestion, placeholder, focused = false, o
     field.current?.focus();
   };
 
+  const isEmpty = text.trim() === '' && attached.length === 0;
+  const canSend = !isEmpty && attachments.areReady;
+
   const send = async (): Promise<void> => {
+    if (!canSend) return;
     const sent = text.trim();
-    if (sent === '') return;
+    const fileIds = attached.flatMap(({ file }) => file?.id ?? []);
     setText('');
+    attachments.clear();
     setQuery(null);
     const address = { workspaceId: workspace.id, channelId: channel.id };
-    const accepted = await simulator.post(address, viewer.id, sent, threadId);
+    const accepted = await simulator.post(address, { userId: viewer.id, text: sent, threadId, fileIds });
+    if (accepted) return;
     // What was not accepted goes back, before whatever was written since.
-    if (!accepted) setText((since) => (since ? `${sent}\n${since}` : sent));
+    setText((since) => (sent && since ? `${sent}\n${since}` : sent || since));
+    attachments.restore(attached);
+  };
+
+  const takeFiles = (event: SyntheticEvent, transfer: DataTransfer): void => {
+    if (transfer.files.length === 0) return;
+    event.preventDefault();
+    attachments.add(transfer.files);
   };
 
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -114,12 +137,22 @@ export function Composer({ threadId, suggestion, placeholder, focused = false, o
 
   return (
     <form
-      className="composer"
+      className={isDropping ? 'composer composer-dropping' : 'composer'}
+      onDragOver={(event) => {
+        if (!event.dataTransfer.types.includes('Files')) return;
+        event.preventDefault();
+        setDropping(true);
+      }}
+      onDragLeave={() => setDropping(false)}
+      onDrop={(event) => {
+        setDropping(false);
+        takeFiles(event, event.dataTransfer);
+      }}
       onBlur={({ currentTarget, relatedTarget }) => {
         // In another window the focus stays in here; it is only out of sight.
         const inside =
           currentTarget.contains(relatedTarget) || currentTarget.contains(document.activeElement);
-        if (!inside && text.trim() === '') onAbandon?.();
+        if (!inside && isEmpty) onAbandon?.();
       }}
       onSubmit={(event) => {
         event.preventDefault();
@@ -146,18 +179,36 @@ export function Composer({ threadId, suggestion, placeholder, focused = false, o
         onSelect={lookForMention}
         onKeyDown={onKeyDown}
         onBlur={() => setQuery(null)}
+        onPaste={(event) => takeFiles(event, event.clipboardData)}
       />
+      <AttachmentList attached={attached} onRemove={attachments.remove} />
       <div className="composer-foot">
+        <input
+          ref={picker}
+          type="file"
+          multiple
+          hidden
+          onChange={({ currentTarget }) => {
+            attachments.add(currentTarget.files ?? []);
+            currentTarget.value = ''; // the same file can be chosen again
+            field.current?.focus();
+          }}
+        />
+        <button
+          type="button"
+          className="icon-button"
+          disabled={attached.length >= MOST_FILES}
+          onClick={() => picker.current?.click()}
+          aria-label="Attach files"
+          title="Attach files"
+        >
+          <Icon name="attach" />
+        </button>
         <IdentitySelect />
         <span className="composer-hint">
           <kbd>Enter</kbd> sends · <kbd>Shift</kbd>+<kbd>Enter</kbd> new line
         </span>
-        <button
-          type="submit"
-          className="icon-button composer-send"
-          disabled={text.trim() === ''}
-          aria-label="Send"
-        >
+        <button type="submit" className="icon-button composer-send" disabled={!canSend} aria-label="Send">
           <Icon name="send" />
         </button>
       </div>

@@ -3,17 +3,21 @@ import type {
   DeliveriesResponse,
   FaultPlan,
   FaultPlanRequest,
+  FileResponse,
   InstallationRequest,
   JourneysResponse,
   MessageResponse,
   MessagesResponse,
   PostMessageRequest,
+  PressRequest,
+  PressResponse,
   ReactionRequest,
   WorkspaceResponse,
   WorkspacesResponse,
 } from '../../../../src/simulator/control-api.ts';
 
 const DEADLINE_MS = 10_000;
+const UPLOAD_DEADLINE_MS = 60_000;
 
 /** A call that the simulator refused or did not answer; the message is written for people. */
 export class ControlError extends Error {
@@ -37,6 +41,11 @@ export interface ControlClient {
   edit(channel: ChannelAddress, messageId: string, text: string): Promise<MessageResponse>;
   remove(channel: ChannelAddress, messageId: string): Promise<void>;
   react(channel: ChannelAddress, messageId: string, reaction: ReactionRequest): Promise<MessageResponse>;
+  press(channel: ChannelAddress, messageId: string, press: PressRequest): Promise<PressResponse>;
+  /** Leaves a file with the simulator; a message then names it. */
+  upload(workspaceId: string, file: File, signal: AbortSignal): Promise<FileResponse>;
+  /** Where what a file holds is to be had. */
+  fileAddress(workspaceId: string, fileId: string): string;
   setFaults(plan: FaultPlanRequest): Promise<FaultPlan>;
   setInstallation(workspaceId: string, state: InstallationRequest['state']): Promise<WorkspaceResponse>;
 }
@@ -55,11 +64,12 @@ export interface MessagePage {
 /** @param base Where the control API is, with a slash at its end: `/simulator/control/`. */
 export function createControlClient(base: string): ControlClient {
   const call = (method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> =>
-    request(method, base + path, body, signal);
+    request(base + path, withSignal({ method, ...jsonBody(body) }, DEADLINE_MS, signal));
   // The types are the contract between the simulator and this page; both come from one build.
   const json = async <T>(answer: Promise<Response>): Promise<T> => (await (await answer).json()) as T;
   const channelPath = ({ workspaceId, channelId }: ChannelAddress): string =>
     `workspaces/${encodeURIComponent(workspaceId)}/channels/${encodeURIComponent(channelId)}`;
+  const filesPath = (workspaceId: string): string => `workspaces/${encodeURIComponent(workspaceId)}/files`;
   const messagePath = (channel: ChannelAddress, messageId: string): string =>
     `${channelPath(channel)}/messages/${encodeURIComponent(messageId)}`;
   return {
@@ -80,19 +90,32 @@ export function createControlClient(base: string): ControlClient {
     },
     react: (channel, messageId, reaction) =>
       json(call('POST', `${messagePath(channel, messageId)}/reactions`, reaction)),
+    press: (channel, messageId, press) =>
+      json(call('POST', `${messagePath(channel, messageId)}/presses`, press)),
+    upload(workspaceId, file, signal) {
+      const address = `${base}${filesPath(workspaceId)}?${new URLSearchParams({ name: file.name })}`;
+      const headers = { 'content-type': file.type || 'application/octet-stream' };
+      const init = { method: 'POST', body: file, headers };
+      return json(request(address, withSignal(init, UPLOAD_DEADLINE_MS, signal)));
+    },
+    fileAddress: (workspaceId, fileId) => `${base}${filesPath(workspaceId)}/${encodeURIComponent(fileId)}`,
     setFaults: (plan) => json(call('PUT', 'faults', plan)),
     setInstallation: (workspaceId, state) =>
       json(call('POST', `workspaces/${encodeURIComponent(workspaceId)}/installation`, { state })),
   };
 }
 
-async function request(method: string, url: string, body: unknown, signal?: AbortSignal): Promise<Response> {
-  const deadline = AbortSignal.timeout(DEADLINE_MS);
-  const init: RequestInit = { method, signal: signal ? AbortSignal.any([signal, deadline]) : deadline };
-  if (body !== undefined) {
-    init.headers = { 'content-type': 'application/json' };
-    init.body = JSON.stringify(body);
-  }
+function jsonBody(body: unknown): RequestInit {
+  if (body === undefined) return {};
+  return { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
+function withSignal(init: RequestInit, deadlineMs: number, signal?: AbortSignal): RequestInit {
+  const deadline = AbortSignal.timeout(deadlineMs);
+  return { ...init, signal: signal ? AbortSignal.any([signal, deadline]) : deadline };
+}
+
+async function request(url: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url, init);

@@ -8,6 +8,7 @@ const questions = [
   'can you check the refund policy?',
   'what are our opening hours? A table, please.',
   'draft a kind reply to a customer whose delivery is late.',
+  'what can you do?',
 ] as const;
 
 interface FirstStepsProps {

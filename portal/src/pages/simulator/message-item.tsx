@@ -2,11 +2,15 @@ import { useState } from 'react';
 import { Avatar } from '../../design/avatar.tsx';
 import { Icon } from '../../design/icon.tsx';
 import { JourneyChip } from './journey-chip.tsx';
+import { MessageButtons } from './message-buttons.tsx';
 import { MessageEditor } from './message-editor.tsx';
+import { MessageFiles } from './message-files.tsx';
 import { timeLabel } from './message-groups.ts';
+import { MessageNotes } from './message-notes.tsx';
+import { MessageReactions } from './message-reactions.tsx';
 import type { HeldMessage } from './message-store.ts';
 import { MessageText } from './message-text.tsx';
-import { ReactionButtons, reactionEmoji } from './reaction-buttons.tsx';
+import { MessageToolbar } from './message-toolbar.tsx';
 import { useSimulatorView } from './simulator-context.ts';
 import { journeyKey } from './simulator-state.ts';
 import { isUnfinished } from './unfinished.ts';
@@ -19,16 +23,18 @@ interface MessageItemProps {
 }
 
 export function MessageItem({ held: { message, deleted }, continued }: MessageItemProps) {
-  const { simulator, viewer, journeys, location } = useSimulatorView();
+  const { simulator, journeys, location } = useSimulatorView();
   const [editing, setEditing] = useState(false);
   const journey = simulator.state.journeys[journeyKey(message)] ?? null;
-  const thinking = !deleted && isUnfinished(message, journeys);
-  const own = message.userId === viewer.id && !deleted;
+  // A file comes behind the answer, and is never on its way.
+  const thinking = !deleted && message.files.length === 0 && isUnfinished(message, journeys);
+  const isPrivate = message.visibleToUserId !== null;
   const selected = location.panel === 'way' && location.messageId === message.messageId;
   const time = timeLabel(message.sentAtMs);
   return (
     <article
       className="message"
+      tabIndex={-1}
       data-continued={continued}
       data-selected={selected}
       aria-label={`${message.userName}, ${time}`}
@@ -39,10 +45,13 @@ export function MessageItem({ held: { message, deleted }, continued }: MessageIt
         <Avatar id={message.userId} name={message.userName} isAgent={message.isAgent} />
       )}
       <div className="message-main">
-        {message.visibleToUserId !== null && (
+        {isPrivate && !deleted && (
           <p className="message-private">
             <Icon name="eye" size={14} />
             Only visible to you
+            <button type="button" onClick={() => void simulator.remove(message, message.messageId)}>
+              Dismiss
+            </button>
           </p>
         )}
         {!continued && (
@@ -68,52 +77,18 @@ export function MessageItem({ held: { message, deleted }, continued }: MessageIt
             (edited)
           </span>
         )}
-        {message.files.length > 0 && (
-          <ul className="message-files">
-            {message.files.map(({ name, sizeBytes }) => (
-              <li key={name}>
-                <Icon name="file" size={15} /> {name} <span>{Math.ceil(sizeBytes / 1024)} KiB</span>
-              </li>
-            ))}
-          </ul>
-        )}
-        {message.reactions.length > 0 && (
-          <ul className="message-reactions" aria-label="Reactions">
-            {message.reactions.map(({ name, userIds }) => (
-              <li key={name}>
-                {reactionEmoji(name)} {userIds.length}
-              </li>
-            ))}
-          </ul>
+        {!deleted && (
+          <>
+            <MessageFiles message={message} />
+            <MessageButtons message={message} />
+            <MessageNotes message={message} />
+            <MessageReactions message={message} />
+          </>
         )}
         {journey && !deleted && <JourneyChip journey={journey} />}
       </div>
-      {!deleted && !editing && (
-        <div className="message-actions">
-          <ReactionButtons message={message} />
-          {own && (
-            <>
-              <button
-                type="button"
-                className="icon-button"
-                onClick={() => setEditing(true)}
-                aria-label="Edit"
-                title="Edit"
-              >
-                <Icon name="edit" size={16} />
-              </button>
-              <button
-                type="button"
-                className="icon-button"
-                onClick={() => void simulator.remove(message, message.messageId)}
-                aria-label="Delete"
-                title="Delete"
-              >
-                <Icon name="trash" size={16} />
-              </button>
-            </>
-          )}
-        </div>
+      {!deleted && !editing && !isPrivate && (
+        <MessageToolbar message={message} onEdit={() => setEditing(true)} />
       )}
     </article>
   );

@@ -79,12 +79,16 @@ export function threadReplies(
   );
 }
 
-function isVisibleTo({ visibleToUserId }: ControlMessage, viewerId: string): boolean {
+export function isVisibleTo({ visibleToUserId }: ControlMessage, viewerId: string): boolean {
   return visibleToUserId === null || visibleToUserId === viewerId;
 }
 
 function inOrder(store: MessageStore, wanted: (held: HeldMessage) => boolean): readonly HeldMessage[] {
-  return Object.values(store)
-    .filter(wanted)
-    .sort((a, b) => (a.message.messageId < b.message.messageId ? -1 : 1));
+  return (
+    Object.values(store)
+      .filter(wanted)
+      // What only one person saw leaves no mark when it goes: that person took it away.
+      .filter(({ message, deleted }) => !deleted || message.visibleToUserId === null)
+      .sort((a, b) => (a.message.messageId < b.message.messageId ? -1 : 1))
+  );
 }

@@ -6,8 +6,14 @@ import type {
   Journey,
 } from '../../../../src/simulator/control-api.ts';
 import type { SimulatorLocation } from './simulator-location.ts';
+import type { Attached } from './use-attachments.ts';
 import type { Navigate } from './use-location.ts';
 import type { Simulator } from './use-simulator.ts';
+
+export interface Draft {
+  readonly text: string;
+  readonly attached: readonly Attached[];
+}
 
 /** What every part of the page may need, once workspaces are loaded. */
 export interface SimulatorView {
@@ -21,8 +27,8 @@ export interface SimulatorView {
   /** Journeys of this channel, oldest first. */
   readonly journeys: readonly Journey[];
   readonly setViewer: (userId: string) => void;
-  /** Unsent text by composer, kept while one looks elsewhere. */
-  readonly drafts: Map<string, string>;
+  /** What is unsent, by composer, kept while one looks elsewhere. */
+  readonly drafts: Map<string, Draft>;
 }
 
 export const SimulatorContext = createContext<SimulatorView | null>(null);

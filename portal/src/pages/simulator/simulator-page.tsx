@@ -6,7 +6,7 @@ import { ChannelView } from './channel-view.tsx';
 import { createControlClient } from './control-client.ts';
 import { LinkBanner } from './link-banner.tsx';
 import { SidePanel } from './side-panel.tsx';
-import { SimulatorContext, type SimulatorView, visibleChannels } from './simulator-context.ts';
+import { type Draft, SimulatorContext, type SimulatorView, visibleChannels } from './simulator-context.ts';
 import { channelKey, type SimulatorState } from './simulator-state.ts';
 import { TroubleBanner } from './trouble-banner.tsx';
 import { useLocation } from './use-location.ts';
@@ -64,7 +64,7 @@ function useView(simulator: Simulator): SimulatorView | null {
     'konstruct.simulator.people',
     {},
   );
-  const drafts = useRef(new Map<string, string>());
+  const drafts = useRef(new Map<string, Draft>());
   const { workspaces } = simulator.state;
 
   const workspace = workspaces?.find(({ id }) => id === location.workspaceId) ?? workspaces?.[0];

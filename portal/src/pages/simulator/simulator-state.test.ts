@@ -21,6 +21,8 @@ function message(messageId: string, changes: Partial<ControlMessage> = {}): Cont
     text: messageId,
     plainText: messageId,
     markdown: null,
+    buttons: [],
+    notes: [],
     sentAtMs: 0,
     editedAtMs: null,
     replyCount: 0,

@@ -21,6 +21,8 @@ const thinking: ControlMessage = {
   text: 'Thinking…',
   plainText: 'Thinking…',
   markdown: null,
+  buttons: [],
+  notes: [],
   sentAtMs: 1010,
   editedAtMs: null,
   replyCount: 0,

@@ -1,12 +1,22 @@
 import { useCallback, useEffect, useMemo, useReducer, useRef, useState } from 'react';
 import type {
+  ControlFile,
   FaultPlanRequest,
   InstallationRequest,
+  PressRequest,
   ReactionRequest,
 } from '../../../../src/simulator/control-api.ts';
 import { type ChannelAddress, type ControlClient, ControlError, type MessagePage } from './control-client.ts';
 import { type ControlStream, openControlStream } from './control-stream.ts';
 import { emptySimulator, reduceSimulator, type SimulatorState } from './simulator-state.ts';
+
+export interface MessageDraft {
+  readonly userId: string;
+  readonly text: string;
+  /** `null`: in the channel itself. */
+  readonly threadId: string | null;
+  readonly fileIds: readonly string[];
+}
 
 export interface Simulator {
   readonly state: SimulatorState;
@@ -18,10 +28,15 @@ export interface Simulator {
   loadMessages(channel: ChannelAddress, page: MessagePage, signal: AbortSignal): Promise<void>;
   loadJourneys(channel: ChannelAddress, signal: AbortSignal): Promise<void>;
   /** Whether it was accepted; if not, `problem` says why. */
-  post(channel: ChannelAddress, userId: string, text: string, threadId: string | null): Promise<boolean>;
+  post(channel: ChannelAddress, draft: MessageDraft): Promise<boolean>;
   edit(channel: ChannelAddress, messageId: string, text: string): Promise<boolean>;
   remove(channel: ChannelAddress, messageId: string): Promise<boolean>;
   react(channel: ChannelAddress, messageId: string, reaction: ReactionRequest): Promise<boolean>;
+  /** Whether the app took the press; if it could not even be sent, `problem` says why. */
+  press(channel: ChannelAddress, messageId: string, press: PressRequest): Promise<boolean>;
+  /** `null`: it was not accepted, and `problem` says why. */
+  upload(workspaceId: string, file: File, signal: AbortSignal): Promise<ControlFile | null>;
+  fileAddress(workspaceId: string, fileId: string): string;
   setFaults(plan: FaultPlanRequest): Promise<boolean>;
   setInstallation(workspaceId: string, state: InstallationRequest['state']): Promise<boolean>;
 }
@@ -101,13 +116,29 @@ export function useSimulator(client: ControlClient, streamUrl: string): Simulato
           dispatch({ type: 'journeys', channel, journeys, askedAtMs });
         }, signal);
       },
-      post: (channel: ChannelAddress, userId: string, text: string, threadId: string | null) =>
-        change(() => client.post(channel, threadId === null ? { userId, text } : { userId, text, threadId })),
+      post: (channel: ChannelAddress, { threadId, ...draft }: MessageDraft) =>
+        change(() => client.post(channel, threadId === null ? draft : { ...draft, threadId })),
       edit: (channel: ChannelAddress, messageId: string, text: string) =>
         change(() => client.edit(channel, messageId, text)),
       remove: (channel: ChannelAddress, messageId: string) => change(() => client.remove(channel, messageId)),
       react: (channel: ChannelAddress, messageId: string, reaction: ReactionRequest) =>
         change(() => client.react(channel, messageId, reaction)),
+      async press(channel: ChannelAddress, messageId: string, press: PressRequest) {
+        let isTaken = false;
+        await change(async () => {
+          isTaken = (await client.press(channel, messageId, press)).acked;
+        });
+        return isTaken;
+      },
+      async upload(workspaceId: string, file: File, signal: AbortSignal) {
+        let uploaded: ControlFile | null = null;
+        await attempt(async () => {
+          uploaded = (await client.upload(workspaceId, file, signal)).file;
+          setProblem(null);
+        }, signal);
+        return uploaded;
+      },
+      fileAddress: client.fileAddress,
       setFaults: (plan: FaultPlanRequest) => change(() => client.setFaults(plan)),
       setInstallation: (workspaceId: string, installation: InstallationRequest['state']) =>
         change(() => client.setInstallation(workspaceId, installation)),
