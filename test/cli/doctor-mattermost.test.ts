@@ -1,10 +1,7 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   type MattermostServer,
@@ -12,8 +9,8 @@ import {
 } from '../support/mattermost/start-mattermost-server.ts';
 import { createMigratedDatabase } from '../support/migrated-database.ts';
 import type { TestDatabase } from '../support/postgres.ts';
+import { runKonstruct } from '../support/run-konstruct.ts';
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const TOKEN = 'adabottoken0standin0000000';
 
 let folder: string;
@@ -27,7 +24,6 @@ beforeAll(async () => {
   const ada = server.addUser({ username: 'ada', is_bot: true, token: TOKEN });
   server.addChannel('O', [ada], server.addTeam('acme', [ada]));
   env = {
-    PATH: process.env.PATH ?? '',
     KONSTRUCT_MASTER_KEY: randomBytes(32).toString('base64'),
     KONSTRUCT_PUBLIC_URL: 'https://konstruct.example.com',
     DATABASE_URL: database.url,
@@ -41,16 +37,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function konstruct(args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [main, ...args], {
-    cwd: folder,
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 30_000,
-  });
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { stdout, stderr };
-}
+const konstruct = (command: string) => runKonstruct(command, { env, cwd: folder });
 
 async function apply(externalId: string): Promise<string> {
   const connection = `{ channel: mattermost, externalId: "${externalId}", agent: ada, credentials: { serverUrl: "\${ADA_SERVER}", botToken: "\${ADA_TOKEN}" } }`;
@@ -63,11 +50,11 @@ tenants:
       - ${connection}
 `;
   await writeFile(join(folder, 'konstruct.yaml'), company);
-  return (await konstruct(['apply', '-f', 'konstruct.yaml', '--prune'])).stderr;
+  return (await konstruct('apply -f konstruct.yaml --prune')).stderr;
 }
 
 async function connections(): Promise<string> {
-  const { checks } = JSON.parse((await konstruct(['doctor', '--json'])).stdout) as {
+  const { checks } = JSON.parse((await konstruct('doctor --json')).stdout) as {
     checks: readonly { check: string; findings: readonly { level: string; text: string }[] }[];
   };
   const found = checks.find(({ check }) => check === 'Connections')?.findings ?? [];
