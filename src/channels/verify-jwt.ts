@@ -18,7 +18,7 @@ export interface VerifiedToken {
 }
 
 /**
- * Platforms send the same token for some minutes or hours: what was checked once is not checked again for this long,
+ * A token is good for many requests (Microsoft’s and Google’s live for an hour): what was checked once is not checked again for this long,
  * at most until it expires.
  */
 const BELIEVED_MS = 300_000;

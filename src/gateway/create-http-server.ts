@@ -43,6 +43,10 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 /** Every platform has given up long before. */
 const REQUEST_TIMEOUT_MS = 15_000;
 
+const noSchemas = () => () => {
+  throw new KonstructError('internal', 'A route has a JSON Schema, but nothing here compiles one.');
+};
+
 /** The HTTP front: channel webhooks, health and metrics. Bodies stay raw bytes, because signatures are over bytes. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const server = Fastify({
@@ -53,6 +57,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     exposeHeadRoutes: false,
     // What still arrives while the server closes is answered as ever: a load balancer does not repeat a POST.
     return503OnClosing: false,
+    // Nothing is described by JSON Schema, so what compiles it is not loaded: 3.5 MB less.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
   });
   server.addHook('onSend', async (_request, reply) => {
     if (options.phase() === 'stopping') reply.header('connection', 'close'); // kept-alive connections go elsewhere
