@@ -1,16 +1,17 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { argv } from 'node:process';
-import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createAnthropic } from '@ai-sdk/anthropic';
-import type { BudgetGate } from '../src/core/budget.ts';
-import type { ModelMessage, ModelRequest } from '../src/core/model.ts';
-import { createModelPool } from '../src/llm/create-model-pool.ts';
+import type { ModelMessage } from '../src/core/model.ts';
+import type { createModelPool } from '../src/llm/create-model-pool.ts';
 import { createKeepAliveFetch } from '../src/llm/keep-alive-fetch.ts';
 import { startModelServer } from '../test/support/model-server.ts';
 import { readPromptCache } from '../test/support/prompt-cache.ts';
 import type { Agent } from './budget.ts';
+import { build } from './support/build.ts';
+import { memoryOptions } from './support/memory-options.ts';
+import { MODEL, openPool, requestOf } from './support/open-pool.ts';
 import { unmeteredBudget } from './support/unmetered-budget.ts';
 
 /** What the pool adds to a direct call of the AI SDK, over the same HTTP client, on a stand-in in another process. */
@@ -21,12 +22,10 @@ export interface StreamCost {
   readonly added: number | null;
 }
 
-const MODEL = 'claude-sonnet-4-5';
 const CHUNKS = 500;
 const STREAMS = 1_000;
 /** Model calls of one turn: the first one makes the counter of the turn. */
 const CALLS_PER_TURN = 3;
-const silent = () => undefined;
 
 export async function benchModelStreams(): Promise<readonly StreamCost[]> {
   const server = fork(fileURLToPath(import.meta.url), ['--server']);
@@ -99,24 +98,6 @@ export async function benchModelStreams(): Promise<readonly StreamCost[]> {
   }
 }
 
-function openPool(baseUrl: string, budget: BudgetGate, fetch = createKeepAliveFetch()) {
-  return createModelPool({
-    routes: async (name) => ({ name, entries: [{ provider: 'anthropic', model: MODEL }] }),
-    keys: { anthropic: { apiKey: 'key', baseUrl } },
-    budget,
-    clock: Date.now,
-    random: Math.random,
-    sleep: (ms, signal) => wait(ms, undefined, signal ? { signal } : {}),
-    log: { debug: silent, info: silent, warn: silent, error: silent },
-    fetch,
-  });
-}
-
-function requestOf(messages: readonly ModelMessage[], more: Partial<ModelRequest> = {}): ModelRequest {
-  const signal = new AbortController().signal;
-  return { tenantId: 't', route: 'default', system: '', messages, maxOutputTokens: 1_000, signal, ...more };
-}
-
 /**
  * The two take turns, so that what disturbs one disturbs both.
  *
@@ -159,25 +140,12 @@ function row(measure: string, direct: number, pool: number): StreamCost {
   return { measure, direct: round(direct), pool: round(pool), added: round(pool - direct) };
 }
 
-/** Of a process that has done nothing else. */
+/** Of a process that has done nothing else, compiled and started as the product is. */
 async function memoryOf(baseUrl: string): Promise<number> {
-  const child = fork(fileURLToPath(import.meta.url), ['--memory', baseUrl]);
+  const file = fileURLToPath(new URL('support/streams-process.js', await build()));
+  const child = fork(file, [baseUrl, String(STREAMS)], { execArgv: [...memoryOptions] });
   const [megabytes] = (await once(child, 'message')) as [number];
   child.disconnect();
-  return megabytes;
-}
-
-/** Opens all streams, reads their first token and looks while none has ended. */
-async function memory(stream: ReturnType<typeof createModelPool>['stream']): Promise<number> {
-  const open = await Promise.all(
-    Array.from({ length: STREAMS }, async () => {
-      const events = stream(requestOf([{ role: 'user', content: 'hang' }]))[Symbol.asyncIterator]();
-      await events.next();
-      return events;
-    }),
-  );
-  const megabytes = Math.round(process.memoryUsage().rss / 1024 / 1024);
-  await Promise.all(open.map((events) => events.return?.(undefined)));
   return megabytes;
 }
 
@@ -216,9 +184,6 @@ async function serve(): Promise<void> {
 }
 
 if (import.meta.main ?? argv[1] === fileURLToPath(import.meta.url)) {
-  const memoryAt = argv.indexOf('--memory');
   if (argv.includes('--server')) await serve();
-  else if (memoryAt > 0)
-    process.send?.(await memory(openPool(argv[memoryAt + 1] ?? '', unmeteredBudget).stream));
   else console.table(await benchModelStreams());
 }
