@@ -546,3 +546,43 @@ describe('limits', () => {
     expect(pool.snapshot().limits).toMatchObject([{ running: 0, waiting: 0 }]);
   });
 });
+
+describe('a turn that somebody else has by now', () => {
+  it('is not asked about again after a pause, nor at another model', async () => {
+    let isOurs = true;
+    const sleep = async () => {
+      isOurs = false; // the process was stopped in its pause, for longer than its lease
+    };
+    const pool = poolOf({ entries: [claude, gpt] }, { sleep, retries: { maxRetries: 3 } });
+    server.respondNext({ status: 503 });
+    const asking = pool.generate(request({ mayStillAsk: () => isOurs }));
+    expect((await failureOf(asking)).code).toBe('lease_lost');
+    expect(server.requests).toHaveLength(1);
+
+    isOurs = true;
+    const other = poolOf({ entries: [claude, gpt] }, { sleep, retries: { maxRetries: 0 } });
+    server.respondNext({ status: 400 });
+    const looks = [true, false];
+    const failed = await failureOf(other.generate(request({ mayStillAsk: () => looks.shift() ?? false })));
+    expect(failed.code).toBe('lease_lost');
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it('is not asked about when the wait for its budget was too long', async () => {
+    let isOurs = true;
+    const pool = poolOf(
+      { entries: [claude] },
+      {
+        budget: {
+          async reserve(call) {
+            isOurs = false;
+            return budget.reserve(call);
+          },
+        },
+      },
+    );
+    const asking = pool.generate(request({ mayStillAsk: () => isOurs }));
+    expect((await failureOf(asking)).code).toBe('lease_lost');
+    expect(server.requests).toHaveLength(0);
+  });
+});

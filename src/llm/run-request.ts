@@ -244,6 +244,7 @@ export async function* runRequest(
       if (request.signal.aborted) throw aborted();
       return null;
     }
+    if (started.kind === 'lost') throw new KonstructError('lease_lost', undefined, { details: { attempts } });
     if (counts) note(entry, started);
     return null;
   }

@@ -88,7 +88,9 @@ export type StartedAttempt =
       readonly problem: string | null;
       readonly cause?: unknown;
     }
-  | { readonly kind: 'aborted' };
+  | { readonly kind: 'aborted' }
+  /** Somebody else asks by now, see `ModelRequest.mayStillAsk`. */
+  | { readonly kind: 'lost' };
 
 const nobody: Spender = { agentId: null, personId: null, turnId: null };
 
@@ -178,6 +180,10 @@ export async function startAttempt(parts: PoolParts, options: AttemptOptions): P
     if (signal.aborted) {
       await notMade('aborted', reservation);
       return { kind: 'aborted' };
+    }
+    if (request.mayStillAsk?.() === false) {
+      await notMade('aborted', reservation);
+      return { kind: 'lost' };
     }
     const attempt = runAttempt(parts, options, {
       key,

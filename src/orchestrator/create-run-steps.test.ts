@@ -246,6 +246,7 @@ describe('a worker that was stopped beyond its lease', () => {
     const ran = await run({ replies: [['look'], 'Too late.'], tools: [look], isHeld: () => held });
     expect(ran.outcome).toMatchObject({ ok: false, error: { code: 'lease_lost' }, steps: [] });
     expect(ran.requests).toHaveLength(1);
+    expect(ran.requests[0]?.mayStillAsk?.()).toBe(false); // for the pool's own repetitions
   });
 });
 

@@ -156,6 +156,7 @@ export function createRunSteps(
             ...(tools.size > 0 ? { tools: [...tools.values()].map(toSpec) } : {}),
             ...(tools.size > 0 && limit !== null ? { toolChoice: 'none' as const } : {}),
             maxOutputTokens: options.maxOutputTokens,
+            mayStillAsk: () => options.isHeld(turn),
             signal: turnSignal,
           }),
         );
