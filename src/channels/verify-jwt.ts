@@ -18,8 +18,8 @@ export interface VerifiedToken {
 }
 
 /**
- * A token is good for many requests (Microsoft’s and Google’s live for an hour): what was checked once is not checked again for this long,
- * at most until it expires.
+ * Nothing keeps a platform from sending the same token with many requests: what was checked once is not checked again for
+ * this long, at most until it expires.
  */
 const BELIEVED_MS = 300_000;
 /** How far the clocks of the platform and of this machine may differ. */

@@ -208,7 +208,9 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
         if (takes === MAX_TAKES) {
           const { channel, tenantId, id: connectionId } = connection;
           const { type, eventId } = event;
-          log.error('event.skipped', { channel, tenantId, connectionId, type, eventId, error });
+          // The code alone: PostgreSQL quotes values that it refuses.
+          const { code } = error as { readonly code?: unknown };
+          log.error('event.skipped', { channel, tenantId, connectionId, type, eventId, code });
           return;
         }
         await pause(RETRY_MS, signal);

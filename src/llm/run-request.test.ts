@@ -1,3 +1,4 @@
+// One file for every way a request can take through its models: the ways differ in a reply or two.
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ModelServer, startModelServer } from '../../test/support/model-server.ts';

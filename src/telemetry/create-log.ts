@@ -31,7 +31,8 @@ export function createLog(options: {
   };
 }
 
-function serializeError(error: unknown): unknown {
+/** What a line shows of an error. */
+export function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error);
   const { code, details } = error as { code?: unknown; details?: unknown };
   const cause =

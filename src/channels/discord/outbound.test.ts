@@ -1,3 +1,4 @@
+// One file for all that is sent: the tests share a world of servers, channels and permissions.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type App, type Channel, PERMISSIONS, TYPES } from '../../../test/support/discord/discord-world.ts';
 import {

@@ -1,3 +1,4 @@
+// One table of what Discord sends: split up, nobody would see what is missing in it.
 import { sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createWorld, makeApp } from '../../../test/support/discord/discord-world.ts';

@@ -208,8 +208,15 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         tries.set(number, count);
         if (count < MAX_TRIES) return false;
         tries.delete(number);
-        const code = isKonstructError(error) ? error.code : 'internal';
-        options.log.error('discord.event_given_up', { connectionId: access.connectionId, name, code, error });
+        // Of errors that are not ours the code alone: PostgreSQL quotes values that it refuses.
+        const code = (error as { readonly code?: unknown } | null)?.code ?? 'internal';
+        const about = isKonstructError(error) ? { error } : {};
+        options.log.error('discord.event_given_up', {
+          connectionId: access.connectionId,
+          name,
+          code,
+          ...about,
+        });
         return true;
       }
 
