@@ -116,9 +116,10 @@ export function formatReport(results: BenchResults): string {
     const { bodyBytes, perSecond } = ingest;
     const same =
       'sameTokenPerSecond' in ingest ? `, ${ingest.sameTokenPerSecond} with a token seen before` : '';
+    const cpu = 'cpuMicroseconds' in ingest ? ` (${ingest.cpuMicroseconds.toFixed(0)} µs of CPU each)` : '';
     lines.push(
       '',
-      `One ${name} of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed${same}.`,
+      `One ${name} of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed${cpu}${same}.`,
     );
   }
   if (results.discordIngest) {

@@ -8,7 +8,7 @@ import { countTokens, type TokenIngestFigures } from './token-ingest.ts';
 
 const PROJECT = '111111111111';
 
-/** Requests a second of CPU that are checked (RS256) and read: a mention in a space, about 1,300 bytes. */
+/** Requests a second that are checked (RS256) and read: a mention in a space, about 1,300 bytes. */
 export async function measureGoogleChatIngest(rounds?: number): Promise<TokenIngestFigures> {
   const signer = createRsaSigner('key-1');
   const server = createServer((_request, response) => {

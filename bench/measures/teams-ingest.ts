@@ -7,7 +7,7 @@ import { silentLog } from '../../test/support/silent-log.ts';
 import { countTokens, type TokenIngestFigures } from './token-ingest.ts';
 
 const APP = '11111111-1111-4111-8111-111111111111';
-/** Requests a second of CPU that are checked (RS256) and read: an activity with a mention in a channel, about 1,500 bytes. */
+/** Requests a second that are checked (RS256) and read: an activity with a mention in a channel, about 1,500 bytes. */
 export async function measureTeamsIngest(rounds?: number): Promise<TokenIngestFigures> {
   const signer = createRsaSigner('key-1');
   const server = createServer((request, response) => {

@@ -29,52 +29,73 @@ begin
     provider text, model text, "nanoUsd" bigint, "priceVersion" text, "inputTokens" bigint, "outputTokens" bigint);
   perform pg_advisory_xact_lock_shared(budget_lock_key(call.tenant_id));
 
-  for attempt in 1..2 loop
-    with changed as (
-      -- In the order of their key, as everywhere, and by all of it: a join would be planned otherwise on a new database.
-      update budget_counters c
-      set reserved_nano_usd = c.reserved_nano_usd + call.asked_nano_usd, reserved_tokens = c.reserved_tokens + call.tokens
-      where c.tenant_id = call.tenant_id and c.scope = any ('{agent,person,tenant,turn}')
-        and c.subject = any (array[call.agent, call.person, '', call.turn])
-        and c.subject = case c.scope when 'agent' then call.agent when 'person' then call.person when 'turn' then call.turn
-          else '' end
-        and c.starts_at <= v_at and c.ends_at > v_at
-      returning c.scope, c.period, c.starts_at, c.spent_nano_usd + c.reserved_nano_usd as nano_usd,
-        c.spent_tokens + c.reserved_tokens as tokens, c.is_usd_told, c.is_tokens_told
-    )
-    select count(*) as limits, count(c.scope) as counters,
-      bool_and(c.nano_usd <= coalesce(l.nano_usd_limit, c.nano_usd) and c.tokens <= coalesce(l.tokens_limit, c.tokens)
-        and (call.nano_usd is not null or l.nano_usd_limit is null)) as fits,
-      bool_or(l.period <> 'turn' and (not c.is_usd_told and c.nano_usd >= l.nano_usd_limit - l.nano_usd_limit / 5
-        or not c.is_tokens_told and c.tokens >= l.tokens_limit - l.tokens_limit / 5)) as is_near
-    into whole
-    from budget_limits(call.tenant_id, call.agent_id, call.person, call.turn_id, v_at) l
-    -- A call has one subject of each scope.
-    left join changed c on c.scope = l.scope and c.period = l.period and c.starts_at = l.starts_at;
-
-    if whole.fits and whole.counters = whole.limits then
-      insert into budget_reservations (tenant_id, id, owner, agent_id, person_id, turn_id, provider, model, nano_usd,
-        price_version, input_tokens, output_tokens, at, lease_until)
-      values (call.tenant_id, call.id, p_owner, call.agent_id, call.person, call.turn_id, call.provider, call.model,
-        call.nano_usd, call.price_version, call.input_tokens, call.output_tokens, v_at,
-        clock_timestamp() + p_lease_ms * interval '1 ms');
-      return jsonb_build_object('outcome', 'reserved', 'isNear', coalesce(whole.is_near, false));
-    end if;
-
+  with changed as (
+    -- In the order of their key, as everywhere, and by all of it: a join would be planned otherwise on a new database.
     update budget_counters c
-    set reserved_nano_usd = c.reserved_nano_usd - call.asked_nano_usd, reserved_tokens = c.reserved_tokens - call.tokens
+    set reserved_nano_usd = c.reserved_nano_usd + call.asked_nano_usd, reserved_tokens = c.reserved_tokens + call.tokens
     where c.tenant_id = call.tenant_id and c.scope = any ('{agent,person,tenant,turn}')
       and c.subject = any (array[call.agent, call.person, '', call.turn])
       and c.subject = case c.scope when 'agent' then call.agent when 'person' then call.person when 'turn' then call.turn
         else '' end
-      and c.starts_at <= v_at and c.ends_at > v_at;
-    exit when whole.counters = whole.limits;
-    if not pg_try_advisory_xact_lock(budget_lock_key(call.tenant_id)) then
-      return '{"outcome": "uncounted"}';
-    end if;
-    perform add_budget_counters(call.tenant_id, (
-      select jsonb_agg(to_jsonb(l)) from budget_limits(call.tenant_id, call.agent_id, call.person, call.turn_id, v_at) l));
-  end loop;
+      and c.starts_at <= v_at and c.ends_at > v_at
+    returning c.scope, c.period, c.starts_at, c.spent_nano_usd + c.reserved_nano_usd as nano_usd,
+      c.spent_tokens + c.reserved_tokens as tokens, c.is_usd_told, c.is_tokens_told
+  )
+  select jsonb_agg(to_jsonb(l)) filter (where c.scope is null) as missing,
+    count(*) > 0 and coalesce(bool_and(c.nano_usd <= coalesce(l.nano_usd_limit, c.nano_usd)
+      and c.tokens <= coalesce(l.tokens_limit, c.tokens)
+      and (call.nano_usd is not null or l.nano_usd_limit is null)), true) as fits,
+    bool_or(l.period <> 'turn' and (not c.is_usd_told and c.nano_usd >= l.nano_usd_limit - l.nano_usd_limit / 5
+      or not c.is_tokens_told and c.tokens >= l.tokens_limit - l.tokens_limit / 5)) as is_near
+  into whole
+  from budget_limits(call.tenant_id, call.agent_id, call.person, call.turn_id, v_at) l
+  -- A call has one subject of each scope.
+  left join changed c on c.scope = l.scope and c.period = l.period and c.starts_at = l.starts_at;
+
+  -- Mostly that of a turn, with its first call. They are made with what this call sets aside on top, as the others have it.
+  if whole.missing is not null and pg_try_advisory_xact_lock(budget_lock_key(call.tenant_id)) then
+    perform add_budget_counters(call.tenant_id, whole.missing);
+    with changed as (
+      update budget_counters c
+      set reserved_nano_usd = c.reserved_nano_usd + call.asked_nano_usd, reserved_tokens = c.reserved_tokens + call.tokens
+      from jsonb_to_recordset(whole.missing) as l (scope text, subject text, period text, starts_at timestamptz,
+        nano_usd_limit bigint, tokens_limit bigint)
+      where c.tenant_id = call.tenant_id and c.scope = l.scope and c.subject = l.subject and c.period = l.period
+        and c.starts_at = l.starts_at
+      returning c.period, l.nano_usd_limit, l.tokens_limit, c.spent_nano_usd + c.reserved_nano_usd as nano_usd,
+        c.spent_tokens + c.reserved_tokens as tokens
+    )
+    select null::jsonb as missing,
+      whole.fits and bool_and(c.nano_usd <= coalesce(c.nano_usd_limit, c.nano_usd)
+        and c.tokens <= coalesce(c.tokens_limit, c.tokens)
+        and (call.nano_usd is not null or c.nano_usd_limit is null)) as fits,
+      coalesce(whole.is_near, false) or coalesce(bool_or(c.period <> 'turn' and (
+        c.nano_usd >= c.nano_usd_limit - c.nano_usd_limit / 5
+        or c.tokens >= c.tokens_limit - c.tokens_limit / 5)), false) as is_near
+    into whole
+    from changed c;
+  end if;
+
+  if whole.missing is null and whole.fits then
+    insert into budget_reservations (tenant_id, id, owner, agent_id, person_id, turn_id, provider, model, nano_usd,
+      price_version, input_tokens, output_tokens, at, lease_until)
+    values (call.tenant_id, call.id, p_owner, call.agent_id, call.person, call.turn_id, call.provider, call.model,
+      call.nano_usd, call.price_version, call.input_tokens, call.output_tokens, v_at,
+      clock_timestamp() + p_lease_ms * interval '1 ms');
+    return jsonb_build_object('outcome', 'reserved', 'isNear', coalesce(whole.is_near, false));
+  end if;
+
+  -- Whoever makes counters waits for us, so those that are there now are those that were changed.
+  update budget_counters c
+  set reserved_nano_usd = c.reserved_nano_usd - call.asked_nano_usd, reserved_tokens = c.reserved_tokens - call.tokens
+  where c.tenant_id = call.tenant_id and c.scope = any ('{agent,person,tenant,turn}')
+    and c.subject = any (array[call.agent, call.person, '', call.turn])
+    and c.subject = case c.scope when 'agent' then call.agent when 'person' then call.person when 'turn' then call.turn
+      else '' end
+    and c.starts_at <= v_at and c.ends_at > v_at;
+  if whole.missing is not null then
+    return '{"outcome": "uncounted"}';
+  end if;
   return (select reserve_one_by_one(p_owner, p_lease_ms, p_calls, v_at));
 end
 $$;

@@ -5,6 +5,9 @@ import { budgetProcess, dollarModel, plannedCall, used } from '../support/budget
 import { createPipelineDatabase, type PipelineDatabase } from '../support/pipeline-database.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 
+const { price: _, ...withoutPrice } = dollarModel;
+const unpricedModel = { ...withoutPrice, baseUrl: 'https://llm.example.com/v1' };
+
 let database: PipelineDatabase;
 beforeEach(async () => {
   database = await createPipelineDatabase();
@@ -155,6 +158,26 @@ describe('a limit', () => {
     expect(counters).toEqual([{ nano: 0, tokens: 0 }]);
   });
 
+  it.each([
+    ['that is dearer', { max_turn_usd: 0.0005 }, {}, { scope: 'turn', isHeld: false }],
+    ['without a price', { max_turn_usd: 5 }, { entry: unpricedModel }, { scope: 'turn', reason: 'unpriced' }],
+  ])(
+    'of a turn stops its first call %s, and what others had set aside goes back',
+    async (_what, limit, other, details) => {
+      const [tenant] = database.tenants;
+      await setTenant({ budget_daily_tokens: 1_000_000, person_budget_monthly_tokens: 1_000_000 });
+      await setRow('agents', tenant.agentId, limit);
+      const gate = budgetProcess(database);
+      const before = plannedCall(tenant, { personId: 'k:U1', agentId: null });
+      await (await gate.reserve(before)).settle(used(0, 0));
+      const call = { ...plannedCall(tenant, { personId: 'k:U1', turnId: 7 }), ...other };
+      expect(await refusal(gate.reserve(call))).toMatchObject({ details });
+      expect(await count('budget_counters where reserved_tokens + reserved_nano_usd <> 0')).toBe(0);
+      expect(await count('budget_counters')).toBe(3);
+      await expectCountersToAddUp();
+    },
+  );
+
   it('is counted from the first call on, also while others change its tenant’s sums', async () => {
     const [tenant] = database.tenants;
     await setTenant({ budget_daily_usd: 0.001 });
@@ -238,14 +261,12 @@ describe('a limit', () => {
 
   it('in USD refuses a model whose price nobody knows; one in tokens does not', async () => {
     const [tenant] = database.tenants;
-    const { price: _, ...model } = dollarModel;
-    const unpriced = { ...model, baseUrl: 'https://llm.example.com/v1' };
     await setTenant({ budget_daily_tokens: 5_000 });
     const gate = budgetProcess(database);
-    const cost = await (await gate.reserve(plannedCall(tenant, { entry: unpriced }))).settle(used(5, 5));
+    const cost = await (await gate.reserve(plannedCall(tenant, { entry: unpricedModel }))).settle(used(5, 5));
     expect(cost).toEqual({ nanoUsd: null, isEstimated: false, priceVersion: null });
     await setTenant({ budget_daily_usd: 5 });
-    const error = await refusal(gate.reserve(plannedCall(tenant, { entry: unpriced })));
+    const error = await refusal(gate.reserve(plannedCall(tenant, { entry: unpricedModel })));
     expect(error.details).toMatchObject({ reason: 'unpriced', scope: 'tenant', model: 'one-dollar' });
     expect(await count('budget_reservations')).toBe(0);
   });

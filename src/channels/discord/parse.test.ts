@@ -380,9 +380,9 @@ describe('a signature', () => {
   });
   const now = String(nowMs / 1_000);
 
-  it('holds for its time and body', () => {
-    expect(() => verify(request(now), app.publicKey, nowMs)).not.toThrow();
-    expect(() => verify(request(now), app.publicKey.toUpperCase(), nowMs)).not.toThrow();
+  it('holds for its time and body', async () => {
+    await verify(request(now), app.publicKey, nowMs);
+    await verify(request(now), app.publicKey.toUpperCase(), nowMs);
   });
 
   it.each([
@@ -396,8 +396,8 @@ describe('a signature', () => {
       'signature_invalid',
     ],
     ['none', { ...request(now), headers: {} }, 'signature_missing'],
-  ])('does not hold for %s', (_name, given, code) => {
-    expect(() => verify(given, app.publicKey, nowMs)).toThrow(expect.objectContaining({ code }));
+  ])('does not hold for %s', async (_name, given, code) => {
+    await expect(verify(given, app.publicKey, nowMs)).rejects.toMatchObject({ code });
   });
 
   it.each([
@@ -405,7 +405,7 @@ describe('a signature', () => {
     ['no key', 'signature_invalid'],
     ['0'.repeat(64), 'signature_invalid'],
     ['f'.repeat(64), 'signature_invalid'],
-  ])('does not hold for the key %j', (key, code) => {
-    expect(() => verify(request(now), key, nowMs)).toThrow(expect.objectContaining({ code }));
+  ])('does not hold for the key %j', async (key, code) => {
+    await expect(verify(request(now), key, nowMs)).rejects.toMatchObject({ code });
   });
 });

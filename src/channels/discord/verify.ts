@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { promisify } from 'node:util';
 import type { ChannelRequest } from '../../core/channel.ts';
 import { KonstructError } from '../../core/errors.ts';
 
@@ -12,6 +13,8 @@ const MAX_AGE_MS = 5 * 60_000;
 /** What stands before the 32 bytes of an Ed25519 key in the form that Node reads (RFC 8410). */
 const KEY_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 const MAX_KEYS = 1_000;
+/** In one of Node's other threads: it takes 0.1 ms, in which this one would do nothing else. */
+const verifyElsewhere = promisify(verify);
 
 /**
  * Checks Discord's signature over the time and the raw body.
@@ -20,18 +23,22 @@ const MAX_KEYS = 1_000;
  *
  * @throws KonstructError `signing_secret_missing`, `signature_missing`, `signature_invalid`, `signature_expired`
  */
-export function createDiscordVerifier(): (request: ChannelRequest, publicKey: string, nowMs: number) => void {
+export function createDiscordVerifier(): (
+  request: ChannelRequest,
+  publicKey: string,
+  nowMs: number,
+) => Promise<void> {
   /** Reading a key costs a fifth of checking with it. */
   const keys = new Map<string, KeyObject>();
   return (request, publicKey, nowMs) => check(request, publicKey, nowMs, keys);
 }
 
-function check(
+async function check(
   request: ChannelRequest,
   publicKey: string,
   nowMs: number,
   keys: Map<string, KeyObject>,
-): void {
+): Promise<void> {
   if (publicKey === '') throw new KonstructError('signing_secret_missing');
   const signature = request.headers[SIGNATURE];
   const timestamp = request.headers[TIMESTAMP];
@@ -42,7 +49,7 @@ function check(
   if (key === null || !HEX_SIGNATURE.test(signature) || !SECONDS.test(timestamp))
     throw new KonstructError('signature_invalid');
   const signed = Buffer.concat([Buffer.from(timestamp), request.body]);
-  if (!verify(null, signed, key, Buffer.from(signature, 'hex')))
+  if (!(await verifyElsewhere(null, signed, key, Buffer.from(signature, 'hex'))))
     throw new KonstructError('signature_invalid');
   // Last: an old time is only worth a word of its own if Discord has signed it.
   if (Math.abs(nowMs - Number(timestamp) * 1_000) > MAX_AGE_MS) throw new KonstructError('signature_expired');

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { ChannelRequest, ParsedRequest } from '../../core/channel.ts';
 import type { ChannelEvent, IgnoredEvent } from '../../core/channel-event.ts';
-import { KonstructError } from '../../core/errors.ts';
 import { asLabel, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { asTeamsId, parseConversationId } from './conversation-id.ts';
 import { emojiOf } from './emoji.ts';
 import { type EventBase, type Located, parseEdit, parseMessage } from './parse-message.ts';
+import { readActivity } from './read-activity.ts';
 import { asGuid } from './teams-app.ts';
 import { tenantOf } from './verify.ts';
 
@@ -17,17 +17,8 @@ import { tenantOf } from './verify.ts';
  *
  * @throws KonstructError `body_malformed`
  */
-export function parseTeamsRequest({ body }: ChannelRequest): ParsedRequest {
-  let value: unknown;
-  try {
-    value = JSON.parse(body.toString('utf8'));
-  } catch {
-    // No cause: it quotes the body, which may be a person's message.
-    throw new KonstructError('body_malformed', 'The body is not JSON.');
-  }
-  const activity = asRecord(value);
-  if (activity === null) throw new KonstructError('body_malformed', 'The body is JSON but not an object.');
-  return { kind: 'events', events: parseActivity(activity) };
+export function parseTeamsRequest(request: ChannelRequest): ParsedRequest {
+  return { kind: 'events', events: parseActivity(readActivity(request)) };
 }
 
 function parseActivity(activity: JsonRecord): readonly ChannelEvent[] {

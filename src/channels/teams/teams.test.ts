@@ -122,8 +122,10 @@ describe('a request', () => {
     by.close();
   });
 
-  it('whose body is no JSON is left to the parser', async () => {
-    expect(await codeOf({ ...request({}), body: Buffer.from('{') })).toBe('accepted');
+  it('whose body is no JSON is refused as that, once it is proved', async () => {
+    expect(await codeOf({ ...request({}), body: Buffer.from('{') })).toBe('body_malformed');
+    const forged = { ...request({}), headers: { authorization: 'Bearer a.b.c' } };
+    expect(await codeOf({ ...forged, body: Buffer.from('{') })).toBe('signature_invalid');
   });
 });
 

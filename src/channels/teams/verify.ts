@@ -5,6 +5,7 @@ import { createJwtKeySet, type JwtKeySet, keysOfDocument } from '../create-jwt-k
 import type { KeptAliveHttp } from '../kept-alive-http.ts';
 import { asRecord, type JsonRecord, readRecord } from '../read-json.ts';
 import { verifyBearerToken } from '../verify-jwt.ts';
+import { readActivity } from './read-activity.ts';
 import type { ServiceUrls } from './service-urls.ts';
 import { asGuid } from './teams-app.ts';
 import { teamsError } from './teams-error.ts';
@@ -21,7 +22,7 @@ const CHANNEL = 'msteams';
  * Source: https://learn.microsoft.com/azure/bot-service/rest-api/bot-framework-rest-connector-authentication#connector-to-bot
  *
  * @throws KonstructError `signing_secret_missing`, `signature_missing`, `signature_invalid`, `signature_expired`,
- *   `platform_unavailable`
+ *   `body_malformed`, `platform_unavailable`
  */
 export async function verifyTeamsRequest(
   request: ChannelRequest,
@@ -35,8 +36,7 @@ export async function verifyTeamsRequest(
   const { endorsements } = key.published;
   if (!Array.isArray(endorsements) || !endorsements.includes(CHANNEL))
     throw new KonstructError('signature_invalid');
-  const activity = readRecord(request.body.toString('utf8'));
-  if (activity === null) return; // the parser says what is wrong with it
+  const activity = readActivity(request);
   const { serviceUrl } = activity;
   const claimed = claims.serviceurl ?? claims.serviceUrl;
   if (activity.channelId !== CHANNEL || typeof serviceUrl !== 'string' || claimed !== serviceUrl)
