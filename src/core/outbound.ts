@@ -1,4 +1,4 @@
-import type { Mention } from './channel-event.ts';
+import type { Attachment, Mention } from './channel-event.ts';
 import type { ConnectionSettings, Credentials } from './tenant.ts';
 
 /** What sending needs of a connection: credentials are decrypted for one use and not kept. */
@@ -140,5 +140,7 @@ export interface ThreadMessage {
   /** Normalised as in `MessageEvent`. */
   readonly text: string;
   readonly mentions: readonly Mention[];
+  /** As in `MessageEvent`: whoever calls an agent into a thread may well mean the file above. */
+  readonly attachments: readonly Attachment[];
   readonly sentAtMs: number;
 }

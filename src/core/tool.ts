@@ -1,3 +1,4 @@
+import type { Attachment } from './channel-event.ts';
 import type { Log } from './log.ts';
 import type { JsonSchema, PromptFile } from './model.ts';
 import type { ClaimedTurn } from './turn.ts';
@@ -52,8 +53,11 @@ export interface ToolFile {
 /** A built-in tool that depends on where the turn takes place. */
 export interface TurnTool {
   readonly name: string;
-  /** `null`: it is of no use there, and the model is not told of it. */
-  forTurn(turn: ClaimedTurn): Tool | null;
+  /**
+   * `null`: it is of no use there, and the model is not told of it.
+   * @param threadFiles of messages that were read on the platform for this turn, oldest first
+   */
+  forTurn(turn: ClaimedTurn, threadFiles: readonly Attachment[]): Tool | null;
 }
 
 /** For whom a tool works. It may never look beyond. */

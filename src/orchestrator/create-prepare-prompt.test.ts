@@ -1,12 +1,36 @@
 import { expect, it } from 'vitest';
 import { aMessage, aTurn } from '../../test/support/a-turn.ts';
+import type { ThreadMessage } from '../core/outbound.ts';
 import type { TurnMessage } from '../core/turn.ts';
-import { createPreparePrompt } from './create-prepare-prompt.ts';
+import { createPreparePrompt, type Prompt } from './create-prepare-prompt.ts';
 
 async function promptOf(said: Partial<TurnMessage>, names: Readonly<Record<string, string>>) {
+  return textOf(await prepared(said, names));
+}
+
+function textOf(prompt: Prompt): string {
+  return prompt.messages.map((message) => ('content' in message ? message.content : '')).join('\n---\n');
+}
+
+const aThreadMessage: ThreadMessage = {
+  messageId: '0.9',
+  sender: { externalId: 'U7', name: 'Bo' },
+  own: false,
+  deliveryId: null,
+  text: '',
+  mentions: [],
+  attachments: [],
+  sentAtMs: 0,
+};
+
+async function prepared(
+  said: Partial<TurnMessage>,
+  names: Readonly<Record<string, string>>,
+  thread: readonly ThreadMessage[] | null = null,
+): Promise<Prompt> {
   const prepare = createPreparePrompt({
     delivery: {
-      readThread: async () => null,
+      readThread: async () => thread,
       personName: async (_turn, personId) => names[personId] ?? null,
     },
     fetchAttachments: async () => [],
@@ -18,11 +42,8 @@ async function promptOf(said: Partial<TurnMessage>, names: Readonly<Record<strin
     historyMessages: 60,
     threadMessages: 10,
   });
-  const prompt = await prepare(
-    { ...aTurn, messages: [{ ...aMessage, ...said }] },
-    new AbortController().signal,
-  );
-  return prompt.messages.map((message) => ('content' in message ? message.content : '')).join('\n---\n');
+  const messages = [{ ...aMessage, ...said }];
+  return prepare({ ...aTurn, threadUnread: thread !== null, messages }, new AbortController().signal);
 }
 
 it('takes from a name what would let its owner speak for somebody else', async () => {
@@ -42,6 +63,29 @@ it('names whom a message mentions and nobody whose id only begins alike, taking 
     { U1: 'Mara', U2: '$& $`', U22: 'Bo' },
   );
   expect(prompt).toBe('Mara: @$& $` @Bo @U222');
+});
+
+it.each(['29:1bSn-x_y', 'users/31', 'tom.miller', 'tom-miller', '31415', 'U2'])(
+  'names whom a platform calls %s',
+  async (externalId) => {
+    const mentions = [
+      { externalId, name: 'Tom' },
+      { externalId: 'nobody', name: null },
+    ];
+    const content = `@${externalId}, ask @${externalId}. Not @${externalId}x, nor mail@x.example`;
+    expect(await promptOf({ content, mentions }, { U1: 'Mara' })).toBe(
+      `Mara: @Tom, ask @Tom. Not @${externalId}x, nor mail@x.example`,
+    );
+  },
+);
+
+it('names files that stood in the thread before the agent was called', async () => {
+  const report = { name: 'report.pdf', mediaType: 'application/pdf', sizeBytes: 9, externalId: 'F9' };
+  const prompt = await prepared({ content: 'sum up the file above' }, { U1: 'Mara' }, [
+    { ...aThreadMessage, text: 'see here', attachments: [report] },
+  ]);
+  expect(textOf(prompt)).toContain('Bo: see here\n  [attached file: report.pdf (application/pdf)]');
+  expect(prompt.threadFiles).toEqual([report]);
 });
 
 it('tells of many files in a few lines, each in one', async () => {

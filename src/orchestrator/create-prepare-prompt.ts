@@ -16,6 +16,8 @@ export interface Prompt {
   /** What changes; follows `system`. */
   readonly context: string;
   readonly messages: readonly ModelMessage[];
+  /** Files of messages that the turn did not come with, oldest first: they are named in `messages`, no more. */
+  readonly threadFiles: readonly Attachment[];
 }
 
 export type PreparePrompt = (turn: ClaimedTurn, signal: AbortSignal) => Promise<Prompt>;
@@ -62,6 +64,7 @@ export function createPreparePrompt(options: PreparePromptOptions): PreparePromp
       }),
       context: buildPromptContext(new Date(options.clock())),
       messages: buildHistory(history, options.historyTokens, turn.messages.length > options.historyMessages),
+      threadFiles: thread.flatMap(({ attachments }) => attachments),
     };
   };
 }
@@ -144,7 +147,7 @@ function mergeThread(turn: ClaimedTurn, thread: readonly ThreadMessage[]): reado
         senderName: message.sender.name,
         text: message.text,
         mentions: message.mentions,
-        attachments: [],
+        attachments: message.attachments,
         sentAtMs: message.sentAtMs,
         turnId: null,
         isPending: false,
@@ -249,6 +252,20 @@ async function shownAttachments(
   return new Map(attachments.flatMap((attachment, index) => pairOf(attachment, shown[index])));
 }
 
+/** Platforms write ids where people see names, and an id may hold what ends a word: `29:1b-x`, `users/31`, `tom.miller`. */
+function withNames({ text, mentions }: Line, names: ReadonlyMap<string, string>): string {
+  const ids = new Set(mentions.map(({ externalId }) => externalId));
+  const lengths = [...new Set([...ids].map(({ length }) => length))].sort((a, b) => b - a);
+  return text.replace(/@([^\s@]+)/g, (mention, written: string) => {
+    for (const length of lengths) {
+      const id = written.slice(0, length);
+      const after = written.slice(length);
+      if (ids.has(id) && !/^[.-]?\w/.test(after)) return `@${names.get(id) ?? id}${after}`;
+    }
+    return mention;
+  });
+}
+
 function pairOf<Key, Value>(key: Key, value: Value | undefined): readonly (readonly [Key, Value])[] {
   return value === undefined ? [] : [[key, value]];
 }
@@ -273,13 +290,7 @@ function toHistoryMessage(
   names: ReadonlyMap<string, string>,
   shown: ReadonlyMap<Attachment, ShownAttachment>,
 ): HistoryMessage {
-  const mentioned = new Set(line.mentions.map(({ externalId }) => externalId));
-  let text =
-    mentioned.size === 0
-      ? line.text
-      : line.text.replace(/@(\w+)/g, (mention, personId: string) =>
-          mentioned.has(personId) ? `@${names.get(personId) ?? personId}` : mention,
-        );
+  let text = withNames(line, names);
   const attachments = line.attachments.slice(0, MAX_ATTACHMENTS);
   for (const attachment of attachments) text += attachmentText(attachment, shown.get(attachment));
   const files = attachments.flatMap((attachment) => {

@@ -67,7 +67,12 @@ async function run(input: {
   const agent: Agent = { ...aTurn.agent, ...(input.limits ? { limits: input.limits } : {}) };
   const runSteps = createRunSteps({
     models: pool,
-    preparePrompt: async () => ({ system: '', context: '', messages: [{ role: 'user', content: 'hello' }] }),
+    preparePrompt: async () => ({
+      system: '',
+      context: '',
+      messages: [{ role: 'user', content: 'hello' }],
+      threadFiles: [],
+    }),
     abilitiesOf: () => ({ outgoingBytes: null }),
     toolsOf: () => new Map((input.tools ?? []).map((tool) => [tool.name, tool])),
     isHeld: input.isHeld ?? (() => true),

@@ -1,3 +1,4 @@
+import type { Attachment } from '../core/channel-event.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DeliveryAbilities } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
@@ -22,7 +23,7 @@ export interface RunStepsOptions {
   readonly models: ModelPool;
   readonly preparePrompt: PreparePrompt;
   /** What an agent may use, by name. */
-  readonly toolsOf: (turn: ClaimedTurn) => ReadonlyMap<string, Tool>;
+  readonly toolsOf: (turn: ClaimedTurn, threadFiles: readonly Attachment[]) => ReadonlyMap<string, Tool>;
   /** What can be sent where the turn takes place. */
   readonly abilitiesOf: (turn: ClaimedTurn) => Pick<DeliveryAbilities, 'outgoingBytes'>;
   /**
@@ -107,12 +108,12 @@ export function createRunSteps(
     unlogged: Step[],
   ): Promise<ModelOutcome> {
     const { stepLog, control, signal } = surroundings;
-    const tools = options.toolsOf(turn);
     const limits = createTurnLimits(turn.agent, transcript, clock);
     const { route = turn.agent.route, preferred } = choiceFor(turn, options);
     // Files may take a while to come: who says stop need not wait for them.
     const preparing = AbortSignal.any([signal, control.callSignal()]);
     const prompt = await noted(() => options.preparePrompt(turn, preparing));
+    const tools = options.toolsOf(turn, prompt.threadFiles);
     for (;;) {
       const callSignal = control.callSignal();
       const turnSignal = AbortSignal.any([signal, callSignal]);

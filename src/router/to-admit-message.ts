@@ -1,5 +1,6 @@
 import type { Mention, MessageEvent } from '../core/channel-event.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
+import { escapeRegExp } from '../core/escape-reg-exp.ts';
 import { storable } from '../core/storable.ts';
 import { connectionDefaults } from '../core/tenant.ts';
 import { isReply } from './address.ts';
@@ -70,8 +71,4 @@ export function withoutMentions(text: string, userIds: ReadonlySet<string>): str
 
 export function storableMention(mention: Mention): Mention {
   return { externalId: mention.externalId, name: mention.name === null ? null : storable(mention.name) };
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

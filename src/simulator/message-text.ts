@@ -1,3 +1,4 @@
+import { escapeRegExp } from '../core/escape-reg-exp.ts';
 import type { Workspace } from './workspace.ts';
 
 /**
@@ -103,8 +104,4 @@ export function markdownToText(markdown: string): string {
     .replaceAll(/^#{1,6}\s+(.+)$/gm, '*$1*')
     .replaceAll(/\*\*(.+?)\*\*/g, '*$1*')
     .replaceAll(/\[([^\]]+)\]\((https?:\/\/[^)\s]+)\)/g, '<$2|$1>');
-}
-
-function escapeRegExp(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

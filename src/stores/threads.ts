@@ -27,6 +27,9 @@ export async function storeThread(
           sender_name: message.sender.name,
           content: storable(message.text),
           mentions: JSON.stringify(message.mentions),
+          attachments: JSON.stringify(
+            message.attachments.map((file) => ({ ...file, name: storable(file.name) })),
+          ),
           addressed: false,
           sent_at: new Date(message.sentAtMs),
         })),

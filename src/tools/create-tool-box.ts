@@ -1,10 +1,11 @@
+import type { Attachment } from '../core/channel-event.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { builtInToolNames, type Tool, type TurnTool } from '../core/tool.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
 
-/** What the agent of a turn may use, by name. */
-export type ToolsOf = (turn: ClaimedTurn) => ReadonlyMap<string, Tool>;
+/** What the agent of a turn may use, by name. See `TurnTool.forTurn`. */
+export type ToolsOf = (turn: ClaimedTurn, threadFiles: readonly Attachment[]) => ReadonlyMap<string, Tool>;
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -28,14 +29,14 @@ export function createToolBox(tools: readonly (Tool | TurnTool)[], log: Log): To
     if (problem !== null) throw new KonstructError('config_invalid', `The tool "${tool.name}" ${problem}.`);
     byName.set(tool.name, tool);
   }
-  return (turn) => {
+  return (turn, threadFiles) => {
     const { agent } = turn;
     const chosen = new Map<string, Tool>();
     for (const name of agent.tools ?? builtInToolNames) {
       const tool = byName.get(name);
       if (tool === undefined)
         log.warn('tool.missing', { tenantId: agent.tenantId, agentId: agent.id, tool: name });
-      const usable = tool !== undefined && 'forTurn' in tool ? tool.forTurn(turn) : tool;
+      const usable = tool !== undefined && 'forTurn' in tool ? tool.forTurn(turn, threadFiles) : tool;
       if (usable) chosen.set(name, usable);
     }
     return chosen;

@@ -15,8 +15,8 @@ export function createReadAttachment(options: {
 }): TurnTool {
   return {
     name: 'read_attachment',
-    forTurn(turn) {
-      const files = earlierFiles(turn);
+    forTurn(turn, threadFiles) {
+      const files = earlierFiles(turn, threadFiles);
       if (files.size === 0 || !options.canFetch(turn)) return null;
       return {
         name: 'read_attachment',
@@ -44,10 +44,17 @@ export function createReadAttachment(options: {
 }
 
 /** By name, the newest of those that have the same; without those that the turn answers, which are shown anyway. */
-function earlierFiles({ messages }: ClaimedTurn): ReadonlyMap<string, Attachment> {
+function earlierFiles(
+  { messages }: ClaimedTurn,
+  threadFiles: readonly Attachment[],
+): ReadonlyMap<string, Attachment> {
   const newestFirst = messages.filter(({ ofTurn }) => !ofTurn).toReversed();
   const files = new Map<string, Attachment>();
-  for (const attachment of newestFirst.flatMap(({ attachments }) => attachments))
+  // What is recorded came later than what was written before anybody called the agent.
+  for (const attachment of [
+    ...newestFirst.flatMap(({ attachments }) => attachments),
+    ...threadFiles.toReversed(),
+  ])
     if (!files.has(plain(attachment.name))) files.set(plain(attachment.name), attachment);
   return files;
 }

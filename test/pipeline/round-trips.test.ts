@@ -190,7 +190,7 @@ describe('a turn', () => {
         readThread: async () => null,
         personName: async () => null,
       },
-      preparePrompt: async () => ({ system: '', context: '', messages: [] }),
+      preparePrompt: async () => ({ system: '', context: '', messages: [], threadFiles: [] }),
       toolsOf: () => tools,
       abilitiesOf: () => abilities,
       isHeld: queue.isHeld,

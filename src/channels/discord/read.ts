@@ -95,6 +95,7 @@ function threadMessage(shown: JsonRecord, self: string): readonly ThreadMessage[
       deliveryId: own ? (marked.deliveryId ?? markOfFile(message)) : null,
       text: said,
       mentions,
+      attachments: [],
       sentAtMs: snowflakeMs(messageId),
     },
   ];

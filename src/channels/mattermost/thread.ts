@@ -189,6 +189,7 @@ function threadMessage(post: JsonRecord, ownUserId: string): ThreadMessage | nul
     deliveryId: own ? deliveryOf(post) : null,
     text,
     mentions,
+    attachments: [],
     sentAtMs: asTime(post.create_at),
   };
 }

@@ -145,6 +145,7 @@ function parseThreadMessage(message: JsonRecord, own: OwnIds): ThreadMessage | n
     deliveryId: isOwn(message, own) ? markerOf(message) : null,
     text,
     mentions,
+    attachments: [],
     sentAtMs: timestampMs(messageId),
   };
 }
