@@ -1,4 +1,4 @@
-import type { CryptoKey } from 'jose';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { KonstructError } from '../core/errors.ts';
 import { asRecords, type JsonRecord, readRecord } from './read-json.ts';
@@ -6,8 +6,8 @@ import { createRecentValues, type RecentValues } from './recent-values.ts';
 
 /** A public key that a platform signs with. */
 export interface JwtKey {
-  readonly key: CryptoKey;
-  /** What checks with it: loaded with the first key, and not looked for again with each token. */
+  readonly key: KeyObject;
+  /** What checks the claims: loaded with the first key, and not looked for again with each token. */
   readonly jose: typeof import('jose');
   /** As it was published, with what the platform says about it beside the key itself. */
   readonly published: JsonRecord;
@@ -128,8 +128,7 @@ async function importKey(published: JsonRecord, clock: Clock): Promise<JwtKey | 
   if (Buffer.from(n, 'base64url').length < MIN_MODULUS_BYTES) return null;
   const jose = await import('jose');
   try {
-    const key = await jose.importJWK({ kty, n, e }, 'RS256');
-    if (key instanceof Uint8Array) return null;
+    const key = createPublicKey({ key: { kty, n, e }, format: 'jwk' });
     return { key, jose, published, believed: createRecentValues(MAX_BELIEVED, clock) };
   } catch {
     return null; // a key that is none vouches for nothing

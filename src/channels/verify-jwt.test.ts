@@ -80,6 +80,9 @@ describe('verifyBearerToken', () => {
       'signature_invalid',
     ],
     ['a head without a key', `Bearer ${signer.token(claims, { kid: undefined })}`, 'signature_invalid'],
+    ['another algorithm', `Bearer ${signer.token(claims, { alg: 'PS256' })}`, 'signature_invalid'],
+    ['an extension', `Bearer ${signer.token(claims, { crit: ['x'], x: 1 })}`, 'signature_invalid'],
+    ['a payload as it is', `Bearer ${signer.token(claims, { b64: false })}`, 'signature_invalid'],
     ['no signature', `Bearer ${unsigned('none')}.`, 'signature_invalid'],
     ['the algorithm none', `Bearer ${unsigned('none')}.AA`, 'signature_invalid'],
     // With the public key as a secret: what a verifier accepts that lets the token choose how it is checked.
