@@ -107,6 +107,14 @@ export async function startMattermostHarness(): Promise<ChannelHarness> {
       '> @here',
       '`@channel',
       '~~~ @all',
+      '@mara',
+      '@Mara.',
+      'x.@mara',
+      '[@mara](https://a.example)',
+      'https://a.example/@mara',
+      '`@mara',
+      '\\@mara',
+      '~~~ `\n@mara',
     ],
     hurt(operation: Operation, trouble: Trouble) {
       server.faults.push({ call: calls[operation], kind: trouble, remaining: 1, retryAfterSeconds: 3_600 });

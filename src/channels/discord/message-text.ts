@@ -1,13 +1,20 @@
+import type { Attachment } from '../../core/channel-event.ts';
+import { quotation } from '../quotation.ts';
 import { asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { asSnowflake, authorOf, nameOf } from './ids.ts';
 import { normaliseText } from './normalise-text.ts';
 
-const MAX_QUOTED_CHARACTERS = 1_000;
 const FORWARD = 1;
 const REPLY = 19;
 
 /** What a message says, also where that is no text: stickers, a poll, what was forwarded. */
 export function contentText(message: JsonRecord, text: string): string {
+  const forwarded = forwardedMessage(message);
+  const passedOn = forwarded === null ? '' : ownText(forwarded, normaliseText(forwarded).text);
+  return [ownText(message, text), quotation(passedOn, null)].filter((part) => part !== '').join('\n\n');
+}
+
+function ownText(message: JsonRecord, text: string): string {
   const parts = [text];
   for (const { name } of asRecords(message.sticker_items)) parts.push(`[sticker: ${asText(name)}]`);
   const poll = asRecord(message.poll);
@@ -15,8 +22,6 @@ export function contentText(message: JsonRecord, text: string): string {
     const answers = asRecords(poll.answers).map(({ poll_media }) => asText(asRecord(poll_media)?.text));
     parts.push(`[poll: ${asText(asRecord(poll.question)?.text)} ${answers.join(' / ')}]`);
   }
-  const forwarded = forwardedMessage(message);
-  if (forwarded !== null) parts.push(quoted(normaliseText(forwarded).text, null));
   return parts.filter((part) => part !== '').join('\n\n');
 }
 
@@ -32,19 +37,17 @@ export function repliedMessage(message: JsonRecord): JsonRecord | null {
 }
 
 /**
- * What a message replies to, as a quotation: it may be said elsewhere in the channel, where the agent has not read it.
- * What the agent itself said is in its own record.
+ * What a message replies to, as a quotation: it may be said elsewhere in the channel, where the agent has not read it. Its
+ * files are named there.
  */
-export function quoteOf(message: JsonRecord, ownUserId: string): string {
-  const replied = repliedMessage(message);
-  const author = replied === null ? null : authorOf(replied);
-  if (replied === null || asSnowflake(author?.id) === ownUserId) return '';
-  return quoted(contentText(replied, normaliseText(replied).text), nameOf(author));
+export function quoteOf(message: JsonRecord, ownUserId: string, files: readonly Attachment[]): string {
+  const replied = repliedByOthers(message, ownUserId);
+  if (replied === null) return '';
+  return quotation(contentText(replied, normaliseText(replied).text), nameOf(authorOf(replied)), files);
 }
 
-function quoted(text: string, name: string | null): string {
-  if (text === '') return '';
-  const shown =
-    text.length > MAX_QUOTED_CHARACTERS ? `${text.slice(0, MAX_QUOTED_CHARACTERS).toWellFormed()}…` : text;
-  return `${name === null ? '' : `${name.replaceAll('\n', ' ')}: `}${shown}`.replace(/^/gm, '> ');
+/** The message that is replied to; `null`: none, or what the agent itself said, which is in its own record. */
+export function repliedByOthers(message: JsonRecord, ownUserId: string): JsonRecord | null {
+  const replied = repliedMessage(message);
+  return replied === null || asSnowflake(authorOf(replied)?.id) === ownUserId ? null : replied;
 }

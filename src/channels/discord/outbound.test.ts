@@ -10,8 +10,10 @@ import type { Channel as KonstructChannel } from '../../core/channel.ts';
 import { isKonstructError } from '../../core/errors.ts';
 import type { ConnectionAccess, ThreadTarget } from '../../core/outbound.ts';
 import { systemTime } from '../../system-time.ts';
+import type { JsonRecord } from '../read-json.ts';
 import { readMark } from './delivery-mark.ts';
 import { discord } from './index.ts';
+import { parseMessage } from './parse-message.ts';
 
 const { signal } = new AbortController();
 let server: DiscordServer;
@@ -339,6 +341,38 @@ describe('reading', () => {
     expect(await opened.fetchThread(access, here(), 50, signal)).toBeNull();
     place.denied.set(ada.user.id, PERMISSIONS.readHistory);
     expect(await opened.fetchThread(access, target, 50, signal)).toBeNull();
+  });
+
+  it('a thread shows the files that stand in it, without words too, and they can be fetched from there', async () => {
+    const files = [{ name: 'a.txt', mediaType: 'text/plain', content: Buffer.from('12345') }];
+    const mara = server.addUser('Mara');
+    const asked = server.say(place, { from: mara, text: '', files });
+    const thread = server.beginThread(place, asked, 'Files');
+    server.say(thread, { from: mara, text: '', files });
+    server.say(thread, { from: mara, text: 'these two' });
+    const target = { channelId: place.id, threadId: thread.id };
+    const read = await opened.fetchThread(access, target, 50, signal);
+    expect(read?.map(({ text, attachments }) => [text, attachments.map(({ name }) => name)])).toEqual([
+      ['', ['a.txt']],
+      ['', ['a.txt']],
+      ['these two', []],
+    ]);
+    for (const [file] of read?.slice(0, 2).map(({ attachments }) => attachments) ?? []) {
+      const fetched = file && (await opened.fetchFile?.(access, file, { maxBytes: 5 }, signal));
+      expect(Buffer.from(fetched?.content ?? []).toString()).toBe('12345');
+    }
+  });
+
+  it('a file that is replied to can be fetched by whoever is asked about it', async () => {
+    const files = [{ name: 'a.txt', mediaType: 'text/plain', content: Buffer.from('12345') }];
+    const sent = server.say(place, { from: server.addUser('Mara'), text: 'here', files });
+    const asked = server.say(place, { from: server.addUser('Tomas'), text: 'sum up', replyTo: sent });
+    const own = { userId: ada.user.id, roleIds: new Set<string>() };
+    const there = { channelId: place.id, threadId: null, scope: 'channel', beginsThreads: true } as const;
+    const event = parseMessage(asked as unknown as JsonRecord, there, own);
+    const [file] = event.type === 'message' ? event.attachments : [];
+    const fetched = file && (await opened.fetchFile?.(access, file, { maxBytes: 5 }, signal));
+    expect(Buffer.from(fetched?.content ?? []).toString()).toBe('12345');
   });
 
   it('of people says who is one', async () => {

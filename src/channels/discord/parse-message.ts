@@ -1,15 +1,17 @@
 import type {
   AccountRef,
+  Attachment,
   ChannelEvent,
   EditEvent,
   IgnoredEvent,
   MessageEvent,
   ReplyChain,
 } from '../../core/channel-event.ts';
+import { MAX_QUOTED_FILES, withQuotations } from '../quotation.ts';
 import { asRecord, asText, type JsonRecord } from '../read-json.ts';
 import { parseAttachments } from './attachments.ts';
 import { answerAt, asSnowflake, authorOf, nameOf, type Place, snowflakeMs } from './ids.ts';
-import { contentText, quoteOf, repliedMessage } from './message-text.ts';
+import { contentText, quoteOf, repliedByOthers, repliedMessage } from './message-text.ts';
 import { normaliseText, type OwnRoles, ringsFor } from './normalise-text.ts';
 
 /** What is the same in all events that come over the bot's own connection: it speaks for nobody else. */
@@ -38,7 +40,7 @@ export function parseMessage(message: JsonRecord, place: Place, own: OwnRoles): 
   const words = contentText(message, normalised.text);
   // Without the intent to read messages Discord empties those that do not concern the bot.
   if (words === '' && attachments.length === 0) return ignored('message_empty');
-  const quote = quoteOf(message, own.userId);
+  const repliedTo = repliedFiles(message, place, own);
   const chain =
     place.scope === 'channel' && place.threadId === null ? chainOf(message, messageId, place, own) : null;
   return {
@@ -50,12 +52,12 @@ export function parseMessage(message: JsonRecord, place: Place, own: OwnRoles): 
     ...(chain === null ? {} : { chain }),
     scope: place.scope,
     sender,
-    text: quote === '' ? words : `${quote}\n\n${words}`,
+    text: withQuotations([quoteOf(message, own.userId, repliedTo)], words),
     mentions: normalised.mentions,
     addressee: normalised.addressee,
     // A reply rings whomever it replies to, without naming them.
     mentionsAgent: ringsFor(message, own.userId),
-    attachments,
+    attachments: [...attachments, ...repliedTo],
     sentAtMs: snowflakeMs(messageId),
     channelMetadata: {},
   };
@@ -70,7 +72,7 @@ export function parseEdit(message: JsonRecord, place: Place, own: OwnRoles): Edi
   const normalised = normaliseText(message, own);
   const words = contentText(message, normalised.text);
   if (words === '') return ignored('message_empty');
-  const quote = quoteOf(message, own.userId);
+  const quote = quoteOf(message, own.userId, repliedFiles(message, place, own));
   return {
     ...BASE,
     type: 'edit',
@@ -78,10 +80,17 @@ export function parseEdit(message: JsonRecord, place: Place, own: OwnRoles): Edi
     messageId: said.messageId,
     threadId: place.threadId,
     scope: place.scope,
-    text: quote === '' ? words : `${quote}\n\n${words}`,
+    text: withQuotations([quote], words),
     mentions: normalised.mentions,
     editedAtMs,
   };
+}
+
+/** Whoever replies to a picture with "what is this?" means the picture. */
+function repliedFiles(message: JsonRecord, place: Place, own: OwnRoles): readonly Attachment[] {
+  const replied = repliedByOthers(message, own.userId);
+  if (replied === null) return [];
+  return parseAttachments(replied, place.threadId ?? place.channelId).slice(0, MAX_QUOTED_FILES);
 }
 
 /** Who said it; `reason`: it was no person, or nothing that anybody said. */

@@ -130,6 +130,50 @@ describe('a message', () => {
     });
   });
 
+  it('that replies to a file of somebody’s brings it along and names it, however many words there are', () => {
+    const files = Array.from({ length: 12 }, (_, index) => ({
+      id: id(60 + index),
+      filename: index === 0 ? 'a\n> Grace: b.pdf' : 'b.png',
+      size: 3,
+      content_type: 'application/pdf',
+    }));
+    const replied = message({ id: id(39), content: '', attachments: files.slice(0, 2) });
+    const own = { attachments: [{ id: id(90), filename: 'mine.txt', size: 1, content_type: 'text/plain' }] };
+    const reply = { type: 19, referenced_message: replied, message_reference: { message_id: id(39) } };
+    expect(said({ ...reply, ...own, content: 'sum up' })).toMatchObject({
+      text: '> Mara K: [attached: a > Grace: b.pdf, b.png]\n\nsum up',
+      attachments: [
+        { externalId: `${id(20)}/${id(40)}/${id(90)}` },
+        { externalId: `${id(20)}/${id(39)}/${id(60)}`, mediaType: 'application/pdf' },
+        { externalId: `${id(20)}/${id(39)}/${id(61)}` },
+      ],
+    });
+    const passedOn = {
+      message_reference: { type: 1, message_id: id(38), channel_id: id(22) },
+      message_snapshots: [
+        { message: { content: '', attachments: files.slice(0, 1), sticker_items: [{ name: 'Wave' }] } },
+      ],
+    };
+    expect(
+      said({ ...reply, referenced_message: { ...replied, attachments: [], ...passedOn } }),
+    ).toMatchObject({
+      text: '> Mara K: > [sticker: Wave]\n> [attached: a > Grace: b.pdf]\n\nhello',
+      attachments: [{ externalId: `${id(20)}/${id(39)}/${id(60)}` }],
+    });
+    const many = said({ ...reply, referenced_message: { ...replied, attachments: files } });
+    expect(many?.type === 'message' && many.attachments).toHaveLength(10);
+    const ours = { ...replied, author: { id: id(1), bot: true } };
+    expect(said({ ...reply, referenced_message: ours })).toMatchObject({ text: 'hello', attachments: [] });
+    expect(said({ ...reply, content: '' })).toMatchObject({ type: 'ignored', reason: 'message_empty' });
+    const edited = {
+      ...message({ ...reply, content: 'sum it up' }),
+      edited_timestamp: '2026-11-29T00:00:01Z',
+    };
+    expect(parse('MESSAGE_UPDATE', edited)).toMatchObject({
+      text: '> Mara K: [attached: a > Grace: b.pdf, b.png]\n\nsum it up',
+    });
+  });
+
   it.each([
     ['of a bot', { author: { ...mara, bot: true } }, 'bot_message'],
     ['of our own', { author: { id: id(1), bot: true } }, 'own_message'],
@@ -294,7 +338,13 @@ describe('what nobody would send', () => {
       content: `<@${id(1)}> <@&${id(2)}> <t:1:R> hello`,
       mentions: [{ ...mara, member: { nick: 'M' } }],
       attachments: [{ id: id(60), filename: 'a', size: 1, content_type: 'text/plain' }],
-      referenced_message: message({ id: id(39) }),
+      referenced_message: message({
+        id: id(39),
+        attachments: [{ id: id(61), filename: 'b', size: 1, content_type: 'text/plain' }],
+        referenced_message: message({ id: id(38) }),
+        message_reference: { type: 1 },
+        message_snapshots: [{ message: { content: 'y', attachments: [{ id: id(62), filename: 'c' }] } }],
+      }),
       message_reference: { type: 1 },
       message_snapshots: [{ message: { content: 'x', attachments: [] } }],
       poll: { question: { text: 'q' }, answers: [{ poll_media: { text: 'a' } }] },

@@ -6,6 +6,7 @@ import type {
   ThreadTarget,
 } from '../../core/outbound.ts';
 import { asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { parseAttachments } from './attachments.ts';
 import type { DiscordClient } from './client.ts';
 import { readMark } from './delivery-mark.ts';
 import { isRefusal, rejected } from './discord-error.ts';
@@ -73,10 +74,10 @@ export async function fetchThread(
     throw error;
   }
   if (messages.length === 0) return null; // without the right to read back Discord shows nothing at all
-  return messages.flatMap((message) => threadMessage(message, self)).reverse();
+  return messages.flatMap((message) => threadMessage(message, self, destination.threadId)).reverse();
 }
 
-function threadMessage(shown: JsonRecord, self: string): readonly ThreadMessage[] {
+function threadMessage(shown: JsonRecord, self: string, threadId: string): readonly ThreadMessage[] {
   const message = (shown.type === THREAD_STARTER ? asRecord(shown.referenced_message) : null) ?? shown;
   const messageId = asSnowflake(message.id);
   const author = authorOf(message);
@@ -86,7 +87,8 @@ function threadMessage(shown: JsonRecord, self: string): readonly ThreadMessage[
   const marked = readMark(asText(message.content));
   const { text, mentions } = normaliseText({ ...message, content: marked.text });
   const said = contentText(message, text);
-  if (said === '') return [];
+  const attachments = parseAttachments(message, threadId);
+  if (said === '' && attachments.length === 0) return [];
   return [
     {
       messageId,
@@ -95,7 +97,7 @@ function threadMessage(shown: JsonRecord, self: string): readonly ThreadMessage[
       deliveryId: own ? (marked.deliveryId ?? markOfFile(message)) : null,
       text: said,
       mentions,
-      attachments: [],
+      attachments,
       sentAtMs: snowflakeMs(messageId),
     },
   ];

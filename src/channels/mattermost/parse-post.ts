@@ -6,9 +6,10 @@ import type {
   IgnoredEvent,
   MessageEvent,
 } from '../../core/channel-event.ts';
+import { quotation, withQuotations } from '../quotation.ts';
 import { asLabel, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { asMattermostId, asTime, type Scope } from './ids.ts';
-import { normaliseText } from './normalise-text.ts';
+import { type NormalisedText, normaliseText } from './normalise-text.ts';
 
 /** What comes over a socket or a connection's own path names no account: whose it is, the socket or the path knows. */
 export const ACCOUNT: AccountRef = { externalIds: [], appId: null, agentUserId: null };
@@ -26,6 +27,8 @@ const SPOKEN = new Set(['', 'me']);
 /** An edit changes both at the same moment; pins and reactions change only when it was last touched. */
 const SAME_MOMENT_MS = 5_000;
 const MAX_ATTACHMENTS = 10;
+/** Mattermost shows the first post that is named, and no other. */
+const MAX_QUOTED_POSTS = 3;
 
 /**
  * A new post. A reply names the root of its thread; in a direct conversation what is no reply is answered beside it.
@@ -36,8 +39,7 @@ export function parsePost(post: JsonRecord, setting: PostSetting): MessageEvent 
   const said = spoken(post, setting);
   if ('reason' in said) return ignored(said.reason);
   const { messageId, channelId, senderId } = said;
-  const { text, mentions, addressee } = normaliseText(post.message);
-  const attachments = attachmentsOf(post);
+  const { text, mentions, addressee, attachments } = contentOf(post);
   if (text === '' && attachments.length === 0) return ignored('post_empty');
   const threadId = asMattermostId(post.root_id);
   return {
@@ -65,7 +67,7 @@ export function parseEditedPost(post: JsonRecord, setting: PostSetting): EditEve
   if ('reason' in said) return ignored(said.reason);
   const editedAtMs = asTime(post.edit_at);
   if (editedAtMs === 0 || asTime(post.update_at) - editedAtMs > SAME_MOMENT_MS) return ignored('not_edited');
-  const { text, mentions } = normaliseText(post.message);
+  const { text, mentions } = contentOf(post);
   return {
     ...base,
     type: 'edit',
@@ -125,6 +127,29 @@ function spoken(
 /** Mattermost writes `"true"`, and may write `true`. */
 function isSet(value: unknown): boolean {
   return value === true || value === 'true';
+}
+
+/**
+ * What a post says and carries. Whoever writes the address of another post means what it says: where the account may read
+ * that, the server shows it below the address, and so it stands before the text as a quotation, and its files come with it.
+ *
+ * Source: `PreviewPost` in the server's `public/model/permalink.go`
+ */
+export function contentOf(post: JsonRecord): NormalisedText & Pick<MessageEvent, 'attachments'> {
+  const said = normaliseText(post.message);
+  const quoted = asRecords(asRecord(post.metadata)?.embeds)
+    .filter(({ type }) => type === 'permalink')
+    .slice(0, MAX_QUOTED_POSTS)
+    .map(({ data }) => asRecord(asRecord(data)?.post) ?? {})
+    .map((shown) => ({ text: normaliseText(shown.message).text, files: attachmentsOf(shown) }));
+  return {
+    ...said,
+    text: withQuotations(
+      quoted.map(({ text, files }) => quotation(text, null, files)),
+      said.text,
+    ),
+    attachments: [...attachmentsOf(post), ...quoted.flatMap(({ files }) => files)],
+  };
 }
 
 function attachmentsOf(post: JsonRecord): readonly Attachment[] {

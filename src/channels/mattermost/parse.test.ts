@@ -80,6 +80,59 @@ describe('a post', () => {
     });
   });
 
+  const shown = (message: string, more: object = {}) => ({
+    type: 'permalink',
+    url: '',
+    data: { post_id: id('q'), post: { ...post, id: id('q'), message, ...more }, channel_id: id('d') },
+  });
+
+  it('that names another post by its address quotes it and brings its files, a new one and an edited one', () => {
+    const file = { id: id('f'), name: 'plan\n.pdf', mime_type: 'application/pdf', size: 9 };
+    const link = 'https://chat.example/acme/pl/qqq @ada what is this?';
+    const quoting = {
+      ...post,
+      message: link,
+      metadata: { embeds: [{ type: 'link', url: 'x' }, shown('See\n@BO', { metadata: { files: [file] } })] },
+    };
+    const text = `> See\n> @bo\n> [attached: plan .pdf]\n\n${link}`;
+    expect(parsePost(quoting, setting)).toMatchObject({
+      text,
+      mentions: [{ externalId: 'ada' }],
+      attachments: [{ externalId: id('f') }],
+    });
+    const edited = { ...quoting, edit_at: 2_000, update_at: 2_001 };
+    expect(parseEditedPost(edited, setting)).toMatchObject({ type: 'edit', text });
+  });
+
+  it('quotes no more than a part of what is long, and never fails at what nobody would send (2,000 of them)', () => {
+    const long = parsePost({ ...post, metadata: { embeds: [shown('x'.repeat(9_000))] } }, setting);
+    expect(long).toMatchObject({ text: `> ${'x'.repeat(1_000)}…\n\nhello` });
+    const random = seededRandom(29);
+    const strange = [null, [], {}, 0, 'x', '\ud800', { post: null }, [[]], { embeds: 1 }];
+    const spoilt = (value: unknown): unknown => {
+      if (random() < 0.08) return strange[Math.floor(random() * strange.length)];
+      if (Array.isArray(value)) return value.map(spoilt);
+      if (typeof value !== 'object' || value === null) return value;
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, spoilt(item)]));
+    };
+    let nested: object = shown('deep');
+    for (let depth = 0; depth < 20; depth += 1) nested = shown('deeper', { metadata: { embeds: [nested] } });
+    const files = Array.from({ length: 30 }, () => ({ id: id('f'), name: 'a' }));
+    const rich = {
+      ...post,
+      metadata: {
+        embeds: [nested, shown('y'.repeat(2_000), { metadata: { files } }), nested, nested, nested],
+      },
+    };
+    for (let round = 0; round < 2_000; round += 1) {
+      const read = parsePost({ ...post, metadata: spoilt(rich.metadata) }, setting);
+      if (read.type !== 'message') continue;
+      expect(read.text.length).toBeLessThan(4_000);
+      expect(read.text.isWellFormed()).toBe(true);
+      expect(read.attachments.length).toBeLessThanOrEqual(40);
+    }
+  });
+
   it('is edited when its text was, and not when it was only touched', () => {
     const edited = { ...post, edit_at: 2_000, update_at: 2_001, message: 'hello there' };
     expect(parseEditedPost(edited, setting)).toMatchObject({

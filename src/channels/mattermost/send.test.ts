@@ -6,12 +6,14 @@ import {
 } from '../../../test/support/mattermost/start-mattermost-server.ts';
 import { silentLog } from '../../../test/support/silent-log.ts';
 import type { Channel } from '../../core/channel.ts';
+import type { ActionEvent } from '../../core/channel-event.ts';
 import type { ConnectionAccess, ThreadTarget } from '../../core/outbound.ts';
 import { systemTime } from '../../system-time.ts';
 import { mattermost } from './index.ts';
 
 const { signal } = new AbortController();
 const TOKEN = 'adabottoken0standin0000000';
+const PERSONAL = 'marasowntoken0standin00000';
 const never = () => false;
 
 let server: MattermostServer;
@@ -87,9 +89,31 @@ describe('a post', () => {
     const { messageId } = await channel.post(access, message, signal);
     expect(standing(messageId).props).toMatchObject({ konstruct_delivery: '7', attachments: [{}] });
     await channel.edit(access, { target, messageId, markdown: 'Done.', marker: { deliveryId: '8' } }, signal);
-    expect(standing(messageId).props).toEqual({ konstruct_delivery: '8' });
+    expect(standing(messageId).props).toEqual({ konstruct_delivery: '8', from_bot: 'true' });
     expect(await channel.findByMarker(access, target, { deliveryId: '8' }, signal)).toEqual({ messageId });
     expect(await channel.findByMarker(access, target, marker, signal)).toBeNull();
+  });
+});
+
+describe('a post that a bot wrote', () => {
+  it('is still one after an edit, and after its buttons are taken away; a person’s is none', async () => {
+    const message = { target, markdown: 'Which?', marker, choices: ['A', 'B'] };
+    const { messageId } = await channel.post(access, message, signal);
+    await channel.edit(access, { ...message, messageId, markdown: 'Which one?' }, signal);
+    expect(standing(messageId).props.from_bot).toBe('true');
+    const action = { messageId, reply: {} } as ActionEvent;
+    await channel.acknowledgeAction?.(access, action, signal);
+    expect(standing(messageId).props).toEqual({ konstruct_delivery: '7', from_bot: 'true' });
+
+    server.world.tokens.set(PERSONAL, mara.id);
+    const personal = {
+      ...access,
+      connectionId: 'c2',
+      credentials: { serverUrl: server.url, botToken: PERSONAL },
+    };
+    const hers = await channel.post(personal, { target, markdown: 'x', marker }, signal);
+    await channel.edit(personal, { target, markdown: 'y', marker, messageId: hers.messageId }, signal);
+    expect(standing(hers.messageId).props).toEqual({ konstruct_delivery: '7' });
   });
 });
 
@@ -143,6 +167,22 @@ describe('a thread', () => {
     );
     expect(read?.[1]?.mentions).toEqual([{ externalId: 'bo', name: 'bo' }]);
     expect(await channel.fetchThread(access, target, 5, signal)).toEqual([]);
+  });
+
+  it('has the files that stand in it, and what is named in it by its address, as far as the account may read that', async () => {
+    const fileId = server.addFile(place, mara, 'plan.pdf', 'application/pdf', Buffer.from('%PDF'));
+    const root = await server.say(place, { from: mara, text: '', fileIds: [fileId] });
+    const secret = await server.say(server.addChannel('P', [mara]), { from: mara, text: 'secret' });
+    const address = (named: Post) => `${server.url}/acme/pl/${named.id}`;
+    for (const named of [root, secret])
+      await server.say(place, { from: mara, text: `see ${address(named)}`, rootId: root.id });
+    const read = await channel.fetchThread(access, { ...target, threadId: root.id }, 9, signal);
+    const file = { name: 'plan.pdf', mediaType: 'application/pdf', sizeBytes: 4, externalId: fileId };
+    expect(read).toMatchObject([
+      { text: '', attachments: [file] },
+      { text: `> [attached: plan.pdf]\n\nsee ${address(root)}`, attachments: [file] },
+      { text: `see ${address(secret)}`, attachments: [] },
+    ]);
   });
 
   it('that may not be read is none', async () => {

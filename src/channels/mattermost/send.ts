@@ -24,6 +24,8 @@ import { renderForMattermost } from './render-for-mattermost.ts';
 const NOTHING = '…';
 /** Under which a post of ours says which delivery it is. */
 export const MARKER_PROP = 'konstruct_delivery';
+/** By which clients show that a bot wrote, and others know. */
+const BOT_PROPS: JsonRecord = { from_bot: 'true' };
 
 export interface Sending {
   readonly client: MattermostClient;
@@ -85,9 +87,11 @@ export async function createPost(
 }
 
 /**
- * Replaces a post's text and buttons.
+ * Replaces a post's text and buttons. The server marks a new post as a bot's by itself, but before version 11 an edit replaces
+ * all props, the mark among them.
  *
- * Source: https://developers.mattermost.com/api-documentation/#/operations/PatchPost
+ * Source: https://developers.mattermost.com/api-documentation/#/operations/PatchPost, `UpdatePost` in the server's
+ * `channels/app/post.go`
  */
 export async function editMessage(
   sending: Sending,
@@ -95,9 +99,12 @@ export async function editMessage(
   message: OutboundEdit,
   signal: AbortSignal,
 ): Promise<void> {
-  const props = await propsOf(sending, access, message, signal);
+  const [props, { isBot }] = await Promise.all([
+    propsOf(sending, access, message, signal),
+    sending.directory.own(access, signal),
+  ]);
   const { messageId, mayStillSend } = message;
-  const body = { message: shownText(message.markdown), props };
+  const body = { message: shownText(message.markdown), props: isBot ? { ...BOT_PROPS, ...props } : props };
   await patchPost(sending.client, access, { messageId, mayStillSend, body }, signal);
 }
 

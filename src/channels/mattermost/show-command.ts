@@ -32,6 +32,8 @@ export async function showCommand(
       return null;
     }
     if (message.channelId !== command.channelId) return null;
+    // A post that its bot has edited does not always say so itself.
+    if ((await directory.person(access, message.sender.externalId, signal))?.isBot === true) return null;
     const triggerWord = asText(command.reply.triggerWord);
     return { ...message, mentionsAgent: triggerWord !== '' };
   } catch (error) {

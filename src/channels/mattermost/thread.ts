@@ -12,8 +12,7 @@ import type { MattermostClient } from './client.ts';
 import type { Directory } from './directory.ts';
 import { asMattermostId, asTime } from './ids.ts';
 import { isRefusal } from './mattermost-error.ts';
-import { normaliseText } from './normalise-text.ts';
-import { IN_THE_CHANNEL } from './parse-post.ts';
+import { contentOf, IN_THE_CHANNEL } from './parse-post.ts';
 import { MARKER_PROP } from './send.ts';
 
 export interface Reading {
@@ -180,7 +179,7 @@ function threadMessage(post: JsonRecord, ownUserId: string): ThreadMessage | nul
   const senderId = asMattermostId(post.user_id);
   if (messageId === null || senderId === null || asTime(post.delete_at) > 0) return null;
   if (typeof post.type === 'string' && post.type.startsWith('system_')) return null;
-  const { text, mentions } = normaliseText(post.message);
+  const { text, mentions, attachments } = contentOf(post);
   const own = senderId === ownUserId;
   return {
     messageId,
@@ -189,7 +188,7 @@ function threadMessage(post: JsonRecord, ownUserId: string): ThreadMessage | nul
     deliveryId: own ? deliveryOf(post) : null,
     text,
     mentions,
-    attachments: [],
+    attachments,
     sentAtMs: asTime(post.create_at),
   };
 }

@@ -73,11 +73,11 @@ export async function answerCall(world: World, announce: Announce, request: ApiR
       return json(wireChannel(readableChannel(world, first, user.id)));
     case 'GET /channels/*/posts':
       readableChannel(world, first, user.id);
-      return json(listPosts(world, first, query));
+      return json(listPosts(world, first, query, user.id));
     case 'POST /posts': {
       const { post, isNew } = createPost(world, user.id, fieldsOf(request));
       if (isNew) announce.posted(post);
-      return json(wirePost(world, post), 201);
+      return json(wirePost(world, post, user.id), 201);
     }
     case 'POST /posts/ephemeral': {
       if (!user.may_post_ephemeral) throw forbidden();
@@ -92,17 +92,17 @@ export async function answerCall(world: World, announce: Announce, request: ApiR
     case 'GET /posts/*': {
       const post = livingPost(world, first);
       readableChannel(world, post.channel_id, user.id);
-      return json(wirePost(world, post));
+      return json(wirePost(world, post, user.id));
     }
     case 'GET /posts/*/thread': {
       const post = livingPost(world, first);
       readableChannel(world, post.channel_id, user.id);
-      return json(listThread(world, post.root_id || post.id, query));
+      return json(listThread(world, post.root_id || post.id, query, user.id));
     }
     case 'PUT /posts/*/patch': {
       const post = patchPost(world, user.id, first, fieldsOf(request));
       announce.edited(post);
-      return json(wirePost(world, post));
+      return json(wirePost(world, post, user.id));
     }
     case 'DELETE /posts/*':
       announce.deleted(deletePost(world, user.id, first));
@@ -229,12 +229,12 @@ function perPageOf(query: URLSearchParams, name: string): number {
   return Math.min(Number(query.get(name) ?? 60), MAX_PER_PAGE);
 }
 
-function asList(world: World, ordered: readonly Post[], hasNext: boolean) {
+function asList(world: World, ordered: readonly Post[], hasNext: boolean, viewerId: string) {
   const roots = ordered.flatMap(({ root_id }) => world.posts.get(root_id) ?? []);
   const all = [...ordered, ...roots];
   return {
     order: ordered.map(({ id }) => id),
-    posts: Object.fromEntries(all.map((post) => [post.id, wirePost(world, post)])),
+    posts: Object.fromEntries(all.map((post) => [post.id, wirePost(world, post, viewerId)])),
     next_post_id: '',
     prev_post_id: '',
     has_next: hasNext,
@@ -243,12 +243,12 @@ function asList(world: World, ordered: readonly Post[], hasNext: boolean) {
 }
 
 /** Newest first. With `since` those that have changed, deleted ones among them, and of too many any. */
-function listPosts(world: World, channelId: string, query: URLSearchParams) {
+function listPosts(world: World, channelId: string, query: URLSearchParams, viewerId: string) {
   const all = [...world.posts.values()].filter((post) => post.channel_id === channelId);
   const since = Number(query.get('since') ?? 0);
   if (since > 0) {
     const changed = all.filter(({ update_at }) => update_at > since);
-    return asList(world, changed.slice(0, MAX_SINCE).reverse(), false);
+    return asList(world, changed.slice(0, MAX_SINCE).reverse(), false, viewerId);
   }
   const living = all.filter(({ delete_at }) => delete_at === 0).reverse();
   const perPage = perPageOf(query, 'per_page');
@@ -256,15 +256,15 @@ function listPosts(world: World, channelId: string, query: URLSearchParams) {
     known(world.posts.get(query.get(name) ?? ''), 'app.post.get.app_error').create_at;
   if (query.has('after')) {
     const after = living.filter(({ create_at }) => create_at > pivot('after'));
-    return asList(world, after.slice(-perPage), false);
+    return asList(world, after.slice(-perPage), false, viewerId);
   }
   const older = query.has('before') ? living.filter(({ create_at }) => create_at < pivot('before')) : living;
   const page = Number(query.get('page') ?? 0);
-  return asList(world, older.slice(page * perPage, (page + 1) * perPage), false);
+  return asList(world, older.slice(page * perPage, (page + 1) * perPage), false, viewerId);
 }
 
 /** The root always; replies up from the end, or down from a time. */
-function listThread(world: World, rootId: string, query: URLSearchParams) {
+function listThread(world: World, rootId: string, query: URLSearchParams, viewerId: string) {
   if (Number(query.get('perPage') ?? 0) > MAX_PER_PAGE)
     throw new AppError(400, 'api.context.invalid_url_param.app_error');
   const fromPost = query.get('fromPost') ?? '';
@@ -276,7 +276,7 @@ function listThread(world: World, rootId: string, query: URLSearchParams) {
   const wanted = isDown ? replies.filter(({ create_at }) => create_at > from) : replies.reverse();
   const perPage = perPageOf(query, 'perPage');
   const page = wanted.slice(0, perPage);
-  return asList(world, [root, ...page], wanted.length > perPage);
+  return asList(world, [root, ...page], wanted.length > perPage, viewerId);
 }
 
 async function uploadFile(world: World, { contentType, body, user }: ApiRequest) {

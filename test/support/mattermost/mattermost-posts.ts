@@ -105,7 +105,10 @@ export function addPost(
   return post;
 }
 
-/** Of a post that is gone the server says that one may not change it. */
+/**
+ * Of a post that is gone the server says that one may not change it. Its props are replaced by those that are given, whatever
+ * there was: only from version 11 on does the server keep who has written it (`PreserveIdentityPropsFrom`).
+ */
 export function patchPost(world: World, userId: string, postId: string, fields: Fields): Post {
   requireFields(fields, PATCH_FIELDS);
   const post = world.posts.get(postId);

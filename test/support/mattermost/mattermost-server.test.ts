@@ -157,8 +157,19 @@ describe('the stand-in, to Mattermost’s own client', () => {
 });
 
 it('the stand-in knows whom Mattermost would call', () => {
-  expect(pingsOf('@all, and @Here. and @channel-x &#64;all')).toEqual(
-    expect.arrayContaining(['@all', '@here', '@channel']),
-  );
-  expect(pingsOf('me@allison.example, @\u200ball, @alles\n```\n@all\n```')).toEqual([]);
+  expect(pingsOf('@all, and @Here. and x.@channel &#64;mara _@tom.k_ https://a.example/@bo')).toEqual([
+    '@all',
+    '@here',
+    '@channel',
+    '@mara',
+    '@tom.k',
+    '@bo',
+  ]);
+  expect(pingsOf('me@allison.example, a_@all, @\u200ball, `@all`\n\n```\n@all\n```')).toEqual([]);
+  expect(pingsOf('\\`@a` [x](/u "a ` b") c @b ` d\n\n- ` e\n- `@f\n~~~ `\n@g')).toEqual([
+    '@a',
+    '@b',
+    '@f',
+    '@g',
+  ]);
 });

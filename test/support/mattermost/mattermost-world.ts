@@ -134,7 +134,7 @@ export function createWorld(): World {
     config: {
       MaxPostSize: String(MAX_POST_RUNES),
       MaxFileSize: String(MAX_FILE_BYTES),
-      Version: '11.9.0',
+      Version: '10.11.0',
     },
     now() {
       last = Math.max(Date.now() + aheadMs, last + 1);
@@ -147,8 +147,38 @@ export function createWorld(): World {
   };
 }
 
-/** A post as clients get it: what buttons lead to stays with the server. */
-export function wirePost(world: World, post: Post): Readonly<Record<string, unknown>> {
+/** The address of a post, wherever the server is. */
+const PERMALINK = /https?:\/\/[^\s/]+(?:\/[^\s/]+)*\/[a-z0-9_-]+\/pl\/([a-z0-9]{26})(?![a-z0-9])/;
+
+/**
+ * The post whose address stands first in a text, as the server shows it to whoever may read it. Without such a post of its
+ * own: a preview shows no preview.
+ */
+function embedsFor(world: World, { message }: Post, viewerId: string): readonly unknown[] {
+  const shown = world.posts.get(PERMALINK.exec(message)?.[1] ?? '');
+  const channel = world.channels.get(shown?.channel_id ?? '');
+  if (shown === undefined || channel === undefined || shown.delete_at > 0) return [];
+  const team = world.teams.get(channel.team_id);
+  const mayRead =
+    channel.members.has(viewerId) || (channel.type === 'O' && team?.members.has(viewerId) === true);
+  if (!mayRead) return [];
+  const data = {
+    post_id: shown.id,
+    post: wirePost(world, shown, null),
+    team_name: team?.name ?? '',
+    channel_display_name: channel.name,
+    channel_type: channel.type,
+    channel_id: channel.id,
+  };
+  return [{ type: 'permalink', url: '', data }];
+}
+
+/** A post as one person's clients get it: what buttons lead to stays with the server. */
+export function wirePost(
+  world: World,
+  post: Post,
+  viewerId: string | null,
+): Readonly<Record<string, unknown>> {
   const { reactions, ...rest } = post;
   const attachments = (post.props.attachments ?? null) as readonly Record<string, unknown>[] | null;
   const stripped =
@@ -167,6 +197,7 @@ export function wirePost(world: World, post: Post): Readonly<Record<string, unkn
     const file = world.files.get(id);
     return file === undefined ? [] : [fileInfo(file)];
   });
+  const embeds = viewerId === null ? [] : embedsFor(world, post, viewerId);
   return {
     ...rest,
     props: stripped,
@@ -178,6 +209,7 @@ export function wirePost(world: World, post: Post): Readonly<Record<string, unkn
     participants: null,
     ...(reactions.length > 0 && { has_reactions: true }),
     metadata: {
+      ...(embeds.length > 0 && { embeds }),
       ...(files.length > 0 && { files }),
       ...(reactions.length > 0 && { reactions }),
     },

@@ -131,7 +131,12 @@ export async function startMattermostServer(
       }
       client.userId = userId;
       socket.send(JSON.stringify({ status: 'OK', seq_reply: message.seq }));
-      emit(client, 'hello', { server_version: '11.9.0', connection_id: newId() }, { user_id: userId });
+      emit(
+        client,
+        'hello',
+        { server_version: world.config.Version, connection_id: newId() },
+        { user_id: userId },
+      );
     });
   }
 
@@ -143,14 +148,14 @@ export async function startMattermostServer(
     client.socket.send(JSON.stringify({ event, data, broadcast: whole, seq }));
   }
 
-  function broadcast(channelId: string, event: string, data: object): void {
+  function broadcast(channelId: string, event: string, dataFor: (viewerId: string) => object): void {
     const channel = world.channels.get(channelId);
     const skip = dropNext;
     dropNext = false;
     for (const client of clients) {
       if (client.userId === null || channel?.members.has(client.userId) !== true) continue;
       if (skip) client.seq += 1;
-      else emit(client, event, data, { channel_id: channelId });
+      else emit(client, event, dataFor(client.userId), { channel_id: channelId });
     }
   }
 
@@ -158,27 +163,31 @@ export async function startMattermostServer(
     posted(post) {
       shown.push({ post, message: post.message });
       const channel = world.channels.get(post.channel_id) as Channel;
-      broadcast(post.channel_id, 'posted', {
+      broadcast(post.channel_id, 'posted', (viewerId) => ({
         channel_display_name: channel.name,
         channel_name: channel.name,
         channel_type: channel.type,
-        post: JSON.stringify(wirePost(world, post)),
+        post: JSON.stringify(wirePost(world, post, viewerId)),
         sender_name: `@${world.users.get(post.user_id)?.username}`,
         set_online: true,
         team_id: channel.team_id,
-      });
+      }));
     },
     edited(post) {
       shown.push({ post, message: post.message });
-      broadcast(post.channel_id, 'post_edited', { post: JSON.stringify(wirePost(world, post)) });
+      broadcast(post.channel_id, 'post_edited', (viewerId) => ({
+        post: JSON.stringify(wirePost(world, post, viewerId)),
+      }));
     },
     deleted(post) {
-      broadcast(post.channel_id, 'post_deleted', { post: JSON.stringify(wirePost(world, post)) });
+      broadcast(post.channel_id, 'post_deleted', (viewerId) => ({
+        post: JSON.stringify(wirePost(world, post, viewerId)),
+      }));
     },
     reacted(post, emojiName, userId, createAt, present) {
       const reaction = { user_id: userId, post_id: post.id, emoji_name: emojiName, create_at: createAt };
       const event = present ? 'reaction_added' : 'reaction_removed';
-      broadcast(post.channel_id, event, { reaction: JSON.stringify(reaction) });
+      broadcast(post.channel_id, event, () => ({ reaction: JSON.stringify(reaction) }));
     },
   };
 

@@ -7,7 +7,7 @@ import type { MattermostClient } from '../client.ts';
 import type { Directory, OwnAccount } from '../directory.ts';
 import { asMattermostId, asTime, type Scope, scopeOfType } from '../ids.ts';
 import { isRefusal } from '../mattermost-error.ts';
-import { parseDeletedPost, parseEditedPost, parsePost } from '../parse-post.ts';
+import { ignored, parseDeletedPost, parseEditedPost, parsePost } from '../parse-post.ts';
 import { parseReaction } from '../parse-reaction.ts';
 import { channelPages, PAGE_SIZE, readList } from '../thread.ts';
 import { lastChange } from './parse-event.ts';
@@ -102,10 +102,27 @@ export async function* missedEvents(
         return { done: true } as const;
       });
       if (page.done) break;
-      const events = page.value.flatMap((post) => eventsOf(post, setting));
+      const events: ChannelEvent[] = [];
+      for (const post of page.value) {
+        for (const event of eventsOf(post, setting)) {
+          const isSaid = event.type === 'message' || event.type === 'edit';
+          events.push(isSaid && (await isBot(parts, access, post, signal)) ? ignored('bot_message') : event);
+        }
+      }
       if (events.length > 0) yield events;
     }
   }
+}
+
+/** A post that its bot has edited does not say any more that a bot wrote it, on servers before version 11. */
+async function isBot(
+  { directory }: CatchUp,
+  access: ConnectionAccess,
+  post: JsonRecord,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const senderId = asMattermostId(post.user_id);
+  return senderId !== null && (await directory.person(access, senderId, signal))?.isBot === true;
 }
 
 /** Of one channel, and no reason to hear nothing of all others. */

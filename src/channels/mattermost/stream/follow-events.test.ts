@@ -146,6 +146,25 @@ describe('after a time without a socket', () => {
     expect(missed.filter((event) => 'messageId' in event && event.messageId === one.id)).toHaveLength(1);
   });
 
+  it('what another bot has said and edited is not taken for a person’s, whatever the edit left of its props', async () => {
+    const gus = server.addUser({ username: 'gus', is_bot: true });
+    channel.members.add(gus.id);
+    const before = await server.say(channel, { from: gus, text: 'Thinking…' });
+    const { texts, events } = follow();
+    await ready();
+    server.isAway = true;
+    const during = await server.say(channel, { from: gus, text: 'Thinking…' });
+    for (const post of [before, during]) {
+      post.props = {};
+      server.edit(post, '@ada is right.');
+    }
+    await say('one');
+    server.isAway = false;
+    await until('it came', () => texts().includes('one'));
+    expect(events).toMatchObject([{ type: 'message', text: 'one' }]);
+    expect(server.calls.filter((call) => call === `GET /users/${gus.id}`)).toHaveLength(1);
+  });
+
   it('that was cut, loses an event or falls silent, nothing is lost', async () => {
     const { texts } = follow({ pingEveryMs: 50, silenceMs: 300 });
     await ready();
