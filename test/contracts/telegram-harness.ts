@@ -1,5 +1,7 @@
 import { telegram } from '../../src/channels/telegram/index.ts';
+import { mentionsIn } from '../support/telegram/mentions-in.ts';
 import { startTelegramServer } from '../support/telegram/start-telegram-server.ts';
+import type { Entity } from '../support/telegram/telegram-world.ts';
 import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
 
 const acme = { token: '700001:AAH-acme_stand-in', username: 'ada_acme_bot' };
@@ -58,12 +60,14 @@ export async function startTelegramHarness(): Promise<ChannelHarness> {
       },
       secret: `${acme.token.slice(0, -3)}bad`,
     },
-    // A bot calls upon a person by an entity only, or by @name in plain text, which any member may write as well.
-    pings: (formatted) => {
-      const { entities = [] } = formatted as { entities?: readonly { readonly type: string }[] };
-      return entities.map(({ type }) => type).filter((type) => type.includes('mention'));
-    },
-    pingAttempts: ['[x](tg://user?id=11)', '<a href="tg://user?id=11">x</a>'],
+    // A bot calls upon a person by an entity, or by @name in what is no code.
+    pings: (formatted) => [
+      ...((formatted as Partial<{ entities: readonly Entity[] }>).entities ?? [])
+        .map(({ type }) => type)
+        .filter((type) => type.includes('mention')),
+      ...mentionsIn(formatted),
+    ],
+    pingAttempts: ['[x](tg://user?id=11)', '<a href="tg://user?id=11">x</a>', '@tom', ' @tom_k '],
     hurt(operation: Operation, trouble: Trouble) {
       server.faults.push({
         method: methods[operation],

@@ -56,6 +56,22 @@ describe('renderForTelegram', () => {
     expect(spans(markdown)).toEqual(expected);
   });
 
+  it.each([
+    ['ask @tom, please', 'ask @\u200btom, please', []],
+    ['**ask @tom** or `@bo`', 'ask @\u200btom or @bo', ['bold:ask @\u200btom', 'code:@bo']],
+    ['@**tom** and @_bo_', '@\u200btom and @\u200bbo', ['bold:tom', 'italic:bo']],
+    ['@`tom`', '@\u200btom', ['code:tom']],
+    ['`@`tom', '@\u200btom', ['code:@\u200b']],
+    ['```\n@types/node\n```', '@types/node', ['pre:@types/node']],
+    ['write to tom@acme.example, né@acme.example', 'write to tom@acme.example, né@acme.example', []],
+    ['see https://a.example/@tom/1', 'see https://a.example/%40tom/1', []],
+    ['[@tom](https://a.example/@tom)', '@\u200btom', ['text_link:@\u200btom:https://a.example/@tom']],
+    ['5 @ 3 and @é', '5 @ 3 and @é', []],
+  ])('calls upon nobody: %j', (markdown, text, expected) => {
+    expect(renderForTelegram(markdown).text).toBe(text);
+    expect(spans(markdown)).toEqual(expected);
+  });
+
   it('makes no link that a person could be pinged or tricked with', () => {
     for (const url of [
       'tg://user?id=1',
@@ -127,7 +143,9 @@ describe('any markdown', () => {
   it('becomes text with entities that Telegram takes, and loses no word', () => {
     for (const markdown of markdowns) {
       const { text, entities } = renderForTelegram(markdown);
-      expect(text.length).toBeLessThanOrEqual(markdown.length);
+      expect(text.replaceAll('\u200b', '').replaceAll('%40', '@').length).toBeLessThanOrEqual(
+        markdown.length,
+      );
       expect(entities.length).toBeLessThanOrEqual(MAX_ENTITIES);
       for (const [index, { type, offset, length, url }] of entities.entries()) {
         expect(length).toBeGreaterThan(0);
@@ -160,6 +178,12 @@ describe('any markdown', () => {
     }
   });
 
+  it('with so many names that it grows too long becomes several messages', () => {
+    const parts = splitForTelegram('@tom and '.repeat(455).trim());
+    expect(parts.length).toBeGreaterThan(1);
+    for (const part of parts) expect(renderForTelegram(part).text.length).toBeLessThanOrEqual(MAX_CHARACTERS);
+  });
+
   it('with more formatting than Telegram shows in one message becomes several', () => {
     const markdown = Array.from({ length: 300 }, (_, index) => `**${index}** \`code ${index}\``).join('\n');
     const parts = splitForTelegram(markdown);
@@ -173,7 +197,10 @@ describe('any markdown', () => {
 /** The words of a text and how often each occurs; what only marks a language or formatting does not count. */
 function words(text: string): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const word of text.match(/word|two words|@name|\/cmd|😀|é|https:\/\/e\.x\/y/g) ?? [])
+  for (const word of text
+    .replaceAll('\u200b', '')
+    .replaceAll('%40', '@')
+    .match(/word|two words|@name|\/cmd|😀|é|https:\/\/e\.x\/y/g) ?? [])
     counts.set(word, (counts.get(word) ?? 0) + 1);
   return counts;
 }

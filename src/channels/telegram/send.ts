@@ -11,6 +11,7 @@ import { asRecord, type JsonRecord } from '../read-json.ts';
 import type { TelegramCall, TelegramClient } from './client.ts';
 import { asInteger, isPrivate, type Place, parseChannelId } from './ids.ts';
 import { keyboardArguments } from './keyboard.ts';
+import { muteMentions } from './mute-mentions.ts';
 import { renderForTelegram } from './render-for-telegram.ts';
 import { rejected, unavailable } from './telegram-error.ts';
 
@@ -127,7 +128,14 @@ async function sendText(
   try {
     return await client.call(access, withText(call, formatting), signal);
   } catch (error) {
-    if (isRefusal(error, 'entities_refused')) return client.call(access, withText(call, {}), signal);
+    if (isRefusal(error, 'entities_refused')) {
+      // Without its entities, what was code is text like any other.
+      const plain = {
+        ...call,
+        arguments: { ...call.arguments, text: muteMentions({ text: shown, entities: [] }).text },
+      };
+      return client.call(access, plain, signal);
+    }
     const moved = movedTo(error);
     if (moved === null || call.place === null) throw error;
     return client.call(access, withText(inSupergroup(call, moved), formatting), signal);

@@ -16,7 +16,9 @@ export function splitForTelegram(markdown: string): readonly string[] {
 }
 
 function cutDense(part: string): readonly string[] {
-  if (part.length < SMALLEST_CUT || renderForTelegram(part).entities.length < MAX_ENTITIES) return [part];
+  if (part.length < SMALLEST_CUT) return [part];
+  const { text, entities } = renderForTelegram(part);
+  if (text.length <= MAX_CHARACTERS && entities.length < MAX_ENTITIES) return [part];
   const halves = splitMarkdown(part, Math.ceil(part.length / 2) + 50);
   return halves.length < 2 ? [part] : halves.flatMap(cutDense);
 }
