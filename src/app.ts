@@ -57,6 +57,7 @@ import { createConnectionDirectory } from './router/create-connection-directory.
 import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
 import { keepIncoming } from './router/keep-incoming.ts';
+import { createQuotedRecord } from './router/quotation.ts';
 import { watchBacklog } from './router/watch-backlog.ts';
 import { createStopSequence } from './stop-sequence.ts';
 import { readAgentName } from './stores/agents.ts';
@@ -218,6 +219,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       recordReceipt: createRecordReceipt(admitPool ?? workPool),
       feedback: createFeedbackAdmission(admitPool ?? workPool, metrics),
       isPerson: createIsPerson({ channels, cipher }),
+      findQuoted: createQuotedRecord(admitPool ?? workPool),
       admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
       blocked: createBlockedBuckets(clock),

@@ -48,6 +48,7 @@ const definerFunctions = [
   'find_conversation',
   'find_in_mailbox',
   'find_turn_tenant',
+  'find_words',
   'finish_turns',
   'has_budgets',
   'hold_message',

@@ -45,6 +45,8 @@ export interface MessageEvent extends EventBase {
   readonly mentions: readonly Mention[];
   /** The user whose mention the text begins with. */
   readonly addressee: string | null;
+  /** What it is said about, where that is another message; absent: nothing, or it stands in the text already. */
+  readonly quotes?: Quotation;
   /** The platform itself says that the agent is mentioned (Slack: `app_mention`). */
   readonly mentionsAgent: boolean;
   readonly attachments: readonly Attachment[];
@@ -52,6 +54,22 @@ export interface MessageEvent extends EventBase {
   readonly sentAtMs: number;
   /** What only this platform knows and later stages or operators may want (small, JSON). */
   readonly channelMetadata: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What a message replies to, as the platform tells it. The agent reads it above the message, unless it is an answer of its
+ * own, which is on record.
+ */
+export interface Quotation {
+  /** What the platform calls it; `null`: it is none of this place. */
+  readonly messageId: string | null;
+  /** As in mentions; `null`: not told, or it is to be quoted whoever wrote it. */
+  readonly senderId: string | null;
+  readonly name: string | null;
+  /** `null`: the platform only names it, so it is what is on record of it. */
+  readonly text: string | null;
+  /** What is attached to it comes with the message: the agent may be asked to look at just that. */
+  readonly attachments: readonly Attachment[];
 }
 
 /** How a message hangs together with others where a thread is a chain of replies. */
@@ -85,6 +103,8 @@ export interface EditEvent extends EventBase {
   readonly scope: 'direct' | 'group' | 'channel';
   readonly text: string;
   readonly mentions: readonly Mention[];
+  /** As in `MessageEvent`. */
+  readonly quotes?: Quotation;
   readonly editedAtMs: number;
 }
 

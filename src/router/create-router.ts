@@ -22,6 +22,7 @@ import type { FeedbackAdmission, FeedbackOutcome } from './admit-feedback.ts';
 import type { ReceiptOutcome, RecordReceipt } from './admit-receipt.ts';
 import type { BlockedBuckets } from './create-blocked-buckets.ts';
 import { opinionOfReaction, wishOfMessage, wishOfReaction } from './etiquette.ts';
+import { belowQuotation, type FindQuoted, type QuotedRecord, withQuotation } from './quotation.ts';
 import { saidByButton } from './said-by-button.ts';
 import {
   bucketKey,
@@ -70,6 +71,8 @@ export interface RouterOptions {
   readonly onOpening?: (connection: ResolvedConnection, opening: OpeningEvent) => void;
   /** A message in a thread of a direct conversation is stored. Not awaited. */
   readonly onConversation?: (connection: ResolvedConnection, message: MessageEvent) => void;
+  /** What is on record of a message that another one is about; `null`: nothing. By default nothing ever is. */
+  readonly findQuoted?: QuotedRecord;
   /** Makes a message of a command; `null`: it cannot be answered. By default none can. */
   readonly showCommand?: (
     connection: ResolvedConnection,
@@ -144,7 +147,7 @@ async function routeMessage(
   if (addressed !== 'context' && options.blocked.isBlocked(tenantId, bucket, senderId)) return 'limited';
   const backlog = options.backlogOf?.(tenantId) ?? null;
   const result = await options.admit({
-    ...message,
+    ...(await withQuotation(message, event, agentUserIds, finderOf(options, connection, event))),
     ...(backlog && { busySince: backlog.since, busyAhead: backlog.waiting }),
   });
   if (result.outcome === 'new' && result.wasIdle) options.onReady();
@@ -261,7 +264,12 @@ async function routeEdit(
     channelId: event.channelId,
     messageId: event.messageId,
     sentAtMs: event.editedAtMs,
-    content: withoutMentions(storable(event.text), agentUserIds),
+    content: await belowQuotation(
+      withoutMentions(storable(event.text), agentUserIds),
+      event.quotes,
+      agentUserIds,
+      finderOf(options, connection, event),
+    ),
     mentions: event.mentions.filter(({ externalId }) => !agentUserIds.has(externalId)).map(storableMention),
     bucketKey: bucketKey(connection),
     ratePerMinute: ratePerMinute(connection),
@@ -342,6 +350,14 @@ async function uninstall(
     });
   }
   return 'disabled';
+}
+
+function finderOf(
+  { findQuoted }: RouterOptions,
+  connection: ResolvedConnection,
+  { channelId }: Pick<MessageEvent, 'channelId'>,
+): FindQuoted {
+  return async (messageId) => (await findQuoted?.(connection, channelId, messageId)) ?? null;
 }
 
 function ownUserIds(connection: ResolvedConnection, authorizedUserId: string | null): ReadonlySet<string> {

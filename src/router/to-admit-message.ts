@@ -1,4 +1,4 @@
-import type { Mention, MessageEvent } from '../core/channel-event.ts';
+import type { Attachment, Mention, MessageEvent } from '../core/channel-event.ts';
 import type { ResolvedConnection } from '../core/connection-directory.ts';
 import { escapeRegExp } from '../core/escape-reg-exp.ts';
 import { storable } from '../core/storable.ts';
@@ -42,7 +42,7 @@ export function toAdmitMessage(
     senderName: event.sender.name === null ? null : storable(event.sender.name),
     content: withoutMentions(storable(event.text), agentUserIds),
     mentions: event.mentions.filter(({ externalId }) => !agentUserIds.has(externalId)).map(storableMention),
-    attachments: event.attachments.map((attachment) => ({ ...attachment, name: storable(attachment.name) })),
+    attachments: event.attachments.map(storableAttachment),
     channelMetadata: event.channelMetadata,
     sentAtMs: event.sentAtMs,
   };
@@ -67,6 +67,10 @@ export function withoutMentions(text: string, userIds: ReadonlySet<string>): str
       result = result.replaceAll(new RegExp(`@${escapeRegExp(userId)}(?![.-]?\\w)[,:]?[ \\t]?`, 'g'), '');
   }
   return result.trim();
+}
+
+export function storableAttachment(attachment: Attachment): Attachment {
+  return { ...attachment, name: storable(attachment.name) };
 }
 
 export function storableMention(mention: Mention): Mention {

@@ -96,6 +96,87 @@ describe('a mention in a group', () => {
   });
 });
 
+describe('what is pasted with its formatting', () => {
+  const paragraph = (...text: unknown[]) => ({ rich_message: { blocks: [{ type: 'paragraph', text }] } });
+
+  it('is heard in a group by the mention in it', async () => {
+    const { telegram, model } = installation;
+    const group = newGroup();
+    model.respond(() => 'Sure.');
+    const mention = { type: 'mention', text: ada, username: acmeBot.username };
+    const heading = { type: 'heading', size: 1, text: 'Minutes' };
+    const fields = {
+      rich_message: { blocks: [heading, { type: 'paragraph', text: [mention, ' sum it up'] }] },
+    };
+    await installation.answerTo(await telegram.say(group, { from: mara, fields }));
+    await installation.idle();
+    expect(model.requests.at(-1)?.messages.at(-1)?.content).toBe('Mara: # Minutes\n  \n  sum it up');
+  });
+
+  it('is quoted when somebody replies to it, also to what another bot has posted', async () => {
+    const { telegram, model } = installation;
+    const group = newGroup();
+    model.respond(() => 'It is about lunch.');
+    const robot = { id: 13, is_bot: true, first_name: 'Herald', username: 'herald_bot' };
+    const post = await telegram.say(group, { from: robot, fields: paragraph('Lunch is at noon.') });
+    await installation.answerTo(
+      await telegram.say(group, { from: mara, text: `${ada} what is it?`, replyTo: post.message_id }),
+    );
+    await installation.idle();
+    expect(model.requests.at(-1)?.messages.at(-1)?.content).toBe(
+      'Mara: > Herald: Lunch is at noon.\n  \n  what is it?',
+    );
+  });
+});
+
+describe('a file that somebody replies to', () => {
+  it('comes with the reply, and is named', async () => {
+    const { telegram, model } = installation;
+    const group = newGroup();
+    model.respond(() => 'A plan.');
+    const document = {
+      file_id: telegram.addFile(Buffer.from('Step one.')),
+      file_unique_id: 'u',
+      file_name: 'plan.txt',
+      mime_type: 'text/plain',
+    };
+    const file = await telegram.say(group, { from: tomas, fields: { document } });
+    const sent = await telegram.say(group, {
+      from: mara,
+      text: `${ada} summarise`,
+      replyTo: file.message_id,
+    });
+    await installation.answerTo(sent);
+    await installation.idle();
+    const content = String(model.requests.at(-1)?.messages.at(-1)?.content);
+    expect(content).toMatch(/^Mara: > Tomas: \[plan\.txt\]\n {2}\n {2}summarise/);
+    expect(content).toContain('[attached file: plan.txt (text/plain)');
+  });
+});
+
+describe('a command that nobody else sees', () => {
+  it('is told, each time and to nobody else, where an answer can be had', async () => {
+    const { telegram, model } = installation;
+    const group = newGroup();
+    const [requests, shown] = [model.requests.length, telegram.shown.length];
+    const [before] = await installation.query('select count(*)::int as n from konstruct.messages');
+    for (const from of [mara, mara, tomas])
+      await telegram.whisper(acmeBot.token, group, { from, text: `/ask${ada} a secret`, number: 1 });
+    await installation.idle();
+    expect(
+      telegram.shown.slice(shown).map(({ message }) => [message.message_id, message.receiver_user]),
+    ).toEqual([
+      [0, mara],
+      [0, mara],
+      [0, tomas],
+    ]);
+    expect(telegram.shown.at(-1)?.message.text).toMatch(/private/);
+    expect(telegram.chat(group).messages.size).toBe(0);
+    expect(model.requests.length).toBe(requests);
+    expect(await installation.query('select count(*)::int as n from konstruct.messages')).toEqual([before]);
+  });
+});
+
 describe('a private chat', () => {
   it('is one conversation, answered without a mention and without quoting', async () => {
     const { telegram, model } = installation;
@@ -114,6 +195,23 @@ describe('a private chat', () => {
       [String(mara.id)],
     );
     expect(conversations).toEqual([{ thread_id: '' }]);
+  });
+
+  it('hears what has no text, and what is sent by way of another bot', async () => {
+    const { telegram, model } = installation;
+    model.respond(() => 'I see.');
+    const robot = { id: 13, is_bot: true, first_name: 'Pics', username: 'pic' };
+    const list = { checklist: { title: 'Trip', tasks: [{ id: 1, text: 'pack', completion_date: 0 }] } };
+    const rich_message = { blocks: [{ type: 'paragraph', text: 'all of it' }] };
+    for (const [saying, heard] of [
+      [{ fields: list }, '[checklist: Trip]\n- [ ] pack'],
+      [{ fields: { rich_message } }, 'all of it'],
+      [{ text: 'from the inline bot', fields: { via_bot: robot } }, 'from the inline bot'],
+    ] as const) {
+      await installation.answerTo(await telegram.say(mara.id, { from: mara, ...saying }));
+      await installation.idle();
+      expect(model.requests.at(-1)?.messages.at(-1)?.content).toBe(heard);
+    }
   });
 });
 

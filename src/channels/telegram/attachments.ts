@@ -6,6 +6,7 @@ import { asInteger } from './ids.ts';
 const kinds: readonly (readonly [field: string, name: string, mediaType: string])[] = [
   ['document', 'document', 'application/octet-stream'],
   ['voice', 'voice message.ogg', 'audio/ogg'],
+  ['voice_note', 'voice message.ogg', 'audio/ogg'],
   ['audio', 'audio.mp3', 'audio/mpeg'],
   ['video', 'video.mp4', 'video/mp4'],
   ['video_note', 'video message.mp4', 'video/mp4'],
@@ -14,12 +15,14 @@ const kinds: readonly (readonly [field: string, name: string, mediaType: string]
 ];
 
 const MAX_FILE_ID_CHARACTERS = 300;
+/** As many as an album has. */
+export const MAX_ATTACHMENTS = 10;
 
-/** What a message carries besides its text, by name and type. */
+/** What a message, or a block of a rich one, carries besides its text, by name and type. */
 export function parseAttachments(message: JsonRecord): readonly Attachment[] {
   const attachments: Attachment[] = [];
-  // A photo comes in several sizes, the largest last.
-  const photo = asRecords(message.photo).at(-1);
+  // A photo comes in several sizes, the largest last. One that moves is looked at like any other.
+  const photo = asRecords(message.photo ?? asRecord(message.live_photo)?.photo).at(-1);
   if (photo !== undefined) attachments.push(...attachmentOf(photo, 'photo.jpg', 'image/jpeg'));
   for (const [field, name, mediaType] of kinds) {
     const file = asRecord(message[field]);
@@ -27,7 +30,8 @@ export function parseAttachments(message: JsonRecord): readonly Attachment[] {
     if (file === null || (field === 'document' && message.animation !== undefined)) continue;
     attachments.push(...attachmentOf(file, name, mediaType));
   }
-  return attachments;
+  const paid = asRecords(asRecord(message.paid_media)?.paid_media);
+  return [...attachments, ...paid.flatMap(parseAttachments)].slice(0, MAX_ATTACHMENTS);
 }
 
 /** What a message without a text says all the same. */
@@ -45,6 +49,20 @@ export function describeContent(message: JsonRecord): string {
   if (poll !== null) {
     const choices = asRecords(poll.options).map(({ text }) => asText(text));
     return `[poll: ${asText(poll.question)} ${choices.join(' / ')}]`;
+  }
+  const checklist = asRecord(message.checklist);
+  if (checklist !== null) {
+    const tasks = asRecords(checklist.tasks).map(
+      ({ text, completion_date }) => `- [${asInteger(completion_date) ? 'x' : ' '}] ${asText(text)}`,
+    );
+    return [`[checklist: ${asText(checklist.title)}]`, ...tasks].join('\n');
+  }
+  const paid = asRecord(message.paid_media);
+  if (paid !== null) return `[media that costs ${Number(paid.star_count)} Telegram Stars]`;
+  const story = asRecord(message.story);
+  if (story !== null) {
+    const chat = asRecord(story.chat);
+    return `[story of ${asText(chat?.title) || asText(chat?.first_name) || 'somebody'}]`;
   }
   return asText(asRecord(message.sticker)?.emoji) || asText(asRecord(message.dice)?.emoji);
 }

@@ -1,3 +1,5 @@
+import { asId, type JsonRecord } from '../read-json.ts';
+
 /**
  * Where a message stands, as one id: the chat, and in a forum (or a private chat with topics) the topic after a slash,
  * because a topic is to people what a channel is elsewhere.
@@ -28,4 +30,10 @@ export function isPrivate({ chatId }: Place): boolean {
 /** Ids are numbers of up to 52 bits. */
 export function asInteger(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) ? value : null;
+}
+
+/** The pictures of an album come as messages of their own; to people they are one, so they have one id. */
+export function messageIdOf(message: JsonRecord, number: number): string {
+  const album = asId(message.media_group_id);
+  return album === null ? String(number) : `album-${album}`;
 }

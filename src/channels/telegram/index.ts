@@ -8,6 +8,7 @@ import { BUTTONS } from './keyboard.ts';
 import { parseTelegramRequest } from './parse.ts';
 import { renderForTelegram } from './render-for-telegram.ts';
 import { editMessage, postMessage, removeMessage } from './send.ts';
+import { showCommand } from './show-command.ts';
 import { acknowledgeAction, react, showTyping } from './signs.ts';
 import { MAX_CHARACTERS, splitForTelegram } from './split-for-telegram.ts';
 import { createSubscription } from './subscription.ts';
@@ -77,6 +78,7 @@ function createTelegramChannel(options: ChannelOptions): Channel {
     typing: (access, sign, signal) => showTyping(client, access, sign, signal),
     react: (access, reaction, signal) => react(client, access, reaction, signal),
     acknowledgeAction: (access, action, signal) => acknowledgeAction(client, access, action, signal),
+    showCommand: (access, command, signal) => showCommand(client, access, command, signal),
     upload: (access, file, signal) => sendFile(client, access, file, signal),
     fetchFile: (access, file, limits, signal) => fetchFile(client, access, file, limits, signal),
     close: () => client.close(),

@@ -1,10 +1,11 @@
-import type { ChannelEvent, IgnoredEvent, MessageEvent } from '../../core/channel-event.ts';
+import type { ChannelEvent, CommandEvent, IgnoredEvent, MessageEvent } from '../../core/channel-event.ts';
 import { asId, asRecord, asText, type JsonRecord } from '../read-json.ts';
-import { describeContent, parseAttachments } from './attachments.ts';
-import { asInteger, formatChannelId } from './ids.ts';
-import { mentionOf, type NormalisedText, normaliseText } from './normalise-text.ts';
+import { describeContent } from './attachments.ts';
+import { readContent } from './content.ts';
+import { asInteger, formatChannelId, messageIdOf } from './ids.ts';
+import { mentionOf, type NormalisedText } from './normalise-text.ts';
 import type { EventBase } from './parse-membership.ts';
-import { quoteOf } from './quote.ts';
+import { quotationOf } from './quotation.ts';
 
 /** A message as Telegram sends it, with what every event about it needs. */
 interface Located {
@@ -26,11 +27,12 @@ export function parseMessage(message: JsonRecord, base: EventBase): ChannelEvent
   if (located === null) return ignored(base, 'message_incomplete');
   const sender = senderOf(message);
   if ('reason' in sender) return ignored(base, sender.reason);
-  const normalised = textOf(message);
-  const attachments = parseAttachments(message);
+  const { normalised, attachments } = readContent(message);
   const text = normalised.text || describeContent(message);
   if (text === '' && attachments.length === 0) return ignored(base, serviceReason(message));
   const { channelId, messageId, isPrivate } = located;
+  const ephemeralId = asInteger(message.ephemeral_message_id);
+  if (ephemeralId !== null) return ephemeral(located, ephemeralId, sender, normalised, base);
   const replied = isPrivate ? null : repliedMessage(message);
   return {
     ...base,
@@ -45,9 +47,10 @@ export function parseMessage(message: JsonRecord, base: EventBase): ChannelEvent
     },
     scope: isPrivate ? 'direct' : 'channel',
     sender,
-    text: spoken(text, normalised, isPrivate, message),
+    text: spoken(text, normalised, isPrivate),
     mentions: normalised.mentions,
     addressee: normalised.addressee,
+    ...quotationOf(message),
     mentionsAgent: false,
     attachments,
     sentAtMs: located.sentAtMs,
@@ -61,7 +64,7 @@ export function parseEdit(message: JsonRecord, base: EventBase): ChannelEvent {
   if (located === null) return ignored(base, 'message_incomplete');
   const sender = senderOf(message);
   if ('reason' in sender) return ignored(base, sender.reason);
-  const normalised = textOf(message);
+  const { normalised } = readContent(message);
   if (normalised.text === '') return ignored(base, 'edit_without_text');
   const editedAt = asInteger(message.edit_date);
   return {
@@ -71,8 +74,9 @@ export function parseEdit(message: JsonRecord, base: EventBase): ChannelEvent {
     messageId: located.messageId,
     threadId: located.isPrivate ? null : (repliedMessage(message)?.messageId ?? null),
     scope: located.isPrivate ? 'direct' : 'channel',
-    text: spoken(normalised.text, normalised, located.isPrivate, message),
+    text: spoken(normalised.text, normalised, located.isPrivate),
     mentions: normalised.mentions,
+    ...quotationOf(message),
     editedAtMs: editedAt === null ? located.sentAtMs : editedAt * 1000,
   };
 }
@@ -87,19 +91,42 @@ export function locate(message: JsonRecord): Located | null {
     message,
     channelId: formatChannelId({ chatId, topicId }),
     number: String(number),
-    messageId: idOf(message, number),
+    messageId: messageIdOf(message, number),
     isPrivate: chat.type === 'private',
     sentAtMs: (asInteger(message.date) ?? 0) * 1000,
   };
 }
 
-/** The pictures of an album come as messages of their own; to people they are one, so they have one id. */
-function idOf(message: JsonRecord, number: number): string {
-  const album = asId(message.media_group_id);
-  return album === null ? String(number) : `album-${album}`;
+/**
+ * A command that Telegram shows to nobody but the bot. It has no number, and the one it has instead is used again when the
+ * message has expired: only together with its sender and its time it is one.
+ *
+ * Source: https://core.telegram.org/bots/features#ephemeral-messages
+ */
+function ephemeral(
+  { channelId, isPrivate, sentAtMs }: Located,
+  ephemeralId: number,
+  sender: MessageEvent['sender'],
+  { text, mentions }: NormalisedText,
+  base: EventBase,
+): CommandEvent {
+  return {
+    ...base,
+    type: 'command',
+    channelId,
+    scope: isPrivate ? 'direct' : 'channel',
+    commandId: `ephemeral-${sender.externalId}-${ephemeralId}-${sentAtMs}`,
+    sender,
+    text,
+    mentions,
+    reply: { ephemeralId },
+  };
 }
 
-/** Administrators may write in the name of their group, and people in that of a channel of theirs. */
+/**
+ * Administrators may write in the name of their group, and people in that of a channel of theirs. What somebody sends by
+ * way of a bot (`via_bot`) is said by them.
+ */
 function senderOf(message: JsonRecord): MessageEvent['sender'] | { readonly reason: string } {
   const from = asRecord(message.from);
   const inNameOf = asRecord(message.sender_chat);
@@ -111,14 +138,7 @@ function senderOf(message: JsonRecord): MessageEvent['sender'] | { readonly reas
   const id = asInteger(from?.id);
   if (from === null || id === null) return { reason: 'sender_missing' };
   if (from.is_bot === true) return { reason: 'bot_message' };
-  if (asRecord(message.via_bot) !== null) return { reason: 'bot_message' };
   return { externalId: String(id), name: mentionOf(from)?.name ?? null };
-}
-
-function textOf(message: JsonRecord): NormalisedText {
-  return typeof message.text === 'string'
-    ? normaliseText(message.text, message.entities)
-    : normaliseText(typeof message.caption === 'string' ? message.caption : '', message.caption_entities);
 }
 
 /** The message it replies to; in a topic everything replies to the topic's beginning, which is no reply. */
@@ -130,17 +150,14 @@ export function repliedMessage(message: JsonRecord): { messageId: string; sender
     if (message.is_topic_message === true) return null;
   }
   return {
-    messageId: idOf(replied, number),
+    messageId: messageIdOf(replied, number),
     senderId: mentionOf(asRecord(replied.from))?.externalId ?? null,
   };
 }
 
-/** What the agent reads: with the words it is about, where the agent may not know them. */
-function spoken(text: string, { command }: NormalisedText, isPrivate: boolean, message: JsonRecord): string {
-  // People do not write this: it is what pressing Telegram's START button sends.
-  if (command === 'start' && isPrivate) return '(started the conversation)';
-  const quote = quoteOf(message);
-  return quote === '' ? text : `${quote}\n\n${text}`;
+/** People do not write this: it is what pressing Telegram's START button sends. */
+function spoken(text: string, { command }: NormalisedText, isPrivate: boolean): string {
+  return command === 'start' && isPrivate ? '(started the conversation)' : text;
 }
 
 function metadataOf(message: JsonRecord, { command }: NormalisedText): MessageEvent['channelMetadata'] {

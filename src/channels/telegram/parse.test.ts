@@ -95,6 +95,7 @@ describe('a message', () => {
   it('in a private chat is part of the one conversation, also as a reply', () => {
     const reply = { message_id: 4, from: bot, chat: person, text: 'earlier' };
     expect(parse({ chat: person, text: 'hi', reply_to_message: reply })).toMatchObject({
+      quotes: { senderId: 'ada_bot', text: 'earlier' },
       scope: 'direct',
       channelId: '11',
       threadId: null,
@@ -111,8 +112,58 @@ describe('a message', () => {
     });
     const ofPerson = { message_id: 3, from: { id: 12, first_name: 'Bo' }, chat: group, text: 'one\ntwo' };
     expect(parse({ text: 'this', reply_to_message: ofPerson })).toMatchObject({
-      text: '> Bo: one\n> two\n\nthis',
+      text: 'this',
+      quotes: { messageId: '3', senderId: '12', name: 'Bo', text: 'one\ntwo', attachments: [] },
     });
+  });
+
+  it('brings along the files of what it replies to, also of another chat, and only once for an album', () => {
+    const file = { document: { file_id: 'd', file_unique_id: 'd', file_name: 'plan.pdf' } };
+    const replied = { message_id: 3, from: { id: 12, first_name: 'Bo' }, chat: group, ...file };
+    const attachments = [{ name: 'plan.pdf', externalId: 'd' }];
+    expect(parse({ text: 'summarise', reply_to_message: replied })).toMatchObject({
+      attachments: [],
+      quotes: { messageId: '3', name: 'Bo', text: '', attachments },
+    });
+    const origin = {
+      type: 'channel',
+      chat: { id: -9, type: 'channel', title: 'News' },
+      message_id: 1,
+      date: 1,
+    };
+    expect(
+      parse({
+        chat: person,
+        text: 'summarise',
+        external_reply: { origin, ...file },
+        quote: { text: 'part' },
+      }),
+    ).toMatchObject({ quotes: { messageId: null, senderId: null, name: 'News', text: 'part', attachments } });
+    const photo = [{ file_id: 'p', file_unique_id: 'p' }];
+    const album = { media_group_id: '7', photo, reply_to_message: replied };
+    expect(parse(album)).not.toHaveProperty('quotes');
+    expect(parse({ ...album, caption: 'as there' })).toMatchObject({ quotes: { attachments } });
+  });
+
+  it('quotes what is no text by what it is, and a marked part whoever wrote it', () => {
+    const from = { id: 12, first_name: 'Bo' };
+    const quotes = (fields: object, reply: object = {}) =>
+      parse({ text: 'this?', reply_to_message: { message_id: 3, from, chat: group, ...fields }, ...reply });
+    const blocks = [{ type: 'paragraph', text: 'rich' }];
+    expect(quotes({ rich_message: { blocks } })).toMatchObject({ quotes: { name: 'Bo', text: 'rich' } });
+    expect(quotes({ location: { latitude: 1, longitude: 2 } })).toMatchObject({
+      quotes: { text: '[location: 1, 2]' },
+    });
+    expect(quotes({ from: bot, text: 'all of it' }, { quote: { text: 'part' } })).toMatchObject({
+      quotes: { senderId: null, name: null, text: 'part' },
+    });
+    expect(
+      parse({ text: 'nice', reply_to_story: { id: 1, chat: { id: 12, first_name: 'Bo' } } }),
+    ).toMatchObject({
+      quotes: { text: '[story of Bo]' },
+    });
+    const beginning = { message_id: 2, from, chat: group, forum_topic_created: { name: 'x' } };
+    expect(parse({ text: 'hi', reply_to_message: beginning })).not.toHaveProperty('quotes');
   });
 
   it('of an administrator who writes as the group is a person’s, of a bot or a linked channel nobody’s', () => {
@@ -122,7 +173,10 @@ describe('a message', () => {
       sender: { externalId: '-1001', name: 'Acme' },
     });
     expect(parse({ from: bot, text: 'hi' })).toMatchObject({ type: 'ignored', reason: 'bot_message' });
-    expect(parse({ via_bot: bot, text: 'hi' })).toMatchObject({ type: 'ignored', reason: 'bot_message' });
+    expect(parse({ via_bot: bot, text: 'hi' })).toMatchObject({
+      type: 'message',
+      sender: { externalId: '11' },
+    });
     const forwarded = { sender_chat: { id: -5, type: 'channel' }, is_automatic_forward: true };
     expect(parse({ ...forwarded, text: 'hi' })).toMatchObject({ type: 'ignored', reason: 'channel_post' });
   });
@@ -158,6 +212,72 @@ describe('a message', () => {
       text: 'look',
       attachments: [{ name, mediaType, sizeBytes }],
     });
+  });
+
+  it('that is rich is read like one with a text, and so is its edit', () => {
+    const mention = { type: 'mention', text: '@Ada_Bot', username: 'Ada_Bot' };
+    const rich_message = { blocks: [{ type: 'paragraph', text: [mention, ' sum this up'] }] };
+    const said = { text: '@ada_bot sum this up', mentions: [{ externalId: 'ada_bot' }] };
+    expect(parse({ rich_message })).toMatchObject({ type: 'message', addressee: 'ada_bot', ...said });
+    expect(parse({ rich_message, edit_date: 1_700_000_050 }, 'edited_message')).toMatchObject({
+      type: 'edit',
+      ...said,
+    });
+  });
+
+  it.each([
+    [
+      {
+        checklist: {
+          title: 'Trip',
+          tasks: [
+            { id: 1, text: 'book', completion_date: 1_700_000_000 },
+            { id: 2, text: 'pack', completion_date: 0 },
+          ],
+        },
+      },
+      '[checklist: Trip]\n- [x] book\n- [ ] pack',
+      [],
+    ],
+    [
+      { paid_media: { star_count: 5, paid_media: [{ type: 'photo', photo: [{ file_id: 'p' }] }] } },
+      '[media that costs 5 Telegram Stars]',
+      ['photo.jpg'],
+    ],
+    [{ paid_media: { star_count: 5, paid_media: [{ type: 'preview' }] }, caption: 'Look' }, 'Look', []],
+    [{ live_photo: { file_id: 'v', photo: [{ file_id: 'p' }] } }, '', ['photo.jpg']],
+    [{ live_photo: { file_id: 'v' }, photo: [{ file_id: 'p' }], caption: 'us' }, 'us', ['photo.jpg']],
+    [{ story: { id: 1, chat: { id: 12, type: 'private', first_name: 'Bo' } } }, '[story of Bo]', []],
+  ])('of a kind without a text is told by what it is: %j', (fields, text, files) => {
+    const event = parse({ chat: person, ...fields });
+    expect(event).toMatchObject({ type: 'message', scope: 'direct', text });
+    expect(event?.type === 'message' && event.attachments.map(({ name }) => name)).toEqual(files);
+  });
+
+  it('that nobody else sees is a command of its own, also when its number is used again', () => {
+    const whisper = { message_id: 0, ephemeral_message_id: 7, receiver_user: bot, text: '/ask@Ada_Bot why' };
+    const entities = [{ type: 'bot_command', offset: 0, length: 12 }];
+    const command = parse({ ...whisper, entities });
+    expect(command).toMatchObject({
+      type: 'command',
+      channelId: '-1001',
+      scope: 'channel',
+      sender: { externalId: '11' },
+      text: '/ask why',
+      reply: { ephemeralId: 7 },
+    });
+    const ids = [
+      {},
+      {},
+      { date: 1_700_000_900 },
+      { from: { ...mara, id: 12 } },
+      { ephemeral_message_id: 8 },
+    ].map((other) => {
+      const event = parse({ ...whisper, ...other });
+      return event?.type === 'command' ? event.commandId : null;
+    });
+    expect(ids[0]).toBe(ids[1]);
+    expect(new Set(ids).size).toBe(4);
   });
 
   it.each([

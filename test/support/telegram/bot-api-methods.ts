@@ -98,11 +98,13 @@ export const botApiMethods: Readonly<Record<string, Method>> = {
       'reply_parameters',
       'link_preview_options',
       'reply_markup',
+      'ephemeral_message_parameters',
     ],
     run(context, given) {
       const { bot } = context;
       const chat = writableChat(context, given.chat_id);
       const { text, entities } = checkText(given.text, given.entities, given.parse_mode);
+      if (given.ephemeral_message_parameters !== undefined) return sayEphemerally(context, chat, given, text);
       const message: Message = {
         message_id: chat.nextMessageId,
         date: context.nowSeconds(),
@@ -190,6 +192,29 @@ function ownMessage(bot: Bot, chat: Chat, messageId: unknown, verb: string): Mes
   if (message === undefined) throw new BotApiRefusal(400, `Bad Request: message to ${verb} not found`);
   if (message.from.id !== bot.user.id)
     throw new BotApiRefusal(400, `Bad Request: message can't be ${verb}ed`);
+  return message;
+}
+
+/** A bot that is no administrator may only reply to what was said to it alone, to whoever said it, and for 15 s. */
+function sayEphemerally(context: MethodContext, chat: Chat, given: Given, text: string): Message {
+  const { receiver_user_id, ...other } = given.ephemeral_message_parameters as Given;
+  const { ephemeral_message_id, ...otherOfReply } = (given.reply_parameters ?? {}) as Given;
+  const heard = chat.ephemeral.get(Number(ephemeral_message_id));
+  const fields = [...Object.keys(other), ...Object.keys(otherOfReply)];
+  if (chat.type === 'private' || fields.length > 0 || heard?.from.id !== receiver_user_id)
+    throw new BotApiRefusal(400, 'Bad Request: MESSAGE_NOT_COMMAND');
+  if (heard === undefined || Date.now() - heard.atMs > 15_000)
+    throw new BotApiRefusal(400, 'Bad Request: MESSAGE_EXPIRED');
+  const message: Message = {
+    message_id: 0,
+    ephemeral_message_id: 1 + chat.ephemeral.size,
+    date: context.nowSeconds(),
+    chat: wireChat(chat),
+    from: context.bot.user,
+    receiver_user: heard.from,
+    text,
+  };
+  context.onMessage(context.bot, chat, message);
   return message;
 }
 

@@ -52,6 +52,8 @@ export interface TelegramServer {
   /** A person writes; every bot in the chat that may see it is told. Resolves when all have taken it. */
   say(chatId: number, saying: Saying): Promise<Message>;
   edit(chatId: number, messageId: number, text: string): Promise<void>;
+  /** A person gives a command that nobody sees but the bot it is for. The number may be one that has expired. */
+  whisper(token: string, chatId: number, saying: { from: User; text: string; number: number }): Promise<void>;
   /** A person presses the button with this text below a bot's message. Resolves to the press's id. */
   press(token: string, chatId: number, messageId: number, from: User, text: string): Promise<string>;
   /** A file as people have sent it. Returns its id. */
@@ -254,6 +256,7 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
     if (message.chat.type === 'private' || bot.canReadAll) return true;
     if (message.reply_to_message?.from.id === bot.user.id) return true;
     const text = message.text ?? String(message.caption ?? '');
+    if (JSON.stringify(message.rich_message ?? '').includes(`"username":"${bot.user.username}"`)) return true;
     return text.startsWith('/') || text.toLowerCase().includes(`@${bot.user.username?.toLowerCase()}`);
   }
 
@@ -292,6 +295,7 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
         nextMessageId: 1,
         shutOut: new Map(),
         migratedTo: null,
+        ephemeral: new Map(),
         reactions: new Map(),
       };
       chats.set(id, chat);
@@ -322,6 +326,22 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
       const message = { ...before, text, entities: entitiesOf(text), edit_date: nowSeconds() } as Message;
       chat.messages.set(messageId, message);
       await tell(chat, 'edited_message', message);
+    },
+    async whisper(token, chatId, { from, text, number }) {
+      const chat = requireChat(chatId);
+      const bot = requireBot(token);
+      chat.ephemeral.set(number, { from, atMs: Date.now() });
+      const message = {
+        message_id: 0,
+        ephemeral_message_id: number,
+        from,
+        receiver_user: bot.user,
+        chat: wireChat(chat),
+        date: nowSeconds(),
+        text,
+        entities: entitiesOf(text),
+      };
+      await enqueue(bot, { message });
     },
     async press(token, chatId, messageId, from, text) {
       const bot = requireBot(token);

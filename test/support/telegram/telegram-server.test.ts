@@ -119,6 +119,22 @@ describe('the stand-in, asked by grammY', () => {
     await expect(first).rejects.toMatchObject({ error_code: 409 });
   });
 
+  it('lets a bot answer what was said to it alone, to whoever said it, and nobody else', async () => {
+    server.addChat({ id: -11, type: 'supergroup', title: 'Acme', bots: [token] });
+    const heard = server.whisper(token, -11, { from: mara, text: '/ask@ada_bot hello', number: 7 });
+    const [update] = await api.getUpdates({ timeout: 1 });
+    expect(update?.message).toMatchObject({ message_id: 0, ephemeral_message_id: 7, from: mara });
+    const reply = {
+      ephemeral_message_parameters: { receiver_user_id: mara.id },
+      reply_parameters: { ephemeral_message_id: 7 },
+    };
+    expect(await api.sendMessage(-11, 'Hush.', reply)).toMatchObject({ message_id: 0, receiver_user: mara });
+    const other = { ...reply, ephemeral_message_parameters: { receiver_user_id: 12 } };
+    await expect(api.sendMessage(-11, 'Hush.', other)).rejects.toBeInstanceOf(GrammyError);
+    await api.getUpdates({ offset: (update?.update_id ?? 0) + 1 });
+    await heard;
+  });
+
   it('refuses to hand out updates while a webhook is set', async () => {
     await api.setWebhook('http://127.0.0.1:9/x', { secret_token: 'abc' });
     await expect(api.getUpdates()).rejects.toMatchObject({ error_code: 409 });

@@ -50,6 +50,8 @@ export interface Chat {
   /** Bots that may not write here, with Telegram's words for it. */
   readonly shutOut: Map<number, string>;
   migratedTo: number | null;
+  /** What people said to one bot only, which it may reply to for 15 s. */
+  readonly ephemeral: Map<number, { readonly from: User; readonly atMs: number }>;
   /** Reactions of bots, by message. */
   readonly reactions: Map<number, readonly string[]>;
 }
