@@ -17,8 +17,10 @@ export function manifestCommand(): Command {
     .description('What a chat tool needs to know to make an app that works with this installation.');
   command
     .command('slack')
-    .summary('print a link that makes the Slack app')
-    .description('Prints a link that opens Slack with the app filled in: scopes, events and addresses.')
+    .summary('print what makes the Slack app')
+    .description(
+      'Prints a link that opens Slack with the app filled in (scopes, events and addresses), and the manifest to paste there where it is not.',
+    )
     .option('--name <name>', 'name of the app and its bot', 'Konstruct')
     .option('--public-url <url>', 'where Slack reaches this installation (default: KONSTRUCT_PUBLIC_URL)')
     .option(
@@ -26,7 +28,7 @@ export function manifestCommand(): Command {
       'for an app of its own: a workspace as in konstruct.yaml (T…), or a connection’s id',
     )
     .option('--socket-mode', 'for an installation that Slack cannot reach: no address is needed')
-    .option('--json', 'print the manifest itself')
+    .option('--json', 'print the manifest alone')
     .action(printSlackManifest);
   return command;
 }
@@ -45,8 +47,13 @@ async function printSlackManifest(options: SlackManifestCommandOptions, command:
   const connectionId =
     options.connection === undefined ? null : await findSlackConnection(context, options.connection);
   const manifest = { publicUrl, name: options.name, ...(connectionId === null ? {} : { connectionId }) };
-  if (options.json) console.log(JSON.stringify(slackManifest(manifest), null, 2));
-  else console.log(slackManifestLink(manifest));
+  const json = JSON.stringify(slackManifest(manifest), null, 2);
+  if (options.json) {
+    console.log(json);
+    return;
+  }
+  console.log(`Open this link and choose the workspace:\n\n${slackManifestLink(manifest)}\n`);
+  console.log(`If the page asks how to begin, choose "From a manifest" and paste this as JSON:\n\n${json}`);
 }
 
 /**

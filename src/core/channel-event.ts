@@ -200,7 +200,8 @@ export interface CommandEvent extends EventBase {
 export interface OpeningEvent extends EventBase {
   readonly type: 'opening';
   readonly channelId: string;
-  readonly threadId: string;
+  /** The thread that was begun with it; `null`: none was. */
+  readonly threadId: string | null;
   readonly personId: string;
 }
 

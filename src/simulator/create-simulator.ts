@@ -216,12 +216,28 @@ export function createSimulator(input: SimulatorInput): Simulator {
       return interactions.command(workspace, channel, given);
     },
 
+    openMessages({ workspaceId, channelId, userId }) {
+      const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
+      const eventTs = String(Math.floor(clock() / 1_000));
+      const event = {
+        type: 'app_home_opened',
+        user: userId,
+        channel: channelId,
+        tab: 'messages',
+        event_ts: eventTs,
+      };
+      return dispatch(workspace, [
+        { label: event.type, channel, messageTs: null, senderTeamId: null, event },
+      ]);
+    },
+
     async openAssistant({ workspaceId, channelId, userId }) {
       const { workspace, channel } = findChannel(workspaces, { workspaceId, channelId });
       const { message } = actions.post(workspace, channel, {
         userId: workspace.seed.botUserId,
         text: 'New chat',
       });
+      workspace.assistantThreads.set(message.ts, { title: null, status: '', prompts: [] });
       const thread = { user_id: userId, context: {}, channel_id: channelId, thread_ts: message.ts };
       const event = { type: 'assistant_thread_started', assistant_thread: thread, event_ts: message.ts };
       await dispatch(workspace, [

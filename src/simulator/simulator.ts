@@ -36,7 +36,9 @@ export interface Simulator {
   ): Promise<boolean>;
   /** Gives a slash command; resolves with whether it was acked. @throws SimulatorError `not_found` */
   command(command: CommandInput): Promise<boolean>;
-  /** Opens a conversation with the agent in Slack's view for assistants; its root. @throws SimulatorError `not_found` */
+  /** Opens the direct conversation with the agent; resolves with whether it was acked. @throws SimulatorError `not_found` */
+  openMessages(opening: Omit<MessagePlace, 'ts'> & { readonly userId: string }): Promise<boolean>;
+  /** The same in an app with the older `assistant_view`: begins a thread; its root. @throws SimulatorError `not_found` */
   openAssistant(opening: {
     readonly workspaceId: string;
     readonly channelId: string;

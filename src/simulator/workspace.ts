@@ -75,8 +75,10 @@ export interface Workspace {
   readonly channels: Map<string, WorkspaceChannel>;
   /** When the messages that are being streamed began to be, by `ts`. */
   readonly streams: Map<string, number>;
-  /** What the assistant view shows of its conversations, by the `ts` of their roots. */
+  /** What an app with `assistant_view` shows of its conversations, by the `ts` of their roots. */
   readonly assistantThreads: Map<string, AssistantThread>;
+  /** What an app with `agent_view` offers where somebody opens a direct conversation, by its id. */
+  readonly offeredPrompts: Map<string, readonly string[]>;
   /** The newest `ts` given out, in microseconds since 1970. */
   lastTsMicros: number;
 }
@@ -162,6 +164,7 @@ export function createWorkspace(seed: WorkspaceSeed): Workspace {
     channels: new Map(seed.channels.map((channel) => [channel.id, createChannel(channel)])),
     streams: new Map(),
     assistantThreads: new Map(),
+    offeredPrompts: new Map(),
     lastTsMicros: 0,
   };
 }

@@ -274,13 +274,18 @@ describe('konstruct doctor', { timeout: 60_000 }, () => {
     }
   });
 
-  it('prints the manifest of an app of one connection', async () => {
+  it('prints the manifest of an app of one connection, and beside a link the same to paste', async () => {
     await konstruct('apply -f konstruct.yaml', { TOKEN: 'xoxb-secret' });
     const address = '--public-url https://konstruct.example.com';
     const { stdout, code } = await konstruct(`manifest slack --json ${address} --connection T0ACME`);
     expect(code).toBe(0);
     expect(JSON.parse(stdout).settings.event_subscriptions.request_url).toMatch(
       /^https:\/\/konstruct\.example\.com\/slack\/events\/[0-9a-f-]{36}$/,
+    );
+    const printed = (await konstruct(`manifest slack ${address}`)).stdout;
+    const [, link = ''] = /(https:\/\/api\.slack\.com\S+)/.exec(printed) ?? [];
+    expect(JSON.parse(printed.slice(printed.indexOf('{')))).toEqual(
+      JSON.parse(new URL(link).searchParams.get('manifest_json') ?? ''),
     );
     const withoutAddress = await konstruct('manifest slack --json --socket-mode');
     expect(JSON.parse(withoutAddress.stdout).settings.socket_mode_enabled).toBe(true);

@@ -6,7 +6,7 @@ import { ExpiringTimes } from '../expiring-times.ts';
 import type { JsonRecord } from '../read-json.ts';
 import type { SlackClient } from './client.ts';
 
-/** Slack's view for assistants: a conversation that somebody opens, with prompts, a status and a title. */
+/** A conversation that somebody opens, with prompts and a status; in apps with the older `assistant_view` a title too. */
 export interface SlackAssistant {
   welcome(
     access: ConnectionAccess,
@@ -26,7 +26,7 @@ const UNTITLED_MS = 24 * 60 * 60 * 1000;
 /** The app has no such view, or not the scope: after this somebody may have changed it. */
 const OFF_MS = 60 * 60 * 1000;
 
-/** Source: https://docs.slack.dev/ai/developing-ai-apps */
+/** Source: https://docs.slack.dev/ai/developing-agents */
 export function createSlackAssistant(client: SlackClient, clock: Clock): SlackAssistant {
   const untitled = new ExpiringTimes();
   const off = new ExpiringTimes();
@@ -54,10 +54,15 @@ export function createSlackAssistant(client: SlackClient, clock: Clock): SlackAs
   return {
     async welcome(access, { channelId, threadId }, prompts, signal) {
       const now = clock();
-      untitled.set(keyOf(access, channelId, threadId), now + UNTITLED_MS, now);
+      if (threadId !== null) untitled.set(keyOf(access, channelId, threadId), now + UNTITLED_MS, now);
       if (prompts.length === 0) return;
       const shown = prompts.slice(0, MAX_PROMPTS).map((message) => ({ title: titleOf(message), message }));
-      const args = { channel_id: channelId, thread_ts: threadId, prompts: shown };
+      // In an app with `agent_view` prompts for a thread are accepted and never shown.
+      const args = {
+        channel_id: channelId,
+        ...(threadId !== null && { thread_ts: threadId }),
+        prompts: shown,
+      };
       await call(access, 'assistant.threads.setSuggestedPrompts', args, signal);
     },
     async entitle(access, { channelId, threadId, text }, signal) {

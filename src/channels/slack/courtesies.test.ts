@@ -130,7 +130,38 @@ describe('the author of a message', () => {
   });
 });
 
-describe('the assistant view', () => {
+describe('the direct conversation that somebody opens', () => {
+  const opening = {
+    type: 'opening',
+    account: { externalIds: [acme.workspaceId], appId: null, agentUserId: null },
+    eventId: null,
+    channelId: acme.dm,
+    threadId: null,
+    personId: acme.mara,
+  } as const;
+  const offered = () => slack.simulator.workspaces.get(acme.workspaceId)?.offeredPrompts.get(acme.dm);
+
+  it('offers prompts, however often it is opened, and says nothing', async () => {
+    for (let time = 0; time < 2; time += 1) await channel.welcome?.(access, opening, ['One?', 'Two?'], never);
+    expect(offered()).toEqual(['One?', 'Two?']);
+    expect(calls.map(({ method }) => method)).toEqual(Array(2).fill('assistant.threads.setSuggestedPrompts'));
+    await channel.welcome?.(access, opening, [], never);
+    expect(calls).toHaveLength(2);
+  });
+
+  it('would be offered nothing by prompts for one of its threads: Slack says yes and shows none', async () => {
+    const { ts } = await slack.simulator.say({
+      ...opening,
+      workspaceId: acme.workspaceId,
+      userId: acme.mara,
+      text: 'hi',
+    });
+    await channel.welcome?.(access, { ...opening, threadId: ts }, ['One?'], never);
+    expect([calls.at(-1)?.error, offered()]).toEqual([null, undefined]);
+  });
+});
+
+describe('the older assistant view', () => {
   const open = async () => {
     const opened = await slack.simulator.openAssistant({
       workspaceId: acme.workspaceId,
@@ -175,7 +206,7 @@ describe('the assistant view', () => {
     for (let time = 0; time < 3; time += 1)
       await channel.welcome?.(access, openingOf(threadId), ['One?'], never);
     expect(calls.map(({ error }) => error)).toEqual(['missing_scope']);
-    expect(view()).toBeUndefined();
+    expect(view()?.prompts).toEqual([]);
     slack.simulator.addWorkspace(seed);
     nowMs += 61 * 60_000;
     await channel.welcome?.(access, openingOf(threadId), ['One?'], never);

@@ -13,10 +13,7 @@ export interface SlackManifest {
   readonly features: {
     readonly app_home: Readonly<Record<string, boolean>>;
     readonly bot_user: { readonly display_name: string; readonly always_online: boolean };
-    readonly assistant_view: {
-      readonly assistant_description: string;
-      readonly suggested_prompts: readonly never[];
-    };
+    readonly agent_view: { readonly agent_description: string };
     readonly slash_commands: readonly {
       readonly command: string;
       readonly url?: string;
@@ -27,10 +24,10 @@ export interface SlackManifest {
   };
   readonly oauth_config: {
     readonly redirect_urls?: readonly string[];
-    readonly scopes: { readonly bot: readonly string[] };
+    readonly scopes: { readonly bot: readonly SlackScope[] };
   };
   readonly settings: {
-    readonly event_subscriptions: { readonly request_url?: string; readonly bot_events: readonly string[] };
+    readonly event_subscriptions: { readonly request_url?: string; readonly bot_events: typeof BOT_EVENTS };
     readonly interactivity: { readonly is_enabled: boolean; readonly request_url?: string };
     readonly org_deploy_enabled: boolean;
     readonly socket_mode_enabled: boolean;
@@ -53,7 +50,7 @@ const REQUIRED_SCOPES = [
 
 /** What else the agent can do, and the scope without which it cannot. The first word is lower-case: it stands after "cannot". */
 const FEATURE_SCOPES = {
-  'assistant:write': 'offer prompts and titles in the view for assistants',
+  'assistant:write': 'offer prompts where somebody opens a conversation with it',
   'chat:write.customize':
     'speak under the names and pictures of agents that are called otherwise than the app',
   commands: 'be called by its slash command',
@@ -64,13 +61,18 @@ const FEATURE_SCOPES = {
   'reactions:write': 'react to messages',
 } as const;
 
+type SlackScope = (typeof REQUIRED_SCOPES)[number] | keyof typeof FEATURE_SCOPES;
+
 /** All that the app asks for, in order. */
-export const allScopes: readonly string[] = [...REQUIRED_SCOPES, ...Object.keys(FEATURE_SCOPES)].sort();
+export const allScopes: readonly SlackScope[] = [
+  ...REQUIRED_SCOPES,
+  ...(Object.keys(FEATURE_SCOPES) as (keyof typeof FEATURE_SCOPES)[]),
+].sort();
 
 const BOT_EVENTS = [
+  'app_home_opened',
   'app_mention',
   'app_uninstalled',
-  'assistant_thread_started',
   'message.channels',
   'message.groups',
   'message.im',
@@ -81,9 +83,10 @@ const BOT_EVENTS = [
 ] as const;
 
 /**
- * The manifest from which Slack makes an app that works with this installation.
+ * The manifest from which Slack makes an app that works with this installation. Slack makes no new apps with the older
+ * `assistant_view` and its events; of apps that have them they are still understood, see `parseOpening`.
  *
- * Source: https://docs.slack.dev/reference/app-manifest
+ * Source: https://docs.slack.dev/reference/app-manifest, https://docs.slack.dev/ai/migrating-to-agent-messaging
  */
 export function slackManifest({ publicUrl, name, connectionId }: SlackManifestOptions): SlackManifest {
   const shortName = Array.from(name.trim()).slice(0, MAX_NAME_CHARACTERS).join('').trimEnd();
@@ -114,7 +117,7 @@ export function slackManifest({ publicUrl, name, connectionId }: SlackManifestOp
           should_escape: true,
         },
       ],
-      assistant_view: { assistant_description: 'Ask, and it goes to work.', suggested_prompts: [] },
+      agent_view: { agent_description: 'Ask, and it goes to work.' },
     },
     oauth_config: {
       scopes: { bot: allScopes },
@@ -146,7 +149,7 @@ function commandName(name: string): string {
   return word || 'ask';
 }
 
-/** Opens Slack's "create an app" page with the manifest filled in. */
+/** Opens Slack's "create an app" page, with the manifest filled in where Slack's dialog takes it from the address. */
 export function slackManifestLink(options: SlackManifestOptions): string {
   const manifest = encodeURIComponent(JSON.stringify(slackManifest(options)));
   return `https://api.slack.com/apps?new_app=1&manifest_json=${manifest}`;

@@ -2,14 +2,36 @@ import type { AccountRef, IgnoredEvent, OpeningEvent } from '../../core/channel-
 import { asId, asRecord, type JsonRecord } from '../read-json.ts';
 import { timestampId } from './timestamp.ts';
 
+interface OpeningContext {
+  readonly account: AccountRef;
+  readonly eventId: string | null;
+}
+
 /**
- * `assistant_thread_started`: somebody has opened a conversation with the agent.
+ * `app_home_opened`: somebody has opened the direct conversation with the agent, or another tab of the app. Comes each time.
+ *
+ * Source: https://docs.slack.dev/reference/events/app_home_opened
+ */
+export function parseHomeOpening(
+  event: JsonRecord,
+  { account, eventId }: OpeningContext,
+): OpeningEvent | IgnoredEvent {
+  const channelId = asId(event.channel);
+  const personId = asId(event.user);
+  if (event.tab !== 'messages') return { type: 'ignored', account, eventId, reason: 'opening_elsewhere' };
+  if (channelId === null || personId === null)
+    return { type: 'ignored', account, eventId, reason: 'opening_incomplete' };
+  return { type: 'opening', account, eventId, channelId, threadId: null, personId };
+}
+
+/**
+ * `assistant_thread_started`: the same in apps that were made with the older `assistant_view`, which begins a thread with it.
  *
  * Source: https://docs.slack.dev/reference/events/assistant_thread_started
  */
 export function parseOpening(
   event: JsonRecord,
-  { account, eventId }: { readonly account: AccountRef; readonly eventId: string | null },
+  { account, eventId }: OpeningContext,
 ): OpeningEvent | IgnoredEvent {
   const thread = asRecord(event.assistant_thread);
   const channelId = asId(thread?.channel_id);

@@ -369,8 +369,23 @@ describe('reactions', () => {
   });
 });
 
-describe('a conversation in the assistant view', () => {
-  it('is opened by a person, in a thread of its own', () => {
+describe('the opening of a conversation', () => {
+  it('is that of the direct conversation, and of no other tab of the app', () => {
+    const openedAt = (change: object) =>
+      parseFixture('app-home-opened', (envelope, event) => {
+        envelope.event = { ...event, ...change };
+      });
+    expect(openedAt({ tab: 'messages' })).toMatchObject({
+      type: 'opening',
+      channelId: 'D0DIRECT01',
+      threadId: null,
+      personId: 'U0PERSON01',
+    });
+    expect(openedAt({ tab: 'home' })).toMatchObject({ type: 'ignored', reason: 'opening_elsewhere' });
+    expect(openedAt({ tab: 'messages', channel: 7 })).toMatchObject({ reason: 'opening_incomplete' });
+  });
+
+  it('begins a thread of its own in an app of the older kind', () => {
     expect(parseFixture('assistant-thread-started')).toMatchObject({
       type: 'opening',
       channelId: 'D0DIRECT01',
@@ -386,7 +401,6 @@ describe('a conversation in the assistant view', () => {
 describe('what is not for us', () => {
   it.each([
     ['channel-join', 'subtype:channel_join'],
-    ['app-home-opened', 'event:app_home_opened'],
     ['app-rate-limited', 'app_rate_limited'],
   ])('ignores %s with a reason', (name, reason) => {
     expect(parseFixture(name)).toMatchObject({ type: 'ignored', reason });

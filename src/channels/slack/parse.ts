@@ -6,7 +6,7 @@ import { accountOf, accountOfForm, uninstalledAccountOf } from './account.ts';
 import { parseCommand } from './parse-command.ts';
 import { parseInteraction } from './parse-interaction.ts';
 import { parseMessage } from './parse-message.ts';
-import { parseOpening } from './parse-opening.ts';
+import { parseHomeOpening, parseOpening } from './parse-opening.ts';
 import { parseReaction } from './parse-reaction.ts';
 
 /**
@@ -46,6 +46,8 @@ function parseCallback(envelope: JsonRecord, request: ChannelRequest): ChannelEv
     case 'reaction_added':
     case 'reaction_removed':
       return parseReaction(event, { account: accountOf(envelope), eventId: asId(envelope.event_id) });
+    case 'app_home_opened':
+      return parseHomeOpening(event, { account: accountOf(envelope), eventId: asId(envelope.event_id) });
     case 'assistant_thread_started':
       return parseOpening(event, { account: accountOf(envelope), eventId: asId(envelope.event_id) });
     case 'app_uninstalled':

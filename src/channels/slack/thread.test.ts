@@ -89,6 +89,7 @@ describe('fetchThread', () => {
         deliveryId: null,
         text: 'hi @U0ADABOT01',
         mentions: [{ externalId: 'U0ADABOT01', name: null }],
+        attachments: [],
         sentAtMs: 1_760_440_341_000,
       },
       expect.objectContaining({ own: true, text: 'Hello & welcome' }),

@@ -7,7 +7,7 @@ import { invalidArguments, SlackApiError } from './slack-api-error.ts';
 const scopes = ['assistant:write'] as const;
 const MAX_PROMPTS = 4;
 
-/** Source: https://docs.slack.dev/ai/developing-ai-apps */
+/** Source: https://docs.slack.dev/reference/methods/assistant.threads.setSuggestedPrompts and its neighbours */
 export const assistantMethods: Readonly<Record<string, ApiMethod>> = {
   'assistant.threads.setSuggestedPrompts': {
     scopes,
@@ -20,7 +20,13 @@ export const assistantMethods: Readonly<Record<string, ApiMethod>> = {
           throw invalidArguments('must have a title and a message [json-pointer:/prompts]');
         return prompt.message;
       });
-      return change(call, { prompts: messages });
+      const channel = joinedChannel(call, 'channel_id');
+      const { offeredPrompts, assistantThreads } = call.workspace;
+      const ts = call.args.text('thread_ts');
+      if (ts === undefined) offeredPrompts.set(channel.id, messages);
+      // For any other thread Slack says yes and shows nothing.
+      else if (assistantThreads.has(ts)) return change(call, { prompts: messages });
+      return {};
     },
   },
   'assistant.threads.setTitle': {
