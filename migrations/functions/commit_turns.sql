@@ -18,7 +18,8 @@ begin
   with input as materialized (
     select i.* from jsonb_to_recordset(p_turns) as i ("tenantId" uuid, "conversationId" bigint, "turnId" bigint,
       fence bigint, "placeholderExternalId" text, steps jsonb, reply text, parts jsonb, choices jsonb,
-      files jsonb, "agentUserId" text, "errorCode" text, "errorDetails" jsonb, revision integer, strict boolean)
+      files jsonb, "agentUserId" text, "errorCode" text, "errorDetails" jsonb, revision integer, strict boolean,
+      "answerElsewhere" boolean)
   ), locked as materialized (
     select i.*, c.connection_id, c.channel_id, t.reply_thread_id
     from input i
@@ -46,7 +47,8 @@ begin
   ), revised as (
     -- The answer stands where the earlier one stood, also in our own record.
     update messages m
-    set content = h.reply, turn_id = h."turnId", edited_at = clock_timestamp()
+    set content = h.reply, turn_id = h."turnId", edited_at = clock_timestamp(),
+        external_id = case when h."answerElsewhere" is not true then m.external_id end
     from held h
     where m.tenant_id = h."tenantId" and m.turn_id = h.revises and m.direction = 'out' and m.deleted_at is null
     returning m.conversation_id
@@ -60,11 +62,12 @@ begin
       "inputTokens" integer, "outputTokens" integer, "cachedInputTokens" integer, "cacheWriteTokens" integer,
       "reasoningTokens" integer, "nanoUsd" bigint, detail jsonb, "startedAtMs" double precision, "durationMs" integer)
   ), message as (
-    -- The first part replaces the placeholder, so its name is known and the end of the turn need not write the row again.
+    -- Where the first part replaces the placeholder its name is known, and the end of the turn need not write the row again.
+    -- Where the placeholder goes, its name must not be the answer's: the platform will say that it was deleted.
     insert into messages (tenant_id, conversation_id, connection_id, channel_id, external_id, direction, sender_id,
       content, addressed, turn_id, sent_at)
     select h."tenantId", h."conversationId", h.connection_id, h.channel_id,
-      case when not exists (
+      case when h."answerElsewhere" is not true and not exists (
         select 1 from messages known
         where known.tenant_id = h."tenantId" and known.connection_id = h.connection_id
           and known.channel_id = h.channel_id and known.external_id = h."placeholderExternalId"

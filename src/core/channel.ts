@@ -12,6 +12,7 @@ import type {
   DeliveryMarker,
   FetchedFile,
   FormattedText,
+  MessageAuthor,
   OutboundEdit,
   OutboundFile,
   OutboundMessage,
@@ -99,6 +100,13 @@ export interface Channel {
    * says that the platform cannot, an ordinary message.
    */
   postPrivately(access: ConnectionAccess, message: PrivateMessage, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Whether messages of this author would stand under another name or picture than the app's own on this connection, cached.
+   * Absent: `capabilities.editsKeepAuthor` does not say `false`.
+   * @throws KonstructError when the platform does not say who we are
+   */
+  hasOwnAuthor?(access: ConnectionAccess, author: MessageAuthor, signal: AbortSignal): Promise<boolean>;
 
   /** Reads a thread, oldest first. `null`: the platform does not let us read it (scope, limit); go on without it. */
   fetchThread(
@@ -275,6 +283,12 @@ export interface ConnectionFinding {
 
 export interface ChannelCapabilities {
   readonly edit: boolean;
+  /**
+   * Whether an edited message still stands under the name and picture of its `author`. Where not (`false`), an answer of an
+   * agent that has its own (`hasOwnAuthor`) is a new message, after which its placeholder goes; and what stands there only until
+   * then is posted without an author. Absent: it does, or authors are not shown.
+   */
+  readonly editsKeepAuthor?: boolean;
   /** Whether a message of ours can be taken away; otherwise it is edited into a sentence that says so. */
   readonly remove: boolean;
   readonly threads: boolean;

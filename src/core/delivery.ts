@@ -55,6 +55,8 @@ export interface Delivery {
     placeholder: Placeholder,
     signal: AbortSignal,
   ): Promise<DeliveryProgress>;
+  /** Whether the answer will stand in another message than the placeholder, which then goes. `true` while nobody knows. */
+  answersElsewhere(turn: ClaimedTurn, signal: AbortSignal): Promise<boolean>;
   /** Whether something sent can be found again on the platform when nobody remembers it. */
   findsAgain(turn: ClaimedTurn): boolean;
   /**
@@ -90,6 +92,8 @@ export interface Delivery {
 
 export interface Answer {
   readonly parts: readonly AnswerPart[];
+  /** It says that there will be no answer, or that it could not be sent. */
+  readonly isApology?: true;
 }
 
 export interface AnswerPart {

@@ -169,6 +169,8 @@ export interface LogSteps extends TurnKey {
 /** What a turn has come to. */
 export interface CommitTurn extends TurnKey {
   readonly placeholderExternalId: string | null;
+  /** The answer will stand in another message, and this one will go; absent: it will stand there. */
+  readonly answerElsewhere?: boolean;
   readonly steps: readonly Step[];
   readonly reply: string;
   /** The reply as the platform takes it, at least one part. */

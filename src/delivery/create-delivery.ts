@@ -1,15 +1,17 @@
 import type { Channel } from '../core/channel.ts';
 import { type Cipher, connectionOwner } from '../core/cipher.ts';
-import type { Answer, AnswerPart, Delivery, Placeholder } from '../core/delivery.ts';
+import type { Delivery, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { ConnectionAccess } from '../core/outbound.ts';
 import type { Credentials } from '../core/tenant.ts';
 import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
 import { createNoticeRefusal, type NoticeRefusalOptions } from './create-notice-refusal.ts';
+import { createSendAnswer } from './create-send-answer.ts';
 import { createSendFile } from './create-send-file.ts';
+import { createTurnMessages } from './create-turn-messages.ts';
 import { markerOf } from './delivery-marker.ts';
-import { inDoubt, isGone, outcomeOf } from './send-outcome.ts';
+import { outcomeOf } from './send-outcome.ts';
 import {
   around,
   authorOf,
@@ -17,6 +19,7 @@ import {
   furtherParts,
   newestMessage,
   placeholderDelivery,
+  provisionalAuthor,
   targetOf,
 } from './turn-messages.ts';
 
@@ -27,9 +30,6 @@ export interface DeliveryOptions extends NoticeRefusalOptions {
   readonly isHeld: (turn: ClaimedTurn) => boolean;
   readonly metrics?: Metrics;
 }
-
-/** Where a platform cannot take a message away. */
-const REMOVED = '(removed)';
 
 /**
  * Sends what turns have to say. A send whose outcome is unknown is never simply repeated: first the platform is asked
@@ -54,7 +54,16 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return access;
   };
 
-  const sendFile = createSendFile({ ...options, channelOf, accessOf });
+  const parts = { ...options, channelOf, accessOf };
+  const messages = createTurnMessages(parts);
+  const { post, replace, standing, take } = messages;
+  const sendAnswer = createSendAnswer({
+    ...parts,
+    messages,
+    sendFile: createSendFile(parts),
+    count,
+    noticeRefusal,
+  });
 
   async function placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder> {
     const channel = channelOf(turn);
@@ -78,7 +87,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           target,
           markdown: turn.agent.placeholder,
           marker: markerOf(turn, deliveryId),
-          author: authorOf(turn),
+          ...provisionalAuthor(channel, turn),
           mayStillSend: () => options.isHeld(turn),
           isProvisional: true,
         },
@@ -99,117 +108,6 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const unknown =
         earlier !== undefined || error.details.outcomeUnknown === true || error.code === 'aborted';
       return unknown ? { state: 'unknown', deliveryId } : { state: 'absent' };
-    }
-  }
-
-  /** Puts a part where the placeholder, or that part of an earlier answer, stands. Returns the id of its message. */
-  async function deliverInPlace(
-    turn: ClaimedTurn,
-    part: AnswerPart,
-    shown: Placeholder,
-    signal: AbortSignal,
-  ): Promise<string> {
-    const channel = channelOf(turn);
-    const access = accessOf(turn);
-    const target = targetOf(turn);
-    const messageId = channel.capabilities.edit ? await standing(turn, shown, signal) : null;
-    if (messageId !== null) {
-      try {
-        // Editing twice to the same text does no harm, so no look-up is needed before a repeated edit.
-        const marker = markerOf(turn, part.deliveryId);
-        const mayStillSend = () => options.isHeld(turn);
-        await channel.edit(
-          access,
-          { target, messageId, markdown: part.content, marker, mayStillSend, ...around(turn, part) },
-          signal,
-        );
-        return messageId;
-      } catch (error) {
-        if (!isGone(error)) throw error; // somebody deleted the placeholder: the answer comes as a new message
-      }
-    }
-    return post(turn, part, signal);
-  }
-
-  /** The message that stands there, if any does. */
-  async function standing(
-    turn: ClaimedTurn,
-    shown: Placeholder,
-    signal: AbortSignal,
-  ): Promise<string | null> {
-    if (shown.state !== 'unknown') return shown.state === 'shown' ? shown.messageId : null;
-    if (!channelOf(turn).capabilities.findByMarker) return null;
-    const target = targetOf(turn);
-    const marker = markerOf(turn, shown.deliveryId);
-    return (await channelOf(turn).findByMarker(accessOf(turn), target, marker, signal))?.messageId ?? null;
-  }
-
-  async function take(turn: ClaimedTurn, messageId: string, signal: AbortSignal): Promise<void> {
-    const channel = channelOf(turn);
-    const { remove, edit } = channel.capabilities;
-    if (!remove && !edit) return; // what was said there stands
-    if (!remove) return replace(turn, messageId, REMOVED, signal);
-    const target = targetOf(turn);
-    await channel.remove(
-      accessOf(turn),
-      { target, messageId, mayStillSend: () => options.isHeld(turn) },
-      signal,
-    );
-  }
-
-  /** Puts a sentence where a message stands; one that is gone needs none. */
-  async function replace(
-    turn: ClaimedTurn,
-    messageId: string,
-    sentence: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const target = targetOf(turn);
-    const deliveryId = turn.placeholderId ?? turn.deliveries[0]?.id ?? 0;
-    try {
-      await channelOf(turn).edit(
-        accessOf(turn),
-        {
-          target,
-          messageId,
-          markdown: sentence,
-          marker: markerOf(turn, deliveryId),
-          author: authorOf(turn),
-          mayStillSend: () => options.isHeld(turn),
-        },
-        signal,
-      );
-    } catch (error) {
-      if (!isGone(error)) throw error;
-    }
-  }
-
-  async function post(
-    turn: ClaimedTurn,
-    part: AnswerPart,
-    signal: AbortSignal,
-    beside = around(turn, part),
-  ): Promise<string> {
-    const channel = channelOf(turn);
-    const access = accessOf(turn);
-    const target = targetOf(turn);
-    const marker = markerOf(turn, part.deliveryId);
-    const { findByMarker } = channel.capabilities;
-    if (part.state === 'unknown' && !findByMarker) throw inDoubt(turn, channel);
-    if ((part.state === 'unknown' || part.state === 'reopened') && findByMarker) {
-      const found = await channel.findByMarker(access, target, marker, signal);
-      if (found) return found.messageId;
-    }
-    try {
-      const mayStillSend = () => options.isHeld(turn);
-      const message = { target, markdown: part.content, marker, mayStillSend, ...beside };
-      return (await channel.post(access, message, signal)).messageId;
-    } catch (error) {
-      if (!isKonstructError(error) || error.details.outcomeUnknown !== true) throw error;
-      if (!findByMarker) throw inDoubt(turn, channel, error);
-      const found = await channel.findByMarker(access, target, marker, signal);
-      if (found) return found.messageId;
-      throw error;
     }
   }
 
@@ -266,49 +164,14 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         target: targetOf(turn),
         messageId,
         marker: markerOf(turn, deliveryId),
-        author: authorOf(turn),
+        ...provisionalAuthor(channel, turn),
         recipientId:
           turn.messages.findLast(({ ofTurn, direction }) => ofTurn && direction === 'in')?.senderId ?? '',
         mayStillSend: () => options.isHeld(turn),
         onMessage,
       });
     },
-    async answer(turn: ClaimedTurn, answer: Answer, shown: Placeholder, signal: AbortSignal) {
-      const externalIds: (string | null)[] = answer.parts.map(({ externalId }) => externalId);
-      for (const [index, part] of answer.parts.entries()) {
-        if (part.state === 'sent') continue;
-        const kind = part.detail?.file === undefined ? 'answer' : 'file';
-        try {
-          if (part.detail?.file !== undefined) {
-            externalIds[index] = await sendFile(turn, part, part.detail.file, signal);
-            count(turn, kind, externalIds[index] === null ? 'failed' : 'sent');
-            continue;
-          }
-          const earlier = index === 0 ? shown : furtherParts(turn)[index - 1];
-          externalIds[index] =
-            earlier === undefined
-              ? await post(turn, part, signal)
-              : await deliverInPlace(turn, part, earlier, signal);
-          count(turn, kind, 'sent');
-        } catch (error) {
-          count(turn, kind, outcomeOf(error));
-          noticeRefusal(turn, error);
-          return { externalIds, error, stoppedAt: index };
-        }
-      }
-      try {
-        // An answer that replaces a longer one: the rest of that goes, and so do its files.
-        const texts = answer.parts.filter(({ detail }) => detail?.file === undefined).length;
-        for (const { messageId } of [...furtherParts(turn).slice(texts - 1), ...earlierFiles(turn)])
-          await take(turn, messageId, signal);
-      } catch (error) {
-        const { tenantId, turnId } = turn;
-        options.log.warn('answer.rest_left_standing', { tenantId, turnId, error });
-        // The answer itself is there: what the platform will never take away does not make it undelivered.
-        if (!isKonstructError(error, 'platform_rejected')) return { externalIds, error };
-      }
-      return { externalIds, error: null };
-    },
+    ...sendAnswer,
     findsAgain: (turn) => channelOf(turn).capabilities.findByMarker,
     async withdraw(turn, shown, sentence, signal) {
       try {

@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { ConnectionAccess } from '../core/outbound.ts';
 import type { AnswerDetail, ClaimedTurn } from '../core/turn.ts';
 import { markerOf } from './delivery-marker.ts';
+import { stillUnknown } from './send-outcome.ts';
 import { targetOf } from './turn-messages.ts';
 
 /**
@@ -33,8 +34,13 @@ export function createSendFile(options: {
     const target = targetOf(turn);
     const marker = markerOf(turn, part.deliveryId);
     const { findByMarker } = channel.capabilities;
-    const lookUp = async () =>
-      (await channel.findByMarker(access, target, marker, signal))?.messageId ?? null;
+    const lookUp = async (): Promise<string | null> => {
+      try {
+        return (await channel.findByMarker(access, target, marker, signal))?.messageId ?? null;
+      } catch (error) {
+        throw stillUnknown(error);
+      }
+    };
     const giveUp = (code: string): null => {
       const { tenantId, turnId } = turn;
       options.log.warn('file.undelivered', { tenantId, turnId, deliveryId: part.deliveryId, code });

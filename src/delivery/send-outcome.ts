@@ -27,6 +27,20 @@ export function inDoubt(turn: ClaimedTurn, { capabilities }: Channel, cause?: un
   return new KonstructError('delivery_uncertain', undefined, { cause });
 }
 
+/**
+ * What kept us from looking whether something stands there. It was not tried again just now, but whether it was sent is as
+ * unknown as before: it must not count as certainly unsent.
+ */
+export function stillUnknown(error: unknown): unknown {
+  if (!isKonstructError(error)) return error;
+  const { code, message, details, retryAfterMs } = error;
+  return new KonstructError(code, message, {
+    details: { ...details, outcomeUnknown: true },
+    cause: error,
+    ...(retryAfterMs !== null && { retryAfterMs }),
+  });
+}
+
 /** The message to be edited is not there any more, or is not ours to edit. */
 export function isGone(error: unknown): boolean {
   return (

@@ -1,3 +1,4 @@
+import type { Channel } from '../core/channel.ts';
 import type { AnswerPart } from '../core/delivery.ts';
 import type { MessageAuthor, OutboundMessage, ThreadTarget } from '../core/outbound.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
@@ -32,6 +33,17 @@ function standingParts({ deliveries }: ClaimedTurn, wanted: (isFile: boolean) =>
 /** Whose words they are. */
 export function authorOf({ agent }: ClaimedTurn): MessageAuthor {
   return { name: agent.name, icon: agent.icon ?? null };
+}
+
+/**
+ * The author of what only stands there until the answer does. Where an edit would change it to the app it is the app from the
+ * start: that always lets itself be edited and taken away.
+ */
+export function provisionalAuthor(
+  { capabilities }: Channel,
+  turn: ClaimedTurn,
+): { readonly author?: MessageAuthor } {
+  return capabilities.editsKeepAuthor === false ? {} : { author: authorOf(turn) };
 }
 
 /** Where the turn speaks. */

@@ -119,6 +119,7 @@ export function createRunTurn(
         return { placeholder: { state: 'absent' } as const, error };
       },
     );
+    const elsewhere = delivery.answersElsewhere(turn, turnSignal);
     // What cannot be found again is remembered at once: a crash would leave it standing there.
     const recordAfterMs = delivery.findsAgain(turn) ? RECORD_PLACEHOLDER_AFTER_MS : 0;
     const remember = createRemember(turn);
@@ -166,7 +167,8 @@ export function createRunTurn(
     }
     let parts: readonly AnswerPart[] | null;
     try {
-      parts = await conclude(turn, outcome, control.revision, placeholder, work, signal);
+      const standing = { placeholder, answerElsewhere: await elsewhere };
+      parts = await conclude(turn, outcome, control.revision, standing, work, signal);
     } catch (error) {
       await ending.recover(turn, error, signal, placeholder);
       return;
@@ -194,7 +196,10 @@ export function createRunTurn(
     turn: ClaimedTurn,
     outcome: ModelOutcome,
     revision: number,
-    placeholder: Placeholder,
+    {
+      placeholder,
+      answerElsewhere,
+    }: { readonly placeholder: Placeholder; readonly answerElsewhere: boolean },
     work: ShowWork,
     signal: AbortSignal,
   ): Promise<readonly AnswerPart[] | null> {
@@ -238,6 +243,7 @@ export function createRunTurn(
       ledger.commit({
         ...turnKey(turn),
         placeholderExternalId: placeholder.state === 'shown' ? placeholder.messageId : null,
+        ...(answerElsewhere && { answerElsewhere }),
         steps: outcome.steps,
         reply: composed.record,
         parts,

@@ -1,5 +1,5 @@
 import type { Clock, Sleep } from '../core/clock.ts';
-import type { Delivery, Placeholder } from '../core/delivery.ts';
+import type { Answer, Delivery, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { JourneyRecorder } from '../core/journey.ts';
 import type { Log } from '../core/log.ts';
@@ -159,8 +159,11 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
       first === undefined && !isPlatformError(error)
         ? describeFailure(error, turn.attempts + 1)
         : describeUndelivered(error);
-    const apology = {
-      parts: [{ deliveryId, content, detail: null, state: 'new' as const, externalId: null }],
+    // An answer that may have been sent is looked for where it would not stand in the placeholder.
+    const state = first?.status === 'sending' && delivery.findsAgain(turn) ? 'unknown' : 'new';
+    const apology: Answer = {
+      parts: [{ deliveryId, content, detail: null, state, externalId: null }],
+      isApology: true,
     };
     const { externalIds, error: refused } = await delivery.answer(turn, apology, placeholder, signal);
     if (refused !== null) log.warn('turn.apology_failed', { ...turnIds(turn), code: codeOf(refused) });

@@ -68,6 +68,8 @@ export interface MessageDraft {
 export interface MessagePatch {
   readonly text: string;
   readonly editorId: string;
+  /** Absent: it stays. */
+  readonly username?: null;
   readonly markdown?: string | null;
   readonly blocks?: readonly unknown[] | null;
   readonly attachments?: readonly unknown[] | null;
@@ -135,6 +137,7 @@ export function createWorkspaceActions(input: WorkspaceActionsInput): WorkspaceA
       const eventTs = nextTs(workspace, input.clock);
       const after: StoredMessage = {
         ...before,
+        username: patch.username === undefined ? before.username : patch.username,
         text: patch.text,
         markdown: patch.markdown ?? null,
         blocks: patch.blocks === undefined ? textBlocks(patch.text, input.random) : patch.blocks,

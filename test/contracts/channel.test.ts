@@ -149,6 +149,8 @@ describe.each([
     const { capabilities: can, ...channel } = harness.channel;
     expect(channel.react !== undefined).toBe(can.reactions);
     expect(channel.typing !== undefined).toBe(can.typing);
+    expect(channel.hasOwnAuthor !== undefined).toBe(can.editsKeepAuthor === false);
+    if (can.editsKeepAuthor === false) expect(can.edit).toBe(true);
     if (can.stream === 'native') expect(channel.openStream).toBeDefined();
     if (can.stream === 'none') expect(channel.openStream).toBeUndefined();
     expect(channel.fetchFile !== undefined).toBe(can.files.incoming !== null);

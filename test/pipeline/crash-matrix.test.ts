@@ -274,6 +274,37 @@ describe('a worker that is killed, while another one is paused beyond its lease'
   });
 });
 
+describe('a worker that is killed while it answers under an agent’s own name', () => {
+  it('before and after the answer, and before and after the placeholder goes: all is answered once, and no placeholder stays', {
+    timeout: 90_000,
+  }, async () => {
+    await start({ name: 'Grace', icon: ':owl:' });
+    const { simulator } = installation;
+    const { say, modelIsAsked, letModelAnswer, keepAllPromises } = conversations();
+    const [, victim] = await Promise.all([serve('gateway'), serve('worker')]);
+    for (const method of ['chat.postMessage', 'chat.delete']) {
+      for (const workDone of [false, true]) {
+        const said = await say({ holdModel: true });
+        await modelIsAsked(said.token);
+        await until('its placeholder stands', () => agentTexts(installation, said.sent).length === 1);
+        simulator.faults.update({ faults: [{ kind: 'api_hang', method, workDone, remaining: 1 }] });
+        letModelAnswer();
+        await isCommitted(said);
+        await faultStruck();
+      }
+    }
+    await victim.end('SIGKILL');
+    await serve('worker');
+    await keepAllPromises();
+    const names = simulator
+      .messages(acme.workspaceId, acme.general)
+      .flatMap(({ messageId }) => simulator.messages(acme.workspaceId, acme.general, messageId))
+      .filter(({ isAgent }) => isAgent)
+      .map(({ userName }) => userName);
+    expect(names).toEqual(Array(4).fill('Grace'));
+  });
+});
+
 describe('a worker that ends in the middle of the steps of a turn', () => {
   it('repeats no model call and no tool call that was finished, and none that must not be made twice', {
     timeout: 90_000,

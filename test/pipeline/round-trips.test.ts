@@ -180,6 +180,7 @@ describe('a turn', () => {
         openStream: () => {
           throw new Error('There is no stream.');
         },
+        answersElsewhere: async () => false,
         findsAgain: () => true,
         withdraw: async () => null,
         abilities: () => abilities,

@@ -7,6 +7,8 @@ import type { Identities } from './identity.ts';
 
 /** Sends under an agent's own name and picture where the app may. */
 export interface Authorship {
+  /** Whether the author is another than the app, as far as the token may say so: the same for every process that asks. */
+  isOwn(access: ConnectionAccess, author: MessageAuthor, signal: AbortSignal): Promise<boolean>;
   /** Runs a send with the arguments that name the author; without them where Slack does not let us. */
   send<T>(
     access: ConnectionAccess,
@@ -16,6 +18,7 @@ export interface Authorship {
   ): Promise<T>;
 }
 
+const SCOPE = 'chat:write.customize';
 /** After this somebody may have added the scope. */
 const WITHOUT_MS = 60 * 60 * 1000;
 const MAX_NAME_CHARACTERS = 80;
@@ -46,6 +49,11 @@ export function createAuthorship(identities: Identities, clock: Clock): Authorsh
   }
 
   return {
+    async isOwn(access, { name, icon }, signal) {
+      const { handle, scopes } = await identities.ownIds(access, signal);
+      if (name === '' || scopes?.includes(SCOPE) === false) return false;
+      return !isSameName(handle, name) || Object.keys(iconArguments(icon)).length > 0;
+    },
     async send(access, author, signal, send) {
       const isOff = (without.get(access.connectionId) ?? 0) > clock();
       if (author === undefined || author.name === '' || isOff) return send({});
@@ -57,7 +65,7 @@ export function createAuthorship(identities: Identities, clock: Clock): Authorsh
           isKonstructError(error) &&
           Object.keys(named).length > 0 &&
           error.details.platformError === 'missing_scope' &&
-          String(error.details.needed).includes('chat:write.customize');
+          String(error.details.needed).includes(SCOPE);
         if (!isRefused) throw error;
         const now = clock();
         without.set(access.connectionId, now + WITHOUT_MS, now);

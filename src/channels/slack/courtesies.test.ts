@@ -100,8 +100,31 @@ describe('the author of a message', () => {
     expect(names()).toEqual(['Grace']);
     expect(await channel.findByMarker(access, target, { deliveryId: '1' }, never)).toEqual({ messageId });
     await channel.edit(access, { target, messageId, markdown: 'x', marker: { deliveryId: '1' } }, never);
+    expect(names(), 'an edit is the app’s').toEqual(['Ada']);
     const thread = await channel.fetchThread(access, { ...target, threadId: messageId }, 5, never);
     expect(thread).toMatchObject([{ own: true, deliveryId: '1' }]);
+  });
+
+  it('is an own one where name or picture are not the app’s and the token may change them, and Slack says who we are', async () => {
+    const isOwn = (name: string, icon: string | null = null) =>
+      channel.hasOwnAuthor?.(access, { name, icon }, never);
+    expect(
+      await Promise.all([isOwn('Grace'), isOwn('Ada'), isOwn('Ada', ':owl:'), isOwn('Ada', 'owl')]),
+    ).toEqual([true, false, true, false]);
+    nowMs += 61 * 60_000;
+    withoutScope('chat:write.customize');
+    expect(await isOwn('Grace')).toBe(false);
+    nowMs += 61 * 60_000;
+    slack.simulator.faults.add({ kind: 'api_error', error: 'internal_error', method: 'auth.test' });
+    await expect(isOwn('Grace')).rejects.toMatchObject({ code: 'platform_unavailable' });
+  });
+
+  it('cannot be taken away with its message, as Slack documents it', async () => {
+    const { messageId } = await post({ name: 'Grace', icon: null });
+    await expect(channel.remove(access, { target, messageId }, never)).rejects.toMatchObject({
+      code: 'platform_rejected',
+      details: { platformError: 'cant_delete_message' },
+    });
   });
 
   it('is the app itself where that is called the same', async () => {

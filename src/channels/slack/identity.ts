@@ -12,6 +12,8 @@ export interface OwnIds {
   readonly botId: string | null;
   /** The bot's name in mentions, lower-case; empty when not told. */
   readonly handle: string;
+  /** As in `ChannelIdentity`. */
+  readonly scopes: readonly string[] | null;
 }
 
 export interface Identities {
@@ -47,12 +49,11 @@ export function createIdentities(client: SlackClient, clock: Clock): Identities 
       const externalId =
         answer.is_enterprise_install === true ? (organisation ?? team) : (team ?? organisation);
       if (externalId === null) throw unavailable(METHOD, 'team_id_missing', false);
-      const scopes = asRecord(answer.response_metadata)?.scopes;
       return {
         externalId,
         agentUserId: asText(answer.user_id),
         name: asText(answer.team) || asText(answer.enterprise_name) || externalId,
-        scopes: Array.isArray(scopes) ? scopes.map(asText).filter((scope) => scope !== '') : null,
+        scopes: scopesOf(answer),
       };
     },
     async ownIds(access, signal) {
@@ -64,5 +65,15 @@ export function createIdentities(client: SlackClient, clock: Clock): Identities 
 }
 
 function ownIdsOf(answer: JsonRecord): OwnIds {
-  return { userId: asText(answer.user_id), botId: asId(answer.bot_id), handle: asText(answer.user) };
+  return {
+    userId: asText(answer.user_id),
+    botId: asId(answer.bot_id),
+    handle: asText(answer.user),
+    scopes: scopesOf(answer),
+  };
+}
+
+function scopesOf(answer: JsonRecord): readonly string[] | null {
+  const scopes = asRecord(answer.response_metadata)?.scopes;
+  return Array.isArray(scopes) ? scopes.map(asText).filter((scope) => scope !== '') : null;
 }

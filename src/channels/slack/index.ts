@@ -54,6 +54,7 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     type: slack.type,
     capabilities: {
       edit: true,
+      editsKeepAuthor: false,
       remove: true,
       threads: true,
       findByMarker: true,
@@ -88,6 +89,7 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     edit: async (...call) => (await outbound.get()).edit(...call),
     remove: async (...call) => (await outbound.get()).remove(...call),
     postPrivately: async (...call) => (await outbound.get()).postPrivately(...call),
+    hasOwnAuthor: async (...call) => (await outbound.get()).hasOwnAuthor(...call),
     fetchThread: async (...call) => (await outbound.get()).fetchThread(...call),
     findByMarker: async (...call) => (await outbound.get()).findByMarker(...call),
     isPerson: async (...call) => (await outbound.get()).isPerson(...call),

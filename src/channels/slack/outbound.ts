@@ -33,6 +33,7 @@ export type SlackOutbound = Pick<
     Pick<
       Channel,
       | 'acknowledgeAction'
+      | 'hasOwnAuthor'
       | 'showCommand'
       | 'fetchFile'
       | 'upload'
@@ -65,6 +66,7 @@ export function createSlackOutbound(options: ChannelOptions): SlackOutbound {
     edit: (access, message, signal) => editMessage(client, access, message, signal),
     remove: (access, message, signal) => removeMessage(client, access, message, signal),
     postPrivately: (access, message, signal) => postPrivately(client, access, message, signal),
+    hasOwnAuthor: (access, author, signal) => authorship.isOwn(access, author, signal),
     fetchThread: (access, target, limit, signal) => fetchThread(reading, access, target, limit, signal),
     findByMarker: (access, target, marker, signal) => findByMarker(reading, access, target, marker, signal),
     isPerson: (access, externalId, signal) => names.isPerson(access, externalId, signal),

@@ -6,7 +6,7 @@ import { isObject } from './api-arguments.ts';
 import type { ApiCallContext, ApiMethod } from './api-method.ts';
 import { joinedChannel, messageAt, requireScope } from './api-method.ts';
 import { checkBlocks, markdownOf } from './check-blocks.ts';
-import { SlackApiError } from './slack-api-error.ts';
+import { invalidArguments, SlackApiError } from './slack-api-error.ts';
 
 /** Longest `text` of a new message, in characters. https://docs.slack.dev/reference/methods/chat.postMessage */
 const POST_TEXT_LIMIT = 40_000;
@@ -16,6 +16,7 @@ const POST_TEXT_LIMIT = 40_000;
  */
 const UPDATE_TEXT_LIMIT = 4_000;
 const MARKDOWN_LIMIT = 12_000;
+const AUTHOR = ['username', 'icon_emoji', 'icon_url'] as const;
 
 export const chatMethods: Readonly<Record<string, ApiMethod>> = {
   'chat.postMessage': {
@@ -24,16 +25,13 @@ export const chatMethods: Readonly<Record<string, ApiMethod>> = {
       const { workspace, args, actions } = call;
       const channel = directOrJoinedChannel(call);
       const content = readContent(args, POST_TEXT_LIMIT, false);
-      const username = args.text('username') ?? null;
-      if (['username', 'icon_emoji', 'icon_url'].some((name) => args.text(name) !== undefined))
-        requireScope(workspace, ['chat:write.customize']);
       const { message } = actions.post(workspace, channel, {
         ...content,
         metadata: readMetadata(args) ?? null,
         userId: workspace.seed.botUserId,
         threadTs: args.text('thread_ts') ?? null,
         broadcast: args.text('thread_ts') !== undefined && args.flag('reply_broadcast'),
-        username,
+        username: authorOf(call),
       });
       return {
         channel: channel.id,
@@ -50,11 +48,14 @@ export const chatMethods: Readonly<Record<string, ApiMethod>> = {
       const channel = joinedChannel(call);
       const before = ownMessage(call, channel, 'cant_update_message');
       if (workspace.streams.has(before.ts)) throw new SlackApiError('streaming_state_conflict');
+      if (AUTHOR.some((name) => args.has(name))) throw invalidArguments('unsupported argument of an update');
       const content = readContent(args, UPDATE_TEXT_LIMIT, true);
       const metadata = readMetadata(args);
       const after = actions.edit(workspace, channel, before, {
         ...content,
         editorId: workspace.seed.botUserId,
+        // An update takes no name, and the app's own comes back: https://github.com/slackapi/node-slack-sdk/issues/944
+        username: null,
         ...(metadata === undefined ? {} : { metadata }),
       });
       return {
@@ -88,12 +89,20 @@ export const chatMethods: Readonly<Record<string, ApiMethod>> = {
     run(call) {
       const channel = joinedChannel(call);
       const message = ownMessage(call, channel, 'cant_delete_message');
+      // "No accommodations for impersonation": https://docs.slack.dev/reference/methods/chat.delete
+      if (message.username !== null) throw new SlackApiError('cant_delete_message');
       if (call.workspace.streams.has(message.ts)) throw new SlackApiError('streaming_state_conflict');
       call.actions.remove(call.workspace, channel, message);
       return { channel: channel.id, ts: message.ts };
     },
   },
 };
+
+/** The name that a message is sent under; `null`: the app's. @throws SlackApiError `missing_scope` */
+export function authorOf({ workspace, args }: ApiCallContext): string | null {
+  if (AUTHOR.some((name) => args.text(name) !== undefined)) requireScope(workspace, ['chat:write.customize']);
+  return args.text('username') ?? null;
+}
 
 /** A person's id in place of a channel's means the direct conversation with them. */
 function directOrJoinedChannel(call: ApiCallContext): WorkspaceChannel {

@@ -2,7 +2,7 @@ import { markdownToText } from '../message-text.ts';
 import type { StoredMessage, WorkspaceChannel } from '../workspace.ts';
 import type { ApiCallContext, ApiMethod } from './api-method.ts';
 import { joinedChannel, messageAt } from './api-method.ts';
-import { ownMessage, readMetadata } from './chat-methods.ts';
+import { authorOf, ownMessage, readMetadata } from './chat-methods.ts';
 import { invalidArguments, SlackApiError } from './slack-api-error.ts';
 
 const LIFE_MS = 5 * 60_000;
@@ -31,6 +31,7 @@ export const streamMethods: Readonly<Record<string, ApiMethod>> = {
         threadTs,
         text: markdownToText(markdown),
         markdown,
+        username: authorOf(call),
       });
       workspace.streams.set(message.ts, clock());
       return { channel: channel.id, ts: message.ts };
