@@ -37,6 +37,7 @@ declare
   notice bigint;
   -- The running turn that a message joins instead of waiting for the next one.
   joined bigint;
+  wish jsonb;
 begin
   -- Locking the buckets first also makes admissions to one conversation follow each other, in every gateway: what one
   -- has stored, the next one sees.
@@ -59,7 +60,7 @@ begin
       coalesce(known_message.thread_id, e.value->>'conversationThreadId') collate "C" as thread_id,
       e.value->>'messageId' as message_id, e.value->>'eventId' as event_id, e.value->>'addressed' as addressed,
       to_timestamp((e.value->>'sentAtMs')::double precision / 1000) as sent_at,
-      e.value || coalesce(early.edit, '{}') as body, early.edited_at, early.deleted_at
+      e.value || coalesce(early.edit, '{}') as body, early.edited_at, early.deleted_at, early.wishes
     from jsonb_array_elements(p_events) with ordinality as e (value, place)
     -- Edits and deletions name a message only: its conversation says in which order they are due. And where threads are
     -- chains of replies, a message belongs to the conversation of what it replies to.
@@ -255,8 +256,16 @@ begin
     became_ready := became_ready or (asked and conversation.ready_at is null);
     outcomes[event.place] := jsonb_build_object('outcome', case when asked then 'new' else 'context' end,
       'conversationId', conversation.id, 'wasIdle', conversation.ready_at is null);
+    -- A stop or a mute that overtook it.
+    for wish in select w.value from jsonb_array_elements(event.wishes) as w loop
+      if wish->>'type' = 'stop' then
+        perform konstruct.apply_stop(wish);
+      else
+        perform konstruct.apply_mute(wish);
+      end if;
+    end loop;
     -- Not while a turn runs there: "Thinking…" says enough.
-    if asked and event.body ? 'busySince' and conversation.lease_owner is null then
+    if asked and event.body ? 'busySince' and conversation.lease_owner is null and event.wishes is null then
       insert into deliveries (tenant_id, connection_id, kind, channel_id, thread_id, dedupe_key, detail)
       values (event.tenant_id, event.connection_id, 'notice', event.channel_id, event.body->>'replyThreadId',
         concat_ws(':', 'busy', conversation.id, event.body->>'busySince'),

@@ -42,6 +42,7 @@ begin
     if target is null then
       -- As in apply_stop.
       perform konstruct.hold_message(on_connection, in_channel, p_event->>'messageId');
+      perform konstruct.hold_bucket(p_event);
       target := konstruct.find_conversation(tenant, on_connection, in_channel, p_event->>'messageId');
     end if;
     if target is null then

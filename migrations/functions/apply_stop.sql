@@ -45,8 +45,9 @@ begin
   else
     target := konstruct.find_conversation(tenant, on_connection, in_channel, p_event->>'messageId');
     if target is null then
-      -- Its id may be recorded at this very moment: one of the two sees what the other has written.
+      -- It may be admitted, or its id recorded, at this very moment: one of the two sees what the other has written.
       perform konstruct.hold_message(on_connection, in_channel, p_event->>'messageId');
+      perform konstruct.hold_bucket(p_event);
       target := konstruct.find_conversation(tenant, on_connection, in_channel, p_event->>'messageId');
     end if;
     if target is null then

@@ -37,10 +37,13 @@ begin
     where t.tenant_id = l."tenantId" and t.id = l."turnId" and t.status = 'running' and t.cancel is null
       -- An answer to other words than those that stand there now goes out only if a second look waits behind it: how an
       -- agent treats what comes while it works may have changed since the claim.
+      -- What was taken back is answered in no case.
       and (l.revision is null or t.revision = l.revision or l.strict is not true and exists (
         select 1 from turns w
         where w.tenant_id = t.tenant_id and w.conversation_id = t.conversation_id and w.revises = t.id
-          and w.status = 'replaying'))
+          and w.status = 'replaying') and not exists (
+        select 1 from messages m
+        where m.tenant_id = t.tenant_id and m.turn_id = t.id and m.direction = 'in' and m.deleted_at is not null))
     returning t.id, t.revises
   ), held as materialized (
     select l.*, t.revises from locked l join turn t on t.id = l."turnId"

@@ -1,6 +1,6 @@
 -- Keeps a reaction on a message that is not known (yet): if it is the placeholder of a turn that has only just begun, its
--- id is recorded in a moment, and the wish is applied then (record_placeholders). More than a few of one message are not
--- worth the room.
+-- id is recorded in a moment, and the wish is applied then (record_placeholders); a person's message that it overtook is
+-- admitted with it (admit_batch). More than a few of one message are not worth the room.
 create or replace function konstruct.keep_wish(p_event jsonb)
   returns void
   language sql security definer

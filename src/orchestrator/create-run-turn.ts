@@ -156,7 +156,8 @@ export function createRunTurn(
       await ending.giveUp(turn, unshown, signal);
       return;
     }
-    if (interrupted.aborted && !signal.aborted) {
+    const beginsAnew = !outcome.ok && isKonstructError(outcome.error, 'turn_interrupted');
+    if ((interrupted.aborted || beginsAnew) && !signal.aborted) {
       const steps = outcome.steps.map(interruptedStep);
       await settleOrRecover(turn, steps, placeholder, signal);
       return;

@@ -35,6 +35,9 @@ export function createTurnControl(options: {
       if (turn.agent.busyMode !== 'steer') return [];
       const now = await ledger.readMessages(turnKey(turn));
       if (now === null) throw new KonstructError('lease_lost');
+      const left = new Set(now.messages.map(({ id }) => id));
+      // What was taken back may have been read already: the turn begins anew without it.
+      if ([...known.keys()].some((id) => !left.has(id))) throw new KonstructError('turn_interrupted');
       const news = now.messages.filter(({ id, content }) => known.get(id) !== content);
       const messages = news.map((message) => (known.has(message.id) ? asEdited(message) : message));
       // Written as in the prompt: with names, and so that nobody can speak for somebody else.

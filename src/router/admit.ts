@@ -91,10 +91,13 @@ type WishMessage = Pick<
 >;
 
 /** A stop: a reaction on the message `messageId`, or that message itself. */
-export type AdmitStop = AdmitBase & { readonly type: 'stop' } & (WishMessage | { readonly senderId: string });
+export type AdmitStop = AdmitInBucket & { readonly type: 'stop' } & (
+    | WishMessage
+    | { readonly senderId: string }
+  );
 
 /** A mute put on or taken off `messageId`; as a message it always takes off. */
-export type AdmitMute = AdmitBase & { readonly type: 'mute'; readonly present: boolean } & (
+export type AdmitMute = AdmitInBucket & { readonly type: 'mute'; readonly present: boolean } & (
     | WishMessage
     | { readonly senderId: string }
   );

@@ -222,6 +222,8 @@ async function routeReaction(
     messageId: event.messageId,
     senderId: event.senderId,
     sentAtMs: event.reactedAtMs,
+    bucketKey: bucketKey(connection),
+    ratePerMinute: ratePerMinute(connection),
   };
   const result = await options.admitWish(
     wish === 'stop' ? { ...reaction, type: 'stop' } : { ...reaction, type: 'mute', present: wish === 'mute' },

@@ -69,8 +69,10 @@ function finish(worker: TurnQueue, turn: ClaimedTurn, status: 'answered' | 'canc
   });
 }
 
-function stopOf({ tenantId, connectionId, channelId, messageId }: AdmitMessage): AdmitStop {
-  return { type: 'stop', tenantId, connectionId, channelId, messageId, senderId: 'U2', sentAtMs: Date.now() };
+function stopOf({ tenantId, connectionId, channelId, messageId, ...message }: AdmitMessage): AdmitStop {
+  const { bucketKey, ratePerMinute } = message;
+  const on = { tenantId, connectionId, channelId, messageId, bucketKey, ratePerMinute };
+  return { type: 'stop', ...on, senderId: 'U2', sentAtMs: Date.now() };
 }
 
 async function onlyTurn(worker: TurnQueue): Promise<ClaimedTurn> {
@@ -211,6 +213,61 @@ describe('an edit and the claim', () => {
     await finish(worker, turn, 'answered');
     expect(await worker.claim(10)).toEqual([]);
     expect((await turnsOf(message)).map(({ status }) => status)).toEqual(['answered', 'cancelled']);
+    await nothingWaits();
+  });
+});
+
+it('an edit of one message excuses no answer to another one that was taken back', async () => {
+  const admit = database.gateway();
+  const worker = database.worker('w1');
+  const [tenant] = database.tenants;
+  const first = messageEvent(tenant);
+  const second = messageEvent(tenant, { conversationThreadId: first.conversationThreadId });
+  await admit(first);
+  await admit(second);
+  const turn = await onlyTurn(worker);
+  await admit(editOf(first, 'other words', Date.now()));
+  await admit(deletionOf(second));
+  expect(await worker.commit(commitOf(turn))).toBeNull();
+  await finish(worker, turn, 'cancelled');
+  const [look] = await worker.claim(10); // the second look at the edited message
+  if (look !== undefined) await finish(worker, look, 'cancelled');
+  await nothingWaits();
+});
+
+describe('a stop and the admission of its message', () => {
+  it('stop it, whoever comes first', async () => {
+    const admit = database.gateway();
+    const wish = createAdmitWish(database.pool());
+    const worker = database.worker('w1');
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const message = messageEvent(database.tenants[0], { sentAtMs: Date.now() - 1_000 });
+      await inOrder(
+        round,
+        () => admit(message),
+        () => wish(stopOf(message)),
+      );
+      expect(await worker.claim(10)).toEqual([]);
+      expect((await turnsOf(message)).map(({ cancel }) => cancel)).toEqual(['stopped']);
+    }
+    await nothingWaits();
+  });
+
+  it('a mute that overtakes the first message of its thread holds, and a late copy of it changes nothing', async () => {
+    const admit = database.gateway();
+    const wish = createAdmitWish(database.pool());
+    const message = messageEvent(database.tenants[0], { sentAtMs: Date.now() - 1_000 });
+    const mute = { ...stopOf(message), type: 'mute', present: true } as const;
+    expect(await wish(mute)).toEqual({ outcome: 'unknown_message' });
+    await admit(message);
+    expect(await admit(message)).toMatchObject({ outcome: 'duplicate' });
+    expect(await database.worker('w1').claim(10)).toEqual([]);
+    const [row] = await database.query(
+      `select c.muted from konstruct.conversations c join konstruct.messages m on m.conversation_id = c.id
+       where m.external_id = $1`,
+      [message.messageId],
+    );
+    expect(row).toEqual({ muted: true });
     await nothingWaits();
   });
 });

@@ -33,6 +33,37 @@ async function stepsOfTheTurn() {
 }
 
 describe('an agent that is steered', () => {
+  it('begins anew without a message that was taken back after it had read it', async () => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const lookUp = recordingTool('look_up', async () => {
+      await gates[lookUp.runs.length - 1]?.promise;
+      return 'seen';
+    });
+    installation = await startInstallation({
+      agent: { busyMode: 'steer', tools: ['look_up'] },
+      app: { tools: [lookUp] },
+    });
+    const { simulator, model } = installation;
+    model.respondNext(callTools(['look_up', { text: 'a' }]), callTools(['look_up', { text: 'b' }]));
+    model.respond(() => 'Monday is free.');
+    const sent = await simulator.say(question);
+    await until('the tool works', () => lookUp.runs.length === 1);
+    const more = await simulator.say({ ...inGeneral, text: 'and my salary?', threadTs: sent.ts });
+    await more.acked;
+    gates[0]?.resolve();
+    await until('it works again', () => lookUp.runs.length === 2);
+    expect(JSON.stringify(model.requests[1]?.messages)).toContain('salary');
+    await simulator.deleteMessage(more);
+    const deleted = 'select 1 from konstruct.messages where deleted_at is not null';
+    await until('the deletion is stored', async () => (await installation.query(deleted)).length === 1);
+    gates[1]?.resolve();
+    await answerTo(installation, sent);
+    await idle(installation);
+    expect(agentTexts(installation, sent)).toEqual(['Monday is free.']);
+    expect(JSON.stringify(model.requests.at(-1)?.messages)).not.toContain('salary');
+    expect(lookUp.runs.length, 'what is done is not done again').toBe(2);
+  });
+
   it('reads what came between two steps, and what was changed, and answers all of it once', async () => {
     const { simulator, model, lookUp, endLookUp } = await start('steer');
     model.respondNext(callTools(['look_up', { text: 'Monday' }]));
