@@ -319,6 +319,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       historyMessages: HISTORY_MESSAGES,
       tenantTurns: options.tenantConcurrency ?? null,
       clock,
+      wallClock,
       metrics,
       log,
     });
@@ -417,7 +418,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       finish: (notice, result) => finishNotice(database, notice, result),
       channels,
       cipher,
-      clock,
+      clock: wallClock,
       metrics,
       log,
     });

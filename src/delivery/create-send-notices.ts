@@ -12,6 +12,7 @@ export interface SendNoticesOptions {
   readonly finish: (notice: Notice, result: NoticeResult) => Promise<void>;
   readonly channels: ReadonlyMap<string, Channel>;
   readonly cipher: Cipher;
+  /** Times of notices are the database's. */
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics?: Metrics;

@@ -54,6 +54,8 @@ export interface TurnQueueOptions {
   /** Turns of one tenant at a time over all workers, where it has no number of its own; `null`: any number. */
   readonly tenantTurns?: number | null;
   readonly clock: Clock;
+  /** What the machine's clock says: it goes on while a virtual machine is suspended. Absent: the same as `clock`. */
+  readonly wallClock?: Clock;
   readonly metrics?: Metrics;
   readonly log?: Log;
 }
@@ -67,14 +69,16 @@ const MAX_POSTPONED = 10;
 const BEFORE_ALL_TENANTS = '00000000-0000-0000-0000-000000000000';
 
 export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
-  const { pool, owner, clock, metrics = noMetrics, log } = options;
+  const { pool, owner, clock, wallClock = clock, metrics = noMetrics, log } = options;
   /** Every end of a turn is written here, so it is counted here: once, and only when the write was not refused. */
   const countTurn = (outcome: string): void =>
     metrics.counter('konstruct_turns_total', { outcome }).increment();
   const countLoss = (at: string): void => metrics.counter('konstruct_lease_losses_total', { at }).increment();
   // There from the start, with 0: an alert sees a growth only where there was a number before.
   for (const reason of Object.keys(errorTable)) metrics.counter('konstruct_dead_letters_total', { reason });
-  const heldUntilMs = new WeakMap<TurnKey, number>();
+  /** By both clocks: the steady one stands still while the machine sleeps, the other one can be set back. */
+  const heldUntilMs = new WeakMap<TurnKey, readonly [steadyMs: number, wallMs: number]>();
+  const leaseEnd = () => [clock() + options.leaseMs, wallClock() + options.leaseMs] as const;
   /** Whose turn it was last. */
   let lastTenantId = BEFORE_ALL_TENANTS;
 
@@ -160,7 +164,7 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
   );
 
   function beginClaim(limit: number): ClaimInProgress {
-    const untilMs = clock() + options.leaseMs; // from before the call: never later than the database's
+    const untilMs = leaseEnd(); // from before the call: never later than the database's
     return {
       values: [
         owner,
@@ -219,9 +223,12 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       }
     },
     beginClaim,
-    isHeld: (turn) => clock() < (heldUntilMs.get(turn) ?? 0),
+    isHeld(turn) {
+      const [steadyMs, wallMs] = heldUntilMs.get(turn) ?? [0, 0];
+      return clock() < steadyMs && wallClock() < wallMs;
+    },
     async renew(turns) {
-      const untilMs = clock() + options.leaseMs;
+      const untilMs = leaseEnd();
       const leases = turns.map(({ tenantId, conversationId, fence }) => ({
         tenantId,
         conversationId,

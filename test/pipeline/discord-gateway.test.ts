@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { until } from '../support/conversation.ts';
 import type { Channel } from '../support/discord/discord-world.ts';
 import {
@@ -29,6 +29,28 @@ async function ask(channel: Channel, text: string, answer: string): Promise<Chan
   await installation.idle();
   return discord.thread(sent);
 }
+
+it('a machine that has slept, and its steady clock with it, stops when it is told to', async () => {
+  const now = performance.now.bind(performance);
+  const steady = vi.spyOn(performance, 'now').mockImplementation(() => now() - 60_000);
+  try {
+    await start();
+    const { discord, model, mara, acme } = installation;
+    const channel = discord.addChannel(acme);
+    model.respond(() => ({ text: 'Too late.', delayMs: 3_000 }));
+    const sent = discord.say(channel, { from: mara, text: `${mention()} a long story, please` });
+    await until('the placeholder stands there', () =>
+      discord.world.channels.has(sent.id)
+        ? installation.texts(discord.thread(sent)).includes(PLACEHOLDER)
+        : false,
+    );
+    discord.react(channel, sent, mara, '🛑');
+    await installation.idle();
+    expect(installation.texts(discord.thread(sent))).toEqual(['Stopped.']);
+  } finally {
+    steady.mockRestore();
+  }
+});
 
 describe('a connection that breaks', () => {
   it.each([

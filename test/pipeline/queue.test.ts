@@ -280,6 +280,25 @@ describe('a lease', () => {
     }
   });
 
+  it.each([
+    ['while this process was stopped', 1_001, 1_001],
+    ['while the machine slept, and the steady clock with it', 5, 60_000],
+    ['before somebody set the clock back', 1_001, -60_000],
+  ])('has run out for its worker %s', async (_when, steadyMs, wallMs) => {
+    await database.gateway()(mention());
+    const passed = { steadyMs: 0, wallMs: 0 };
+    const startMs = Date.now();
+    const worker = database.worker('w', {
+      leaseMs: 1_000,
+      clock: () => startMs + passed.steadyMs,
+      wallClock: () => startMs + passed.wallMs,
+    });
+    const turn = only(await worker.claim(1));
+    expect(worker.isHeld(turn)).toBe(true);
+    Object.assign(passed, { steadyMs, wallMs });
+    expect(worker.isHeld(turn)).toBe(false);
+  });
+
   it('that the same worker lost and took again is held by the newer turn only', async () => {
     await database.gateway()(mention());
     const worker = database.worker('w', { leaseMs: 20 });

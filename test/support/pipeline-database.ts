@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { createCipher } from '../../src/core/cipher.ts';
+import type { Clock } from '../../src/core/clock.ts';
 import type { Metrics } from '../../src/core/metrics.ts';
 import type { ConnectionSettings } from '../../src/core/tenant.ts';
 import { type DatabaseListener, listen } from '../../src/db/listen.ts';
@@ -24,7 +25,13 @@ export interface PipelineDatabase {
   gateway(): Admit;
   worker(
     owner: string,
-    options?: { readonly leaseMs?: number; readonly tenantTurns?: number; readonly metrics?: Metrics },
+    options?: {
+      readonly leaseMs?: number;
+      readonly tenantTurns?: number;
+      readonly metrics?: Metrics;
+      readonly clock?: Clock;
+      readonly wallClock?: Clock;
+    },
   ): TurnQueue;
   /** Listens on a connection of its own; what it returns ends that. */
   listen(channel: string, heard: (notification?: pg.Notification) => void): Promise<() => Promise<void>>;

@@ -242,6 +242,18 @@ describe('what happens to messages', () => {
     expect(parse(name, reaction)).toMatchObject(expected);
   });
 
+  it('a reaction is later than its message, also where our clock is behind', () => {
+    const reaction = {
+      user_id: id(11),
+      message_id: '1100000000000000001',
+      channel_id: id(20),
+      emoji: { name: '🛑' },
+    };
+    expect(parse('MESSAGE_REACTION_ADD', reaction)).toMatchObject({
+      reactedAtMs: snowflakeMs('1100000000000000001'),
+    });
+  });
+
   it('a channel that is deleted ends what is followed in it', () => {
     expect(parse('CHANNEL_DELETE', { id: id(20) })).toMatchObject({ type: 'departure', channelId: id(20) });
   });

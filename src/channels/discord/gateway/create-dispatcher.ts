@@ -20,7 +20,8 @@ export interface DispatcherOptions {
   readonly access: ConnectionAccess;
   readonly places: KnownPlaces;
   readonly receive: (events: readonly ChannelEvent[]) => Promise<void>;
-  readonly clock: Clock;
+  /** What is compared with Discord's own times; it goes on while the machine sleeps. */
+  readonly wallClock: Clock;
   readonly log: Log;
   /** From where on something is missing, in ms since 1970; `null`: nothing is, it is a new connection. */
   readonly missing: (RecordedActivity & { readonly sinceMs: number }) | null;
@@ -51,7 +52,7 @@ const MAX_TRIES = 5;
 const LANES = 4;
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { client, access, places, receive, clock, missing } = options;
+  const { client, access, places, receive, wallClock, missing } = options;
   const sequence = new HandledSequence();
   let ownUserId = '';
   /** Servers of the session's beginning that have not been caught up with. */
@@ -198,7 +199,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
       function parse(name: string, data: JsonRecord, place: Parameters<typeof parseDispatch>[2]['place']) {
         const own = { userId: ownUserId, roleIds: places.ownRoleIds };
-        return parseDispatch(name, data, { place, own, nowMs: clock() });
+        return parseDispatch(name, data, { place, own, nowMs: wallClock() });
       }
 
       /** What fails for itself, and not because something is away, must not keep all that follows from being heard. */

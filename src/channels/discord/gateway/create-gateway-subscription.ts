@@ -23,6 +23,7 @@ export interface GatewaySubscriptionOptions {
   readonly threads: Threads;
   readonly apiUrl: string;
   readonly clock: Clock;
+  readonly wallClock?: Clock;
   readonly random: Random;
   readonly sleep: Sleep;
   readonly log: Log;
@@ -98,7 +99,7 @@ function createKeeper(
   access: ConnectionAccess,
   receive: (events: readonly ChannelEvent[]) => Promise<void>,
 ) {
-  const { client, apiUrl, clock, random, log } = options;
+  const { client, apiUrl, clock, wallClock = clock, random, log } = options;
   const fields = { connectionId: access.connectionId };
   const places = createKnownPlaces(client, access, clock);
   let session: GatewaySession | null = null;
@@ -139,7 +140,11 @@ function createKeeper(
     const missing =
       lastMs === null
         ? null
-        : { ...recorded, directChannelIds: [...direct], sinceMs: missingSince(lastMs - MARGIN_MS, clock()) };
+        : {
+            ...recorded,
+            directChannelIds: [...direct],
+            sinceMs: missingSince(lastMs - MARGIN_MS, wallClock()),
+          };
     const { threads } = options;
     return createDispatcher({
       client,
@@ -147,7 +152,7 @@ function createKeeper(
       access,
       places,
       receive: receiveAll,
-      clock,
+      wallClock,
       log,
       missing,
       onReady,
@@ -182,7 +187,7 @@ function createKeeper(
           },
           onHeard: () => {
             // While something is still under way, a later beginning must look for it again.
-            if (isReady && sequence.open === 0 && current.isCaughtUp()) heardAtMs = clock();
+            if (isReady && sequence.open === 0 && current.isCaughtUp()) heardAtMs = wallClock();
           },
           failed: taking.failed,
           random,

@@ -1,6 +1,6 @@
 import type { ChannelEvent } from '../../../core/channel-event.ts';
 import { asLabel, asRecord, asText, type JsonRecord } from '../../read-json.ts';
-import { asSnowflake, type Place } from '../ids.ts';
+import { asSnowflake, type Place, snowflakeMs } from '../ids.ts';
 import type { OwnRoles } from '../normalise-text.ts';
 import { parseInteraction } from '../parse-interaction.ts';
 import { BASE, ignored, parseEdit, parseMessage } from '../parse-message.ts';
@@ -81,7 +81,8 @@ function parseReaction(
     senderId,
     emoji: shown.replaceAll(/[\u{1F3FB}-\u{1F3FF}]/gu, ''),
     present,
-    reactedAtMs: nowMs,
+    // Discord does not say when; by its clock it was after the message, whatever ours says.
+    reactedAtMs: Math.max(nowMs, snowflakeMs(messageId)),
   };
 }
 
