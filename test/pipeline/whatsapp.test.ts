@@ -144,6 +144,93 @@ describe('a chat', () => {
   });
 });
 
+describe('a reply to a message', () => {
+  const lastHeard = () => installation.model.requests.at(-1)?.messages.at(-1)?.content;
+
+  it('shows the agent what it is about: an answer, a part of a long one, what the person said or sent', async () => {
+    const { whatsapp, model } = installation;
+    const paragraphs = Array.from(
+      { length: 20 },
+      (_, index) => `${index + 1}. ${'word '.repeat(100).trim()}.`,
+    );
+    model.respond(() => paragraphs.join('\n\n'));
+    const question = await whatsapp.say(ACME, mara, 'Tell me everything.');
+    await installation.idle();
+    const parts = whatsapp.shown.filter(({ to }) => to === mara.phone);
+    model.respond(() => 'Yes.');
+    await whatsapp.reply(ACME, mara, parts.at(-1)?.id ?? '', 'Is this true?');
+    await installation.idle();
+    expect(lastHeard()).toMatch(/^> 1\d\. word .*…?\n\nIs this true\?$/s);
+    await whatsapp.reply(ACME, mara, question, 'I meant this.');
+    await installation.idle();
+    expect(lastHeard()).toBe('> Tell me everything.\n\nI meant this.');
+    const image = { id: '1234', mime_type: 'image/jpeg', caption: 'My shoe' };
+    const picture = await whatsapp.send(ACME, mara, { type: 'image', image });
+    await installation.idle();
+    await whatsapp.reply(ACME, mara, picture, 'This one.');
+    await installation.idle();
+    expect(lastHeard()).toBe('> My shoe\n> [photo.jpg]\n\nThis one.');
+    const [last] = whatsapp.shown.filter(({ to }) => to === mara.phone).slice(-1);
+    await whatsapp.reply(ACME, mara, last?.id ?? '', 'Sure?');
+    await installation.idle();
+    expect(lastHeard()).toBe('> Yes.\n\nSure?');
+  });
+
+  it('says so when nobody knows what it is about, and shows nobody what others said', async () => {
+    const { whatsapp, model } = installation;
+    const tomas = installation.newPerson('Tomas');
+    model.respond(() => 'Hm.');
+    const secret = await whatsapp.say(ACME, tomas, 'A secret.');
+    const elsewhere = await whatsapp.say(GLOBEX, mara, 'Said to others.');
+    await installation.idle();
+    for (const id of ['wamid.GONE', secret, elsewhere]) {
+      await whatsapp.reply(ACME, mara, id, 'What of this?');
+      await installation.idle();
+      expect(lastHeard()).toBe('> [a message that is not on record]\n\nWhat of this?');
+    }
+  });
+
+  it('that says “stop” stops, whatever it replies to', async () => {
+    const { whatsapp, model } = installation;
+    model.respond(() => ({ text: 'Late.', delayMs: 3_000 }));
+    const id = await sayAndWaitForModel(mara, 'Take your time.');
+    await whatsapp.reply(ACME, mara, id, 'Stop!');
+    await installation.idle();
+    expect(installation.texts(mara)).toEqual(['Stopped.']);
+  });
+});
+
+describe('what WhatsApp keeps from us, and what has a form of its own', () => {
+  it('is heard: the first message from an advertisement, an order, a form', async () => {
+    const { whatsapp, model } = installation;
+    model.respond(() => 'How can I help?');
+    const unavailable = { type: 'unsupported', errors: [{ code: 131_060 }], unsupported: { type: 'errors' } };
+    const referral = {
+      headline: 'Chat with us',
+      source_url: 'https://fb.me/1',
+      source_type: 'ad',
+      body: 'Summer!',
+    };
+    await whatsapp.send(ACME, mara, { ...unavailable, referral });
+    await installation.idle();
+    const product_items = [{ product_retailer_id: 'p1', quantity: 1, item_price: 5, currency: 'EUR' }];
+    await whatsapp.send(ACME, mara, { type: 'order', order: { catalog_id: 'c1', product_items } });
+    await installation.idle();
+    const nfm_reply = { name: 'flow', body: 'Sent', response_json: '{"flow_token":"t","day":"Monday"}' };
+    await whatsapp.send(ACME, mara, { type: 'interactive', interactive: { type: 'nfm_reply', nfm_reply } });
+    await installation.idle();
+    await whatsapp.send(ACME, mara, { type: 'unsupported', unsupported: { type: 'pin' } });
+    await installation.idle();
+    expect(model.requests.at(-1)?.messages.map(({ content }) => content)).toEqual([
+      '> Advertisement: Chat with us\n> https://fb.me/1\n> Summer!\n\n[a message whose content WhatsApp does not hand over]',
+      'How can I help?',
+      '[order from the catalogue c1]\n- 1 × p1 at 5 EUR',
+      'How can I help?',
+      '[filled in a form]\n- day: Monday',
+    ]);
+  });
+});
+
 describe('a reaction', () => {
   it('on an answer is an opinion, and none any more when it is taken off', async () => {
     const { whatsapp, model, query } = installation;

@@ -1,5 +1,7 @@
 import type { Attachment } from '../../core/channel-event.ts';
 import { asId, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { formText, orderText, productText } from './commerce.ts';
+import { describeUnsupported } from './unsupported.ts';
 
 /** Types of messages that are one file, with what it is called when nobody named it. */
 const files: Readonly<Record<string, readonly [name: string, mediaType: string]>> = {
@@ -23,10 +25,14 @@ export interface Content {
  */
 export function parseContent(message: JsonRecord): Content | null {
   const type = asText(message.type);
+  if (type === 'unsupported' || type === 'unknown') return words(describeUnsupported(message) ?? '');
   const body = asRecord(message[type]);
   if (body === null && type !== 'contacts') return null;
   if (Object.hasOwn(files, type) && body !== null) return fileContent(type, body);
-  const text = textOf(type, body ?? {}, message);
+  return words(textOf(type, body ?? {}, message));
+}
+
+function words(text: string): Content | null {
   return text === '' ? null : { text, attachments: [] };
 }
 
@@ -35,9 +41,15 @@ function textOf(type: string, body: JsonRecord, message: JsonRecord): string {
     case 'text':
       return asText(body.body).trim();
     case 'location': {
-      const place = [body.name, body.address].map(asText).filter(Boolean);
+      const place = [body.name, body.address, body.url].map(asText).filter(Boolean);
       return `[location: ${[...place, Number(body.latitude), Number(body.longitude)].join(', ')}]`;
     }
+    case 'order':
+      return orderText(body);
+    case 'interactive':
+      return body.type === 'nfm_reply'
+        ? formText(asRecord(body.nfm_reply) ?? {})
+        : productText(asRecord(body.product) ?? asRecord(body.action));
     case 'contacts':
       return asRecords(message.contacts).map(contactText).join('\n');
     default:
@@ -47,9 +59,10 @@ function textOf(type: string, body: JsonRecord, message: JsonRecord): string {
 
 function contactText(contact: JsonRecord): string {
   const name = asText(asRecord(contact.name)?.formatted_name);
-  const phones = asRecords(contact.phones).map(({ phone }) => asText(phone));
+  const company = asText(asRecord(contact.org)?.company);
+  const phones = asRecords(contact.phones).map(({ phone, wa_id }) => asText(phone) || asText(wa_id));
   const emails = asRecords(contact.emails).map(({ email }) => asText(email));
-  return `[contact: ${[name, ...phones, ...emails].filter(Boolean).join(' ')}]`;
+  return `[contact: ${[name, company, ...phones, ...emails].filter(Boolean).join(' ')}]`;
 }
 
 function fileContent(type: string, body: JsonRecord): Content | null {

@@ -2,6 +2,7 @@ import type { AccountRef, ChannelEvent, IgnoredEvent, MessageEvent } from '../..
 import { asId, asLabel, asRecord, asText, type JsonRecord } from '../read-json.ts';
 import { type Content, parseContent } from './content.ts';
 import { asMessageId, asPersonId, timestampMs } from './ids.ts';
+import { quotationOf } from './quotation.ts';
 
 /** What is the same in all events of one change. */
 export interface ChangeBase {
@@ -48,7 +49,11 @@ export function parseMessage(
       );
     case 'interactive':
     case 'button':
-      return parsePress(message, located, happenedAtMs) ?? ignored(pressReason(message));
+      return (
+        parsePress(message, located, happenedAtMs) ??
+        parseForm(message, located, happenedAtMs) ??
+        ignored(pressReason(message))
+      );
     case 'edit':
       return parseEdit(asRecord(message.edit), located, happenedAtMs) ?? ignored('edit_without_text');
     case 'revoke': {
@@ -64,8 +69,8 @@ export function parseMessage(
     }
     default: {
       const content = parseContent(message);
-      if (content === null) return ignored(`message:${asLabel(message.type)}`);
-      return said(located, content, message, happenedAtMs);
+      if (content === null) return ignored(silentReason(message));
+      return { ...said(located, content, message, happenedAtMs), ...quotationOf(message) };
     }
   }
 }
@@ -129,6 +134,19 @@ function parsePress(message: JsonRecord, located: Located, pressedAtMs: number):
   };
 }
 
+/** What was filled in or picked answers the message that asked for it, and says so itself. */
+function parseForm(message: JsonRecord, located: Located, sentAtMs: number): ChannelEvent | null {
+  const content = parseContent(message);
+  return content === null ? null : said(located, content, message, sentAtMs);
+}
+
+/** A number or id that changed (`system`), what was done to a message, and what has nothing in it. */
+function silentReason(message: JsonRecord): string {
+  const kind = asRecord(message.system)?.type ?? asRecord(message.unsupported)?.type;
+  const type = `message:${asLabel(message.type)}`;
+  return kind === undefined ? type : `${type}:${asLabel(kind)}`;
+}
+
 function pressReason(message: JsonRecord): string {
   return `press:${asLabel(asRecord(message.interactive)?.type ?? message.type)}`;
 }
@@ -161,13 +179,7 @@ function nameOf(message: JsonRecord, contacts: readonly JsonRecord[]): string | 
 
 function metadataOf(message: JsonRecord): MessageEvent['channelMetadata'] {
   const context = asRecord(message.context);
-  const repliesTo = asMessageId(context?.id);
   const userId = asId(message.from_user_id, 200);
   const isForwarded = context?.forwarded === true || context?.frequently_forwarded === true;
-  return {
-    ...(repliesTo === null ? {} : { repliesTo }),
-    ...(userId === null ? {} : { userId }),
-    ...(isForwarded ? { forwarded: true } : {}),
-    ...(asRecord(message.referral) === null ? {} : { fromAd: true }),
-  };
+  return { ...(userId === null ? {} : { userId }), ...(isForwarded ? { forwarded: true } : {}) };
 }

@@ -82,11 +82,12 @@ describe('a message', () => {
       [
         {
           name: { formatted_name: 'Ann Lee' },
+          org: { company: 'Acme' },
           phones: [{ phone: '+1 555' }],
           emails: [{ email: 'a@b.example' }],
         },
       ],
-      '[contact: Ann Lee +1 555 a@b.example]',
+      '[contact: Ann Lee Acme +1 555 a@b.example]',
     ],
   ])('of type %s is told in words', (type, body, text) => {
     expect(message({ type, [type]: body })).toMatchObject({ type: 'message', text });
@@ -103,16 +104,108 @@ describe('a message', () => {
   });
 
   it('says what it replies to, and that it was forwarded', () => {
-    const context = { from: '15550783881', id: 'wamid.OUT', forwarded: true };
-    expect(message({ type: 'text', text: { body: 'yes' }, context })).toMatchObject({
-      channelMetadata: { repliesTo: 'wamid.OUT', forwarded: true },
+    const text = { type: 'text', text: { body: 'yes' } };
+    expect(message({ ...text, context: { from: '15550783881', id: 'wamid.OUT' } })).toMatchObject({
+      text: 'yes',
+      quotes: { messageId: 'wamid.OUT', senderId: null, name: null, text: null, attachments: [] },
+    });
+    const forwarded = message({ ...text, context: { forwarded: true } });
+    expect(forwarded).toMatchObject({ channelMetadata: { forwarded: true } });
+    expect(forwarded).not.toHaveProperty('quotes');
+  });
+
+  it('says which product or advertisement it is about', () => {
+    const text = { type: 'text', text: { body: 'Is this available?' } };
+    const referred_product = { catalog_id: '194836987003835', product_retailer_id: 'di9ozbzfi4' };
+    expect(
+      message({ ...text, context: { from: '15550783881', id: 'wamid.OUT', referred_product } }),
+    ).toMatchObject({
+      quotes: { messageId: 'wamid.OUT', text: '[product di9ozbzfi4 of the catalogue 194836987003835]' },
+    });
+    const referral = {
+      source_url: 'https://fb.me/3cr4Wqqkv',
+      source_id: '120226305854810726',
+      source_type: 'ad',
+      body: 'Summer succulents are here!',
+      headline: 'Chat with us',
+      media_type: 'image',
+      ctwa_clid: 'Aff-n8',
+      welcome_message: { text: 'Hi there!' },
+    };
+    expect(message({ ...text, referral })).toMatchObject({
+      text: 'Is this available?',
+      quotes: {
+        messageId: null,
+        name: 'Advertisement',
+        text: 'Chat with us\nhttps://fb.me/3cr4Wqqkv\nSummer succulents are here!\nHi there!',
+      },
     });
   });
 
   it.each([
-    [{ type: 'system', system: { body: 'User changed', type: 'user_changed_number' } }, 'message:system'],
+    ['poll_creation', 131_051, '[a poll whose content WhatsApp does not hand over]'],
+    ['media_placeholder', 131_051, '[a picture or video whose content WhatsApp does not hand over]'],
+    ['toString', 131_051, '[a message whose content WhatsApp does not hand over]'],
+    [undefined, 131_060, '[a message whose content WhatsApp does not hand over]'],
+  ])('that WhatsApp keeps from us (%s, %i) is told all the same', (type, code, text) => {
+    const errors = [{ code, title: 'Message type unknown' }];
+    const unsupported = type === undefined ? {} : { unsupported: { type } };
+    expect(message({ type: 'unsupported', errors, ...unsupported })).toMatchObject({ type: 'message', text });
+  });
+
+  it.each(['edit', 'pin', 'poll_update', 'reaction', 'keep_in_chat', 'hsm', 'interactive'])(
+    'that WhatsApp keeps from us and that nobody has said (%s) is ignored',
+    (type) => {
+      const reason = `message:unsupported:${type}`;
+      expect(message({ type: 'unsupported', unsupported: { type } })).toMatchObject({
+        type: 'ignored',
+        reason,
+      });
+    },
+  );
+
+  it('that is an order is told by what was ordered', () => {
+    const item = { product_retailer_id: 'di9ozbzfi4', quantity: 2, item_price: 7.99, currency: 'USD' };
+    const order = { catalog_id: '1948', text: 'Love these!', product_items: [item] };
+    expect(message({ type: 'order', order })).toMatchObject({
+      text: '[order from the catalogue 1948]\n- 2 × di9ozbzfi4 at 7.99 USD\n\nLove these!',
+    });
+    const many = { ...order, product_items: Array.from({ length: 70 }, () => item) };
+    expect(message({ type: 'order', order: many })).toMatchObject({
+      text: expect.stringMatching(/^(?:[^\n]+\n){51}- and 20 more\n\nLove these!$/),
+    });
+  });
+
+  it('that is a form is told by what was filled in', () => {
+    const filled = (nfm_reply: object) =>
+      message({
+        type: 'interactive',
+        context: { from: '15550783881', id: 'wamid.FORM' },
+        interactive: { type: 'nfm_reply', nfm_reply },
+      });
+    const response_json = JSON.stringify({ flow_token: 't', day: 'Monday', guests: 2 });
+    expect(filled({ name: 'flow', body: 'Sent', response_json })).toMatchObject({
+      type: 'message',
+      text: '[filled in a form]\n- day: Monday\n- guests: 2',
+    });
+    const values = { name: 'Gus', city: 'Bonn' };
+    expect(
+      filled({ name: 'address_message', body: 'Gus\nBonn', response_json: JSON.stringify({ values }) }),
+    ).toMatchObject({ text: '[filled in a form]\nGus\nBonn\n- name: Gus\n- city: Bonn' });
+    const long = JSON.stringify({ essay: 'x'.repeat(9_000) });
+    expect(filled({ response_json: long })).toMatchObject({ text: expect.stringMatching(/^.{4000}$/s) });
+  });
+
+  it.each([
+    [
+      { type: 'system', system: { body: 'User changed', type: 'user_changed_number' } },
+      'message:system:user_changed_number',
+    ],
     [{ type: 'order', order: { catalog_id: 'c' } }, 'message:order'],
-    [{ type: 'unsupported', errors: [{ code: 131051 }] }, 'message:unsupported'],
+    [
+      { type: 'interactive', interactive: { type: 'call_permission_reply', call_permission_reply: {} } },
+      'press:call_permission_reply',
+    ],
     [{ type: 'text', text: { body: ' ' } }, 'message:text'],
     [{ type: 'image', image: { caption: 'no id' } }, 'message:image'],
     [{ type: 'interactive', interactive: { type: 'nfm_reply', nfm_reply: {} } }, 'press:nfm_reply'],

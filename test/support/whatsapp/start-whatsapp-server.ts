@@ -52,6 +52,8 @@ export interface WhatsAppServer {
   subscribe(phoneNumberId: string, url: string, verifyToken: string): Promise<boolean>;
   /** A person writes; resolves to the message's id when the webhook has taken it. */
   say(phoneNumberId: string, person: Person, text: string): Promise<string>;
+  /** A person swipes a message and writes to it. WhatsApp says whose it was and its id, and not what stands in it. */
+  reply(phoneNumberId: string, person: Person, repliesTo: string, text: string): Promise<string>;
   /** A person does something else: the fields of the message beside who, when and which. */
   send(phoneNumberId: string, person: Person, message: Readonly<Record<string, unknown>>): Promise<string>;
   /** Posts changes of several numbers as one request, signed by the app of the first. */
@@ -417,6 +419,13 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
       return isTaken;
     },
     say: (phoneNumberId, person, text) => send(phoneNumberId, person, { type: 'text', text: { body: text } }),
+    reply(phoneNumberId, person, repliesTo, text) {
+      const number = requireNumber(phoneNumberId);
+      const isTheirs = number.incoming.has(repliesTo);
+      const from = isTheirs ? person.phone : number.displayNumber.replaceAll(/\D/g, '');
+      const context = { from, id: repliesTo };
+      return send(phoneNumberId, person, { type: 'text', text: { body: text }, context });
+    },
     send,
     messageChange,
     post: (url, changes, appSecret = requireNumber(changes[0]?.phoneNumberId ?? '').appSecret) =>
