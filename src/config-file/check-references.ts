@@ -99,8 +99,8 @@ function checkChannel(
       ? []
       : [locate([...path, 'externalId'], `must be ${rules.externalIdMeaning}`)];
   const credentials = fieldOf(connection, 'credentials');
-  // Left out altogether they are those of an installation in a browser, where the channel knows such.
-  if (credentials === undefined && definition?.install === undefined)
+  // Left out or empty they are those of an installation in a browser, where the channel knows such.
+  if (credentials == null && definition?.install === undefined)
     return [...problems, locate(path, 'is missing', 'credentials')];
   return [...problems, ...checkCredentials(channel, rules, credentials, path, locate)];
 }

@@ -26,6 +26,9 @@ export interface Planning {
   readonly problems: readonly FileProblem[];
 }
 
+/** Needs no definition: without one it is made of the providers that have a key. */
+const DEFAULT = 'default';
+
 /** Compares a whole file with the database. Changes nothing. */
 export async function planInstallation(
   parsed: ParsedConfigFile,
@@ -51,6 +54,15 @@ export async function planInstallation(
   problems.push(...(await checkOwners(file, tenants, installation, options, locate)));
   const { prune, hasPrice } = options;
   problems.push(...(await checkPrices(file, installation, { prune, hasPrice }, parsed)));
+  const left = findLeftAgents(routes.plan.remove, tenants, file, installation);
+  problems.push(
+    ...left
+      .filter(({ route }) => route !== DEFAULT)
+      .map(({ route, agent }) => {
+        const problem = `leave out ${route}, but agent ${agent} still uses it; give that agent another route`;
+        return locate([], problem, 'routes');
+      }),
+  );
   const entries = sortEntryProblems(
     options.entryProblems ?? [],
     parsed,
@@ -73,7 +85,12 @@ export async function planInstallation(
       warnings: [
         ...plannings.flatMap(({ warnings }) => warnings),
         ...entries.warnings,
-        ...warnAboutRemovedRoutes(routes.plan.remove, file, installation, options.prune),
+        ...left
+          .filter(({ route }) => route === DEFAULT)
+          .map(
+            ({ agent }) =>
+              `Agent ${agent} uses the route default, which is removed: it is made of the providers that have a key then.`,
+          ),
       ],
     },
     problems,
@@ -89,8 +106,7 @@ function checkRouteNames(
   locate: Locate,
 ): FileProblem[] {
   const kept = prune && file.routes !== null ? [] : installation.routes;
-  // `default` needs no definition: without one it is made of the providers that have a key.
-  const known = new Set(['default', ...[...(file.routes ?? []), ...kept].map(({ name }) => name)]);
+  const known = new Set([DEFAULT, ...[...(file.routes ?? []), ...kept].map(({ name }) => name)]);
   return (file.tenants ?? []).flatMap((tenant, tenantIndex) =>
     (tenant.agents ?? []).flatMap(({ route }, index) => {
       if (known.has(route)) return [];
@@ -164,20 +180,27 @@ function givenUp(plan: TenantPlan): string[] {
   return plan.connections.remove.map((each) => `${each.tenantId} ${connectionName(each)}`);
 }
 
-function warnAboutRemovedRoutes(
+/** Agents that the database has and that go on with a route which the file leaves out. */
+function findLeftAgents(
   removed: readonly string[],
+  plans: readonly TenantPlan[],
   file: ConfigFile,
   installation: Installation,
-  prune: boolean,
-): string[] {
+): readonly { readonly route: string; readonly agent: string }[] {
   if (removed.length === 0) return [];
-  const inFile = new Map(file.tenants?.map((tenant) => [tenant.slug, tenant]));
+  const planned = new Map(plans.map((plan) => [plan.tenant.slug, plan]));
+  const listed = new Map(
+    file.tenants?.map(({ slug, agents }) => [slug, new Set(agents?.map((each) => each.slug))]),
+  );
   return [...installation.tenants.values()].flatMap(({ tenant, agents }) => {
-    const spec = inFile.get(tenant.slug);
-    if (prune && file.tenants !== null && !spec) return [];
-    const listed = new Set(spec?.agents?.map(({ slug }) => slug));
+    const plan = planned.get(tenant.slug);
+    if (plan?.action === 'remove') return [];
+    const gone = new Set(plan?.agents.remove.map(({ id }) => id));
     return agents
-      .filter(({ slug, route }) => removed.includes(route) && !listed.has(slug))
-      .map(({ slug, route }) => `Agent ${slug} of ${tenant.slug} uses the route ${route}, which is removed.`);
+      .filter(({ id, slug, route }) => {
+        // What the file says of an agent is for `checkRouteNames`.
+        return removed.includes(route) && !gone.has(id) && !listed.get(tenant.slug)?.has(slug);
+      })
+      .map(({ slug, route }) => ({ route, agent: `${slug} of ${tenant.slug}` }));
   });
 }

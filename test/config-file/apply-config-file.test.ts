@@ -235,6 +235,41 @@ tenants:
     expect((await readInstallation(database, null)).tenants.size).toBe(0);
   });
 
+  it('removes no route that an agent goes on using', async () => {
+    const onSmart = company
+      .replace('tenants:', '  smart: [{ provider: openai, model: gpt-6 }]\ntenants:')
+      .replace('name: Bob,', 'name: Bob, route: smart,');
+    await apply(onSmart);
+    const withoutSmart = 'routes: { default: [{ provider: openai, model: gpt-5.4 }] }';
+    await expect(apply(withoutSmart, { prune: true })).rejects.toThrow(
+      'konstruct.yaml:1:1: routes leave out smart, but agent bob of acme still uses it; give that agent another route',
+    );
+    expect((await listRoutes(database)).map(({ name }) => name)).toEqual(['default', 'smart']);
+    // An agent without a route of its own has the default, which needs no definition.
+    expect(
+      (await apply('routes: { smart: [{ provider: openai, model: gpt-6 }] }', { prune: true })).warnings,
+    ).toEqual([
+      'Agent ada of acme uses the route default, which is removed: it is made of the providers that have a key then.',
+    ]);
+    // Whoever goes with the route, or gets another by the same file, is no reason to keep it.
+    await apply(onSmart);
+    expect(diff(await apply(company, { prune: true }))).toEqual([
+      '- route smart',
+      '~ agent bob of acme: route "smart" → "default"',
+    ]);
+    await apply(onSmart);
+    expect(diff(await apply(company.replace(/.*slug: bob.*\n/, ''), { prune: true }))).toEqual([
+      '- route smart',
+      '- agent bob of acme',
+    ]);
+    await apply(onSmart);
+    expect(diff(await apply('routes: {}\ntenants: []', { prune: true }))).toEqual([
+      '- route default',
+      '- route smart',
+      '- tenant acme',
+    ]);
+  });
+
   it('removes an agent that has answered: what it said stays, its open turn goes to its successor', async () => {
     await apply(company);
     const { tenant, agents, connections } = await state('acme');

@@ -132,6 +132,15 @@ describe('a workspace that was installed in a browser', () => {
   it('is for channels that know such: a Telegram bot needs its token', async () => {
     const telegram = withConnection('agent: ada').replace('slack', 'telegram').replace('T0ACME', '"123456"');
     await expect(apply(telegram)).rejects.toThrow(/credentials is missing/);
+    const emptied = telegram.replace('agent: ada', 'agent: ada, credentials: ');
+    await expect(apply(emptied)).rejects.toThrow(
+      /konstruct\.yaml:6:\d+: tenants\[0\]\.connections\[0\]\.credentials is missing/,
+    );
+    const discord = emptied.replace('telegram', 'discord').replace('"123456"', '"123456789012345678"');
+    await expect(apply(discord)).rejects.toThrow(/credentials is missing/);
+    // Of Slack it is an installation in a browser that is to come.
+    const slack = withConnection('agent: ada, credentials: ');
+    expect((await apply(slack)).warnings).toEqual([expect.stringContaining('is not connected yet')]);
   });
 
   it('says how answers are shown while they are written', async () => {

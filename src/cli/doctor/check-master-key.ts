@@ -5,6 +5,7 @@ import { openCredentials } from '../../stores/connections.ts';
 import { openModelKeys } from '../../stores/model-keys.ts';
 import { openRoute, routeEnvelopes } from '../../stores/routes.ts';
 import { type Check, ok, problem, warning } from './check.ts';
+import { shortenList } from './shorten-list.ts';
 
 /** Whether the master key opens every stored secret, and whether a rotation is unfinished. */
 export const checkMasterKey: Check = {
@@ -37,7 +38,7 @@ export const checkMasterKey: Check = {
     if (closed.length > 0) {
       return [
         problem(
-          `The master key does not open ${closed.length} of ${sealed.length} stored secrets: ${shorten(closed)}.`,
+          `The master key does not open ${closed.length} of ${sealed.length} stored secrets: ${shortenList(closed)}.`,
           'Set KONSTRUCT_MASTER_KEY to the key they were stored under, or apply the credentials again.',
         ),
       ];
@@ -57,13 +58,6 @@ export const checkMasterKey: Check = {
     ];
   },
 };
-
-const MAX_NAMES = 5;
-
-function shorten(names: readonly string[]): string {
-  const rest = names.length - MAX_NAMES;
-  return names.slice(0, MAX_NAMES).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
-}
 
 function isCurrent(cipher: Cipher, envelopes: readonly Buffer[]): boolean {
   return envelopes.every((envelope) => cipher.isCurrent(envelope));

@@ -11,10 +11,11 @@ import { createModelKeyDirectory } from '../../stores/model-keys.ts';
 import { listRoutes, openRoute, type StoredRoute } from '../../stores/routes.ts';
 import { listTenants } from '../../stores/tenants.ts';
 import { CHECK_TIMEOUT_MS, type Check, type Finding, ok, problem, warning } from './check.ts';
+import { findLostAgents } from './find-lost-agents.ts';
 
 const AT_ONCE = 4;
 
-/** Whether the models of every route can be called: address, key, model name. Costs no tokens. */
+/** Whether the models of every route can be called (address, key, model name; costs no tokens), and every agent has one. */
 export const checkModels: Check = {
   name: 'Models',
   async run({ config, database, cipher, fetch, signal }) {
@@ -52,7 +53,8 @@ export const checkModels: Check = {
         return ok(result.note === null ? `${what} are accepted.` : `${what}: ${result.note}.`);
       },
     );
-    return [...findings, ...checked];
+    const lost = database === null ? [] : await findLostAgents(database);
+    return [...findings, ...checked, ...lost];
   },
 };
 
