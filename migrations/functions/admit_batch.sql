@@ -257,13 +257,15 @@ begin
     outcomes[event.place] := jsonb_build_object('outcome', case when asked then 'new' else 'context' end,
       'conversationId', conversation.id, 'wasIdle', conversation.ready_at is null);
     -- A stop or a mute that overtook it.
-    for wish in select w.value from jsonb_array_elements(event.wishes) as w loop
-      if wish->>'type' = 'stop' then
-        perform konstruct.apply_stop(wish);
-      else
-        perform konstruct.apply_mute(wish);
-      end if;
-    end loop;
+    if event.wishes is not null then
+      for wish in select w.value from jsonb_array_elements(event.wishes) as w loop
+        if wish->>'type' = 'stop' then
+          perform konstruct.apply_stop(wish);
+        else
+          perform konstruct.apply_mute(wish);
+        end if;
+      end loop;
+    end if;
     -- Not while a turn runs there: "Thinking…" says enough.
     if asked and event.body ? 'busySince' and conversation.lease_owner is null and event.wishes is null then
       insert into deliveries (tenant_id, connection_id, kind, channel_id, thread_id, dedupe_key, detail)
