@@ -127,6 +127,13 @@ export const errorTable = {
     meaning: 'The TCP port Konstruct should listen on is taken.',
     remedy: 'Stop what listens there or set PORT.',
   },
+  address_unusable: {
+    status: 500,
+    retryable: false,
+    meaning: 'Konstruct cannot listen on the host and port that it was given.',
+    remedy:
+      'Set HOST to an address of this machine and PORT to one that this user may take; ordinary users often may not below 1024.',
+  },
   disk_full: {
     status: 503,
     retryable: true,
