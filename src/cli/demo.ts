@@ -31,7 +31,7 @@ export function demoCommand(): Command {
             ...config,
             ...isolated,
             dataDir,
-            slack: { ...config.slack, botToken: null, signingSecret: null, appToken: null },
+            slack: { ...config.slack, ...noSlack },
           },
           env,
           log: createLog({ level: env.LOG_LEVEL ? config.logLevel : 'error' }),
@@ -57,9 +57,18 @@ const isolated = {
   host: '127.0.0.1',
   port: 0,
   databaseUrl: null,
+  redis: null,
   masterKey: null,
   configFile: null,
   role: 'all',
+} as const;
+
+const noSlack = {
+  botToken: null,
+  signingSecret: null,
+  appToken: null,
+  clientId: null,
+  clientSecret: null,
 } as const;
 
 async function showMessage({ simulator, journeys }: RunningDev): Promise<void> {
