@@ -44,12 +44,12 @@ export const configVariables = {
   ),
   KONSTRUCT_CONFIG: variable(z.string(), 'A `konstruct.yaml` that is applied at every start.', 'none'),
   KONSTRUCT_TOOLS: variable(
-    commaSeparated(z.string().trim().min(1)),
+    commaSeparated(z.string().min(1, 'has an empty entry; separate several by single commas')),
     'Files with tools of your own, separated by commas; see [add a tool](guides/add-a-tool.md).',
     'none',
   ),
   KONSTRUCT_CHANNELS: variable(
-    commaSeparated(z.string().trim().min(1)),
+    commaSeparated(z.string().min(1, 'has an empty entry; separate several by single commas')),
     'Files with channels of your own, separated by commas; see [write a channel](guides/write-a-channel.md).',
     'none',
   ),

@@ -85,6 +85,24 @@ describe('loadConfig', () => {
     expect(problemsOf({ SLACK_WEBHOOK: 'x', SLACK_BOT_TOKEN_ACME: 'x', HOSTS: 'x' })).toBe('');
   });
 
+  it('finds a variable of ours that was given our prefix', () => {
+    expect(problemsOf({ KONSTRUCT_PORT: '80' })).toMatch('KONSTRUCT_PORT is not known; did you mean PORT?');
+    expect(problemsOf({ KONSTRUCT_DATABASE_URL: 'x' })).toMatch('did you mean DATABASE_URL?');
+  });
+
+  it('is both gateway and worker in dev, whatever a server on this machine is set to', () => {
+    expect(load({ KONSTRUCT_ROLE: 'gateway' }, 'dev').role).toBe('all');
+    const serving = { KONSTRUCT_ROLE: 'gateway', KONSTRUCT_MASTER_KEY: key, DATABASE_URL: 'postgres://db/x' };
+    expect(load(serving, 'serve').role).toBe('gateway');
+  });
+
+  it('says in plain words that a list of files has an empty name in it', () => {
+    expect(problemsOf({ KONSTRUCT_TOOLS: 'a.ts,' })).toMatch(
+      'KONSTRUCT_TOOLS has an empty entry; separate several by single commas.',
+    );
+    expect(problemsOf({ KONSTRUCT_CHANNELS: ',' })).toMatch('KONSTRUCT_CHANNELS has an empty entry');
+  });
+
   it('takes an empty variable as not set, as a compose file passes it', () => {
     expect(load({ PORT: '', DATABASE_URL: ' ' })).toMatchObject({ port: 8001, databaseUrl: null });
   });

@@ -160,7 +160,8 @@ export function loadConfig(env: Environment, options: { mode: ConfigMode; cwd: s
     previousMasterKeys: Object.freeze(values.KONSTRUCT_MASTER_KEY_PREVIOUS ?? []),
     databaseUrl: values.DATABASE_URL,
     redis: values.REDIS_URL,
-    role: values.KONSTRUCT_ROLE ?? 'all',
+    // A process of `dev` has nobody beside it: as a gateway alone it would never answer.
+    role: mode === 'dev' ? 'all' : (values.KONSTRUCT_ROLE ?? 'all'),
     workerConcurrency: values.WORKER_CONCURRENCY ?? 50,
     retentionDays: values.RETENTION_DAYS ?? 365,
     tenantConcurrency: values.TENANT_CONCURRENCY ?? 20,
@@ -301,6 +302,19 @@ function readVariables(env: Environment): { values: ConfigValues; problems: Conf
   return { values: Object.fromEntries(entries) as ConfigValues, problems };
 }
 
+/** Variables that begin so are ours: one that is nearly known is misspelt. */
+export const ownPrefixes = [
+  'KONSTRUCT_',
+  'SLACK_',
+  'TELEGRAM_',
+  'WHATSAPP_',
+  'TEAMS_',
+  'MATTERMOST_',
+  'DISCORD_',
+  'GOOGLE_CHAT_',
+  'WIDGET_',
+] as const;
+
 /**
  * Variables in our name spaces that we do not know but nearly do. A known name with something appended
  * (`SLACK_BOT_TOKEN_ACME`) is not a typo: a konstruct.yaml may take its secrets from such.
@@ -308,15 +322,12 @@ function readVariables(env: Environment): { values: ConfigValues; problems: Conf
 function findTypos(env: Environment): ConfigProblem[] {
   const known = Object.keys(configVariables);
   return Object.keys(env)
-    .filter(
-      (name) =>
-        /^(KONSTRUCT|SLACK|TELEGRAM|WHATSAPP|TEAMS|MATTERMOST|DISCORD|GOOGLE_CHAT|WIDGET)_/.test(name) &&
-        !known.includes(name),
-    )
+    .filter((name) => ownPrefixes.some((prefix) => name.startsWith(prefix)) && !known.includes(name))
     .filter((name) => !known.some((other) => name.startsWith(`${other}_`)))
     .sort()
     .flatMap((name) => {
-      const meant = nearestName(name, known);
+      const bare = name.slice(name.indexOf('_') + 1);
+      const meant = known.includes(bare) ? bare : nearestName(name, known);
       return meant === null ? [] : [{ variable: name, problem: `is not known; did you mean ${meant}?` }];
     });
 }

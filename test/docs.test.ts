@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { channelTable } from '../src/channel-table.ts';
+import { ownPrefixes } from '../src/config.ts';
 import { configVariables } from '../src/config-variables.ts';
 import { errorTable } from '../src/core/errors.ts';
 
@@ -27,6 +29,14 @@ describe('docs/config.md', () => {
   it('describes nothing that does not exist', () => {
     expect([...rows.keys()].sort()).toEqual(Object.keys(configVariables).sort());
   });
+
+  it('names the beginnings of variables among which misspelt ones are found', () => {
+    const paragraph = read('config.md')
+      .split('\n\n')
+      .find((text) => text.startsWith('A misspelt variable'));
+    const named = paragraph?.match(/`[A-Z_]+_`/g) ?? [];
+    expect(named.sort()).toEqual(ownPrefixes.map((prefix) => `\`${prefix}\``).sort());
+  });
 });
 
 describe('docs/errors.md', () => {
@@ -41,5 +51,13 @@ describe('docs/errors.md', () => {
 
   it('describes nothing that does not exist', () => {
     expect([...rows.keys()].sort()).toEqual(Object.keys(errorTable).sort());
+  });
+});
+
+describe('docs/guides/hire-an-agent.md', () => {
+  it('names every channel, and where its guide is', () => {
+    const named =
+      read('guides/hire-an-agent.md').match(/(?<=\| `)[a-z-]+(?=` \| \[[^\]]+\]\(connect-)/g) ?? [];
+    expect(named.sort()).toEqual(channelTable.map(({ type }) => type).sort());
   });
 });

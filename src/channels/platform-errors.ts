@@ -5,7 +5,10 @@ import { TransportError } from './transport-error.ts';
 export interface PlatformErrors {
   /** A call that was not made, or was refused, because the platform wants less of them. */
   rateLimited(method: string, retryAfterMs: number, details?: Details): KonstructError;
-  /** A call that the platform refuses and would refuse again. */
+  /**
+   * A call that the platform refuses and would refuse again, or that we could not make. `details.remedy` says what the
+   * operator can do where that is known better than "install the app again".
+   */
   rejected(method: string, platformError: string, details?: Details): KonstructError;
   /** A call that failed for a reason that passes. */
   unavailable(

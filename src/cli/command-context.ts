@@ -1,7 +1,9 @@
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
-import { type Config, type ConfigMode, type Environment, loadConfig } from '../config.ts';
+import { type Config, type ConfigMode, configInvalid, type Environment, loadConfig } from '../config.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { OpenDatabase } from '../db/open-database.ts';
@@ -35,11 +37,22 @@ export async function createCommandContext(
 ): Promise<CommandContext> {
   const env = process.env;
   const config = loadConfig(env, { mode, cwd: process.cwd() });
+  checkDataDir(config.dataDir);
   const verbose = command.optsWithGlobals<{ verbose?: boolean }>().verbose ?? false;
   const { createLog } = await import('../telemetry/create-log.ts');
   // A command says itself what it did; what runs on says it by its log.
   const quiet = mode === 'command' ? 'error' : config.logLevel;
   return { config, env, verbose, log: createLog({ level: verbose ? 'debug' : quiet }) };
+}
+
+/** Here and not where it is used: many parts put something there, and none could say which variable is meant. */
+function checkDataDir(dataDir: string): void {
+  let nearest = dataDir;
+  while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  if (!existsSync(nearest) || statSync(nearest).isDirectory()) return;
+  throw configInvalid([
+    { variable: 'KONSTRUCT_DATA_DIR', problem: `leads to ${nearest}, which is a file; name a folder` },
+  ]);
 }
 
 /**

@@ -45,7 +45,7 @@ export function serveCommand(): Command {
         log,
         app: { journeys: noJourneys },
       });
-      log.info('serve.started', { role, url: installation.app.url });
+      log.info('serve.started', { url: installation.app.url });
       process.exitCode = await whenStopped(async () => {
         log.info('serve.stopping');
         await installation.stop();

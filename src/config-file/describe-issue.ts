@@ -29,7 +29,7 @@ export function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
     case 'invalid_type':
       if (issue.input === undefined) return 'is missing';
       if (issue.input === null) return `is empty; give ${describeType(issue.expected)}`;
-      return `must be ${describeType(issue.expected)}, not ${describeValue(issue.input)}`;
+      return `must be ${describeType(issue.expected)}, not ${describeValue(issue.input, issue.expected)}`;
     case 'too_small':
       if (issue.origin === 'string') return 'must not be empty';
       if (issue.origin === 'array') return 'must have at least one entry';
@@ -70,10 +70,12 @@ function describeType(expected: string): string {
   return words[expected] ?? expected;
 }
 
-function describeValue(value: unknown): string {
+function describeValue(value: unknown, expected: string): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping of keys';
   if (typeof value === 'string') return 'text';
-  if (typeof value === 'number') return 'a number (put it in quotes)';
-  return typeof value === 'boolean' ? 'true or false (put it in quotes)' : typeof value;
+  if (typeof value === 'number' && expected === 'int') return 'one with decimals';
+  const advice = expected === 'string' ? ' (put it in quotes)' : '';
+  if (typeof value === 'number') return `a number${advice}`;
+  return typeof value === 'boolean' ? `true or false${advice}` : typeof value;
 }

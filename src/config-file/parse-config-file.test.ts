@@ -3,6 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { isKonstructError } from '../core/errors.ts';
 import { parseConfigFile } from './parse-config-file.ts';
 
+const settingsPath = 'tenants[0].connections[0].settings';
+/** A file whose only connection has these settings. */
+function withSettings(settings: string): string {
+  const connection = `channel: widget, externalId: site, agent: b, credentials: { secret: x }, settings: { ${settings} }`;
+  return `tenants: [{ slug: a, name: x, agents: [{ slug: b, name: y }], connections: [{ ${connection} }] }]`;
+}
+
 function parse(text: string, env: Record<string, string> = {}) {
   return parseConfigFile({ fileName: 'konstruct.yaml', text }, env).file;
 }
@@ -147,6 +154,18 @@ tenants:
     ['routes: { a: [{ provider: openai, model: m, baseUrl: localhost }] }', 'routes.a[0].baseUrl', 'http(s)'],
     ['tenant: []', 'tenant', 'did you mean tenants?'],
     ['tenants: [{ slug: a, name: 12 }]', 'tenants[0].name', 'must be text, not a number (put it in quotes)'],
+    ['tenants: [{ slug: a, name: true }]', 'tenants[0].name', 'not true or false (put it in quotes)'],
+    ['tenants: [{ slug: a, name: x, budget: 5 }]', 'tenants[0].budget', 'a mapping of keys, not a number.'],
+    [
+      withSettings('ratePerMinute: 30.5'),
+      `${settingsPath}.ratePerMinute`,
+      'must be a whole number, not one with decimals.',
+    ],
+    [
+      withSettings('allowAnonymous: 1'),
+      `${settingsPath}.allowAnonymous`,
+      'must be true or false, not a number.',
+    ],
     ['tenants: [{ slug: A, name: x }]', 'tenants[0].slug', 'lower-case'],
     ['tenants: [{ slug: a }]', 'tenants[0].name', 'is missing'],
     ['tenants: [{ slug: a, name: }]', 'tenants[0].name', 'is empty; give text'],

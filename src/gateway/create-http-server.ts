@@ -129,14 +129,16 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     );
   }
 
-  server.get('/health', async (_request, reply) => {
+  // Some monitors and load balancers ask for the head only.
+  const withHead = { exposeHeadRoute: true };
+  server.get('/health', withHead, async (_request, reply) => {
     const report = await options.health();
     return reply
       .code(report.status === 'ok' ? 200 : 503)
       .header('cache-control', 'no-store')
       .send(report);
   });
-  server.get('/readyz', async (_request, reply) => {
+  server.get('/readyz', withHead, async (_request, reply) => {
     const phase = options.phase();
     const isReady = phase === 'ready' && (await options.health()).status === 'ok';
     return reply
@@ -144,7 +146,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       .header('cache-control', 'no-store')
       .send({ status: isReady ? 'ready' : phase === 'ready' ? 'unavailable' : phase });
   });
-  server.get('/livez', async (_request, reply) =>
+  server.get('/livez', withHead, async (_request, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'ok' }),
   );
   server.get('/metrics', async (_request, reply) => {

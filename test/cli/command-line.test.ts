@@ -98,6 +98,30 @@ describe('konstruct', { timeout: 60_000 }, () => {
     expect(stderr).toMatch(/^konstruct: The configuration has 2 problems:\n {2}PORT .*\n {2}LOG_LEVEL .*\n$/);
   });
 
+  it('says that the data folder is a file, whatever was called', async () => {
+    const env = { DATABASE_URL: '', KONSTRUCT_DATA_DIR: 'konstruct.yaml' };
+    for (const command of ['dev', 'export', 'doctor']) {
+      const { code, stdout, stderr } = await konstruct(command, env);
+      expect(stdout + stderr, command).toMatch(
+        /KONSTRUCT_DATA_DIR leads to .*konstruct\.yaml, which is a file; name a folder/,
+      );
+      expect(code, command).toBe(1);
+    }
+    const below = await konstruct('export', { ...env, KONSTRUCT_DATA_DIR: 'konstruct.yaml/data' });
+    expect(below.stderr).toMatch(/leads to .*konstruct\.yaml, which is a file/);
+  });
+
+  it('says that HOST is no address of this machine, and nothing of a database', async () => {
+    const { code, stderr } = await konstruct('serve', { HOST: '203.0.113.7' });
+    const said = stderr.split('\n').filter((line) => !line.startsWith('{'));
+    expect(said).toEqual([
+      'konstruct: 203.0.113.7 is no address of this machine.',
+      'Set HOST to an address of this machine and PORT to one that this user may take; ordinary users often may not below 1024.',
+      '',
+    ]);
+    expect(code).toBe(1);
+  });
+
   it('migrates, applies, exports, rotates keys', async () => {
     const empty = await createEmptyDatabase();
     try {

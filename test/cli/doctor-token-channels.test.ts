@@ -121,6 +121,27 @@ it('the doctor says what a Discord bot may not do, and names no token', async ()
   expect(refused).not.toContain(ada.token.slice(0, -3));
 }, 60_000);
 
+it('the doctor says how to mend an app that is not set and a key that is none', async () => {
+  const { TEAMS_APP_ID: _id, TEAMS_APP_PASSWORD: _password, ...without } = env;
+  const { stdout } = await runKonstruct('doctor --json', { cwd: folder, env: without });
+  const remedyOf = (json: string, text: RegExp) => {
+    const { checks } = JSON.parse(json) as {
+      checks: readonly { findings: readonly { text: string; remedy: string | null }[] }[];
+    };
+    return checks.flatMap(({ findings }) => findings).find((each) => text.test(each.text))?.remedy;
+  };
+  expect(remedyOf(stdout, /app_missing/)).toBe(
+    'Set TEAMS_APP_ID and TEAMS_APP_PASSWORD, or give the connection appId and appPassword.',
+  );
+
+  const broken = env.GOOGLE_KEY?.replace('BEGIN PRIVATE KEY', 'BEGIN KEY') ?? '';
+  await konstruct('apply -f konstruct.yaml', { GOOGLE_KEY: broken });
+  expect(remedyOf(await konstruct('doctor --json'), /service_account_malformed/)).toBe(
+    'Apply the whole JSON file of a key of the service account as `serviceAccount`; Google makes a new one under Keys.',
+  );
+  await konstruct('apply -f konstruct.yaml');
+}, 60_000);
+
 it('the doctor names what Microsoft says of a wrong password, and no secret', async () => {
   const found = (await connections({ TEAMS_APP_PASSWORD: 'wrong~password' })).join('\n');
   expect(found).toMatch(/^problem: .*invalid_client/m);

@@ -442,4 +442,10 @@ describe('GET /health', () => {
       queue: { waiting: expect.any(Number), oldestMs: expect.any(Number) },
     });
   });
+
+  it.each(['/health', '/readyz', '/livez'])('answers HEAD %s as GET, without the body', async (path) => {
+    const response = await fetch(`${installation.app?.url}${path}`, { method: 'HEAD' });
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe('');
+  });
 });

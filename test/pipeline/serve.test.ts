@@ -67,9 +67,10 @@ describe('konstruct serve with SLACK_BOT_TOKEN', () => {
     );
   });
 
-  it('does not serve the simulator', async () => {
+  it('says its role once, and does not serve the simulator', async () => {
     installation = await startInstallation({ app: null });
     serve = await startServeProcess(installation, 'all');
+    expect(serve.startedLine.match(/"role":/g)).toHaveLength(1);
     for (const path of ['/simulator', '/simulator/control/workspaces', '/']) {
       expect((await fetch(serve.url + path)).status, path).toBe(404);
     }

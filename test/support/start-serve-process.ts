@@ -18,6 +18,8 @@ export interface ServeProcess {
   readonly exited: Promise<number | null>;
   /** What it logged so far. */
   readonly lines: readonly Record<string, unknown>[];
+  /** The line that said it had started, as it was written. */
+  readonly startedLine: string;
 }
 
 export async function startServeProcess(
@@ -41,6 +43,7 @@ export async function startServeProcess(
   });
   onSpawn(child);
   const lines: Record<string, unknown>[] = [];
+  let startedLine = '';
   const exited = once(child, 'exit').then(([code]) => code as number | null);
   const url = await new Promise<string>((resolve, reject) => {
     const timer = setTimeout(() => fail('did not start in time'), START_TIMEOUT_MS);
@@ -53,6 +56,7 @@ export async function startServeProcess(
       lines.push(line);
       if (line.event !== 'serve.started') return;
       clearTimeout(timer);
+      startedLine = text;
       resolve(String(line.url));
     });
     child.once('exit', (code) => {
@@ -64,6 +68,7 @@ export async function startServeProcess(
     url,
     child,
     lines,
+    startedLine,
     exited,
     async end(signal) {
       child.kill(signal);

@@ -4,7 +4,7 @@ import { createOauthCalls, type OauthCallsOptions, type TokenGrant } from '../cr
 import type { Rate, RateLimit } from '../create-rate-limits.ts';
 import type { JsonRecord } from '../read-json.ts';
 import { errorOfAnswer, googleError } from './google-error.ts';
-import { type ServiceAccount, serviceAccountOf } from './service-account.ts';
+import { type ServiceAccount, serviceAccountMalformed, serviceAccountOf } from './service-account.ts';
 
 export interface GoogleChatClientOptions
   extends Omit<OauthCallsOptions, 'channel' | 'errors' | 'errorOfAnswer'> {
@@ -105,7 +105,6 @@ async function signAssertion(
       .setExpirationTime(issuedAt + ASSERTION_SECONDS)
       .sign(key);
   } catch {
-    // No cause: it may quote the key.
-    throw googleError.rejected('login', 'service_account_malformed');
+    throw serviceAccountMalformed();
   }
 }

@@ -4,7 +4,7 @@ import type { Rate, RateLimit } from '../create-rate-limits.ts';
 import type { JsonRecord } from '../read-json.ts';
 import { formatConversationId, type Place } from './conversation-id.ts';
 import type { ServiceUrls } from './service-urls.ts';
-import { type TeamsApp, type TeamsSettings, teamsAppOf } from './teams-app.ts';
+import { APP_REMEDY, type TeamsApp, type TeamsSettings, teamsAppOf } from './teams-app.ts';
 import { errorOfAnswer, teamsError } from './teams-error.ts';
 
 export interface TeamsClientOptions extends Omit<OauthCallsOptions, 'channel' | 'errors' | 'errorOfAnswer'> {
@@ -57,7 +57,7 @@ export function createTeamsClient(options: TeamsClientOptions): TeamsClient {
 
   const appOf = (access: ConnectionAccess): TeamsApp => {
     const app = teamsAppOf(access, settings);
-    if (app === null) throw teamsError.rejected('login', 'app_missing');
+    if (app === null) throw teamsError.rejected('login', 'app_missing', { remedy: APP_REMEDY });
     return app;
   };
 

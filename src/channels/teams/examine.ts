@@ -3,7 +3,7 @@ import { isKonstructError } from '../../core/errors.ts';
 import type { ConnectionAccess } from '../../core/outbound.ts';
 import type { JwtKeySet } from '../create-jwt-key-set.ts';
 import type { TeamsClient } from './client.ts';
-import { asGuid, type TeamsSettings, teamsAppOf } from './teams-app.ts';
+import { APP_REMEDY, asGuid, type TeamsSettings, teamsAppOf } from './teams-app.ts';
 import { teamsError } from './teams-error.ts';
 
 /**
@@ -19,7 +19,7 @@ export async function identify(
   signal: AbortSignal,
 ): Promise<ChannelIdentity> {
   const app = teamsAppOf(access, settings);
-  if (app === null) throw teamsError.rejected('login', 'app_missing');
+  if (app === null) throw teamsError.rejected('login', 'app_missing', { remedy: APP_REMEDY });
   await client.token(access, signal);
   return {
     externalId: access.externalId,
@@ -43,7 +43,7 @@ export async function examine(
     findings.push({
       level: 'problem',
       text: 'there is no app id, so everything Teams sends is refused.',
-      remedy: 'Set TEAMS_APP_ID and TEAMS_APP_PASSWORD, or give the connection appId and appPassword.',
+      remedy: APP_REMEDY,
     });
   }
   const appTenantId = isOwn ? asGuid(credentials.tenantId) : settings.appTenantId;

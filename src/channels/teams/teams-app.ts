@@ -22,6 +22,10 @@ export interface TeamsApp {
   readonly isOwn: boolean;
 }
 
+/** What to do when there is none. */
+export const APP_REMEDY =
+  'Set TEAMS_APP_ID and TEAMS_APP_PASSWORD, or give the connection appId and appPassword.';
+
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export function readTeamsSettings(values: Readonly<Record<string, string>> = {}): TeamsSettings {

@@ -1,5 +1,5 @@
 import { readInstallation } from '../../config-file/read-installation.ts';
-import { isKonstructError } from '../../core/errors.ts';
+import { isKonstructError, type KonstructError } from '../../core/errors.ts';
 import { mapConcurrently } from '../../core/map-concurrently.ts';
 import type { Credentials } from '../../core/tenant.ts';
 import { openCredentials, type StoredConnection } from '../../stores/connections.ts';
@@ -93,16 +93,15 @@ async function checkConnection(
       ];
     }
     const reason = typeof error.details.platformError === 'string' ? ` (${error.details.platformError})` : '';
-    return [
-      ...findings,
-      problem(
-        `${name}: ${error.message}${reason}`,
-        error.code === 'platform_rejected'
-          ? 'Install the app again and apply the new token.'
-          : 'Check the network of this machine (firewall, proxy, DNS) and the platform’s …_API_URL.',
-      ),
-    ];
+    return [...findings, problem(`${name}: ${error.message}${reason}`, remedyFor(error))];
   }
+}
+
+function remedyFor({ code, details }: KonstructError): string {
+  if (typeof details.remedy === 'string') return details.remedy;
+  return code === 'platform_rejected'
+    ? 'Install the app again and apply the new token.'
+    : 'Check the network of this machine (firewall, proxy, DNS) and the platform’s …_API_URL.';
 }
 
 function readable(connection: StoredConnection, { cipher }: DoctorContext): Credentials | null {
