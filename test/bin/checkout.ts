@@ -19,17 +19,19 @@ export interface CheckoutOptions {
   readonly dependencies?: Readonly<Record<string, string>>;
   /** Packages as they lie in the lock, beside the checkout itself. */
   readonly locked?: Readonly<Record<string, unknown>>;
+  readonly scripts?: Readonly<Record<string, string>>;
 }
 
 /** A small checkout with the real `bin`: nothing is installed, and installing leaves a line in `installs.txt`. */
-export function makeCheckout({ main, dependencies = {}, locked = {} }: CheckoutOptions = {}): string {
+export function makeCheckout(options: CheckoutOptions = {}): string {
+  const { main, dependencies = {}, locked = {} } = options;
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'konstruct-checkout-')));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
   cpSync(join(import.meta.dirname, '..', '..', 'bin'), join(root, 'bin'), { recursive: true });
   mkdirSync(join(root, 'src', 'cli'), { recursive: true });
   if (main !== undefined) writeFileSync(join(root, 'src', 'cli', 'main.ts'), main);
   const own = { name: 'checkout', version: '1.0.0', dependencies };
-  const scripts = { preinstall: 'echo installed >> installs.txt' };
+  const scripts = { ...options.scripts, preinstall: 'echo installed >> installs.txt' };
   writeJson(join(root, 'package.json'), { ...own, type: 'module', private: true, scripts });
   writeJson(join(root, 'package-lock.json'), {
     ...own,

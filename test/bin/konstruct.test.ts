@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, realpathSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { expect, test } from 'vitest';
+import { createInterface } from 'node:readline';
+import { expect, onTestFinished, test } from 'vitest';
 import { readProcess } from '../../src/db/embedded/process-identity.ts';
 import { waitUntil } from '../../src/db/embedded/wait-until.ts';
 import { installOwnRuntime, makeCheckout, run } from './checkout.ts';
@@ -91,6 +94,28 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     expect(await finished).toMatchObject({ code: 7, stdout: `${pid}\n${signal}\n` });
   },
 );
+
+// npm sends SIGTERM to the shell of the script alone, and Debian's hands it on to nobody: the shell has to be replaced.
+// What follows `||` is for Windows, whose shell has no `exec`.
+test('npm start hands SIGTERM on, and ends as the runtime ends', async () => {
+  const { scripts } = JSON.parse(
+    readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8'),
+  ) as { scripts: Readonly<Record<string, string>> };
+  const root = makeCheckout({ main: waitsForSignal, scripts });
+  installOwnRuntime(root);
+  const npm = spawn('npm', ['start', '--silent'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(npm, 'close');
+  const lines = createInterface({ input: npm.stdout })[Symbol.asyncIterator]();
+  const pid = Number((await lines.next()).value);
+  onTestFinished(() => {
+    npm.kill('SIGKILL');
+    if (readProcess(pid) !== null) process.kill(pid, 'SIGKILL');
+  });
+  npm.kill('SIGTERM');
+  expect((await lines.next()).value).toBe('SIGTERM');
+  expect(await ended).toEqual([7, null]);
+  expect(readProcess(pid)).toBeNull();
+});
 
 test('leaves no trace of itself in what the program sees', async () => {
   const root = makeCheckout({ main: printsAll });

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type {
   ControlMessage,
@@ -14,6 +15,8 @@ import { bareEnvironment } from '../support/bare-environment.ts';
 import { until } from '../support/conversation.ts';
 import { konstructMain } from '../support/run-konstruct.ts';
 import { scratchParent } from '../support/scratch-parents.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
 
 interface Dev {
   readonly child: ChildProcess;
@@ -35,8 +38,11 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-function start(): Dev {
-  const child = spawn(process.execPath, [konstructMain, 'dev'], {
+function start(
+  [program, ...args]: readonly [string, ...string[]] = [process.execPath, konstructMain, 'dev'],
+): Dev {
+  const child = spawn(program, args, {
+    cwd: root,
     env: { ...bareEnvironment(), HOME: process.env.HOME, PORT: '0', KONSTRUCT_DATA_DIR: dataDir },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -57,8 +63,8 @@ function start(): Dev {
   return dev;
 }
 
-async function started(): Promise<Dev> {
-  const dev = start();
+async function started(command?: readonly [string, ...string[]]): Promise<Dev> {
+  const dev = start(command);
   await until('konstruct dev runs', () => dev.output().includes('Ctrl-C stops it.'), 60_000);
   return dev;
 }
@@ -128,5 +134,15 @@ describe('konstruct dev', () => {
     const { workspaces } = await json<WorkspacesResponse>(`${again.url()}/simulator/control/workspaces`);
     expect(workspaces[0]?.channels[0]?.messageCount).toBe(2);
     await askAda(again.url(), '@Ada hello');
+  });
+
+  it('ends in order when npm is asked to, and npm waits for it', { timeout: 120_000 }, async () => {
+    const npm = await started(['npm', 'start']);
+    const url = npm.url();
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    npm.child.kill('SIGTERM');
+    expect(await npm.exited).toBe(0);
+    await expect(fetch(`${url}/health`)).rejects.toThrow();
+    expect(npm.output()).toContain('Stopping…');
   });
 });
