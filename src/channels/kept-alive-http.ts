@@ -139,7 +139,9 @@ function exchange(
   { body, maxBytes, timeoutMs, signal }: HttpCall,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
+    let isOver = false;
     const finish = (): void => {
+      isOver = true;
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
     };
@@ -152,6 +154,8 @@ function exchange(
     const timer = setTimeout(() => fail('timeout'), timeoutMs);
 
     request.on('error', (cause) => fail('connection', cause));
+    // A connection that is to speak another protocol from now on ends without an error.
+    request.on('close', () => isOver || fail('connection'));
     request.on('response', (response) => {
       let text = '';
       const chunks: Buffer[] = [];

@@ -1,5 +1,5 @@
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createKeepAliveFetch, wasNeverSent } from './keep-alive-fetch.ts';
 
@@ -26,7 +26,66 @@ async function listen(handler: RequestListener): Promise<{ url: string; connecti
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, connections: () => count };
 }
 
+/** Answers every request with these bytes. */
+async function listenRaw(answer: string): Promise<string> {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.end(answer, 'latin1'));
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  closers.push(async () => {
+    await new Promise((resolve) => {
+      server.close(resolve);
+    });
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+const plain = 'content-type: text/plain\r\ncontent-length: 2\r\n\r\nok';
+const events = 'content-type: text/event-stream\r\ncontent-length: 2\r\n\r\nok';
+
 describe('createKeepAliveFetch', () => {
+  it.each(['500 \x01odd', '200 \x7f', '520 Unknown', '200 \xe9t\xe9'])(
+    'takes an answer that begins with %j',
+    async (line) => {
+      for (const rest of [plain, events]) {
+        const response = await createKeepAliveFetch()(await listenRaw(`HTTP/1.1 ${line}\r\n${rest}`));
+        expect(response.status).toBe(Number(line.slice(0, 3)));
+        expect(await response.text()).toBe('ok');
+      }
+    },
+  );
+
+  it.each(['999 Denied', '600 More', '042 Less', '000 None'])(
+    'rejects at an answer that begins with %j',
+    async (line) => {
+      for (const rest of [plain, events]) {
+        const error = createKeepAliveFetch()(await listenRaw(`HTTP/1.1 ${line}\r\n${rest}`));
+        await expect(error).rejects.toMatchObject({ name: 'BadAnswer', status: Number(line.slice(0, 3)) });
+      }
+    },
+  );
+
+  it.each([
+    'HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
+    'HTTP/1.1 101 Switching\r\n\r\n',
+    'HTTP/1.1 103 Early\r\nlink: </a>\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nx: a\x00b\r\n\r\n',
+    'HTTP/1.1 200 OK\r\n\xff\xfe: a\r\n\r\n',
+    'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
+    'HTTP/1.1 2000 OK\r\n\r\n',
+    '\x00\x01\x02',
+    '',
+  ])(
+    'rejects when what comes is no answer: %j',
+    async (bytes) => {
+      await expect(createKeepAliveFetch()(await listenRaw(bytes))).rejects.toThrow();
+    },
+    2_000,
+  );
+
   it('sends method, headers and body and returns status, headers and body', async () => {
     const { url } = await listen(async (request, response) => {
       const chunks: Buffer[] = [];

@@ -57,13 +57,18 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
       // Not Node's own `signal`: when the answer is complete, it destroys the socket with an error in the moment in which
       // the socket is handed back and nobody listens to it, and the process ends.
       let answer: IncomingMessage | null = null;
+      let isSentAgain = false;
       const onAbort = () => {
         reject(signal?.reason);
         if (answer === null) request.destroy();
         else answer.destroy();
       };
       signal?.addEventListener('abort', onAbort, { once: true });
-      request.on('close', () => signal?.removeEventListener('abort', onAbort));
+      request.on('close', () => {
+        signal?.removeEventListener('abort', onAbort);
+        // It ended without an answer and without an error, as when the server wants to speak another protocol.
+        if (answer === null && !isSentAgain) reject(new BadAnswer(null));
+      });
       const connection = watchConnection(request, init.connectTimeoutMs, clock);
       request.on('error', (error) => {
         connection.end();
@@ -72,15 +77,25 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
         // this call: then whoever counts the cost has to know of the failure and decides on another.
         const isStale = request.reusedSocket && isReset(error) && answer === null && connection.isFresh();
         if (isStale && !isRetry && !signal?.aborted) {
+          isSentAgain = true;
           send(url, init, body, true).then(resolve, reject);
         } else {
           reject(error);
         }
       });
+      // What a handler throws ends the process.
+      const answerWith = (message: IncomingMessage, body: () => AnswerBody) => {
+        try {
+          resolve(toResponse(message, body()));
+        } catch (error) {
+          reject(error);
+          message.destroy();
+        }
+      };
       request.on('response', (message) => {
         answer = message;
         if (isEventStream(message)) {
-          resolve(toResponse(message, streamBody(message, maxAnswerBytes)));
+          answerWith(message, () => streamBody(message, maxAnswerBytes));
           return;
         }
         const chunks: Buffer[] = [];
@@ -88,11 +103,12 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
         message.on('data', (chunk: Buffer) => {
           chunks.push(chunk);
           sizeBytes += chunk.length;
-          if (sizeBytes > maxAnswerBytes) message.destroy(new AnswerTooLarge(maxAnswerBytes));
+          if (sizeBytes > maxAnswerBytes)
+            message.destroy(new AnswerTooLarge(maxAnswerBytes, message.statusCode));
         });
         message.on('error', reject);
         message.on('end', () => {
-          resolve(toResponse(message, Buffer.concat(chunks, sizeBytes)));
+          answerWith(message, () => Buffer.concat(chunks, sizeBytes));
         });
       });
       request.end(body);
@@ -210,7 +226,7 @@ function streamBody(message: IncomingMessage, maxBytes: number): ReadableStream<
         sizeBytes += value.length;
         if (sizeBytes > maxBytes) {
           message.destroy();
-          throw new AnswerTooLarge(maxBytes);
+          throw new AnswerTooLarge(maxBytes, message.statusCode);
         }
         controller.enqueue(value);
       },
@@ -222,22 +238,34 @@ function streamBody(message: IncomingMessage, maxBytes: number): ReadableStream<
   );
 }
 
-function toResponse(
-  message: IncomingMessage,
-  body: ReadableStream<Uint8Array<ArrayBuffer>> | Buffer<ArrayBuffer>,
-) {
+type AnswerBody = ReadableStream<Uint8Array<ArrayBuffer>> | Buffer<ArrayBuffer>;
+
+/** Without the reason phrase: nobody reads it, and a `Response` refuses what some servers say there. */
+function toResponse(message: IncomingMessage, body: AnswerBody) {
   const status = message.statusCode ?? 0;
-  return new Response(hasBody(status) ? body : null, {
-    status,
-    statusText: message.statusMessage ?? '',
-    headers: singleHeaders(message.headers),
-  });
+  if (status < 200 || status > 599) throw new BadAnswer(status);
+  return new Response(hasBody(status) ? body : null, { status, headers: singleHeaders(message.headers) });
 }
 
-class AnswerTooLarge extends Error {
+/** An answer with a status that HTTP does not have, or none at all (`null`). */
+export class BadAnswer extends Error {
+  override readonly name = 'BadAnswer';
+  readonly status: number | null;
+  constructor(status: number | null) {
+    super(status === null ? 'The connection ended without an answer.' : `HTTP has no status ${status}.`);
+    this.status = status;
+  }
+}
+
+/** It was there, and more than anybody reads. */
+export class AnswerTooLarge extends Error {
   override readonly name = 'AnswerTooLarge';
-  constructor(maxBytes: number) {
+  readonly maxBytes: number;
+  readonly status: number;
+  constructor(maxBytes: number, status = 200) {
     super(`The answer is larger than ${maxBytes} bytes.`);
+    this.maxBytes = maxBytes;
+    this.status = status;
   }
 }
 
