@@ -11,7 +11,7 @@ const noUsage = {
 /** A call to a model that streams these parts and then says nothing more. */
 function callOf(
   parts: readonly LanguageModelV4StreamPart[],
-  { stream = ReadableStream.from([...parts]), idleMs = 60_000 } = {},
+  { stream = ReadableStream.from([...parts]), idleMs = 60_000, clock = (): number => 0 } = {},
 ) {
   return startCall({
     model: {
@@ -23,7 +23,7 @@ function callOf(
     maxOutputTokens: 100,
     streamed: true,
     deadlines: { callMs: 60_000, firstTokenMs: 60_000, idleMs },
-    clock: () => 0,
+    clock,
   });
 }
 
@@ -61,4 +61,22 @@ it('allows twice the silence while a tool’s input is written, which some send 
   ]);
   expect(inTool).toMatchObject({ kind: 'answer', answer: { finish: 'tool_calls' } });
   expect(inText).toMatchObject({ kind: 'failure', failure: { errorType: 'idle_timeout' } });
+});
+
+it('adds up for how long nothing was shown: before the first sign, in pauses and after the last', async () => {
+  let nowMs = 0;
+  async function* parts(): AsyncGenerator<LanguageModelV4StreamPart> {
+    nowMs += 2_000;
+    yield { type: 'text-delta', id: 't', delta: 'One moment.' };
+    nowMs += 300; // it writes
+    yield { type: 'tool-input-start', id: 'c', toolName: 't' };
+    nowMs += 8_000; // it writes what comes as a whole
+    yield { type: 'tool-input-delta', id: 'c', delta: '{}' };
+    nowMs += 500;
+    throw new Error('cut');
+  }
+  const call = callOf([], { stream: ReadableStream.from(parts()), clock: () => nowMs });
+  let piece = await call.next();
+  while (piece.kind === 'text') piece = await call.next();
+  expect(call.silentMs).toBe(10_500);
 });

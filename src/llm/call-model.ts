@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { ModelRequest, ModelUsage } from '../core/model.ts';
 import { storable } from '../core/storable.ts';
 import { type AttemptFailure, classifyFailure, classifyStreamError } from './classify-failure.ts';
+import { AnswerTooLarge } from './keep-alive-fetch.ts';
 import type { CallableModel } from './provider.ts';
 import { type Answer, readAnswer } from './read-answer.ts';
 import type { CallSettings } from './to-prompt.ts';
@@ -26,6 +27,8 @@ export interface ModelCall {
   readonly firstTokenMs: number | null;
   /** How much of an answer has come. */
   readonly receivedBytes: number;
+  /** For how long it showed nothing, in ms: before its first sign, after its last one, and in pauses of more than a second. */
+  readonly silentMs: number;
 }
 
 export interface CallOptions {
@@ -49,6 +52,9 @@ export interface CallDeadlines {
   readonly idleMs: number;
 }
 
+/** Between the signs of a model that writes there is less; in ms. */
+const PAUSE_MS = 1_000;
+
 /** Starts a call. Nothing is read ahead of `next`. */
 export function startCall(options: CallOptions): ModelCall {
   const { model, settings, output, maxOutputTokens, streamed, deadlines, clock } = options;
@@ -58,6 +64,8 @@ export function startCall(options: CallOptions): ModelCall {
   let hand: ((piece: CallPiece) => void) | null = null;
   let firstTokenMs: number | null = null;
   let receivedBytes = 0;
+  let silentMs = 0;
+  let lastSignMs = startedAtMs;
 
   const timers: NodeJS.Timeout[] = [setTimeout(() => stop(timedOut('call')), Math.max(0, deadlines.callMs))];
   let silence: NodeJS.Timeout | null = null;
@@ -72,6 +80,7 @@ export function startCall(options: CallOptions): ModelCall {
   function finish(piece: CallPiece): void {
     if (end !== null) return;
     end = piece;
+    silentMs += clock() - lastSignMs;
     for (const timer of timers) clearTimeout(timer);
     give(piece);
   }
@@ -85,8 +94,12 @@ export function startCall(options: CallOptions): ModelCall {
   /** Something of the model's came: the next silence is counted from now. */
   function heard(bytes: number): void {
     receivedBytes += bytes;
+    const nowMs = clock();
+    const pauseMs = nowMs - lastSignMs;
+    if (firstTokenMs === null || pauseMs > PAUSE_MS) silentMs += pauseMs;
+    lastSignMs = nowMs;
     if (firstTokenMs === null) {
-      firstTokenMs = clock() - startedAtMs;
+      firstTokenMs = nowMs - startedAtMs;
       allowSilence(deadlines.idleMs);
     } else {
       silence?.refresh();
@@ -194,7 +207,10 @@ export function startCall(options: CallOptions): ModelCall {
       return new Promise((resolve) => {
         hand = resolve;
         if (firstTokenMs !== null) silence?.refresh();
-        pull().catch((error: unknown) => finish(failed(classifyFailure(error, clock()))));
+        pull().catch((error: unknown) => {
+          if (error instanceof AnswerTooLarge) receivedBytes = Math.max(receivedBytes, error.maxBytes);
+          finish(failed(classifyFailure(error, clock())));
+        });
       });
     },
     cancel: () => stop({ kind: 'aborted' }),
@@ -203,6 +219,9 @@ export function startCall(options: CallOptions): ModelCall {
     },
     get receivedBytes() {
       return receivedBytes;
+    },
+    get silentMs() {
+      return silentMs;
     },
   };
 }

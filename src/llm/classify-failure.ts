@@ -1,6 +1,6 @@
 import { AISDKError, APICallError } from '@ai-sdk/provider';
 import type { AttemptOutcome } from '../core/model.ts';
-import { CONNECT_TIMEOUT, wasNeverSent } from './keep-alive-fetch.ts';
+import { AnswerTooLarge, BadAnswer, CONNECT_TIMEOUT, wasNeverSent } from './keep-alive-fetch.ts';
 import { retryAfterMs } from './retry-delay.ts';
 
 /** What the pool needs to know of a failed call. Holds no text of the provider, and so neither prompt nor key. */
@@ -77,6 +77,16 @@ export function classifyFailure(error: unknown, nowMs: number): AttemptFailure {
 }
 
 function readFailure(error: unknown, nowMs: number): AttemptFailure {
+  const answered = chainOf(error).find(
+    (cause) => cause instanceof AnswerTooLarge || cause instanceof BadAnswer,
+  );
+  if (answered instanceof AnswerTooLarge) {
+    return failure('malformed', { status: answered.status, errorType: 'answer_too_large' });
+  }
+  if (answered instanceof BadAnswer) {
+    const { status } = answered;
+    return failure(status === null ? 'network' : 'server_error', { status, transient: true });
+  }
   if (!APICallError.isInstance(error)) {
     const errorType = systemCode(error);
     if (errorType === CONNECT_TIMEOUT) return failure('timeout', { errorType, transient: true });
@@ -121,7 +131,9 @@ function readFailure(error: unknown, nowMs: number): AttemptFailure {
  * `error`, or an error of the connection.
  */
 export function classifyStreamError(error: unknown, nowMs: number): AttemptFailure {
-  if (APICallError.isInstance(error) || systemCode(error) !== null) return classifyFailure(error, nowMs);
+  const isOurs = chainOf(error).some((cause) => cause instanceof AnswerTooLarge);
+  if (isOurs || APICallError.isInstance(error) || systemCode(error) !== null)
+    return classifyFailure(error, nowMs);
   const outer = fieldsOf(typeof error === 'string' ? parsed(error) : error);
   const inner = fieldsOf(outer.error);
   const response = fieldsOf(fieldsOf(outer.response).error);
@@ -210,12 +222,16 @@ const SYSTEM_CODE = /^(?!ERR_INVALID)[A-Z][A-Z0-9_]{2,47}$/;
 
 /** The system's code of a failed connection (`ECONNREFUSED`), wherever in the chain of causes it stands. */
 function systemCode(error: unknown): string | null {
-  for (let current = error, depth = 0; current instanceof Error && depth < 5; depth += 1) {
-    const code = (current as { readonly code?: unknown }).code;
-    if (typeof code === 'string' && SYSTEM_CODE.test(code)) return code;
-    current = current.cause;
+  const codes = chainOf(error).map((cause) => (cause as { readonly code?: unknown }).code);
+  return codes.find((code): code is string => typeof code === 'string' && SYSTEM_CODE.test(code)) ?? null;
+}
+
+function chainOf(error: unknown): readonly Error[] {
+  const chain: Error[] = [];
+  for (let current = error; current instanceof Error && chain.length < 5; current = current.cause) {
+    chain.push(current);
   }
-  return null;
+  return chain;
 }
 
 function errorName(error: unknown): string | null {

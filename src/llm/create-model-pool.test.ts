@@ -89,6 +89,7 @@ describe('retries', () => {
     [529, 'overloaded'],
     [408, 'timeout'],
     [504, 'timeout'],
+    [999, 'server_error'],
   ])('repeats the call after status %i and records the attempt as %s', async (status, outcome) => {
     server.respondNext({ status });
     const result = await poolOf([claude, gpt]).generate(request());
@@ -220,7 +221,9 @@ describe('fallback', () => {
   it('does not take a key that HTTP cannot carry for a network failure', async () => {
     const error = await failureOf(poolOf([{ ...claude, apiKey: 'two\nlines' }]).generate(request()));
     expect(error.code).toBe('model_rejected');
-    expect(outcomes(error.details)).toEqual(['anthropic rejected']);
+    expect(error.message).toContain('copy it again');
+    expect(error.message).not.toContain('lines');
+    expect(outcomes(error.details)).toEqual(['anthropic unconfigured']);
   });
 
   it('is a retryable failure when any entry failed for a transient reason', async () => {

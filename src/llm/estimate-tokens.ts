@@ -13,8 +13,8 @@ const TOKENS_PER_MESSAGE = 16;
 const TOKENS_FOR_TOOLS = 600;
 const BYTES_PER_TOKEN = 3;
 
-/** No provider writes faster than this; bounds what a call that told nothing can have cost. */
-const MAX_TOKENS_PER_SECOND = 1_000;
+/** No provider writes faster than this (Cerebras says 3,000 of itself); bounds what a call that told nothing can have cost. */
+const MAX_TOKENS_PER_MS = 3;
 
 /** Counts instructions, messages, tools and the wanted schema. */
 export function estimatePrompt(request: ModelRequest): PromptSize {
@@ -43,21 +43,15 @@ export function estimatePrompt(request: ModelRequest): PromptSize {
 }
 
 /**
- * What a call may have generated for which no figures came: what was seen of it, and for the time in which nothing was
- * (before the first token, where a model may have been reasoning; all of it, where the answer comes as a whole) as much
- * as the fastest model writes. In tokens.
+ * The most that a call may have generated for which no figures came: what was seen of it, no tokenizer making more tokens
+ * than a text has bytes, and as much as the fastest model writes in the time in which nothing was seen, where a model may
+ * have been reasoning or writing what comes as a whole. In tokens.
  */
 export function estimateOutput(call: {
   readonly receivedBytes: number;
-  /** Whether the whole answer came. */
-  readonly isComplete: boolean;
-  readonly streamed: boolean;
-  readonly firstTokenMs: number | null;
-  readonly durationMs: number;
+  readonly silentMs: number;
   readonly maxOutputTokens: number;
 }): number {
-  const seen = Math.ceil(call.receivedBytes / BYTES_PER_TOKEN) + 1;
-  const unseenMs = call.streamed ? (call.firstTokenMs ?? call.durationMs) : call.durationMs;
-  const unseen = call.isComplete ? 0 : Math.ceil((unseenMs / 1_000) * MAX_TOKENS_PER_SECOND);
-  return Math.min(call.maxOutputTokens, seen + unseen);
+  const most = call.receivedBytes + 1 + Math.ceil(call.silentMs * MAX_TOKENS_PER_MS);
+  return Math.min(call.maxOutputTokens, most);
 }

@@ -5,23 +5,29 @@ const call = {
   isFree: false,
   size: { maxTokens: 900, likelyTokens: 300 },
   receivedBytes: 0,
-  streamed: true,
-  durationMs: 20_000,
-  firstTokenMs: null,
+  silentMs: 4_000,
   marksCache: false,
   maxOutputTokens: 32_000,
 };
 
 describe('meterCall', () => {
-  it('counts 1,000 tokens a second where a stream showed nothing, at most what was allowed', () => {
-    expect(meterCall({ kind: 'aborted' }, call).usage).toMatchObject({ outputTokens: 20_001 });
+  it('counts 3,000 tokens a second where nothing was shown, at most what was allowed', () => {
+    expect(meterCall({ kind: 'aborted' }, call).usage).toMatchObject({ outputTokens: 12_001 });
     const small = { ...call, maxOutputTokens: 500 };
     expect(meterCall({ kind: 'aborted' }, small).usage).toMatchObject({ outputTokens: 500 });
   });
 
-  it('adds what was seen to what a model may have reasoned before', () => {
-    const shown = { ...call, firstTokenMs: 5_000, receivedBytes: 300 };
-    expect(meterCall({ kind: 'aborted' }, shown).usage).toMatchObject({ outputTokens: 5_101 });
+  it('adds what was seen, a token to a byte, to what a model may have reasoned', () => {
+    const shown = { ...call, receivedBytes: 300 };
+    expect(meterCall({ kind: 'aborted' }, shown).usage).toMatchObject({ outputTokens: 12_301 });
+  });
+
+  it('counts a whole answer without figures in the same way: what it was reasoned about is not to be seen', () => {
+    const none = { inputTokens: null, outputTokens: null, cachedInputTokens: null };
+    const usage = { ...none, cacheWriteTokens: null, reasoningTokens: null };
+    const answer = { text: 'Fine.', finish: 'stop', toolCalls: [], object: null, usage } as const;
+    const metered = meterCall({ kind: 'answer', answer }, { ...call, receivedBytes: 5 });
+    expect(metered).toMatchObject({ isEstimated: true, usage: { outputTokens: 12_006 } });
   });
 
   it('counts a prompt that nobody reported as reserved, and as written where a cache was asked for', () => {

@@ -21,9 +21,7 @@ export function meterCall(
     readonly isFree: boolean;
     readonly size: PromptSize;
     readonly receivedBytes: number;
-    readonly streamed: boolean;
-    readonly durationMs: number;
-    readonly firstTokenMs: number | null;
+    readonly silentMs: number;
     /** Whether the provider was told what to cache, and may charge for writing it. */
     readonly marksCache: boolean;
     readonly maxOutputTokens: number;
@@ -39,8 +37,7 @@ export function meterCall(
   return {
     usage: {
       inputTokens,
-      outputTokens:
-        reported?.outputTokens ?? estimateOutput({ ...call, isComplete: piece.kind === 'answer' }),
+      outputTokens: reported?.outputTokens ?? estimateOutput(call),
       cachedInputTokens: reported?.cachedInputTokens ?? null,
       cacheWriteTokens: reported?.cacheWriteTokens ?? (call.marksCache ? inputTokens : null),
       reasoningTokens: reported?.reasoningTokens ?? null,

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { JsonSchema, ModelRequest, ModelResult, ModelUsage, ToolCall } from '../core/model.ts';
 import { storable } from '../core/storable.ts';
 import type { AttemptFailure } from './classify-failure.ts';
+import { readUsage } from './read-usage.ts';
 
 /** What a model said, in one form for all providers. */
 export type Answer = Pick<ModelResult, 'text' | 'finish' | 'toolCalls' | 'object' | 'usage'>;
@@ -28,15 +29,15 @@ export function readAnswer(
   wanted: ModelRequest['output'],
 ): ReadAnswer {
   const text = storable(came.text);
-  const usage = readUsage(came.usage);
   const toolCalls = came.calls.map(readToolCall);
   const finish = readFinish(came.finishReason.unified, toolCalls.length > 0);
+  const isSilent = text.trim() === '' && toolCalls.length === 0;
+  const usage = readUsage(came.usage, { isSilent, isRefused: finish === 'refused' });
   const fail = (errorType: string, transient: boolean): ReadAnswer => ({
     kind: 'failure',
     failure: { outcome: 'malformed', status: 200, errorType, transient, retryAfterMs: null },
     usage,
   });
-  const isSilent = text.trim() === '' && toolCalls.length === 0;
   // An empty answer may be a hiccup; one that is empty because the limit was reached will be empty again.
   if (isSilent && finish === 'length') return fail('empty_at_output_limit', false);
   if (isSilent && finish !== 'refused') return fail('empty_answer', true);
@@ -46,16 +47,6 @@ export function readAnswer(
     if (object === undefined) return fail('output_not_of_schema', finish !== 'length');
   }
   return { kind: 'answer', answer: { text, finish, toolCalls, object, usage } };
-}
-
-function readUsage({ inputTokens, outputTokens }: LanguageModelV4Usage): ModelUsage {
-  return {
-    inputTokens: inputTokens.total ?? null,
-    outputTokens: outputTokens.total ?? null,
-    cachedInputTokens: inputTokens.cacheRead ?? null,
-    cacheWriteTokens: inputTokens.cacheWrite ?? null,
-    reasoningTokens: outputTokens.reasoning ?? null,
-  };
 }
 
 function readFinish(

@@ -7,6 +7,7 @@ import { isKonstructError, type KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelEvent, ModelRequest, ProviderKeys, Route, RouteEntry } from '../core/model.ts';
 import { createModelPool, type ModelPoolOptions } from './create-model-pool.ts';
+import { createKeepAliveFetch } from './keep-alive-fetch.ts';
 
 let server: ModelServer;
 let keys: ProviderKeys;
@@ -494,6 +495,17 @@ describe('budgets', () => {
       'away',
     );
     expect(server.requests).toHaveLength(0);
+  });
+
+  it('count an answer that is too long to be read as the longest there could have been', async () => {
+    const fetch = createKeepAliveFetch({ maxAnswerBytes: 2_000 });
+    server.respondNext('x'.repeat(3_000), 'From the second.');
+    const result = await poolOf({ entries: [claude, gpt] }, { fetch }).generate(request());
+    expect(result.attempts).toMatchObject([
+      { outcome: 'malformed', status: 200, errorType: 'answer_too_large', usage: { outputTokens: 1_000 } },
+      { outcome: 'ok' },
+    ]);
+    expect(budget.calls[0]?.settled[0]).toMatchObject({ isEstimated: true, outcome: 'malformed' });
   });
 
   it('do not cost the answer when the ledger cannot be written', async () => {

@@ -247,9 +247,7 @@ function runAttempt(parts: PoolParts, options: AttemptOptions, held: Held): Atte
       isFree: entry.provider === 'demo',
       size,
       receivedBytes: call.receivedBytes,
-      streamed,
-      durationMs,
-      firstTokenMs: call.firstTokenMs,
+      silentMs: call.silentMs,
       marksCache: held.marksCache,
       maxOutputTokens,
     });

@@ -9,6 +9,7 @@ import {
   type Json,
   list,
   type MessageOnTheWire,
+  type ModelAnswer,
   matched,
   optionalList,
   partsText,
@@ -123,7 +124,8 @@ export const anthropic: WireProtocol = {
   list: dataList,
 };
 
-function usageOf({ usage = defaultUsage }: { readonly usage?: typeof defaultUsage | null }): Json {
+function usageOf({ usage = defaultUsage, rawUsage }: ModelAnswer): Json {
+  if (rawUsage !== undefined) return rawUsage;
   const tokens = usage ?? { inputTokens: 0, outputTokens: 0 };
   const cached = tokens.cachedInputTokens ?? 0;
   const written = tokens.cacheWriteTokens ?? 0;

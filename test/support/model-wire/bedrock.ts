@@ -92,7 +92,8 @@ export const bedrock: WireProtocol = {
   list: dataList,
 };
 
-function usageOf({ usage = defaultUsage }: ModelAnswer): Json {
+function usageOf({ usage = defaultUsage, rawUsage }: ModelAnswer): Json {
+  if (rawUsage !== undefined) return { usage: rawUsage };
   if (usage === null) return {};
   const cached = usage.cachedInputTokens ?? 0;
   const written = usage.cacheWriteTokens ?? 0;

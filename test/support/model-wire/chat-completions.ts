@@ -155,7 +155,8 @@ export const mistral: WireProtocol = {
   error: (status, type, message) => ({ object: 'error', message, type, param: null, code: String(status) }),
 };
 
-function usageOf({ usage = defaultUsage }: ModelAnswer): Json {
+function usageOf({ usage = defaultUsage, rawUsage }: ModelAnswer): Json {
+  if (rawUsage !== undefined) return { usage: rawUsage };
   if (usage === null) return {};
   return {
     usage: {

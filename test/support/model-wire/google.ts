@@ -44,7 +44,7 @@ export const google: WireProtocol = {
   stream(answer, model) {
     return {
       head: [],
-      text: (piece) => sse(chunk({ ...answer, usage: null }, model, textParts(piece), false)),
+      text: (piece) => sse(chunk({ text: '', usage: null }, model, textParts(piece), false)),
       tail: [sse(chunk(answer, model, callParts(answer), true))],
       error: (type) => sse({ error: { code: 503, message: 'something failed', status: type } }),
     };
@@ -67,7 +67,7 @@ function callParts({ toolCalls = [] }: ModelAnswer): readonly Json[] {
 }
 
 function chunk(
-  { finish = 'stop', usage = defaultUsage }: ModelAnswer,
+  { finish = 'stop', usage = defaultUsage, rawUsage }: ModelAnswer,
   model: string,
   parts: readonly Json[],
   isLast: boolean,
@@ -84,7 +84,7 @@ function chunk(
     ],
     modelVersion: model,
     ...(usage && {
-      usageMetadata: {
+      usageMetadata: rawUsage ?? {
         promptTokenCount: usage.inputTokens,
         candidatesTokenCount: usage.outputTokens - (usage.reasoningTokens ?? 0),
         cachedContentTokenCount: usage.cachedInputTokens ?? 0,

@@ -101,7 +101,7 @@ export const openai: WireProtocol = {
   list: dataList,
 };
 
-function responseOf({ finish = 'stop', usage = defaultUsage }: ModelAnswer, model: string): Json {
+function responseOf({ finish = 'stop', usage = defaultUsage, rawUsage }: ModelAnswer, model: string): Json {
   return {
     id: 'resp_01',
     object: 'response',
@@ -109,13 +109,15 @@ function responseOf({ finish = 'stop', usage = defaultUsage }: ModelAnswer, mode
     model,
     status: finish === 'length' ? 'incomplete' : 'completed',
     incomplete_details: finish === 'length' ? { reason: 'max_output_tokens' } : null,
-    usage: usage && {
-      input_tokens: usage.inputTokens,
-      input_tokens_details: { cached_tokens: usage.cachedInputTokens ?? 0 },
-      output_tokens: usage.outputTokens,
-      output_tokens_details: { reasoning_tokens: usage.reasoningTokens ?? 0 },
-      total_tokens: usage.inputTokens + usage.outputTokens,
-    },
+    usage:
+      usage &&
+      (rawUsage ?? {
+        input_tokens: usage.inputTokens,
+        input_tokens_details: { cached_tokens: usage.cachedInputTokens ?? 0 },
+        output_tokens: usage.outputTokens,
+        output_tokens_details: { reasoning_tokens: usage.reasoningTokens ?? 0 },
+        total_tokens: usage.inputTokens + usage.outputTokens,
+      }),
   };
 }
 

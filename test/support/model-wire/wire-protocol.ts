@@ -10,6 +10,8 @@ export interface ModelAnswer {
   readonly toolCalls?: readonly WireToolCall[];
   /** `null`: the answer carries no usage, as some compatible servers do. */
   readonly usage?: AnswerUsage | null;
+  /** The provider's own object for `usage`, sent as it stands. */
+  readonly rawUsage?: Json;
 }
 
 /** A tool call on the wire; `input` as text is sent as it stands, whether it is JSON or not. */
