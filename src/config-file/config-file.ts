@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { HEADER_VALUE } from '../core/header-value.ts';
 import { fileKinds, providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
 import {
   type Budget,
@@ -197,7 +198,12 @@ const connectionShape = {
   settings: allowedOnly(settingsShape).default({}),
 };
 
-const key = z.string().trim().min(1).max(2_000);
+const anyKey = z
+  .string()
+  .trim()
+  .min(1)
+  .regex(HEADER_VALUE, 'has a line break or another character in it that no key has; copy it again');
+const key = anyKey.max(2_000);
 const ownKeys = z
   .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(key).min(1).max(50))
   .exactOptional();
@@ -236,7 +242,7 @@ const routeEntryShape = {
     .string()
     .regex(/^[a-z0-9-]+$/, 'is no region; write it like eu-central-1')
     .exactOptional(),
-  apiKey: z.string().min(1).exactOptional(),
+  apiKey: anyKey.exactOptional(),
   apiKeys: z.array(key).min(1).max(50).exactOptional(),
   api: z.enum(['responses', 'chat']).exactOptional(),
   accepts: z.array(z.enum(fileKinds)).exactOptional(),

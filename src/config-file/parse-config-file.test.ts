@@ -152,6 +152,21 @@ tenants:
     ['routes: { default: [] }', 'routes.default', 'must have at least one entry'],
     ['routes: { a: [{ provider: openai-compatible, model: m }] }', 'routes.a[0].baseUrl', 'is missing'],
     ['routes: { a: [{ provider: openai, model: m, baseUrl: localhost }] }', 'routes.a[0].baseUrl', 'http(s)'],
+    [
+      'routes: { a: [{ provider: openai, model: m, apiKey: "two\\nlines" }] }',
+      'routes.a[0].apiKey',
+      'has a line break or another character in it that no key has; copy it again',
+    ],
+    [
+      'routes: { a: [{ provider: openai, model: m, apiKeys: [sk-1, "cut…off"] }] }',
+      'routes.a[0].apiKeys[1]',
+      'copy it again',
+    ],
+    [
+      'tenants: [{ slug: a, name: x, keys: { openai: "two\\nlines" } }]',
+      'tenants[0].keys.openai[0]',
+      'copy it again',
+    ],
     ['tenant: []', 'tenant', 'did you mean tenants?'],
     ['tenants: [{ slug: a, name: 12 }]', 'tenants[0].name', 'must be text, not a number (put it in quotes)'],
     ['tenants: [{ slug: a, name: true }]', 'tenants[0].name', 'not true or false (put it in quotes)'],

@@ -49,6 +49,18 @@ describe('checkEntry', () => {
       'the AWS credentials are temporary (ASIA…) and lack their token; write them as ACCESS_KEY_ID:SECRET_ACCESS_KEY:SESSION_TOKEN',
     ],
     [
+      { provider: 'anthropic', model: 'claude-sonnet-4-5', apiKey: 'two\nlines' },
+      'apiKey',
+      'wrong',
+      'the key has a line break or another character in it that no key has; copy it again',
+    ],
+    [
+      { provider: 'anthropic', model: 'claude-sonnet-4-5', apiKeys: ['fine', 'cut…off'] },
+      'apiKey',
+      'wrong',
+      'the key has a line break or another character in it that no key has; copy it again',
+    ],
+    [
       { provider: 'anthropic', model: 'claude-sonnet-4-5', region: 'eu-west-1' },
       'region',
       'wrong',

@@ -1,3 +1,4 @@
+import { HEADER_VALUE } from '../core/header-value.ts';
 import { type ProviderKeys, providerNames, type RouteEntry } from '../core/model.ts';
 import { acceptedFiles } from './file-tokens.ts';
 import type { ModelAccess, Provider } from './provider.ts';
@@ -68,7 +69,7 @@ export function resolveEntry(
     const variables = `${provider.keyVariable}${more === undefined ? '' : `, or ${more},`}`;
     return problem('apiKey', `there is no key; set ${variables} or give the entry an apiKey`, true);
   }
-  const wrongKey = found.map((apiKey) => provider.keyProblem?.(apiKey) ?? null).find((text) => text !== null);
+  const wrongKey = found.map((apiKey) => keyProblem(provider, apiKey)).find((text) => text !== null);
   if (wrongKey !== undefined && wrongKey !== null) return problem('apiKey', wrongKey, own.length === 0);
   if (entry.region !== undefined && provider.regionalBaseUrl === undefined) {
     return problem('region', `${entry.provider} has no regions; remove the region`);
@@ -107,6 +108,11 @@ function problem(
   isUnset = false,
 ): ResolvedEntry {
   return { kind: 'problem', problem: text, field, isUnset };
+}
+
+function keyProblem(provider: Provider, apiKey: string): string | null {
+  if (HEADER_VALUE.test(apiKey)) return provider.keyProblem?.(apiKey) ?? null;
+  return 'the key has a line break or another character in it that no key has; copy it again';
 }
 
 function addressHint({ baseUrlVariable }: Provider): string {
