@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Config, loadConfig } from './config.ts';
-import { ensureMasterKey } from './ensure-master-key.ts';
+import { createCipher } from './core/cipher.ts';
+import { ensureMasterKey as ensureKey } from './ensure-master-key.ts';
+import type { StoredSecret } from './stores/stored-secrets.ts';
 
 let folder: string;
 
@@ -12,6 +14,16 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'konstruct-key-'));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** Nothing is stored, unless it is said. */
+function ensureMasterKey(config: Config, secrets: readonly StoredSecret[] = []) {
+  return ensureKey(config, async () => secrets);
+}
+
+function secretUnder(key: Buffer): StoredSecret {
+  const envelope = createCipher([key]).encrypt('x', 'owner');
+  return { name: 'x', envelopes: [envelope], open: (cipher) => cipher.decrypt(envelope, 'owner') };
+}
 
 function config(env: Record<string, string> = {}, mode: Config['mode'] = 'dev'): Config {
   return loadConfig({ KONSTRUCT_DATA_DIR: join(folder, 'data'), ...env }, { mode, cwd: folder });
@@ -51,4 +63,28 @@ it('refuses a key that other users may read, and one that is none', async () => 
 it('makes no key for a database of the operator’s own', async () => {
   const own = config({ DATABASE_URL: 'postgres://localhost/konstruct' }, 'command');
   await expect(ensureMasterKey(own)).rejects.toThrow(/KONSTRUCT_MASTER_KEY is not set/);
+});
+
+it('takes the kept key for a database of the operator’s own when it opens all that is there', async () => {
+  const kept = await ensureMasterKey(config());
+  const [ours, other] = [secretUnder(kept), secretUnder(randomBytes(32))];
+  const database = { DATABASE_URL: 'postgres://localhost/konstruct' };
+  expect(await ensureMasterKey(config(database, 'command'), [ours])).toEqual(kept);
+  await expect(ensureMasterKey(config(database, 'command'), [ours, other])).rejects.toThrow(/1 of 2 secrets/);
+  await expect(ensureMasterKey(config(database, 'command'))).rejects.toThrow(/may be another key/);
+  // Dev made it, and will make what is stored there.
+  expect(await ensureMasterKey(config(database))).toEqual(kept);
+  await expect(ensureMasterKey(config(database), [other])).rejects.toThrow(/1 of 1 secrets/);
+  // Beside the embedded database it is the one there is.
+  expect(await ensureMasterKey(config(), [other])).toEqual(kept);
+});
+
+it('makes no key where secrets are stored that it would not open', async () => {
+  const stored = [secretUnder(randomBytes(32))];
+  for (const mode of ['dev', 'command'] as const) {
+    await expect(ensureMasterKey(config({}, mode), stored)).rejects.toThrow(
+      /1 secret is stored, and there is no master key/,
+    );
+  }
+  expect(await readdir(folder)).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { KonstructError } from '../core/errors.ts';
-import { createCommandContext, withCommandDatabase } from './command-context.ts';
+import { createCommandContext, openCommandCipher, withCommandDatabase } from './command-context.ts';
 
 interface ApplyCommandOptions {
   readonly file: string;
@@ -11,6 +11,7 @@ interface ApplyCommandOptions {
   readonly json?: boolean;
   readonly keysElsewhere?: boolean;
   readonly offline?: boolean;
+  readonly replaceUnreadable?: boolean;
 }
 
 /** Providers are asked for this long, each and all together; in ms. */
@@ -34,6 +35,7 @@ export function applyCommand(): Command {
       'take models without a key: the processes that answer have it in their environment',
     )
     .option('--offline', 'do not ask providers whether they have the models')
+    .option('--replace-unreadable', 'store anew what the master key does not open, because its key is lost')
     .option('--json', 'print the changes as JSON')
     .action(async (options: ApplyCommandOptions, command: Command) => {
       const context = await createCommandContext(command);
@@ -46,14 +48,12 @@ export function applyCommand(): Command {
       const [
         { applyConfigFile },
         { formatPlan },
-        { openCipher },
         { askForEntry, checkEntry },
         { revealProviderKeys },
         prices,
       ] = await Promise.all([
         import('../config-file/apply-config-file.ts'),
         import('../config-file/format-plan.ts'),
-        import('../ensure-master-key.ts'),
         import('../llm/check-entry.ts'),
         import('../config.ts'),
         import('../llm/prices/create-price-list.ts'),
@@ -63,14 +63,15 @@ export function applyCommand(): Command {
       const signal = AbortSignal.timeout(ASK_ALL_MS);
       const keys = revealProviderKeys(context.config.models);
       const priceList = prices.createPriceList(Date.now);
-      const plan = await withCommandDatabase(context, async ({ database }) =>
+      const plan = await withCommandDatabase(context, async (opened) =>
         applyConfigFile({
-          database,
-          cipher: await openCipher(context.config),
+          database: opened.database,
+          cipher: await openCommandCipher(context, opened),
           source,
           env: context.env,
           prune,
           dryRun,
+          replaceUnreadable: options.replaceUnreadable ?? false,
           offered,
           checkEntry: async (entry) =>
             offline ? checkEntry(entry, keys) : askForEntry(entry, { keys, signal, timeoutMs: ASK_MS }),

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
 import { type Config, type ConfigMode, configInvalid, type Environment, loadConfig } from '../config.ts';
+import type { Cipher } from '../core/cipher.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { OpenDatabase } from '../db/open-database.ts';
@@ -90,8 +91,20 @@ export function withCommandDatabase<T>(
   });
 }
 
+/** The cipher for what is stored there. @throws what `ensureMasterKey` throws */
+export async function openCommandCipher(
+  { config }: CommandContext,
+  { database }: CommandDatabase,
+): Promise<Cipher> {
+  const [{ openCipher }, { listStoredSecrets }] = await Promise.all([
+    import('../ensure-master-key.ts'),
+    import('../stores/stored-secrets.ts'),
+  ]);
+  return openCipher(config, () => listStoredSecrets(database));
+}
+
 /**
- * The same without looking at what is in it: for `migrate`, `doctor`, `backup` and `restore`. The signal is aborted on
+ * A database as `withCommandDatabase` has it, without looking at what is in it: for `migrate`, `doctor`, `backup` and `restore`. The signal is aborted on
  * Ctrl-C.
  */
 export async function withServer<T>(

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { KonstructError } from '../core/errors.ts';
-import { createCommandContext, withCommandDatabase } from './command-context.ts';
+import { createCommandContext, openCommandCipher, withCommandDatabase } from './command-context.ts';
 
 /** `konstruct export` */
 export function exportCommand(): Command {
@@ -14,12 +14,9 @@ export function exportCommand(): Command {
     .option('-o, --output <file>', 'write to this file instead of standard output')
     .action(async ({ output }: { output?: string }, command: Command) => {
       const context = await createCommandContext(command);
-      const [{ exportConfigFile }, { openCipher }] = await Promise.all([
-        import('../config-file/export-config-file.ts'),
-        import('../ensure-master-key.ts'),
-      ]);
-      const { text, variables } = await withCommandDatabase(context, async ({ database }) =>
-        exportConfigFile(database, await openCipher(context.config)),
+      const { exportConfigFile } = await import('../config-file/export-config-file.ts');
+      const { text, variables } = await withCommandDatabase(context, async (opened) =>
+        exportConfigFile(opened.database, await openCommandCipher(context, opened)),
       );
       if (output === undefined) process.stdout.write(text);
       else await write(output, text);

@@ -1,8 +1,15 @@
 import { Command, InvalidArgumentError } from 'commander';
+import type { Kysely } from 'kysely';
 import type { ChannelDefinition, PlatformSettings } from '../core/channel-definition.ts';
 import { KonstructError } from '../core/errors.ts';
 import type { InstallLink } from '../core/install-link.ts';
-import { type CommandContext, createCommandContext, withCommandDatabase } from './command-context.ts';
+import type { Database } from '../db/schema.ts';
+import {
+  type CommandContext,
+  createCommandContext,
+  openCommandCipher,
+  withCommandDatabase,
+} from './command-context.ts';
 
 interface InstallLinkOptions {
   readonly tenant: string;
@@ -31,13 +38,11 @@ export function installLinkCommand(): Command {
 
 async function printInstallLink(type: string, options: InstallLinkOptions, command: Command): Promise<void> {
   const context = await createCommandContext(command);
-  const [{ loadChannels }, { makeInstallLink }, { openCipher }, { platformSettings, slackSettings }] =
-    await Promise.all([
-      import('./load-extensions.ts'),
-      import('../core/install-link.ts'),
-      import('../ensure-master-key.ts'),
-      import('../config.ts'),
-    ]);
+  const [{ loadChannels }, { makeInstallLink }, { platformSettings, slackSettings }] = await Promise.all([
+    import('./load-extensions.ts'),
+    import('../core/install-link.ts'),
+    import('../config.ts'),
+  ]);
   const definitions = await loadChannels(context.config.channelFiles);
   const definition = definitions.find((channel) => channel.type === type);
   if (definition?.install === undefined) {
@@ -49,10 +54,12 @@ async function printInstallLink(type: string, options: InstallLinkOptions, comma
     slack: slackSettings(context.config),
   };
   const publicUrl = checkSetUp(context, definition, settings[type]?.values ?? {});
-  const target = await findTarget(context, options);
+  const { target, cipher } = await withCommandDatabase(context, async (opened) => ({
+    target: await findTarget(opened.database, options),
+    cipher: await openCommandCipher(context, opened),
+  }));
   const expiresAtMs = Date.now() + options.days * DAY_MS;
   const { path } = definition.install;
-  const cipher = await openCipher(context.config);
   const link = makeInstallLink(cipher, type, target, { publicUrl, path, expiresAtMs });
   if (options.json) {
     console.log(JSON.stringify({ link, expiresAt: new Date(expiresAtMs).toISOString() }, null, 2));
@@ -81,13 +88,11 @@ function checkSetUp(
 
 /** @throws KonstructError `not_found` */
 async function findTarget(
-  context: CommandContext,
+  database: Kysely<Database>,
   { tenant, agent }: InstallLinkOptions,
 ): Promise<InstallLink> {
   const { readInstallation } = await import('../config-file/read-installation.ts');
-  const { tenants } = await withCommandDatabase(context, ({ database }) =>
-    readInstallation(database, new Set([tenant])),
-  );
+  const { tenants } = await readInstallation(database, new Set([tenant]));
   const state = tenants.get(tenant);
   if (state === undefined) throw new KonstructError('not_found', `There is no tenant ${tenant}.`);
   const found = state.agents.find(({ slug }) => slug === agent);

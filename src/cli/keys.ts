@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { KonstructError } from '../core/errors.ts';
-import { createCommandContext, withCommandDatabase } from './command-context.ts';
+import { createCommandContext, openCommandCipher, withCommandDatabase } from './command-context.ts';
 
 /** `konstruct keys` */
 export function keysCommand(): Command {
@@ -24,12 +24,9 @@ export function keysCommand(): Command {
 
 async function rotate(options: { json?: boolean }, command: Command): Promise<void> {
   const context = await createCommandContext(command);
-  const [{ rotateKeys }, { openCipher }] = await Promise.all([
-    import('./rotate-keys.ts'),
-    import('../ensure-master-key.ts'),
-  ]);
-  const result = await withCommandDatabase(context, async ({ database }) =>
-    rotateKeys(database, await openCipher(context.config)),
+  const { rotateKeys } = await import('./rotate-keys.ts');
+  const result = await withCommandDatabase(context, async (opened) =>
+    rotateKeys(opened.database, await openCommandCipher(context, opened)),
   );
   const { reencrypted, current, unreadable } = result;
   if (options.json) console.log(JSON.stringify(result, null, 2));

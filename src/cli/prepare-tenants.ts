@@ -12,7 +12,6 @@ import type { Database } from '../db/schema.ts';
 import { checkEntry } from '../llm/check-entry.ts';
 import { createPriceList } from '../llm/prices/create-price-list.ts';
 import { listTenants } from '../stores/tenants.ts';
-import { connectSlackWorkspace } from './connect-slack-workspace.ts';
 
 export interface PrepareTenantsOptions {
   readonly config: Config;
@@ -28,7 +27,7 @@ export interface PrepareTenantsOptions {
 
 const CONNECTIONS = 9;
 
-/** Makes the tenants a start brings along: KONSTRUCT_CONFIG, the workspace of SLACK_BOT_TOKEN, or the first ones. */
+/** Makes the tenants a start brings along: KONSTRUCT_CONFIG, or the first ones. */
 export async function prepareTenants(options: PrepareTenantsOptions): Promise<void> {
   const { config } = options;
   const pool = createDatabasePool({
@@ -41,16 +40,6 @@ export async function prepareTenants(options: PrepareTenantsOptions): Promise<vo
   try {
     if (config.configFile !== null) {
       await apply(options, database, config.configFile, await readConfigFile(config.configFile));
-    }
-    if (config.slack.botToken !== null) {
-      const botToken = config.slack.botToken.reveal();
-      const text = await connectSlackWorkspace({
-        ...options,
-        apiUrl: config.slack.apiUrl,
-        database,
-        botToken,
-      });
-      if (text !== null) await apply(options, database, 'SLACK_BOT_TOKEN', text);
     }
     if (options.firstTenants !== undefined && (await listTenants(database)).length === 0) {
       await apply(options, database, 'first tenants', options.firstTenants);

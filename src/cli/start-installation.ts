@@ -4,12 +4,15 @@ import { type Config, platformSettings, revealProviderKeys, slackSettings } from
 import type { Log } from '../core/log.ts';
 import { migrate } from '../db/migrate.ts';
 import { type OpenDatabase, openDatabase } from '../db/open-database.ts';
+import { withDatabase } from '../db/with-database.ts';
 import { openCipher } from '../ensure-master-key.ts';
+import { listStoredSecrets } from '../stores/stored-secrets.ts';
 import { createMetrics } from '../telemetry/create-metrics.ts';
 import { widgetFile } from './build-portal.ts';
 import { loadExtensions, offeredBy } from './load-extensions.ts';
 import { prepareTenants } from './prepare-tenants.ts';
 import { readVersion } from './read-version.ts';
+import { startSlackWorkspace } from './start-slack-workspace.ts';
 
 /** A database and the app on it, from a configuration. */
 export interface RunningInstallation {
@@ -28,6 +31,8 @@ export interface InstallationOptions {
   readonly app: Pick<AppOptions, 'journeys'> & Partial<AppOptions>;
 }
 
+const PREPARING_CONNECTIONS = 9;
+
 /**
  * Opens the database (embedded or DATABASE_URL), brings it up to date, makes the tenants that the configuration names
  * and starts the app. What fails half-way is taken back.
@@ -37,11 +42,19 @@ export interface InstallationOptions {
 export async function startInstallation(options: InstallationOptions): Promise<RunningInstallation> {
   const { config, log } = options;
   const database = await openDatabase(config, log, { exclusive: true });
+  let workspace: { stop(): Promise<void> } | null = null;
   try {
     await migrate(database.url, { log });
-    const cipher = await openCipher(config);
+    const prepare = { url: database.url, name: 'prepare', size: PREPARING_CONNECTIONS, log };
+    const cipher = await openCipher(config, () => withDatabase(prepare, listStoredSecrets));
     const extensions = await loadExtensions(config);
     await prepareTenants({ ...options, databaseUrl: database.url, cipher, offered: offeredBy(extensions) });
+    const { apiUrl } = config.slack;
+    const botToken = config.slack.botToken?.reveal() ?? null;
+    // A worker takes nothing in: whose the token is does not concern it.
+    if (botToken !== null && config.role !== 'worker') {
+      workspace = await startSlackWorkspace({ databaseUrl: database.url, cipher, apiUrl, botToken, log });
+    }
     const app = await startApp({
       databaseUrl: database.url,
       redis: config.redis?.reveal() ?? null,
@@ -71,11 +84,13 @@ export async function startInstallation(options: InstallationOptions): Promise<R
       app,
       database,
       async stop() {
+        await workspace?.stop();
         await app.stop();
         await database.close();
       },
     };
   } catch (error) {
+    await workspace?.stop();
     await database.close();
     throw error;
   }

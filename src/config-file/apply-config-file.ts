@@ -36,6 +36,8 @@ export interface ApplyOptions {
   readonly checkEntry?: CheckEntry | undefined;
   /** What becomes of entries without a key or an address, which other processes may have. Default: told. */
   readonly unset?: 'refused' | 'told';
+  /** Stores credentials and keys anew that no key of ours opens. Default: they are a problem of the file. */
+  readonly replaceUnreadable?: boolean;
   /** Whether it is known what a model costs. Without it nothing is said about prices. */
   readonly hasPrice?: HasPrice | undefined;
 }
@@ -67,20 +69,33 @@ export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
       findOwners: (keys) => findConnectionOwners(database, keys),
       entryProblems,
       unset: options.unset,
+      replaceUnreadable: options.replaceUnreadable,
       hasPrice: options.hasPrice,
     });
     if (planning.problems.length > 0) throw fileInvalid(source.fileName, planning.problems);
     return planning.plan;
   };
   if (dryRun) return plan();
-  const lock = {
-    key: ADVISORY_LOCK,
-    holder: 'Another `konstruct apply`',
-    deadlineMs: options.lockDeadlineMs ?? 60_000,
-  };
-  return withAdvisoryLock(database, lock, async () => {
-    const current = await plan();
-    await executePlan(database, cipher, current);
-    return current;
-  });
+  return withApplyLock(
+    database,
+    async () => {
+      const current = await plan();
+      await executePlan(database, cipher, current);
+      return current;
+    },
+    options.lockDeadlineMs,
+  );
+}
+
+/** Runs work while nobody applies a file. The database's pool has a connection more than the work needs. */
+export function withApplyLock<T>(
+  database: Kysely<Database>,
+  work: () => Promise<T>,
+  deadlineMs = 60_000,
+): Promise<T> {
+  return withAdvisoryLock(
+    database,
+    { key: ADVISORY_LOCK, holder: 'Another `konstruct apply`', deadlineMs },
+    work,
+  );
 }

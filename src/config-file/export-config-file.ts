@@ -154,7 +154,8 @@ function exportConnection(
     externalId,
     ...(appId === '' ? {} : { appId }),
     agent,
-    ...(connection.status === 'disabled' ? { enabled: false } : {}),
+    // What the platform shut out is nobody's wish.
+    ...(connection.status === 'disabled' && connection.disabledReason === null ? { enabled: false } : {}),
     ...(credentialNames && {
       credentials: Object.fromEntries(
         credentialNames.map((name) => [

@@ -2,6 +2,7 @@ import { nearestName } from '../core/nearest-name.ts';
 import type { ConnectionKey } from '../stores/connections.ts';
 import { type FoundProblem, sortEntryProblems } from './check-models.ts';
 import { checkPrices, type HasPrice } from './check-prices.ts';
+import { checkReadable } from './check-readable.ts';
 import type { ConfigFile, TenantSpec } from './config-file.ts';
 import type { FileProblem } from './config-source.ts';
 import type { ParsedConfigFile } from './parse-config-file.ts';
@@ -18,6 +19,8 @@ export interface PlanOptions extends TenantPlanOptions {
   /** What becomes of entries that lack something which the environment may have elsewhere. Default: told. */
   readonly unset?: 'refused' | 'told' | undefined;
   readonly hasPrice?: HasPrice | undefined;
+  /** Whether what no key of ours opens is stored anew. Default: it is a problem. */
+  readonly replaceUnreadable?: boolean | undefined;
 }
 
 export interface Planning {
@@ -52,6 +55,7 @@ export async function planInstallation(
     ...surplus.map(({ tenant }) => ({ action: 'remove' as const, tenant })),
   ];
   problems.push(...(await checkOwners(file, tenants, installation, options, locate)));
+  if (!options.replaceUnreadable) problems.push(...checkReadable(parsed, installation, options.cipher));
   const { prune, hasPrice } = options;
   problems.push(...(await checkPrices(file, installation, { prune, hasPrice }, parsed)));
   const left = findLeftAgents(routes.plan.remove, tenants, file, installation);

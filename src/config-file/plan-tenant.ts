@@ -174,7 +174,7 @@ function planConnections(
 ) {
   const { cipher, tenantId, agentIds, newId } = options;
   const create: (Connection & { credentials: Credentials })[] = [];
-  const update: Connection[] = [];
+  const update: StoredConnection[] = [];
   const replaceCredentials: { connection: Connection; credentials: Credentials }[] = [];
   const noted: Noted[] = [];
   const disabled: { name: string; reason: string | null }[] = [];
@@ -200,8 +200,14 @@ function planConnections(
     const newCredentials = credentials !== null && !hasCredentials(cipher, before, credentials);
     // New credentials are how a connection that the platform shut out comes back.
     const enabled = spec.enabled ?? (before.status === 'active' || newCredentials);
-    const after: Connection = { ...before, agentId, settings, status: enabled ? 'active' : 'disabled' };
+    // What the platform disabled comes back by itself with a new token; what the operator did does not.
+    const disabledReason = spec.enabled === false ? null : before.disabledReason;
+    const status = enabled ? ('active' as const) : ('disabled' as const);
+    const after: StoredConnection = { ...before, agentId, settings, status, disabledReason };
     const fields = compareFields(flatConnection(before, slugs), flatConnection(after, slugs));
+    if (before.disabledReason !== disabledReason) {
+      fields.push({ field: 'enabled', from: `false (${before.disabledReason})`, to: 'false' });
+    }
     if (fields.length > 0) update.push(after);
     if (newCredentials) replaceCredentials.push({ connection: after, credentials });
     noted.push({ name, fields: newCredentials ? [...fields, { field: 'credentials' }] : fields });

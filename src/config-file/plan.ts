@@ -1,5 +1,6 @@
 import type { Route, TenantModelKeys } from '../core/model.ts';
 import type { Agent, Connection, Credentials } from '../core/tenant.ts';
+import type { StoredConnection } from '../stores/connections.ts';
 import type { BudgetedTenant } from '../stores/tenants.ts';
 
 /** What applying a konstruct.yaml will do, down to the rows. Holds secrets: print `changes`, not the plan. */
@@ -38,7 +39,7 @@ export interface TenantUpsert {
   };
   readonly connections: {
     readonly create: readonly (Connection & { readonly credentials: Credentials })[];
-    readonly update: readonly Connection[];
+    readonly update: readonly (Connection & Pick<StoredConnection, 'disabledReason'>)[];
     readonly replaceCredentials: readonly {
       readonly connection: Connection;
       readonly credentials: Credentials;

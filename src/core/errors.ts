@@ -144,7 +144,8 @@ export const errorTable = {
     status: 500,
     retryable: false,
     meaning: 'Stored credentials cannot be decrypted with the master key for this tenant and connection.',
-    remedy: 'Set KONSTRUCT_MASTER_KEY to the key they were stored under, or apply the credentials again.',
+    remedy:
+      'Set KONSTRUCT_MASTER_KEY to the key they were stored under; if it is lost, apply them again with --replace-unreadable.',
   },
   platform_rejected: {
     status: 502,

@@ -12,6 +12,7 @@ import { withTenant } from '../db/with-tenant.ts';
 /** A connection with its credentials as they are stored: encrypted. */
 export interface StoredConnection extends Connection {
   readonly encryptedCredentials: Buffer;
+  /** Why the platform no longer lets us in; `null`: it does, or the operator disabled it. */
   readonly disabledReason: string | null;
   /** Whether it was installed in a browser; otherwise its credentials were applied. */
   readonly isInstalled: boolean;
@@ -89,7 +90,7 @@ export async function insertConnections(
 /** Changes who answers and how; the credentials stay. */
 export async function updateConnection(
   transaction: Transaction<Database>,
-  connection: Connection,
+  connection: Connection & Pick<StoredConnection, 'disabledReason'>,
 ): Promise<void> {
   const active = connection.status === 'active';
   await transaction
@@ -98,7 +99,8 @@ export async function updateConnection(
       agent_id: connection.agentId,
       settings: JSON.stringify(connection.settings),
       status: connection.status,
-      ...(active ? { disabled_reason: null, disabled_at: null } : {}),
+      disabled_reason: active ? null : connection.disabledReason,
+      ...(active ? { disabled_at: null } : {}),
       updated_at: sql`now()`,
     })
     .where('tenant_id', '=', connection.tenantId)

@@ -353,11 +353,45 @@ tenants:
     expect((await state('acme')).connections[0]).toMatchObject({ status: 'active', disabledReason: null });
   });
 
-  it('stores credentials again that a lost master key has made unreadable', async () => {
+  it('takes `enabled: false` as the operator’s wish, also of what the platform had disabled; export tells them apart', async () => {
+    await apply(company);
+    await admin.query(
+      `update konstruct.connections set status = 'disabled', disabled_reason = 'tokens_revoked'`,
+    );
+    const exported = async () => (await exportConfigFile(database, cipher)).text;
+    expect(await exported()).not.toContain('enabled');
+    // What else changes is no reason to forget why.
+    await apply(company.replace('ratePerMinute: 5', 'ratePerMinute: 6'));
+    expect((await state('acme')).connections[0]).toMatchObject({ disabledReason: 'tokens_revoked' });
+    await apply(company);
+    const switchedOff = company.replace('agent: ada', 'agent: ada\n        enabled: false');
+    expect(diff(await apply(switchedOff))).toEqual([
+      '~ connection slack T0ACME of acme: enabled false (tokens_revoked) → false',
+    ]);
+    expect((await state('acme')).connections[0]).toMatchObject({ status: 'disabled', disabledReason: null });
+    expect(await exported()).toContain('enabled: false');
+    expect((await apply(switchedOff)).changes).toEqual([]);
+  });
+
+  it('stores credentials again that a lost master key has made unreadable, when it is told to', async () => {
     await apply(company);
     const fresh = createCipher([randomBytes(32)]);
     const source = { fileName: 'konstruct.yaml', text: company };
-    const plan = await applyConfigFile({ database, cipher: fresh, source, env });
+    for (const dryRun of [true, false]) {
+      const failure = applyConfigFile({ database, cipher: fresh, source, env, dryRun });
+      await expect(failure).rejects.toThrow(
+        /:4:5: routes\.default would replace .*\n.*:17:22: tenants\[0\]\.connections\[0\]\.credentials would replace/,
+      );
+    }
+    expect((await apply(company)).changes).toEqual([]);
+    // What the file says nothing of is nobody's problem.
+    const settings = 'tenants: [{ slug: acme, name: Acme Inc, maxConcurrentTurns: 7 }]';
+    const renamed = { fileName: 'konstruct.yaml', text: settings };
+    expect((await applyConfigFile({ database, cipher: fresh, source: renamed, env })).changes).toHaveLength(
+      1,
+    );
+    await apply(company);
+    const plan = await applyConfigFile({ database, cipher: fresh, source, env, replaceUnreadable: true });
     expect(diff(plan)).toEqual([
       '~ route default: apiKey changed',
       '~ connection slack T0ACME of acme: credentials changed',

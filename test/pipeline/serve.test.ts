@@ -45,9 +45,10 @@ describe('konstruct serve with SLACK_BOT_TOKEN', () => {
     const wrong = createCipher([installation.masterKey]);
     const [row] = await installation.query('select tenant_id, id from konstruct.connections');
     const owner = `connection:${row?.tenant_id}:${row?.id}`;
-    await installation.query(`update konstruct.connections set status = 'disabled', credentials = $1`, [
-      wrong.encrypt(JSON.stringify({ botToken: 'xoxb-old', signingSecret: 'kept' }), owner),
-    ]);
+    await installation.query(
+      `update konstruct.connections set status = 'disabled', disabled_reason = 'token_revoked', credentials = $1`,
+      [wrong.encrypt(JSON.stringify({ botToken: 'xoxb-old', signingSecret: 'kept' }), owner)],
+    );
     expect(await serve.end('SIGTERM')).toBe(0);
     serve = await startServeProcess(installation, 'all', env);
     const [connection] = await installation.query('select status, credentials from konstruct.connections');

@@ -1,4 +1,5 @@
 import type { Check } from './check.ts';
+import { checkBotToken } from './check-bot-token.ts';
 import { checkBudgets } from './check-budgets.ts';
 import { checkCircuits } from './check-circuits.ts';
 import { checkClock } from './check-clock.ts';
@@ -21,6 +22,7 @@ export const checks: readonly Check[] = [
   checkModels,
   checkCircuits,
   checkConnections,
+  checkBotToken,
   checkSocketMode,
   checkDeadLetters,
   checkBudgets,

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Kysely } from 'kysely';
 import { webhookUrl } from '../../channel-table.ts';
 import { type Config, platformSettings } from '../../config.ts';
 import type { PlatformSettings } from '../../core/channel-definition.ts';
@@ -8,8 +9,10 @@ import type { Cipher } from '../../core/cipher.ts';
 import { createDatabase } from '../../db/create-database.ts';
 import { listPendingMigrations } from '../../db/migrate.ts';
 import { createDatabasePool } from '../../db/pool.ts';
+import type { Database } from '../../db/schema.ts';
 import { withClient } from '../../db/with-client.ts';
-import { MASTER_KEY_FILE, openCipher } from '../../ensure-master-key.ts';
+import { MASTER_KEY_FILE, missingKey, openCipher } from '../../ensure-master-key.ts';
+import { listStoredSecrets } from '../../stores/stored-secrets.ts';
 import { type CommandContext, withServer } from '../command-context.ts';
 import { loadExtensions } from '../load-extensions.ts';
 import { type DoctorContext, type Finding, ok, problemOf } from './check.ts';
@@ -22,10 +25,12 @@ const CONNECTIONS = 9;
 
 /** Opens what can be opened, runs all checks on it, and changes nothing. What cannot be opened is a finding. */
 export async function examine(context: CommandContext): Promise<readonly CheckResult[]> {
-  const key = await openExistingCipher(context.config);
-  const opening: Record<string, Finding | null> = { 'Master key': key.finding };
+  const opening: Record<string, Finding | null> = {};
   const run = async (databaseUrl: string | null): Promise<readonly CheckResult[]> => {
-    const results = await withParts(context, databaseUrl, key.cipher, (parts) => runChecks(checks, parts));
+    const results = await withParts(context, databaseUrl, (parts, keyFinding) => {
+      opening['Master key'] = keyFinding;
+      return runChecks(checks, parts);
+    });
     return results.map(({ check, findings }) => {
       const finding = opening[check];
       return { check, findings: finding ? [finding, ...findings] : findings };
@@ -52,13 +57,17 @@ export async function examine(context: CommandContext): Promise<readonly CheckRe
 /** Makes no key. No finding: `checkMasterKey` has more to say about it. */
 async function openExistingCipher(
   config: Config,
+  database: Kysely<Database> | null,
 ): Promise<{ cipher: Cipher | null; finding: Finding | null }> {
-  const isFresh = !existsSync(join(config.dataDir, MASTER_KEY_FILE));
-  if (config.masterKey === null && config.databaseUrl === null && isFresh) {
-    return { cipher: null, finding: ok('There is no master key yet; the first start makes it.') };
-  }
+  const listSecrets = async () => (database === null ? [] : listStoredSecrets(database));
   try {
-    return { cipher: await openCipher({ ...config, mode: 'serve' }), finding: null };
+    const path = join(config.dataDir, MASTER_KEY_FILE);
+    if (config.masterKey === null && config.databaseUrl === null && !existsSync(path)) {
+      const { length } = await listSecrets();
+      if (length > 0) throw missingKey(path, length);
+      return { cipher: null, finding: ok('There is no master key yet; the first start makes it.') };
+    }
+    return { cipher: await openCipher({ ...config, mode: 'serve' }, listSecrets), finding: null };
   } catch (error) {
     return { cipher: null, finding: problemOf(error, 'There is no usable key') };
   }
@@ -67,8 +76,7 @@ async function openExistingCipher(
 async function withParts<T>(
   { config, log }: CommandContext,
   databaseUrl: string | null,
-  cipher: Cipher | null,
-  work: (parts: DoctorContext) => Promise<T>,
+  work: (parts: DoctorContext, keyFinding: Finding | null) => Promise<T>,
 ): Promise<T> {
   const database =
     databaseUrl !== null && (await isMigrated(databaseUrl))
@@ -96,7 +104,8 @@ async function withParts<T>(
     ]),
   );
   try {
-    return await work({
+    const { cipher, finding } = await openExistingCipher(config, database);
+    const parts: DoctorContext = {
       config,
       database,
       databaseUrl,
@@ -109,7 +118,8 @@ async function withParts<T>(
       fetch: globalThis.fetch,
       clock: Date.now,
       signal: AbortSignal.timeout(DEADLINE_MS),
-    });
+    };
+    return await work(parts, finding);
   } finally {
     for (const channel of channels.values()) channel.close();
     await database?.destroy();
