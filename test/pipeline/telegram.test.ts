@@ -177,6 +177,19 @@ describe('a command that nobody else sees', () => {
   });
 });
 
+describe('a command that nobody else sees, which Telegram lets nobody answer', () => {
+  it('holds up nothing that comes behind it', async () => {
+    const { telegram, model } = installation;
+    const group = newGroup();
+    telegram.faults.push({ method: 'sendMessage', kind: 'limit', retryAfterSeconds: 60, remaining: 1 });
+    await telegram.whisper(acmeBot.token, group, { from: mara, text: `/ask${ada} a secret`, number: 1 });
+    model.respond(() => 'Here.');
+    const sent = await telegram.say(group, { from: mara, text: `${ada} are you there?` });
+    expect((await installation.answerTo(sent)).text).toBe('Here.');
+    await installation.idle();
+  });
+});
+
 describe('a private chat', () => {
   it('is one conversation, answered without a mention and without quoting', async () => {
     const { telegram, model } = installation;

@@ -5,7 +5,7 @@ import { readContent } from './content.ts';
 import { asInteger, formatChannelId, messageIdOf } from './ids.ts';
 import { mentionOf, type NormalisedText } from './normalise-text.ts';
 import type { EventBase } from './parse-membership.ts';
-import { quotationOf } from './quotation.ts';
+import { quotationOf, repliedTo } from './quotation.ts';
 
 /** A message as Telegram sends it, with what every event about it needs. */
 interface Located {
@@ -141,14 +141,10 @@ function senderOf(message: JsonRecord): MessageEvent['sender'] | { readonly reas
   return { externalId: String(id), name: mentionOf(from)?.name ?? null };
 }
 
-/** The message it replies to; in a topic everything replies to the topic's beginning, which is no reply. */
 export function repliedMessage(message: JsonRecord): { messageId: string; senderId: string | null } | null {
-  const replied = asRecord(message.reply_to_message);
+  const replied = repliedTo(message);
   const number = asInteger(replied?.message_id);
   if (replied === null || number === null) return null;
-  if (replied.forum_topic_created !== undefined || number === asInteger(message.message_thread_id)) {
-    if (message.is_topic_message === true) return null;
-  }
   return {
     messageId: messageIdOf(replied, number),
     senderId: mentionOf(asRecord(replied.from))?.externalId ?? null,

@@ -162,8 +162,9 @@ describe('a message', () => {
     ).toMatchObject({
       quotes: { text: '[story of Bo]' },
     });
-    const beginning = { message_id: 2, from, chat: group, forum_topic_created: { name: 'x' } };
-    expect(parse({ text: 'hi', reply_to_message: beginning })).not.toHaveProperty('quotes');
+    const topic = { is_topic_message: true, message_thread_id: 2 };
+    const beginning = { message_id: 2, from, chat: group, text: 'what the topic began with' };
+    expect(parse({ ...topic, text: 'hi', reply_to_message: beginning })).not.toHaveProperty('quotes');
   });
 
   it('of an administrator who writes as the group is a person’s, of a bot or a linked channel nobody’s', () => {

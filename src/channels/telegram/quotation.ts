@@ -10,7 +10,7 @@ import { mentionOf } from './normalise-text.ts';
  * The part that somebody marked is quoted whoever wrote it.
  */
 export function quotationOf(message: JsonRecord): Pick<MessageEvent, 'quotes'> {
-  const here = asRecord(message.reply_to_message);
+  const here = repliedTo(message);
   const replied = here ?? asRecord(message.external_reply);
   const part = asText(asRecord(message.quote)?.text).trim();
   const story = asRecord(message.reply_to_story);
@@ -32,6 +32,16 @@ export function quotationOf(message: JsonRecord): Pick<MessageEvent, 'quotes'> {
       attachments: files,
     },
   };
+}
+
+/** The message it replies to; in a topic everything replies to the topic's beginning, which is no reply. */
+export function repliedTo(message: JsonRecord): JsonRecord | null {
+  const replied = asRecord(message.reply_to_message);
+  if (replied === null || message.is_topic_message !== true) return replied;
+  const isBeginning =
+    replied.forum_topic_created !== undefined ||
+    asInteger(replied.message_id) === asInteger(message.message_thread_id);
+  return isBeginning ? null : replied;
 }
 
 function nameOf(replied: JsonRecord): string | null {

@@ -1,5 +1,6 @@
 import type { RichMessage } from 'grammy/types';
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../test/support/slack-request.ts';
 import { readContent } from './content.ts';
 
 const read = (...blocks: RichMessage['blocks']) => readContent({ rich_message: { blocks } });
@@ -151,6 +152,47 @@ describe('a rich message', () => {
       { type: 'grid', blocks: [{ type: 'paragraph', text: 'within' }] },
     ] as unknown as RichMessage['blocks'];
     expect(text(...blocks)).toBe('some words\n\nwithin');
+  });
+
+  it('of any shape is read without failing', () => {
+    const random = seededRandom(31);
+    const types = [
+      'heading',
+      'pre',
+      'list',
+      'table',
+      'map',
+      'buttons',
+      'blockquote',
+      'mention',
+      'url',
+      'photo',
+      'x',
+    ];
+    const fields = [
+      'type',
+      'text',
+      'blocks',
+      'items',
+      'cells',
+      'buttons',
+      'button',
+      'caption',
+      'size',
+      'username',
+    ];
+    const pick = <Item>(of: readonly Item[]): Item => of[Math.floor(random() * of.length)] as Item;
+    const strange = (depth: number): unknown => {
+      if (depth > 5 || random() < 0.2) return pick([null, 0, -1, 1e300, true, '', 'word', '\ud800', [], {}]);
+      if (random() < 0.4)
+        return Array.from({ length: 1 + Math.floor(random() * 3) }, () => strange(depth + 1));
+      const given = fields.filter(() => random() < 0.5).map((field) => [field, strange(depth + 1)]);
+      return { ...Object.fromEntries(given), ...(random() < 0.8 ? { type: pick(types) } : {}) };
+    };
+    for (let round = 0; round < 2_000; round += 1) {
+      const { normalised } = readContent({ rich_message: { blocks: strange(0) } });
+      expect(normalised.text.isWellFormed()).toBe(true);
+    }
   });
 
   it('is bounded: in length, blocks, files and depth', () => {
