@@ -51,6 +51,7 @@ const definerFunctions = [
   'find_words',
   'finish_turns',
   'has_budgets',
+  'hold_bucket',
   'hold_message',
   'keep_wish',
   'list_channel_connections',
