@@ -4,8 +4,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebClient } from '@slack/web-api';
+import { createKeptAliveHttp } from '../src/channels/kept-alive-http.ts';
+import { createSlackClient } from '../src/channels/slack/client.ts';
 import { createSlackChannel } from '../src/channels/slack/index.ts';
-import { createSlackFetch } from '../src/channels/slack/slack-fetch.ts';
 
 export interface SlackClientFigure {
   readonly way: string;
@@ -51,17 +52,20 @@ function waysToPost(apiUrl: string): Readonly<Record<string, () => Promise<unkno
   const body = new URLSearchParams({ ...fields, metadata: JSON.stringify(metadata) }).toString();
   const headers = { 'content-type': 'application/x-www-form-urlencoded', authorization: 'Bearer xoxb-1' };
   const call = { ...fields, metadata, token: 'xoxb-1' };
-  const light = createSlackFetch({ timeoutMs: 10_000, currentSignal: () => undefined });
+  const http = createKeptAliveHttp();
   const standard = new WebClient(undefined, { slackApiUrl: apiUrl, timeout: 10_000 });
-  const lightClient = new WebClient(undefined, { slackApiUrl: apiUrl, fetch: light.fetch });
   const nothing = (): void => {};
-  const channel = createSlackChannel({
+  const options = {
     apiUrl,
     clock: Date.now,
     random: Math.random,
-    sleep: (ms, signal) => delay(ms, undefined, { signal }),
+    sleep: (ms: number, signal?: AbortSignal) => delay(ms, undefined, { signal }),
     log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
-  });
+    timeoutMs: 10_000,
+    maxWaitMs: 10_000,
+  };
+  const channel = createSlackChannel(options);
+  const client = createSlackClient(options);
   const access = { connectionId: 'c', externalId: 'T1', credentials: { botToken: 'xoxb-1' } };
   const { signal } = new AbortController();
   let posts = 0;
@@ -70,9 +74,20 @@ function waysToPost(apiUrl: string): Readonly<Record<string, () => Promise<unkno
       const init = { method: 'POST', headers, body, signal: AbortSignal.timeout(10_000) };
       return (await fetch(url, init)).json();
     },
-    'keep-alive fetch': async () => (await light.fetch(url, { method: 'POST', headers, body })).json(),
-    'WebClient on built-in fetch': () => standard.apiCall('chat.postMessage', call),
-    'WebClient on keep-alive fetch': () => lightClient.apiCall('chat.postMessage', call),
+    'kept-alive HTTP': async () => {
+      const init = { base: url, method: 'POST', headers, body, timeoutMs: 10_000 };
+      return JSON.parse((await http.exchange(init)).text) as unknown;
+    },
+    'Slack’s WebClient, built-in fetch': () => standard.apiCall('chat.postMessage', call),
+    'our client': () => {
+      posts += 1;
+      const values = { ...fields, channel: `C${posts}`, metadata };
+      return client.call(
+        access,
+        { method: 'chat.postMessage', arguments: values, idempotent: false },
+        signal,
+      );
+    },
     'channel.post': () => {
       posts += 1;
       const target = { channelId: `C${posts}`, threadId: fields.thread_ts };

@@ -1,5 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Logger, LogLevel, WebClient } from '@slack/web-api';
 import type { RenewCredentials } from '../../core/channel-definition.ts';
 import type { Clock, Random, Sleep } from '../../core/clock.ts';
 import { isKonstructError, KonstructError } from '../../core/errors.ts';
@@ -9,9 +7,8 @@ import type { ConnectionAccess } from '../../core/outbound.ts';
 import type { JsonRecord } from '../read-json.ts';
 import { withBotToken } from './bot-token.ts';
 import { createPacing } from './pacing.ts';
-import { toKonstructError } from './slack-error.ts';
 import { rateLimited, rejected } from './slack-failure.ts';
-import { createSlackFetch } from './slack-fetch.ts';
+import { createWebApi } from './web-api.ts';
 
 export interface SlackClientOptions {
   /** Ends in `/api/`. */
@@ -62,27 +59,13 @@ const RETRY_BASE_MS = 250;
 /** After a hold all who waited go on; spread over this time they do not run into the next one together. */
 const SPREAD_MS = 250;
 
-/**
- * One `WebClient` for all connections: the token comes with each call and is not kept. Its own retries (ten in half an
- * hour by default) and its queue (which pauses every workspace when one is limited) are off; see `call`.
- */
+/** One for all connections: the token comes with each call and is not kept. */
 export function createSlackClient(options: SlackClientOptions): SlackClient {
   const { apiUrl, clock, random, sleep, log, timeoutMs, metrics = noMetrics } = options;
   const limited = metrics.counter('konstruct_platform_rate_limited_total', { channel: 'slack' });
   const pacing = createPacing(clock);
   const tokens = { renew: options.renewCredentials, wallClock: options.wallClock ?? clock };
-  // Slack's client has no way to pass a signal through to `fetch`.
-  const signals = new AsyncLocalStorage<AbortSignal>();
-  const transport = createSlackFetch({ timeoutMs, currentSignal: () => signals.getStore() });
-  const client = new WebClient(undefined, {
-    slackApiUrl: apiUrl,
-    allowAbsoluteUrls: false,
-    fetch: transport.fetch,
-    retryConfig: { retries: 0 },
-    maxRequestConcurrency: Number.POSITIVE_INFINITY,
-    rejectRateLimitedCalls: true,
-    logger: silentLogger,
-  });
+  const api = createWebApi({ apiUrl, timeoutMs });
 
   const wait = async (ms: number, signal: AbortSignal): Promise<void> => {
     if (ms <= 0) return;
@@ -125,17 +108,6 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
     await wait(placeMs, signal);
   };
 
-  const attempt = async (token: string, call: SlackCall, signal: AbortSignal): Promise<JsonRecord> => {
-    try {
-      const answer = await signals.run(signal, () =>
-        client.apiCall(call.method, { ...call.arguments, token }),
-      );
-      return answer as unknown as JsonRecord;
-    } catch (error) {
-      throw toKonstructError(error, call.method);
-    }
-  };
-
   return {
     async call(access, call, signal) {
       if (!access.credentials.botToken) throw rejected(call.method, 'not_authed');
@@ -149,7 +121,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
         if (call.mayStillSend?.() === false) throw new KonstructError('lease_lost');
         try {
           return await withBotToken(access, call.method, tokens, signal, (token) =>
-            attempt(token, call, signal),
+            api.call(call.method, `Bearer ${token}`, call.arguments, signal),
           );
         } catch (error) {
           if (isKonstructError(error, 'platform_rate_limited')) {
@@ -176,7 +148,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
       }
     },
     withToken: (access, name, signal, work) => withBotToken(access, name, tokens, signal, work),
-    close: () => transport.close(),
+    close: () => api.close(),
   };
 }
 
@@ -184,14 +156,3 @@ function mayRetry(error: unknown, call: SlackCall): boolean {
   if (!isKonstructError(error, 'platform_unavailable')) return false;
   return call.idempotent || error.details.outcomeUnknown !== true;
 }
-
-/** What Slack's client has to say is in its errors; its log lines hold arguments, hence texts. */
-const silentLogger: Logger = {
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  setLevel() {},
-  getLevel: () => LogLevel.ERROR,
-  setName() {},
-};

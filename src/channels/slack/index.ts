@@ -1,13 +1,11 @@
 import type { Channel, ConnectionFinding } from '../../core/channel.ts';
 import type { ChannelDefinition, ChannelOptions } from '../../core/channel-definition.ts';
-import type { AnswerStream } from '../../core/outbound.ts';
-import { openOnUse } from '../open-on-use.ts';
 import { splitMarkdown } from '../split-markdown.ts';
 import { MAX_CHOICE_CHARACTERS, MAX_CHOICES } from './choices.ts';
 import { MAX_FILE_BYTES } from './limits.ts';
 import { missingFeatures, missingScopes } from './manifest.ts';
 import { createSlackOAuth } from './oauth.ts';
-import type { SlackOutbound } from './outbound.ts';
+import { createSlackOutbound } from './outbound.ts';
 import { neutraliseMentions } from './outbound-text.ts';
 import { parseSlackRequest } from './parse.ts';
 import { verifySlackRequest } from './verify.ts';
@@ -46,10 +44,10 @@ const PART_CHARACTERS = 11_800;
 
 const OAUTH_TIMEOUT_MS = 10_000;
 
-/** For all connections of an installation. Slack's library is loaded when something is sent. */
+/** For all connections of an installation. */
 export function createSlackChannel(options: ChannelOptions): Channel {
   const oauth = openOAuth(options);
-  const outbound = openOnUse(async () => (await import('./outbound.ts')).createSlackOutbound(options));
+  const outbound = createSlackOutbound(options);
   return {
     type: slack.type,
     capabilities: {
@@ -73,9 +71,7 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     ...(oauth && { installation: oauth }),
     split: (markdown) => splitMarkdown(markdown, PART_CHARACTERS),
     format: (markdown) => ({ text: neutraliseMentions(markdown) }),
-    async prepare() {
-      await outbound.get();
-    },
+    async prepare() {}, // nothing is loaded later
     async examine({ credentials, externalId }, identity, { hasSharedSecret }) {
       // What another workspace's token may do does not matter.
       const scopes = identity.externalId === externalId ? identity.scopes : null;
@@ -84,41 +80,11 @@ export function createSlackChannel(options: ChannelOptions): Channel {
         (credentials.signingSecret ?? credentials.appToken) !== undefined || hasSharedSecret,
       );
     },
-    identify: async (...call) => (await outbound.get()).identify(...call),
-    post: async (...call) => (await outbound.get()).post(...call),
-    edit: async (...call) => (await outbound.get()).edit(...call),
-    remove: async (...call) => (await outbound.get()).remove(...call),
-    postPrivately: async (...call) => (await outbound.get()).postPrivately(...call),
-    hasOwnAuthor: async (...call) => (await outbound.get()).hasOwnAuthor(...call),
-    fetchThread: async (...call) => (await outbound.get()).fetchThread(...call),
-    findByMarker: async (...call) => (await outbound.get()).findByMarker(...call),
-    isPerson: async (...call) => (await outbound.get()).isPerson(...call),
-    personName: async (...call) => (await outbound.get()).personName(...call),
-    acknowledgeAction: async (...call) => (await outbound.get()).acknowledgeAction(...call),
-    showCommand: async (...call) => (await outbound.get()).showCommand(...call),
-    react: async (...call) => (await outbound.get()).react(...call),
-    typing: async (...call) => (await outbound.get()).typing(...call),
-    welcome: async (...call) => (await outbound.get()).welcome(...call),
-    openStream: (...call) => openLater(outbound.get(), call),
-    entitle: async (...call) => (await outbound.get()).entitle(...call),
-    fetchFile: async (...call) => (await outbound.get()).fetchFile(...call),
-    upload: async (...call) => (await outbound.get()).upload(...call),
+    ...outbound,
     close() {
-      outbound.current()?.close();
+      outbound.close();
       oauth?.close();
     },
-  };
-}
-
-/** A stream whose library may not have been loaded yet. */
-function openLater(
-  outbound: Promise<SlackOutbound>,
-  call: Parameters<SlackOutbound['openStream']>,
-): AnswerStream {
-  const opened = outbound.then((loaded) => loaded.openStream(...call));
-  return {
-    show: (markdown) => void opened.then((stream) => stream.show(markdown)),
-    close: async () => (await opened).close(),
   };
 }
 

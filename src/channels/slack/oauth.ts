@@ -1,11 +1,10 @@
 import type { ChannelInstallation, InstalledApp, IssuedCredentials } from '../../core/channel.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Credentials } from '../../core/tenant.ts';
-import { createKeptAliveHttp, type HttpAnswer } from '../kept-alive-http.ts';
 import { asId, asRecord, asText, type JsonRecord } from '../read-json.ts';
-import { TransportError } from '../transport-error.ts';
 import { allScopes } from './manifest.ts';
-import { fromAnswer, fromStatus, fromTransport, rejected, unavailable } from './slack-failure.ts';
+import { rejected, unavailable } from './slack-failure.ts';
+import { createWebApi } from './web-api.ts';
 
 export interface SlackOAuthOptions {
   /** Ends in `/api/`. */
@@ -30,29 +29,11 @@ export function createSlackOAuth(
   options: SlackOAuthOptions,
 ): ChannelInstallation & { readonly close: () => void } {
   const { apiUrl, clientId, clientSecret, clock, timeoutMs } = options;
-  const http = createKeptAliveHttp();
+  const api = createWebApi({ apiUrl, timeoutMs });
   // As Slack asks for: the secret is no argument. https://docs.slack.dev/reference/methods/oauth.v2.access
   const authorization = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
 
-  async function access(form: Readonly<Record<string, string>>, signal: AbortSignal): Promise<JsonRecord> {
-    let answer: HttpAnswer;
-    try {
-      answer = await http.exchange({
-        base: `${apiUrl}${METHOD}`,
-        method: 'POST',
-        headers: { authorization, 'content-type': 'application/x-www-form-urlencoded' },
-        body: new URLSearchParams(form).toString(),
-        timeoutMs,
-        signal,
-      });
-    } catch (error) {
-      throw error instanceof TransportError ? fromTransport(error, METHOD) : error;
-    }
-    if (answer.status !== 200) throw fromStatus(answer.status, METHOD);
-    const body = parseObject(answer.text);
-    if (body.ok !== true) throw fromAnswer(body, METHOD);
-    return body;
-  }
+  const access = (form: JsonRecord, signal: AbortSignal) => api.call(METHOD, authorization, form, signal);
 
   /** What is stored of an answer; the token's end stands beside it, for whoever is about to use it. */
   function issued(answer: JsonRecord): IssuedCredentials {
@@ -104,7 +85,7 @@ export function createSlackOAuth(
       const { credentials: fresh, expiresAtMs } = issued(answer);
       return { credentials: { ...credentials, ...fresh }, expiresAtMs };
     },
-    close: () => http.close(),
+    close: () => api.close(),
   };
 }
 
@@ -115,12 +96,4 @@ function openUrl(appId: string, team: string | null): string | null {
   url.searchParams.set('app', appId);
   if (team !== null) url.searchParams.set('team', team);
   return url.href;
-}
-
-function parseObject(text: string): JsonRecord {
-  try {
-    return asRecord(JSON.parse(text)) ?? {};
-  } catch {
-    return {};
-  }
 }

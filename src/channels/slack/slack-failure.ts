@@ -1,5 +1,5 @@
 import { KonstructError } from '../../core/errors.ts';
-import { asRecord, type JsonRecord } from '../read-json.ts';
+import type { JsonRecord } from '../read-json.ts';
 import type { TransportError } from '../transport-error.ts';
 
 /** Errors of Slack's own making after which the call may or may not have been carried out. */
@@ -45,20 +45,14 @@ export function unavailable(
   });
 }
 
-/** An answer `{"ok":false,…}` of Slack's. */
-export function fromAnswer(answer: JsonRecord, method: string): KonstructError {
-  // Where the answer is no JSON, Slack's client puts all of it here: a proxy's page, not a word of Slack's.
-  const word =
-    typeof answer.error === 'string' && ERROR_WORD.test(answer.error)
-      ? answer.error
-      : 'unrecognised_response';
-  if (RATE_LIMITED.has(word)) {
-    const seconds = asRecord(answer.response_metadata)?.retryAfter;
-    return rateLimited(method, typeof seconds === 'number' ? seconds * 1000 : DEFAULT_RETRY_AFTER_MS);
-  }
+/** An answer `{"ok":false,…}` of Slack's; `null`: it is no JSON, such as a proxy's page. */
+export function fromAnswer(answer: JsonRecord | null, method: string, retryAfterMs: number): KonstructError {
+  const error = answer?.error;
+  const word = typeof error === 'string' && ERROR_WORD.test(error) ? error : 'unrecognised_response';
+  if (RATE_LIMITED.has(word)) return rateLimited(method, retryAfterMs);
   if (UNKNOWN_OUTCOME.has(word)) return unavailable(method, word, true);
   if (NOT_DONE.has(word)) return unavailable(method, word, false);
-  return rejected(method, word, answer);
+  return rejected(method, word, answer ?? {});
 }
 
 /** Slack uses 200 and 429; anything else comes from what stands in front of it, before or after the work. */
