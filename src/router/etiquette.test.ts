@@ -35,6 +35,17 @@ describe('a message that consists of one word', () => {
     expect(wishOfMessage({ attachments: [file] }, 'stop', true, words)).toBeNull();
   });
 
+  it.each(['> Ada: Thinking…\n> a long\n\nStop!', '>\n\nstop', `> ${'x'.repeat(500)}\n\nstop`])(
+    'stops the agent below what it replies to: %j',
+    (text) => {
+      expect(wishOfMessage(plain, text, false, words)).toBe('stop');
+    },
+  );
+
+  it.each(['> stop', '> Bo: stop\n\ngo on', '> stop\n> stop\n'])('is not what is quoted: %j', (text) => {
+    expect(wishOfMessage(plain, text, true, words)).toBeNull();
+  });
+
   it('ends a mute only when it is for the agent', () => {
     expect(wishOfMessage(plain, 'Unmute.', true, words)).toBe('unmute');
     expect(wishOfMessage(plain, 'Unmute.', false, words)).toBeNull();

@@ -35,14 +35,17 @@ export function wishOfMessage(
   addressed: boolean,
   stopWords: readonly string[],
 ): 'stop' | 'unmute' | null {
-  if (event.attachments.length > 0 || text.length > MAX_CHARACTERS) return null;
-  const word = plainWord(text);
+  const own = text.replace(QUOTATION, '');
+  if (event.attachments.length > 0 || own.length > MAX_CHARACTERS) return null;
+  const word = plainWord(own);
   if (word === '') return null;
   if (stopWords.some((stopWord) => plainWord(stopWord) === word)) return 'stop';
   return addressed && word === 'unmute' ? 'unmute' : null;
 }
 
 const MAX_CHARACTERS = 60;
+/** What a message replies to stands before it, and is not what the person says now. */
+const QUOTATION = /^(?:>[^\n]*(?:\n+|$))+/;
 const AROUND = /^[\s\p{P}\p{S}]+|[\s\p{P}\p{S}]+$/gu;
 
 function plainWord(text: string): string {

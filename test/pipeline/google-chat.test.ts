@@ -87,6 +87,21 @@ describe('a direct message', () => {
     ).toEqual([{ thread_id: '', scope: 'direct' }]);
   });
 
+  it('shows the agent what is replied to and what is passed on', async () => {
+    const { chat, model, newSpace } = installation;
+    const space = newSpace('DIRECT_MESSAGE');
+    model.respond(() => 'By the door.');
+    const first = await asked(space, 'where is the exit?');
+    for (const type of ['REPLY', 'FORWARD'] as const) {
+      const text = type === 'REPLY' ? 'are you sure?' : '';
+      const heard = model.requests.length;
+      await chat.say(space.id, { from: mara, text, quotes: { message: first, type } });
+      await until('it is asked', () => model.requests.length > heard);
+      await installation.idle();
+      expect(lastPrompt()?.at(-1)).toBe(`> Ada: By the door.${text === '' ? '' : `\n\n${text}`}`);
+    }
+  });
+
   it('is told a stop by a word', async () => {
     const { chat, model, newSpace, query } = installation;
     const space = newSpace('DIRECT_MESSAGE');

@@ -109,6 +109,25 @@ describe('a personal chat', () => {
     ).toEqual([{ thread_id: '', scope: 'direct' }]);
   });
 
+  it('shows the agent what is replied to and what is passed on', async () => {
+    const { teams, model, newConversation } = installation;
+    const chat = newConversation('personal');
+    model.respond(() => 'By the door.');
+    const quotes = { from: tomas, id: '1500000000000', text: 'The printer is on fire' };
+    await installation.answerTo(
+      chat,
+      await teams.say(chat.id, { from: mara, text: 'where is the exit?', quotes }),
+    );
+    await installation.idle();
+    expect(lastPrompt()?.at(-1)).toBe(`> ${tomas.name}: The printer is on fire\n\nwhere is the exit?`);
+    await installation.answerTo(
+      chat,
+      await teams.say(chat.id, { from: mara, text: 'and this?', passesOn: 'No exit.' }),
+    );
+    await installation.idle();
+    expect(lastPrompt()?.at(-1)).toBe('> No exit.\n\nand this?');
+  });
+
   it('continues a very long answer in further messages', async () => {
     const { model, newConversation } = installation;
     const chat = newConversation('personal');

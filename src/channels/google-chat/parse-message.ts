@@ -1,7 +1,10 @@
-import type { AccountRef, Attachment, IgnoredEvent, MessageEvent } from '../../core/channel-event.ts';
+import type { AccountRef, IgnoredEvent, MessageEvent } from '../../core/channel-event.ts';
+import { withQuotations } from '../quotation.ts';
 import { asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { attachmentOf, gifText } from './attachments.ts';
 import { asUser, messageIdOf, threadIdOf, WHOLE_CHAT } from './ids.ts';
 import { normaliseText } from './normalise-text.ts';
+import { quoteOf } from './quote.ts';
 
 /** What is the same in all events of a request. */
 export interface EventBase {
@@ -24,10 +27,12 @@ export function parseMessage(
   const senderId = asUser(sender?.name);
   if (messageId === null || senderId === null) return ignored(base, 'message:incomplete');
   if (sender?.type === 'BOT') return ignored(base, 'message:bot');
-  const { text, mentions, addressee, apps } = normaliseText(message);
-  const attachments = [...asRecords(message.attachment), ...asRecords(message.attachments)].flatMap(
-    attachmentOf,
-  );
+  const { text: written, mentions, addressee, apps } = normaliseText(message);
+  const quote = quoteOf(message);
+  const own = [written, gifText(message)].filter((part) => part !== '').join('\n\n');
+  const text = withQuotations([quote.text], own);
+  const files = [...asRecords(message.attachment), ...asRecords(message.attachments)];
+  const attachments = [...files.flatMap(attachmentOf), ...quote.attachments];
   if (text === '' && attachments.length === 0) return ignored(base, 'message:empty');
   const [app = null] = apps;
   const sentAtMs = Date.parse(asText(message.createTime));
@@ -58,22 +63,6 @@ export function placeOf(message: JsonRecord, space: JsonRecord): Pick<MessageEve
   const scope = space.spaceType === 'GROUP_CHAT' ? 'group' : 'channel';
   const isFlat = space.spaceThreadingState === 'UNTHREADED_MESSAGES';
   return { threadId: isFlat ? WHOLE_CHAT : threadIdOf(asRecord(message.thread)?.name), scope };
-}
-
-/** Source: https://developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages.attachments */
-function attachmentOf(attachment: JsonRecord): readonly Attachment[] {
-  const resource = asText(asRecord(attachment.attachmentDataRef)?.resourceName);
-  const driveId = asText(asRecord(attachment.driveDataRef)?.driveFileId);
-  const externalId = resource !== '' ? `media ${resource}` : driveId === '' ? '' : `drive ${driveId}`;
-  if (externalId === '' || externalId.length > 2_000) return [];
-  return [
-    {
-      name: asText(attachment.contentName) || 'file',
-      mediaType: asText(attachment.contentType) || 'application/octet-stream',
-      sizeBytes: null,
-      externalId,
-    },
-  ];
 }
 
 function metadataOf({ slashCommand }: JsonRecord): MessageEvent['channelMetadata'] {

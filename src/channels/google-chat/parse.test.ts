@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../test/support/seeded-random.ts';
 import type { ChannelEvent } from '../../core/channel-event.ts';
 import { choiceCard } from './choice-card.ts';
 import { parseGoogleChatRequest } from './parse.ts';
@@ -184,6 +185,84 @@ describe('a message', () => {
       },
       { name: 'Plan', mediaType: 'application/octet-stream', sizeBytes: null, externalId: 'drive d1' },
     ]);
+  });
+
+  const uploaded = {
+    contentName: 'plan.pdf',
+    contentType: 'application/pdf',
+    attachmentDataRef: { resourceName: 'ClxzcGFjZXM=' },
+  };
+  const quoting = (snapshot: object, quoteType = 'REPLY') => ({
+    quotedMessageMetadata: {
+      name: 'spaces/AAAAMpdlehY/messages/x.y',
+      lastUpdateTime: '2026-03-02T11:20:00Z',
+      quoteType,
+      quotedMessageSnapshot: snapshot,
+    },
+  });
+
+  it('quotes what it replies to, and calls nobody who is called in that', () => {
+    const snapshot = { sender: 'Bo Berg', text: '@Gus the printer\nis on fire' };
+    expect(said(quoting(snapshot))).toMatchObject({
+      text: `> Bo Berg: @Gus the printer\n> is on fire\n\n@${ada.name} hello there`,
+      mentions: [{ externalId: ada.name }],
+      addressee: null,
+    });
+    expect(said(quoting({ sender: 'users/32', text: 'x'.repeat(5_000) }))).toMatchObject({
+      text: `> ${'x'.repeat(1_000)}…\n\n@${ada.name} hello there`,
+    });
+    for (const nothing of [null, [], 7, { sender: 'Bo' }, { text: { x: 1 } }])
+      expect(said(quoting(nothing as object))).toMatchObject({ text: `@${ada.name} hello there` });
+  });
+
+  it('that passes something on without a word is one, with the files of that', () => {
+    const empty = { text: undefined, argumentText: undefined, annotations: [] };
+    const snapshot = { sender: 'Bo', text: 'The plan', formattedText: '*The plan*', attachments: [uploaded] };
+    expect(said({ ...empty, ...quoting(snapshot, 'FORWARD') })).toMatchObject({
+      type: 'message',
+      text: '> Bo: The plan\n> [attached: plan.pdf]',
+      attachments: [{ name: 'plan.pdf', externalId: 'media ClxzcGFjZXM=' }],
+    });
+    const many = { sender: 'Bo', text: '', attachments: Array.from({ length: 30 }, () => uploaded) };
+    const event = said({ ...empty, attachment: [uploaded], ...quoting(many, 'FORWARD') });
+    expect(event?.type === 'message' && event.attachments).toHaveLength(11);
+  });
+
+  it('that is a GIF says so', () => {
+    const gif = {
+      text: undefined,
+      annotations: [],
+      attachedGifs: [{ uri: 'https://media.tenor.com/cat.gif' }],
+    };
+    expect(said(gif)).toMatchObject({ type: 'message', text: '[GIF: https://media.tenor.com/cat.gif]' });
+    const strange = ['javascript:x', 'no address', null, `https://x.example/${'y'.repeat(900)}`];
+    expect(said({ ...gif, attachedGifs: strange.map((uri) => ({ uri })) })).toMatchObject({
+      text: Array.from({ length: 4 }, () => '[GIF: without an address]').join(' '),
+    });
+  });
+
+  it('of a shape that nobody would send is bounded and can be stored (3,000 of them)', () => {
+    const random = seededRandom(43);
+    const strange = [null, true, -1, 1e300, '', '\u0000', '\ud800', [], {}, [null], { a: [] }];
+    const spoilt = (value: unknown): unknown => {
+      if (random() < 0.1) return strange[Math.floor(random() * strange.length)];
+      if (Array.isArray(value)) return value.map(spoilt);
+      if (typeof value !== 'object' || value === null) return value;
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, spoilt(item)]));
+    };
+    const deep = {
+      sender: 'a\n> b',
+      text: 'x'.repeat(900),
+      attachments: [uploaded],
+      ...quoting({ text: 'y' }),
+    };
+    const rich = { ...quoting(deep, 'FORWARD'), attachedGifs: [{ uri: 'https://x.example/a' }] };
+    for (let round = 0; round < 3_000; round += 1) {
+      const event = said(spoilt(rich) as object);
+      const stored = JSON.stringify(event);
+      expect(stored.isWellFormed() && !/\\u0000|\\ud800/.test(stored), stored).toBe(true);
+      expect(stored.length).toBeLessThan(5_000);
+    }
   });
 
   it.each([

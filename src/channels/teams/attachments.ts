@@ -18,6 +18,7 @@ const mediaTypes: Readonly<Record<string, string>> = {
   txt: 'text/plain',
   xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
 };
+const CLIP = /^(?:audio|video)\/[\w.+-]{1,60}(?:;|$)/;
 const MAX_URL_CHARACTERS = 8_000;
 
 /**
@@ -37,6 +38,15 @@ export function parseAttachments(activity: JsonRecord): readonly Attachment[] {
     if (contentType.startsWith('image/')) {
       const type = contentType === 'image/*' ? 'image/png' : contentType;
       return fileOf('picture', attachment.contentUrl, name || `picture.${type.slice('image/'.length)}`, type);
+    }
+    if (CLIP.test(contentType)) {
+      const type = contentType.split(';', 1)[0] ?? contentType;
+      return fileOf(
+        'picture',
+        attachment.contentUrl,
+        name || `clip.${type.slice(type.indexOf('/') + 1)}`,
+        type,
+      );
     }
     if (contentType === 'reference')
       return fileOf('reference', attachment.contentUrl, name || 'file', typeOf(name, null));

@@ -51,7 +51,8 @@ export async function examine(
     findings.push({
       level: 'warning',
       text: `the app is registered for the single tenant ${appTenantId}, not for this one.`,
-      remedy: 'Register it as multi-tenant, or give this connection an app of its own tenant.',
+      remedy:
+        'Microsoft lets nobody register a multi-tenant bot any more: give this connection an app of its own tenant (appId, appPassword, tenantId). If it is a multi-tenant one of before, leave its tenant id out.',
     });
   }
   try {

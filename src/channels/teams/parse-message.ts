@@ -9,6 +9,7 @@ import { asId, asRecord, asText, type JsonRecord } from '../read-json.ts';
 import { parseAttachments } from './attachments.ts';
 import { choiceOf } from './choice-card.ts';
 import { asTeamsId, type Place, WHOLE_CHAT } from './conversation-id.ts';
+import { unreadable } from './describe-content.ts';
 import { normaliseText } from './normalise-text.ts';
 
 /** What is the same in all events of an activity. */
@@ -40,8 +41,9 @@ export function parseMessage(located: Located, base: EventBase): MessageEvent | 
     const pressed = { messageId: pressedOn, actionId: messageId, choice, pressedAtMs: atMs, reply: {} };
     return { ...base, type: 'action', channelId: place.channelId, threadId, scope, sender, ...pressed };
   }
-  const { text, mentions, addressee } = normaliseText(activity);
+  const { text: said, mentions, addressee } = normaliseText(activity);
   const attachments = parseAttachments(activity);
+  const text = said === '' && attachments.length === 0 ? unreadable(activity) : said;
   if (text === '' && attachments.length === 0) return ignored(base, 'message:empty');
   return {
     ...base,

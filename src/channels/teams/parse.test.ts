@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../test/support/seeded-random.ts';
 import type { ChannelEvent } from '../../core/channel-event.ts';
 import { choiceCard } from './choice-card.ts';
 import { parseTeamsRequest } from './parse.ts';
@@ -115,6 +116,264 @@ describe('a message', () => {
     });
   });
 
+  const html = (content: string) => [{ contentType: 'text/html', content }];
+  const reply = (body: string) =>
+    `<blockquote itemscope itemtype="http://schema.skype.com/Reply" itemid="17"><strong itemprop="mri" itemid="8:orgid:x">Bo &amp; Co</strong><span itemprop="time" itemid="17"></span>${body}</blockquote>`;
+  const preview =
+    '<p itemprop="preview">The printer<br>is on &lt;fire&gt; <img itemtype="http://schema.skype.com/Emoji" alt="🔥"></p>';
+  const quotedReply = {
+    messageId: '17',
+    senderId: '29:bo',
+    senderName: 'Bo',
+    preview: 'The printer is on fire',
+  };
+  const reference = (contentType: string, content: object, asJson = true) => ({
+    contentType,
+    id: '17',
+    content: asJson ? JSON.stringify(content) : content,
+  });
+  const user = { user: { id: 'x', displayName: 'Bo' } };
+
+  it.each([
+    [
+      'by an entity',
+      {
+        text: '<quoted messageId="17"/><at>Ada</at> help',
+        entities: [mention(ada), { type: 'quotedReply', quotedReply }],
+      },
+      `> Bo: The printer is on fire\n\n@${ada.id} help`,
+    ],
+    [
+      'by an entity and in HTML, once',
+      {
+        text: '<quoted messageId="17"/> help',
+        attachments: html(`${reply(preview)}<p>help</p>`),
+        entities: [{ type: 'quotedReply', quotedReply }],
+      },
+      '> Bo: The printer is on fire\n\nhelp',
+    ],
+    [
+      'of which nothing is left',
+      {
+        text: '<quoted messageId="17"/>help',
+        entities: [{ type: 'quotedReply', quotedReply: { messageId: '17', isReplyDeleted: true } }],
+      },
+      'help',
+    ],
+    [
+      'in HTML only',
+      { text: 'help', attachments: html(`${reply(preview)}<p>help</p>`) },
+      '> Bo & Co: The printer\n> is on <fire> 🔥\n\nhelp',
+    ],
+    [
+      'in HTML, whole before its beginning, and without what that quotes',
+      {
+        text: 'help',
+        attachments: html(`${reply(`${reply(preview)}${preview}<p itemprop="copy">All</p>`)}<p>help</p>`),
+      },
+      '> Bo & Co: All\n\nhelp',
+    ],
+    [
+      'in a text that is HTML itself',
+      { text: `${reply(preview)}<p><at>Ada</at> help</p>`, attachments: [], entities: [mention(ada)] },
+      `> Bo & Co: The printer\n> is on <fire> 🔥\n\n@${ada.id} help`,
+    ],
+    [
+      'by a reference',
+      {
+        text: '<attachment id="17"></attachment>\nhelp',
+        attachments: [
+          reference('messageReference', { messageId: '17', messagePreview: 'On fire', messageSender: user }),
+        ],
+      },
+      '> Bo: On fire\n\nhelp',
+    ],
+  ])('quotes what it replies to: %s', (_how, fields, text) => {
+    expect(one({ ...personal, ...fields })).toMatchObject({ type: 'message', text });
+    expect(one({ ...personal, ...fields, type: 'messageUpdate' })).toMatchObject({ type: 'edit', text });
+  });
+
+  const forward =
+    '<blockquote itemtype="http://schema.skype.com/Forward"><p>Page <b>3</b> is wrong.</p><p>Who <at id="0">Mara K</at>?</p></blockquote>';
+  it('quotes what it passes on, with words and without, and takes it for nobody’s own', () => {
+    const text = '<at>Ada</at> make a ticket\r\n\r\nPage 3 is wrong.\r\nWho <at>Mara K</at>?';
+    const mine =
+      '<p><span itemtype="http://schema.skype.com/Mention" itemid="0">Ada</span> make a ticket</p>';
+    const passed = '> Page 3 is wrong.\n> Who Mara K?';
+    expect(
+      one({ ...personal, text, attachments: html(mine + forward), entities: [mention(ada)] }),
+    ).toMatchObject({
+      text: `${passed}\n\n@${ada.id} make a ticket`,
+      mentions: [{ externalId: ada.id }],
+      addressee: ada.id,
+    });
+    const original = { originalMessageContent: '<p>Page 3 is wrong.</p>', originalMessageSender: user };
+    for (const isJson of [true, false]) {
+      const attachments = [
+        ...html('<attachment id="17"></attachment>'),
+        reference('forwardedMessageReference', original, isJson),
+      ];
+      expect(one({ ...personal, text: '', attachments })).toMatchObject({ text: '> Bo: Page 3 is wrong.' });
+    }
+  });
+
+  it.each([
+    [
+      'as HTML only',
+      {
+        text: undefined,
+        attachments: html(
+          '<div><p>Hello&nbsp;<span itemtype="http://schema.skype.com/Mention" itemid="0">Ada</span></p>\n<ul><li>one</li><li>two &#128512;</li></ul><blockquote>so</blockquote><pre>a\n  b</pre><attachment id="1">x</attachment><script>no</script></div>',
+        ),
+        entities: [mention(ada)],
+      },
+      `Hello @${ada.id}\n- one\n- two 😀\n> so\na\n  b`,
+    ],
+    [
+      'as a GIF',
+      {
+        text: '',
+        attachments: html(
+          '<p><img alt="Cat (GIF Image)" itemtype="http://schema.skype.com/Giphy" src="x"></p>',
+        ),
+      },
+      '[GIF: Cat (GIF Image)]',
+    ],
+    [
+      'with emoji',
+      {
+        text: 'fine <emoji id="smile" alt="🙂" title="Smile"></emoji> <img itemscope itemtype="http://schema.skype.com/Emoji" alt="👍">',
+      },
+      'fine 🙂 👍',
+    ],
+    [
+      'about HTML',
+      { text: 'use <blockquote> or <img src="x"> &lt;b&gt;' },
+      'use <blockquote> or <img src="x"> <b>',
+    ],
+    [
+      'on a card',
+      {
+        text: 'look',
+        attachments: [
+          {
+            contentType: 'application/vnd.microsoft.card.adaptive',
+            content: {
+              body: [
+                { type: 'TextBlock', text: 'Invoice 7' },
+                { type: 'ColumnSet', columns: [{ items: [{ text: '12 €' }] }] },
+                { type: 'FactSet', facts: [{ title: 'Due', value: 'today' }] },
+              ],
+            },
+          },
+        ],
+      },
+      'look\n\n[card: Invoice 7 / 12 € / Due / today]',
+    ],
+    [
+      'with what cannot be shown',
+      {
+        text: '',
+        attachments: [
+          { contentType: 'application/vnd.microsoft.card.fluidEmbedCard', content: {} },
+          { contentType: 'meetingReference', name: 'Stand-up' },
+        ],
+      },
+      '[attached, and cannot be shown to you: card, Stand-up]',
+    ],
+  ])('%s is read', (_what, fields, text) => {
+    expect(one({ ...personal, ...fields })).toMatchObject({ type: 'message', text });
+  });
+
+  it('that is a clip brings it along', () => {
+    const contentUrl = 'https://smba.trafficmanager.net/amer/v3/attachments/2/views/original';
+    expect(
+      one({ ...personal, text: '', attachments: [{ contentType: 'video/mp4', contentUrl }] }),
+    ).toMatchObject({
+      text: '',
+      attachments: [{ name: 'clip.mp4', mediaType: 'video/mp4', externalId: `picture ${contentUrl}` }],
+    });
+  });
+
+  it('of a shape that nobody would send is bounded and can be stored (3,000 of them)', () => {
+    const random = seededRandom(37);
+    const pieces = [
+      ...[
+        '<blockquote',
+        ' itemtype="http://schema.skype.com/Reply"',
+        ' itemtype="http://schema.skype.com/Forward"',
+        '>',
+        '</blockquote>',
+      ],
+      ...[
+        '<p itemprop="preview">',
+        '<strong itemprop="mri">',
+        '</p>',
+        '</strong>',
+        '<at>',
+        '</at>',
+        '<span itemtype="http://schema.skype.com/Mention">',
+        '</span>',
+      ],
+      ...[
+        '<',
+        '"',
+        "'",
+        '&#0;',
+        '&#xd800;',
+        '&lt;',
+        '\u0000',
+        '\ud800',
+        'word',
+        '\n',
+        '<pre>',
+        '<!--',
+        '<attachment id="1">',
+        '<img alt="',
+        '<li>',
+        '<br/>',
+        '<quoted messageId="1"/>',
+      ],
+    ];
+    const strange = [null, [], 7, 'x', {}, [[[]]]];
+    const some = (): unknown => {
+      if (random() < 0.1) return strange[Math.floor(random() * strange.length)];
+      return Array.from(
+        { length: Math.floor(random() * 60) },
+        () => pieces[Math.floor(random() * pieces.length)],
+      ).join('');
+    };
+    let deep: object = { text: 'end' };
+    for (let depth = 0; depth < 500; depth += 1)
+      deep = { body: [deep, { text: 'v' }], text: 'w'.repeat(200) };
+    for (let round = 0; round < 3_000; round += 1) {
+      const content = () => ({
+        messagePreview: some(),
+        messageSender: some(),
+        originalMessageContent: some(),
+        originalMessageSender: { user: some() },
+      });
+      const attachments = [
+        { contentType: 'text/html', content: some() },
+        { contentType: 'messageReference', content: random() < 0.5 ? content() : JSON.stringify(content()) },
+        { contentType: 'forwardedMessageReference', content: random() < 0.5 ? some() : content() },
+        { contentType: 'application/vnd.microsoft.card.hero', content: random() < 0.01 ? deep : some() },
+      ];
+      const entities = [
+        mention(ada),
+        { type: 'quotedReply', quotedReply: { preview: some(), senderName: some() } },
+      ];
+      const [event] = parse({ ...personal, text: some(), attachments, entities });
+      const stored = JSON.stringify(event);
+      expect(stored.isWellFormed() && !/\\u0000|\\ud800/.test(stored), stored).toBe(true);
+      expect(stored.length).toBeLessThan(30_000);
+    }
+    const started = performance.now();
+    for (const unit of ['<a "', '<pre> ', '<blockquote>', '<a', '<p><', '&#', '<img alt="'])
+      one({ ...personal, text: '', attachments: html(unit.repeat(30_000)) });
+    expect(performance.now() - started).toBeLessThan(3_000);
+  });
+
   it('says whom it mentions, each once, and whom it begins with', () => {
     const text = ' <at>Mara K</at> and <at>Ada</at> and <at>Ada</at>';
     const entities = [mention(ada), mention(ada), mention(mara)];
@@ -129,7 +388,7 @@ describe('a message', () => {
 
   it('carries files, pictures and references, and neither its own HTML nor cards', () => {
     const attachments = [
-      ...personal.attachments,
+      ...html('<div><attachment id="1"></attachment></div>'),
       {
         contentType: 'application/vnd.microsoft.teams.file.download.info',
         contentUrl: 'https://contoso.sharepoint.com/personal/x/file_example.txt',
@@ -179,7 +438,7 @@ describe('a message', () => {
   it.each([
     ['from a bot', { from: { id: '28:other', name: 'Bot' } }, 'message:bot'],
     ['from nobody', { from: undefined }, 'message:sender_missing'],
-    ['that says nothing', { text: ' ' }, 'message:empty'],
+    ['that says nothing', { text: ' ', attachments: html('<p>&nbsp;</p>') }, 'message:empty'],
     ['without an id', { id: undefined }, 'message:incomplete'],
     ['without a conversation', { conversation: {} }, 'message:incomplete'],
     ['that is another kind of activity', { type: 'invoke', name: 'task/fetch' }, 'activity:invoke'],

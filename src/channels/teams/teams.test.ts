@@ -323,6 +323,14 @@ describe('the doctor', () => {
     expect((await findings(elsewhere, ours))[0]).toMatch(
       /^warning: the app is registered for the single tenant/,
     );
+    const identity = await by.identify(elsewhere, signal);
+    const [{ remedy } = {}] = await by.examine(
+      elsewhere,
+      identity,
+      { webhookUrl: ours, hasSharedSecret: true },
+      signal,
+    );
+    expect(remedy).toMatch(/nobody register a multi-tenant bot any more: .* an app of its own tenant/);
     by.close();
   });
 

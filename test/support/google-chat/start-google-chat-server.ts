@@ -30,6 +30,8 @@ export interface Saying {
   readonly text: string;
   readonly mentions?: readonly User[];
   readonly threadId?: string;
+  /** A message that it replies to with a quotation, or passes on. */
+  readonly quotes?: { readonly message: Message; readonly type: 'REPLY' | 'FORWARD' };
   /** Further fields of the message. */
   readonly fields?: Given;
 }
@@ -248,7 +250,7 @@ export async function startGoogleChatServer(): Promise<GoogleChatServer> {
       const who = { iss: 'https://accounts.google.com', aud: audience, email, email_verified: true };
       return signer.token({ ...who, ...times, ...claims });
     },
-    messageEvent(app, space, message, { from, text, mentions = [], fields = {} }) {
+    messageEvent(app, space, message, { from, text, mentions = [], quotes, fields = {} }) {
       const annotations = mentions.map((user) => {
         const startIndex = text.indexOf(`@${user.displayName}`);
         const length = user.displayName.length + 1;
@@ -259,6 +261,7 @@ export async function startGoogleChatServer(): Promise<GoogleChatServer> {
         threadReply: message.isReply,
         argumentText: text.replaceAll(`@${app.user.displayName}`, ''),
         ...(annotations.length === 0 ? {} : { annotations }),
+        ...(quotes === undefined ? {} : { quotedMessageMetadata: quotedMetadata(space, quotes) }),
         ...fields,
       };
       return eventFor(app, 'MESSAGE', from, { space: wireSpace(space), message: told });
@@ -302,4 +305,18 @@ export async function startGoogleChatServer(): Promise<GoogleChatServer> {
     },
   };
   return server;
+}
+
+/** What a message quotes, with the author's name and not with their id; files and formatting only of what is passed on. */
+function quotedMetadata(space: Space, { message, type }: NonNullable<Saying['quotes']>): Given {
+  const { name, createTime } = wire(space, message) as { name: string; createTime: string };
+  const { sender, text } = message;
+  const forwarded = { formattedText: text, annotations: [], attachments: [] };
+  return {
+    name,
+    lastUpdateTime: createTime,
+    quoteType: type,
+    quotedMessageSnapshot: { sender: sender.displayName, text, ...(type === 'FORWARD' && forwarded) },
+    ...(type === 'FORWARD' && { forwardedMetadata: { space: 'spaces/OTHER', spaceDisplayName: 'Sales' } }),
+  };
 }

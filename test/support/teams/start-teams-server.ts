@@ -40,6 +40,9 @@ export interface Saying {
   readonly mentions?: readonly Person[];
   /** The post it replies to, in a channel. */
   readonly rootId?: string;
+  /** A message that it replies to with a quotation, and what it passes on, each with its author. */
+  readonly quotes?: { readonly from: Person; readonly id: string; readonly text: string };
+  readonly passesOn?: string;
   /** Further fields of the activity. */
   readonly fields?: Given;
 }
@@ -334,7 +337,7 @@ export async function startTeamsServer(): Promise<TeamsServer> {
       });
     },
     rotateKeys,
-    async say(conversationId, { from, text = '', mentions = [], rootId, fields = {} }) {
+    async say(conversationId, { from, text = '', mentions = [], rootId, quotes, passesOn, fields = {} }) {
       const conversation = requireConversation(conversationId);
       const message = add(conversation, from, rootId ?? null, { text, shown: text, card: null });
       const told = [...conversation.roster].filter(
@@ -350,9 +353,19 @@ export async function startTeamsServer(): Promise<TeamsServer> {
           type: 'message',
           id: message.id,
           from: { ...from, aadObjectId: randomUUID() },
-          text,
+          // What is quoted is only a sign in the plain text, and what is passed on a part of it.
+          text: [
+            quotes && `<quoted messageId="${quotes.id}"/>`,
+            text,
+            passesOn && `\r\n\r\n${passesOn}`,
+          ].join(''),
           textFormat: 'plain',
-          attachments: [{ contentType: 'text/html', content: `<p>${text}</p>` }],
+          attachments: [
+            {
+              contentType: 'text/html',
+              content: `${quotes ? replyHtml(quotes) : ''}<p>${asHtml(text)}</p>${passesOn ? forwardHtml(passesOn) : ''}`,
+            },
+          ],
           conversation: { ...place, id: threaded },
           entities: [
             ...mentions.map((mentioned) => ({
@@ -361,6 +374,7 @@ export async function startTeamsServer(): Promise<TeamsServer> {
               text: `<at>${mentioned.name}</at>`,
             })),
             ...entities,
+            ...(quotes ? [quotedReply(quotes)] : []),
           ],
           ...fields,
         });
@@ -412,4 +426,28 @@ export async function startTeamsServer(): Promise<TeamsServer> {
     },
   };
   return server;
+}
+
+type Quotes = NonNullable<Saying['quotes']>;
+
+/** As Teams writes a reply with a quotation and what is passed on in HTML, and names who is mentioned in it. */
+function replyHtml({ from, id, text }: Quotes): string {
+  return `<blockquote itemscope itemtype="http://schema.skype.com/Reply" itemid="${id}"><strong itemprop="mri" itemid="${from.id}">${from.name}</strong><span itemprop="time" itemid="${id}"></span><p itemprop="preview">${text}</p></blockquote>`;
+}
+
+function forwardHtml(text: string): string {
+  return `<blockquote itemtype="http://schema.skype.com/Forward"><p>${text}</p></blockquote>`;
+}
+
+function asHtml(text: string): string {
+  let place = 0;
+  return text.replaceAll(/<at>([^<]*)<\/at>/g, (_tag, name: string) => {
+    place += 1;
+    return `<span itemtype="http://schema.skype.com/Mention" itemscope="" itemid="${place - 1}">${name}</span>`;
+  });
+}
+
+function quotedReply({ from, id, text }: Quotes): Given {
+  const quoted = { messageId: id, senderId: from.id, senderName: from.name, preview: text, time: id };
+  return { type: 'quotedReply', quotedReply: { ...quoted, validatedMessageReference: true } };
 }
