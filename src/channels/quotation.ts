@@ -8,8 +8,13 @@ export const MAX_QUOTED_FILES = 10;
  * What another message says, as people quote: with a sign before each line, and not all of it if it is long. Its files are
  * named, as they come with the message that quotes it. Empty: it says nothing.
  */
-export function quotation(text: string, name: string | null, files: readonly Attachment[] = []): string {
-  const cut = text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS).toWellFormed()}…` : text;
+export function quotation(
+  text: string,
+  name: string | null,
+  files: readonly Attachment[] = [],
+  maxCharacters = MAX_CHARACTERS,
+): string {
+  const cut = text.length > maxCharacters ? `${text.slice(0, maxCharacters).toWellFormed()}…` : text;
   const named = files.map((file) => inOneLine(file.name)).join(', ');
   const said = [cut, named === '' ? '' : `[attached: ${named}]`].filter((part) => part !== '').join('\n');
   if (said === '') return '';

@@ -4,15 +4,18 @@ import { asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 const MAX_DEPTH = 8;
 
 /**
- * The text of a message that has none of its own: apps may send blocks only, and a forwarded message carries the
- * forwarded one as an attachment. Returned in Slack's markup, so that `normaliseText` reads it like any other.
+ * The text of a message that has none of its own: apps may send blocks only. Returned in Slack's markup, so that
+ * `normaliseText` reads it like any other. Tables are left out, see `tablesText`.
  *
  * Source: https://docs.slack.dev/reference/block-kit/blocks
  */
 export function textFromBlocks(message: JsonRecord): string {
   const blocks = asRecords(message.blocks).map((block) => blockText(block, 0));
-  const text = joined(blocks, '\n');
-  if (text !== '') return text;
+  return joined(blocks, '\n');
+}
+
+/** The same of a message of attachments alone, as older apps send them. */
+export function textFromAttachments(message: JsonRecord): string {
   const attachments = asRecords(message.attachments).map(
     (attachment) => asText(attachment.text) || asText(attachment.fallback),
   );
@@ -36,6 +39,8 @@ function blockText(block: JsonRecord, depth: number): string {
       return joined(asRecords(block.elements).map(objectText), ' ');
     case 'markdown':
       return objectText(block);
+    case 'image':
+      return imageText(block);
     default:
       return elementText(block);
   }
@@ -43,6 +48,11 @@ function blockText(block: JsonRecord, depth: number): string {
 
 function childTexts(elements: unknown, depth: number): readonly string[] {
   return asRecords(elements).map((element) => blockText(element, depth + 1));
+}
+
+function imageText(block: JsonRecord): string {
+  const name = objectText(block.title) || escapeEntities(asText(block.alt_text));
+  return name === '' ? '' : `[image: ${name}]`;
 }
 
 /** One element of rich text, in the markup that the same thing has in a message's `text`. */

@@ -1,16 +1,14 @@
 import type {
   AccountRef,
-  Attachment,
   ChannelEvent,
   DeletionEvent,
   EditEvent,
   IgnoredEvent,
   MessageEvent,
 } from '../../core/channel-event.ts';
-import { asId, asLabel, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
-import { textFromBlocks } from './blocks-text.ts';
+import { asId, asLabel, asRecord, asRecords, type JsonRecord } from '../read-json.ts';
+import { contentOf } from './message-content.ts';
 import { scopeOf } from './scope.ts';
-import { type NormalisedText, normaliseText } from './text.ts';
 import { timestampId, timestampMs } from './timestamp.ts';
 
 /** What the envelope says about an event of type `message` or `app_mention`. */
@@ -52,8 +50,7 @@ function parseSpoken(
   if (messageId === null) return ignored(context, 'ts_missing');
   const senderId = asId(event.user);
   if (senderId === null) return ignored(context, 'sender_missing');
-  const { text, mentions, addressee } = normalisedTextOf(event);
-  const attachments = parseFiles(event.files);
+  const { text, mentions, addressee, attachments } = contentOf(event);
   if (text === '' && attachments.length === 0) return ignored(context, 'message_empty');
   const { agentUserId } = context.account;
   return {
@@ -91,9 +88,9 @@ function parseChange(
   const bot = botReason(message, context);
   if (bot !== null) return ignored(context, bot);
   if (!SPOKEN.has(message.subtype)) return ignored(context, `subtype:${asLabel(message.subtype)}`);
-  const { text, mentions } = normalisedTextOf(message);
+  const { text, mentions } = contentOf(message);
   const previous = asRecord(event.previous_message);
-  if (previous === null ? asRecord(message.edited) === null : normalisedTextOf(previous).text === text) {
+  if (previous === null ? asRecord(message.edited) === null : contentOf(previous).text === text) {
     return ignored(context, 'text_unchanged');
   }
   // `edited` knows whole seconds only. Of two edits within one the event's time says which came later, to its last digit.
@@ -151,27 +148,6 @@ function isAuthorizedBot(envelope: JsonRecord, user: string): boolean {
   const { authorizations } = envelope;
   if (!Array.isArray(authorizations) || authorizations.length < 2) return false;
   return asRecords(authorizations).some((entry) => entry.is_bot !== false && entry.user_id === user);
-}
-
-function normalisedTextOf(message: JsonRecord): NormalisedText {
-  return normaliseText(asText(message.text) || textFromBlocks(message));
-}
-
-/** Files of a message. In Slack Connect channels Slack may name nothing but the id (`check_file_info`). */
-function parseFiles(files: unknown): readonly Attachment[] {
-  if (!Array.isArray(files)) return [];
-  const attachments: Attachment[] = [];
-  for (const file of asRecords(files)) {
-    const externalId = asId(file.id);
-    if (externalId === null || file.mode === 'tombstone') continue;
-    attachments.push({
-      name: asText(file.name) || asText(file.title) || externalId,
-      mediaType: asText(file.mimetype) || 'application/octet-stream',
-      sizeBytes: Number.isSafeInteger(file.size) && Number(file.size) >= 0 ? Number(file.size) : null,
-      externalId,
-    });
-  }
-  return attachments;
 }
 
 function metadataOf(event: JsonRecord, { envelope, retry }: MessageContext): MessageEvent['channelMetadata'] {

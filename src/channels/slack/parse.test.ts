@@ -155,10 +155,83 @@ describe('messages', () => {
     });
   });
 
-  it('reads a forwarded message', () => {
-    expect(parseFixture('forwarded-message')).toMatchObject({
-      text: 'The invoice is here (https://acme.example/i/7)',
+  describe('with a message that somebody shares', () => {
+    const shared = (text: string, change: Json = {}, others: readonly Json[] = []) =>
+      parseFixture('forwarded-message', (envelope, event) => {
+        const [attachment] = event.attachments as readonly Json[];
+        envelope.event = { ...event, text, attachments: [{ ...attachment, ...change }, ...others] };
+      });
+    const textOf = (event: ChannelEvent) => ('text' in event ? event.text : event.type);
+
+    it('quotes it, before what is said about it', () => {
+      expect(textOf(shared(''))).toBe('> Grace: The invoice is here (https://acme.example/i/7)');
+      expect(textOf(shared('what do you make of this?', { text: 'one\ntwo' }))).toBe(
+        '> Grace: one\n> two\n\nwhat do you make of this?',
+      );
+      expect(textOf(shared('?', { text: 'x'.repeat(20_000) })).length).toBeLessThan(10_100);
     });
+
+    it('reads one of blocks only, as apps send them, and one that has nothing but a fallback', () => {
+      const section = { type: 'section', text: { type: 'mrkdwn', text: 'Build *failed*' } };
+      const message_blocks = [{ team: 'T0', channel: 'C0', ts: '1.2', message: { blocks: [section] } }];
+      expect(textOf(shared('why?', { text: '', message_blocks }))).toBe('> Grace: Build *failed*\n\nwhy?');
+      expect(textOf(shared('why?', { text: '' }))).toContain('grace: The invoice');
+    });
+
+    it('brings its files along', () => {
+      const files = [{ id: 'F0PDF', name: 'plan.pdf', mimetype: 'application/pdf', size: 9 }];
+      expect(shared('sum this up', { text: '', fallback: '', files })).toMatchObject({
+        text: '> Grace: [attached: plan.pdf]\n\nsum this up',
+        attachments: [{ externalId: 'F0PDF', name: 'plan.pdf', mediaType: 'application/pdf', sizeBytes: 9 }],
+      });
+    });
+
+    it('calls upon nobody whom the shared message mentions', () => {
+      const event = shared('look', { text: '<@U0ADABOT01> hello' });
+      expect(event).toMatchObject({ mentions: [], mentionsAgent: false, addressee: null });
+      expect(textOf(event)).toBe('> Grace: @U0ADABOT01 hello\n\nlook');
+    });
+
+    it('does not take for said what Slack adds by itself: the preview of a link, to a message too', () => {
+      const link = {
+        from_url: 'https://acme.example/',
+        title: 'Acme',
+        text: 'We sell.',
+        blocks: [{ type: 'table' }],
+      };
+      expect(textOf(shared('see <https://acme.example/>', { is_share: false }, [link]))).toBe(
+        'see https://acme.example/',
+      );
+    });
+  });
+
+  it('reads a table that somebody pastes, beside their words or alone', () => {
+    const cell = (text: string) => ({ type: 'raw_text', text });
+    const link = { type: 'link', url: 'https://acme.example/', text: 'a|b' };
+    const rich = { type: 'rich_text', elements: [{ type: 'rich_text_section', elements: [link] }] };
+    const table = {
+      type: 'table',
+      rows: [[cell('Item'), cell('Count')], [rich, { type: 'raw_number', value: 7 }], [null]],
+    };
+    const expected = '| Item | Count |\n| --- | --- |\n| a\\|b (https://acme.example/) | 7 |\n|  |  |';
+    const withTable = (text: string, where: Json) =>
+      parseFixture('message-im', (envelope, event) => {
+        envelope.event = { ...event, text, blocks: [], ...where };
+      });
+    const composed = { attachments: [{ id: 1, blocks: [table], fallback: '[no preview available]' }] };
+    expect(withTable('too many?', composed)).toMatchObject({ text: `too many?\n\n${expected}` });
+    expect(withTable('', composed)).toMatchObject({ text: expected });
+    expect(withTable('', { blocks: [table] })).toMatchObject({ text: expected });
+    for (const rows of [undefined, 7, [], [7], [[]]])
+      expect(withTable('', { blocks: [{ type: 'table', rows }] })).toMatchObject({ reason: 'message_empty' });
+  });
+
+  it('names an image that is all there is', () => {
+    const image = { type: 'image', image_url: 'https://acme.example/x.png', alt_text: 'a <b> chart' };
+    const parsed = parseFixture('message-im', (envelope, event) => {
+      envelope.event = { ...event, text: '', blocks: [image] };
+    });
+    expect(parsed).toMatchObject({ text: '[image: a <b> chart]' });
   });
 
   it('keeps what Slack says about a repeated delivery, and processes it', () => {

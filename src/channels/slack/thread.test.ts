@@ -97,6 +97,31 @@ describe('fetchThread', () => {
     ]);
   });
 
+  it('reads the files of a thread, and what was shared in it', async () => {
+    const shared = {
+      is_share: true,
+      is_msg_unfurl: true,
+      author_name: 'Grace',
+      text: 'It is down.',
+      files: [{ id: 'F0LOG', name: 'app.log', mimetype: 'text/plain', size: 3 }],
+    };
+    answerPages('conversations.replies', [
+      [
+        reply(0, { files: [{ id: 'F0PDF', name: 'plan.pdf', mimetype: 'application/pdf', size: 9 }] }),
+        reply(1, { text: 'see', attachments: [shared] }),
+      ],
+    ]);
+    expect(await channel.fetchThread(access, target, 50, never)).toMatchObject([
+      {
+        attachments: [{ externalId: 'F0PDF', name: 'plan.pdf', mediaType: 'application/pdf', sizeBytes: 9 }],
+      },
+      {
+        text: '> Grace: It is down.\n> [attached: app.log]\n\nsee',
+        attachments: [{ externalId: 'F0LOG', name: 'app.log' }],
+      },
+    ]);
+  });
+
   it('keeps the root and the newest of several pages, each message once', async () => {
     answerPages('conversations.replies', [
       [reply(0), reply(1), reply(2)],

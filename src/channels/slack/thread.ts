@@ -9,12 +9,11 @@ import type {
   ThreadTarget,
 } from '../../core/outbound.ts';
 import { asId, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
-import { textFromBlocks } from './blocks-text.ts';
 import type { SlackClient } from './client.ts';
 import type { Identities, OwnIds } from './identity.ts';
 import { readInvisibleMark } from './invisible-mark.ts';
+import { contentOf } from './message-content.ts';
 import { MARKER_EVENT_TYPE } from './send.ts';
-import { normaliseText } from './text.ts';
 import { timestampId, timestampMs } from './timestamp.ts';
 
 export interface SlackReading {
@@ -134,7 +133,7 @@ function parseThreadMessage(message: JsonRecord, own: OwnIds): ThreadMessage | n
   const messageId = timestampId(message.ts);
   const senderId = asId(message.user) ?? asId(message.bot_id);
   if (messageId === null || senderId === null || message.subtype === 'tombstone') return null;
-  const { text, mentions } = normaliseText(asText(message.text) || textFromBlocks(message));
+  const { text, mentions, attachments } = contentOf(message);
   const profile = asRecord(message.user_profile);
   const name =
     asText(profile?.display_name) || asText(profile?.real_name) || asText(message.username) || null;
@@ -145,7 +144,7 @@ function parseThreadMessage(message: JsonRecord, own: OwnIds): ThreadMessage | n
     deliveryId: isOwn(message, own) ? markerOf(message) : null,
     text,
     mentions,
-    attachments: [],
+    attachments,
     sentAtMs: timestampMs(messageId),
   };
 }
