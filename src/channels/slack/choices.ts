@@ -1,7 +1,8 @@
 import { asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { holdsTable } from './holds-table.ts';
 import { neutraliseMentions } from './outbound-text.ts';
 
-/** Block Kit of messages with buttons: the text, and below it one button for each choice. */
+/** Block Kit of messages: a text that holds a table, and buttons, one for each choice. */
 
 /** As many as an actions block holds. https://docs.slack.dev/reference/block-kit/blocks/actions-block */
 export const MAX_CHOICES = 25;
@@ -15,15 +16,18 @@ const BLOCK = 'konstruct_choices';
 const MAX_FALLBACK_CHARACTERS = 3_000;
 
 /**
- * The arguments that show a text: as markdown alone, which Slack forbids beside blocks, or as blocks.
+ * The arguments that show a text: as markdown alone, which Slack forbids beside blocks, or as blocks. Both take 12,000 characters
+ * and understand the same, but that `markdown_text` shows a table as it was written, with its strokes.
  *
- * Source: https://docs.slack.dev/reference/block-kit/blocks/markdown-block
+ * Source: https://docs.slack.dev/reference/block-kit/blocks/markdown-block, korotovsky/slack-mcp-server#330
  */
 export function textArguments(markdown: string, choices: readonly string[] = []): JsonRecord {
   const text = neutraliseMentions(markdown);
-  if (choices.length === 0) return { markdown_text: text };
+  if (choices.length === 0 && !holdsTable(text)) return { markdown_text: text };
+  const fallback = escapeMarkup(text).slice(0, MAX_FALLBACK_CHARACTERS);
+  if (choices.length === 0) return { text: fallback, blocks: [{ type: 'markdown', text }] };
   return {
-    text: escapeMarkup(text).slice(0, MAX_FALLBACK_CHARACTERS),
+    text: fallback,
     blocks: [
       { type: 'markdown', text },
       {

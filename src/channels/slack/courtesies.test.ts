@@ -88,6 +88,41 @@ describe('react', () => {
   });
 });
 
+describe('a text with a table', () => {
+  const rows = (count: number) => ['| a | b |', '| - | - |', ...Array(count).fill('| 1 | 2 |')].join('\n');
+  const stored = () => {
+    const messages = slack.simulator.workspaces.get(acme.workspaceId)?.channels.get(acme.general)?.messages;
+    return [...(messages?.values() ?? [])].map(({ markdown, blocks }) => [
+      markdown,
+      blocks?.some((block) => (block as { readonly type?: unknown }).type === 'markdown'),
+    ]);
+  };
+  const marker = { deliveryId: '1' };
+
+  it('is posted and edited as a block, and as markdown again where Slack does not take that', async () => {
+    const { messageId } = await channel.post(access, { target, markdown: rows(3), marker }, never);
+    expect(stored()).toEqual([[rows(3), true]]);
+    await channel.edit(access, { target, messageId, markdown: rows(200), marker }, never);
+    expect(stored()).toEqual([[rows(200), false]]);
+    await channel.edit(access, { target, messageId, markdown: 'none', marker }, never);
+    await channel.edit(access, { target, messageId, markdown: rows(4), marker }, never);
+    expect(stored()).toEqual([[rows(4), true]]);
+    await channel.post(access, { target, markdown: rows(200), marker }, never);
+    expect(stored()[1]).toEqual([rows(200), false]);
+    expect(calls.filter(({ error }) => error !== null).map(({ method, error }) => [method, error])).toEqual([
+      ['chat.update', 'invalid_blocks'],
+      ['chat.postMessage', 'invalid_blocks'],
+    ]);
+  });
+
+  it('fails as ever where something else is wrong with it', async () => {
+    slack.simulator.faults.add({ kind: 'api_error', error: 'is_archived', method: 'chat.postMessage' });
+    const sent = channel.post(access, { target, markdown: rows(3), marker }, never);
+    await expect(sent).rejects.toMatchObject({ details: { platformError: 'is_archived' } });
+    expect(calls).toHaveLength(1);
+  });
+});
+
 describe('the author of a message', () => {
   const post = (author: MessageAuthor, markdown = 'hello') =>
     channel.post(access, { target, markdown, marker: { deliveryId: '1' }, author }, never);

@@ -149,6 +149,30 @@ describe('a slash command', () => {
   });
 });
 
+describe('a table', () => {
+  const table = ['| Item | Count |', '|------|------:|', '| a <@U1> | 7 |'].join('\n');
+
+  it('is shown by a block, with the text for notifications beside it', () => {
+    const text = `Here:\n\n${table}`;
+    expect(textArguments(text)).toEqual({
+      text: text.replace('<@U1>', '@\u200bU1'),
+      blocks: [{ type: 'markdown', text: text.replace('<@U1>', '@\u200bU1') }],
+    });
+  });
+
+  it.each([
+    ['a | b\n--- | :---:\n1 | 2', true],
+    ['> | a |\n> | - |', true],
+    ['a | b', false],
+    ['a\n---\nb', false],
+    ['a or b\n|---|', false],
+    ['|---|', false],
+    [`${'|'.repeat(50_000)}\n${'-|'.repeat(50_000)}x`, false],
+  ])('is told from what is none: %#', (text, isTable) => {
+    expect('blocks' in textArguments(text)).toBe(isTable);
+  });
+});
+
 describe('choices', () => {
   it('are buttons below the text; without any it is the text alone', () => {
     expect(textArguments('**Hi**')).toEqual({ markdown_text: '**Hi**' });

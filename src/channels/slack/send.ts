@@ -31,24 +31,26 @@ export async function postMessage(
   signal: AbortSignal,
 ): Promise<PostedMessage> {
   const method = 'chat.postMessage';
-  const answer = await authorship.send(access, author, signal, (authorArguments) =>
-    client.call(
-      access,
-      {
-        method,
-        idempotent: false,
-        mayStillSend,
-        arguments: {
-          ...targetArguments(target),
-          ...textArguments(markdown, choices),
-          ...authorArguments,
-          metadata: markerMetadata(marker),
-          // A preview below each link of a long answer buries the conversation.
-          unfurl_links: false,
-          unfurl_media: false,
+  const answer = await inItsBestForm(markdown, choices, (text) =>
+    authorship.send(access, author, signal, (authorArguments) =>
+      client.call(
+        access,
+        {
+          method,
+          idempotent: false,
+          mayStillSend,
+          arguments: {
+            ...targetArguments(target),
+            ...text,
+            ...authorArguments,
+            metadata: markerMetadata(marker),
+            // A preview below each link of a long answer buries the conversation.
+            unfurl_links: false,
+            unfurl_media: false,
+          },
         },
-      },
-      signal,
+        signal,
+      ),
     ),
   );
   if (typeof answer.ts !== 'string') throw unavailable(method, 'ts_missing', true);
@@ -74,8 +76,29 @@ export async function editMessage(
   );
   const metadata = markerMetadata(marker);
   await onceEnded(call, { metadata }, () =>
-    call('chat.update', { ...textArguments(markdown, choices), metadata }),
+    inItsBestForm(markdown, choices, (text) => call('chat.update', { ...text, metadata })),
   );
+}
+
+/** What Slack says of blocks that it does not take: a table that is too large for it, and others that nobody foresees. */
+const REFUSED_BLOCKS = new Set<unknown>(['invalid_blocks', 'invalid_blocks_format', 'msg_blocks_too_long']);
+
+/** Sends a text as blocks where it shows best as such and, where Slack does not take these, without them. */
+async function inItsBestForm(
+  markdown: string,
+  choices: readonly string[] | undefined,
+  send: (text: JsonRecord) => Promise<JsonRecord>,
+): Promise<JsonRecord> {
+  const text = textArguments(markdown, choices);
+  try {
+    return await send(text);
+  } catch (error) {
+    const isForTable = text.blocks !== undefined && (choices ?? []).length === 0;
+    const isRefused =
+      isKonstructError(error, 'platform_rejected') && REFUSED_BLOCKS.has(error.details.platformError);
+    if (!isForTable || !isRefused) throw error;
+    return send({ markdown_text: neutraliseMentions(markdown) });
+  }
 }
 
 /**

@@ -6,6 +6,7 @@ type Block = Readonly<Record<string, unknown>>;
 const BLOCKS = 50;
 const MARKDOWN_CHARACTERS = 12_000;
 const SECTION_CHARACTERS = 3_000;
+const TABLE_ROWS = 100;
 
 /**
  * Whether Slack would take these blocks: those that apps send, with the fields and limits of their documentation.
@@ -45,6 +46,7 @@ function checkBlock(block: Block, at: string): void {
       only(block, at, ['type', 'block_id', 'text']);
       if (typeof block.text !== 'string' || block.text === '')
         throw refused(`${at}/text`, 'must be a string');
+      checkTableRows(block.text, `${at}/text`);
       return;
     case 'section':
       only(block, at, ['type', 'block_id', 'text', 'fields', 'accessory', 'expand']);
@@ -64,6 +66,16 @@ function checkBlock(block: Block, at: string): void {
       return;
     default:
       throw refused(`${at}/type`, `unsupported type: ${String(block.type)}`);
+  }
+}
+
+/** A markdown block becomes other blocks, and a table block takes 100 rows. */
+function checkTableRows(markdown: string, at: string): void {
+  let rows = 0;
+  for (const line of markdown.split('\n')) {
+    rows = line.trimStart().startsWith('|') ? rows + 1 : 0;
+    // The line of dashes is none.
+    if (rows > TABLE_ROWS + 1) throw refused(at, `no more than ${TABLE_ROWS} rows allowed`);
   }
 }
 
