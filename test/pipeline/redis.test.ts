@@ -3,20 +3,15 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AdmitMessage, AdmitOutcome } from '../../src/router/admit.ts';
 import { until } from '../support/conversation.ts';
+import { createTlsFiles } from '../support/create-tls-files.ts';
+import { hasProgram } from '../support/find-program.ts';
 import {
   conversationOf,
   createPipelineDatabase,
   messageEvent,
   type PipelineDatabase,
 } from '../support/pipeline-database.ts';
-import {
-  createTlsFiles,
-  hasProgram,
-  type RedisServer,
-  redisIsMissing,
-  redisMissing,
-  startRedis,
-} from '../support/start-redis.ts';
+import { type RedisServer, redisIsMissing, redisMissing, startRedis } from '../support/start-redis.ts';
 import { startRedisCluster } from '../support/start-redis-cluster.ts';
 import { type RedisGateway, startRedisGateway } from '../support/start-redis-gateway.ts';
 

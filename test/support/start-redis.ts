@@ -1,13 +1,15 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 import { parseRedisAddress, type RedisAddress } from '../../src/core/redis-address.ts';
+import type { TlsFiles } from './create-tls-files.ts';
+import { findProgram } from './find-program.ts';
 
 /** A real server of this test's own. */
 export interface RedisServer {
@@ -28,12 +30,6 @@ export interface RedisServerOptions {
   readonly tls?: TlsFiles;
   readonly password?: string;
   readonly cluster?: boolean;
-}
-
-export interface TlsFiles {
-  readonly certificate: string;
-  readonly key: string;
-  close(): void;
 }
 
 const program = findProgram(['redis-server', 'valkey-server']);
@@ -128,45 +124,10 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   };
 }
 
-/** A certificate for 127.0.0.1 that nobody else vouches for. */
-export function createTlsFiles(): TlsFiles {
-  const folder = mkdtempSync(join(tmpdir(), 'konstruct-redis-tls-'));
-  const certificate = join(folder, 'certificate.pem');
-  const key = join(folder, 'key.pem');
-  execFileSync(
-    'openssl',
-    [
-      ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-      ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'],
-      ['-keyout', key, '-out', certificate],
-    ].flat(),
-    { stdio: 'ignore' },
-  );
-  return { certificate, key, close: () => rmSync(folder, { recursive: true, force: true }) };
-}
-
 export function addressOf(url: string): RedisAddress {
   const parsed = parseRedisAddress(url);
   if (!parsed.ok) throw new Error(parsed.problem);
   return parsed.address;
-}
-
-export function hasProgram(name: string): boolean {
-  return findProgram([name]) !== null;
-}
-
-function findProgram(names: readonly string[]): string | null {
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    for (const name of names) {
-      try {
-        accessSync(join(folder, name), constants.X_OK);
-        return join(folder, name);
-      } catch {
-        // not here
-      }
-    }
-  }
-  return null;
 }
 
 async function freePorts(): Promise<readonly [number, number]> {
