@@ -63,21 +63,24 @@ export function applyCommand(): Command {
       const signal = AbortSignal.timeout(ASK_ALL_MS);
       const keys = revealProviderKeys(context.config.models);
       const priceList = prices.createPriceList(Date.now);
-      const plan = await withCommandDatabase(context, async (opened) =>
-        applyConfigFile({
-          database: opened.database,
-          cipher: await openCommandCipher(context, opened),
-          source,
-          env: context.env,
-          prune,
-          dryRun,
-          replaceUnreadable: options.replaceUnreadable ?? false,
-          offered,
-          checkEntry: async (entry) =>
-            offline ? checkEntry(entry, keys) : askForEntry(entry, { keys, signal, timeoutMs: ASK_MS }),
-          unset,
-          hasPrice: async (entry) => (await priceList.find(entry)) !== null,
-        }),
+      const plan = await withCommandDatabase(
+        context,
+        async (opened) =>
+          applyConfigFile({
+            database: opened.database,
+            cipher: await openCommandCipher(context, opened),
+            source,
+            env: context.env,
+            prune,
+            dryRun,
+            replaceUnreadable: options.replaceUnreadable ?? false,
+            offered,
+            checkEntry: async (entry) =>
+              offline ? checkEntry(entry, keys) : askForEntry(entry, { keys, signal, timeoutMs: ASK_MS }),
+            unset,
+            hasPrice: async (entry) => (await priceList.find(entry)) !== null,
+          }),
+        { mayMake: true },
       );
       if (options.json) {
         const { changes, unchanged, warnings } = plan;

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import type { Kysely } from 'kysely';
 import type pg from 'pg';
@@ -24,6 +24,11 @@ export interface CommandDatabase {
   readonly pool: pg.Pool;
   /** Holds a secret. */
   readonly url: string;
+}
+
+export interface MakingOptions {
+  /** Whether an embedded database is made where there is none. To read an empty one would hide that the folder is wrong. */
+  readonly mayMake?: boolean;
 }
 
 /** Connections of a command: tenants are read and written eight at a time, and one holds the lock. */
@@ -60,14 +65,16 @@ function checkDataDir(dataDir: string): void {
  * Gives a command its database and takes it back whatever happens, also on Ctrl-C. An embedded one is migrated; the
  * operator's own must be up to date, because a command must not change it on the side.
  *
- * @throws KonstructError `database_unavailable`, `database_outdated`, and those of `openDatabase`
+ * @throws KonstructError `database_unavailable`, `database_outdated`, `config_invalid` where there is none, and those of
+ *   `openDatabase`
  */
 export function withCommandDatabase<T>(
   context: CommandContext,
   work: (database: CommandDatabase) => Promise<T>,
+  making: MakingOptions = {},
 ): Promise<T> {
   const { log } = context;
-  return withServer(context, async ({ url, kind }) => {
+  const open = async ({ url, kind }: OpenDatabase): Promise<T> => {
     await bringUpToDate(url, kind === 'configured', log);
     const [{ createDatabasePool, translateDatabaseError }, { createDatabase }] = await Promise.all([
       import('../db/pool.ts'),
@@ -88,7 +95,13 @@ export function withCommandDatabase<T>(
     } finally {
       await database.destroy();
     }
-  });
+  };
+  return withServer(context, open, making);
+}
+
+/** Whether there is one to open: the operator's own, or an embedded one that some process has made. */
+export function hasDatabase({ databaseUrl, dataDir }: Config): boolean {
+  return databaseUrl !== null || existsSync(join(dataDir, 'postgres'));
 }
 
 /** The cipher for what is stored there. @throws what `ensureMasterKey` throws */
@@ -104,13 +117,20 @@ export async function openCommandCipher(
 }
 
 /**
- * A database as `withCommandDatabase` has it, without looking at what is in it: for `migrate`, `doctor`, `backup` and `restore`. The signal is aborted on
- * Ctrl-C.
+ * A database as `withCommandDatabase` has it, without looking at what is in it: for `migrate`, `doctor`, `backup` and
+ * `restore`. The signal is aborted on Ctrl-C.
  */
 export async function withServer<T>(
   { config, log }: CommandContext,
   work: (server: OpenDatabase, signal: AbortSignal) => Promise<T>,
+  { mayMake = false }: MakingOptions = {},
 ): Promise<T> {
+  if (!mayMake && !hasDatabase(config)) {
+    throw new KonstructError(
+      'config_invalid',
+      `There is no database in ${config.dataDir}, as nothing has run there. Call the command where Konstruct runs, or set KONSTRUCT_DATA_DIR or DATABASE_URL.`,
+    );
+  }
   const { openDatabase } = await import('../db/open-database.ts');
   const opened = await openDatabase(config, log);
   const interrupted = new AbortController();

@@ -12,7 +12,9 @@ export function migrateCommand(): Command {
     .action(async (options: { json?: boolean }, command: Command) => {
       const context = await createCommandContext(command);
       const { migrate } = await import('../db/migrate.ts');
-      const { applied } = await withServer(context, ({ url }) => migrate(url, { log: context.log }));
+      const { applied } = await withServer(context, ({ url }) => migrate(url, { log: context.log }), {
+        mayMake: true,
+      });
       if (options.json) console.log(JSON.stringify({ applied }));
       else if (applied.length === 0) console.log('The database is up to date.');
       else console.log(['The database is up to date now. Applied:', ...applied].join('\n  '));

@@ -27,8 +27,10 @@ export function restoreCommand(): Command {
       const context = await createCommandContext(command);
       const source = file === '-' ? process.stdin : await openFile(file);
       const { restoreBackup } = await import('../db/backup/restore-backup.ts');
-      const { head, rows } = await withServer(context, ({ url }, signal) =>
-        restoreBackup(url, source, { force, signal, log: context.log }),
+      const { head, rows } = await withServer(
+        context,
+        ({ url }, signal) => restoreBackup(url, source, { force, signal, log: context.log }),
+        { mayMake: true },
       );
       if (json) console.log(JSON.stringify({ file, madeAt: head.madeAt, version: head.version, rows }));
       else console.log(`Restored what version ${head.version} had on ${head.madeAt}. ${formatRows(rows)}`);

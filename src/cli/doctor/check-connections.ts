@@ -45,9 +45,11 @@ async function checkConnection(
   context: DoctorContext,
 ): Promise<Finding[]> {
   if (connection.status === 'disabled') {
-    const reason = connection.disabledReason ? ` (${connection.disabledReason})` : '';
+    const { disabledReason: reason } = connection;
     return [
-      warning(`${name} is disabled${reason}.`, 'Apply new credentials, or write `enabled: true` there.'),
+      reason === null
+        ? warning(`${name} is disabled.`, 'Write `enabled: true` there to have it answered.')
+        : warning(`${name} is disabled (${reason}).`, 'Apply new credentials, or write `enabled: true` there.'),
     ];
   }
   const channel = context.channels.get(connection.channel);

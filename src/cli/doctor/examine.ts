@@ -13,7 +13,7 @@ import type { Database } from '../../db/schema.ts';
 import { withClient } from '../../db/with-client.ts';
 import { MASTER_KEY_FILE, missingKey, openCipher } from '../../ensure-master-key.ts';
 import { listStoredSecrets } from '../../stores/stored-secrets.ts';
-import { type CommandContext, withServer } from '../command-context.ts';
+import { type CommandContext, hasDatabase, withServer } from '../command-context.ts';
 import { loadExtensions } from '../load-extensions.ts';
 import { type DoctorContext, type Finding, ok, problemOf } from './check.ts';
 import { checks } from './checks.ts';
@@ -37,7 +37,7 @@ export async function examine(context: CommandContext): Promise<readonly CheckRe
     });
   };
   const { config } = context;
-  if (config.databaseUrl === null && !existsSync(join(config.dataDir, 'postgres'))) {
+  if (!hasDatabase(config)) {
     opening.Database = ok('There is no embedded database yet; the first start makes it.');
     return run(null);
   }
