@@ -99,7 +99,7 @@ export function planTenant(
     warnings: [
       ...connections.disabled.map(
         ({ name, reason }) =>
-          `${name} of ${spec.slug} is disabled${reason ? ` (${reason})` : ''}: apply new credentials, or write \`enabled: true\`.`,
+          `${name} of ${spec.slug} is disabled${reason === null ? ': ' : ` (${reason}): apply new credentials, or `}write \`enabled: true\`.`,
       ),
       ...connections.missing.map(
         (name) =>
@@ -198,9 +198,9 @@ function planConnections(
       continue;
     }
     const newCredentials = credentials !== null && !hasCredentials(cipher, before, credentials);
-    // New credentials are how a connection that the platform shut out comes back.
-    const enabled = spec.enabled ?? (before.status === 'active' || newCredentials);
-    // What the platform disabled comes back by itself with a new token; what the operator did does not.
+    // New credentials are how a connection that the platform shut out comes back; what the operator disabled does not.
+    const isShutOut = before.disabledReason !== null;
+    const enabled = spec.enabled ?? (before.status === 'active' || (isShutOut && newCredentials));
     const disabledReason = spec.enabled === false ? null : before.disabledReason;
     const status = enabled ? ('active' as const) : ('disabled' as const);
     const after: StoredConnection = { ...before, agentId, settings, status, disabledReason };

@@ -371,6 +371,11 @@ tenants:
     expect((await state('acme')).connections[0]).toMatchObject({ status: 'disabled', disabledReason: null });
     expect(await exported()).toContain('enabled: false');
     expect((await apply(switchedOff)).changes).toEqual([]);
+    const renewed = await apply(company, { env: { ...env, TOKEN: 'xoxb-new' } });
+    expect(diff(renewed)).toEqual([
+      '~ connection slack T0ACME of acme: credentials changed',
+      '! slack T0ACME of acme is disabled: write `enabled: true`.',
+    ]);
   });
 
   it('stores credentials again that a lost master key has made unreadable, when it is told to', async () => {

@@ -49,7 +49,10 @@ async function checkConnection(
     return [
       reason === null
         ? warning(`${name} is disabled.`, 'Write `enabled: true` there to have it answered.')
-        : warning(`${name} is disabled (${reason}).`, 'Apply new credentials, or write `enabled: true` there.'),
+        : warning(
+            `${name} is disabled (${reason}).`,
+            'Apply new credentials, or write `enabled: true` there.',
+          ),
     ];
   }
   const channel = context.channels.get(connection.channel);
