@@ -100,6 +100,8 @@ describe('an agent that is called otherwise than the app', () => {
       [hang],
       [{ kind: 'api_cut_after', method: 'chat.delete', remaining: 1 }],
       [{ kind: 'api_cut_before', method: 'chat.delete', remaining: 4 }],
+      // Certainly not done, and the answer before it certainly is.
+      [{ kind: 'api_error', error: 'service_unavailable', method: 'chat.delete', remaining: 4 }],
       [{ kind: 'api_error', error: 'internal_error', method: 'chat.postMessage', remaining: 1 }],
       // Whoever could not look does not know more than before.
       [
