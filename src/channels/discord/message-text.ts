@@ -4,6 +4,7 @@ import { asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { asSnowflake, authorOf, nameOf } from './ids.ts';
 import { normaliseText } from './normalise-text.ts';
 
+const MAX_EMBEDS = 10;
 const FORWARD = 1;
 const REPLY = 19;
 
@@ -15,7 +16,7 @@ export function contentText(message: JsonRecord, text: string): string {
 }
 
 function ownText(message: JsonRecord, text: string): string {
-  const parts = [text];
+  const parts = text === '' ? asRecords(message.embeds).slice(0, MAX_EMBEDS).map(embedText) : [text];
   for (const { name } of asRecords(message.sticker_items)) parts.push(`[sticker: ${asText(name)}]`);
   const poll = asRecord(message.poll);
   if (poll !== null) {
@@ -23,6 +24,17 @@ function ownText(message: JsonRecord, text: string): string {
     parts.push(`[poll: ${asText(asRecord(poll.question)?.text)} ${answers.join(' / ')}]`);
   }
   return parts.filter((part) => part !== '').join('\n\n');
+}
+
+/**
+ * Alerts of other apps often say all of it in embeds; those of other types are previews of what the text names.
+ *
+ * Source: https://discord.com/developers/docs/resources/message#embed-object
+ */
+function embedText({ type, title, description, fields }: JsonRecord): string {
+  if (type !== 'rich') return '';
+  const named = asRecords(fields).map(({ name, value }) => `${asText(name)}: ${asText(value)}`);
+  return [asText(title), asText(description), ...named].filter((part) => part !== '').join('\n');
 }
 
 /** Source: https://discord.com/developers/docs/resources/message#message-snapshot-object */

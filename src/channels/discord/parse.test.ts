@@ -130,6 +130,28 @@ describe('a message', () => {
     });
   });
 
+  it('that replies to an alert of another app quotes what stands in its embeds, and no previews', () => {
+    const rich = {
+      type: 'rich',
+      title: 'Build failed',
+      description: 'step 3',
+      fields: [{ name: 'By', value: 'Bo' }],
+    };
+    const preview = { type: 'article', title: 'Preview' };
+    const alert = message({
+      id: id(39),
+      content: '',
+      author: { ...mara, bot: true, global_name: null, username: 'CI' },
+      embeds: [rich, preview],
+    });
+    const reply = { type: 19, referenced_message: alert, content: 'why?' };
+    expect(said(reply)).toMatchObject({ text: '> CI: Build failed\n> step 3\n> By: Bo\n\nwhy?' });
+    const worded = { ...alert, content: 'see https://a.example', embeds: [preview] };
+    expect(said({ ...reply, referenced_message: worded })).toMatchObject({
+      text: '> CI: see https://a.example\n\nwhy?',
+    });
+  });
+
   it('that replies to a file of somebody’s brings it along and names it, however many words there are', () => {
     const files = Array.from({ length: 12 }, (_, index) => ({
       id: id(60 + index),
@@ -361,6 +383,7 @@ describe('what nobody would send', () => {
       message_snapshots: [{ message: { content: 'x', attachments: [] } }],
       poll: { question: { text: 'q' }, answers: [{ poll_media: { text: 'a' } }] },
       sticker_items: [{ name: 's' }],
+      embeds: [{ type: 'rich', title: 't', fields: [{ name: 'n', value: 'v' }] }],
       edited_timestamp: '2026-11-29T00:00:01.500000+00:00',
       ids: [id(1)],
       user_id: id(11),
