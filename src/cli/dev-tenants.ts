@@ -30,11 +30,19 @@ const agents: Readonly<Record<string, { role: string; persona: string; instructi
   },
 };
 
+/** A company of the simulator, and what it is to be called here. */
+export interface DevTenant {
+  readonly workspace: WorkspaceSeed;
+  readonly slug: string;
+  /** Name of its web chat. */
+  readonly site: string;
+}
+
 /** The konstruct.yaml of the simulator's companies: one tenant and agent per workspace, with a web chat beside it. */
-export function devTenants(workspaces: readonly WorkspaceSeed[]): string {
+export function devTenants(companies: readonly DevTenant[]): string {
   return stringify({
-    tenants: workspaces.map((workspace) => ({
-      slug: workspace.name.toLowerCase(),
+    tenants: companies.map(({ workspace, slug, site }) => ({
+      slug,
       name: workspace.name,
       agents: [
         {
@@ -49,21 +57,23 @@ export function devTenants(workspaces: readonly WorkspaceSeed[]): string {
           externalId: workspace.id,
           agent: workspace.agentName.toLowerCase(),
           credentials: { botToken: workspace.botToken },
+          settings: { simulated: true },
         },
-        webChat(workspace),
+        webChat(workspace, site),
       ],
     })),
   });
 }
 
 /** Of a site that `konstruct dev` serves itself (`widget-demo.ts`); anybody may talk there. */
-function webChat({ name, agentName }: WorkspaceSeed) {
+function webChat({ name, agentName }: WorkspaceSeed, site: string) {
   return {
     channel: 'widget',
-    externalId: `${name.toLowerCase()}-site`,
+    externalId: site,
     agent: agentName.toLowerCase(),
     credentials: { secret: randomBytes(32).toString('base64') },
     settings: {
+      simulated: true,
       allowedOrigins: [],
       allowAnonymous: true,
       greeting: `Hello! I am ${agentName} of ${name}. What can I do for you?`,

@@ -45,13 +45,10 @@ async function describe({ config }: CommandContext, dev: RunningDev): Promise<st
   const route = defaultRoute(revealProviderKeys(config.models));
   const models = route.entries.map(({ provider, model }) => `${provider} ${model}`).join(', then ');
   const isDemo = route.entries.every(({ provider }) => provider === 'demo');
-  const rows: [string, string][] = [
+  const rows: (readonly [string, string])[] = [
     ...(dev.simulator
-      ? [['Simulator', `${dev.url}/simulator   ← open this and say hello to Ada`] as [string, string]]
-      : [['Slack', 'the real one; the simulator is off because SLACK_… is set'] as [string, string]]),
-    ...(dev.simulator
-      ? [['Web chat', `${dev.url}/widget/demo   a page of Acme’s with the chat on it`] as [string, string]]
-      : []),
+      ? describeSimulator(dev)
+      : [['Slack', 'the real one; the simulator is off because SLACK_… is set'] as const]),
     ['Slack events', `POST ${dev.url}/slack/events`],
     ['Health', `${dev.url}/health`],
     ['Model', isDemo ? 'scripted answers; set ANTHROPIC_API_KEY (or another key) for a real model' : models],
@@ -71,4 +68,29 @@ async function describe({ config }: CommandContext, dev: RunningDev): Promise<st
     '',
     'Ctrl-C stops it.',
   ].join('\n');
+}
+
+function describeSimulator({ url, companies }: RunningDev): readonly (readonly [string, string])[] {
+  const [first] = companies;
+  const greeted = companies.find(({ answers }) => answers);
+  const whom = greeted === first ? greeted?.agentName : `${greeted?.agentName} of ${greeted?.name}`;
+  return [
+    [
+      'Simulator',
+      `${url}/simulator   ← ${
+        greeted === undefined
+          ? 'nobody answers there: its connections are disabled'
+          : `open this and say hello to ${whom}`
+      }`,
+    ],
+    ...companies
+      .filter(({ name, tenant }) => tenant !== name.toLowerCase())
+      .map(
+        ({ name, tenant }) =>
+          ['', `${name} is the tenant ${tenant}: ${name.toLowerCase()} was taken`] as const,
+      ),
+    ...(first?.site
+      ? [['Web chat', `${url}/widget/demo   a page of Acme’s with the chat on it`] as const]
+      : []),
+  ];
 }

@@ -11,7 +11,6 @@ import { createDatabasePool } from '../db/pool.ts';
 import type { Database } from '../db/schema.ts';
 import { checkEntry } from '../llm/check-entry.ts';
 import { createPriceList } from '../llm/prices/create-price-list.ts';
-import { listTenants } from '../stores/tenants.ts';
 
 export interface PrepareTenantsOptions {
   readonly config: Config;
@@ -19,15 +18,21 @@ export interface PrepareTenantsOptions {
   readonly cipher: Cipher;
   readonly log: Log;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** A konstruct.yaml for an installation that has no tenant yet. */
-  readonly firstTenants?: string;
+  /** What else has to be there. */
+  readonly prepare?: Prepare;
   /** Names of the operator's own tools. */
   readonly offered: Offered;
 }
 
+/** Looks at what is there and applies what is missing: a konstruct.yaml, under the name that logs call it by. */
+export type Prepare = (
+  database: Kysely<Database>,
+  apply: (name: string, text: string) => Promise<void>,
+) => Promise<void>;
+
 const CONNECTIONS = 9;
 
-/** Makes the tenants a start brings along: KONSTRUCT_CONFIG, or the first ones. */
+/** Makes the tenants a start brings along: those of KONSTRUCT_CONFIG, and what `prepare` finds missing. */
 export async function prepareTenants(options: PrepareTenantsOptions): Promise<void> {
   const { config } = options;
   const pool = createDatabasePool({
@@ -41,9 +46,7 @@ export async function prepareTenants(options: PrepareTenantsOptions): Promise<vo
     if (config.configFile !== null) {
       await apply(options, database, config.configFile, await readConfigFile(config.configFile));
     }
-    if (options.firstTenants !== undefined && (await listTenants(database)).length === 0) {
-      await apply(options, database, 'first tenants', options.firstTenants);
-    }
+    await options.prepare?.(database, (name, text) => apply(options, database, name, text));
   } finally {
     await database.destroy();
   }

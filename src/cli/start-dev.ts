@@ -8,7 +8,7 @@ import type { Simulator } from '../simulator/simulator.ts';
 import { startSimulatorServer } from '../simulator/start-simulator-server.ts';
 import { systemTime } from '../system-time.ts';
 import { createJourneys, type Journeys } from '../telemetry/journeys.ts';
-import { devTenants } from './dev-tenants.ts';
+import { prepareSimulator, type SimulatedCompany } from './prepare-simulator.ts';
 import { startInstallation } from './start-installation.ts';
 import { widgetDemo } from './widget-demo.ts';
 
@@ -17,6 +17,8 @@ export interface RunningDev {
   readonly url: string;
   readonly embedded: boolean;
   readonly simulator: Simulator | null;
+  /** Those of the simulator; none without it. */
+  readonly companies: readonly SimulatedCompany[];
   readonly journeys: Journeys;
   stop(): Promise<void>;
 }
@@ -45,6 +47,7 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
       url: app.url,
       embedded: database.kind === 'embedded',
       simulator: null,
+      companies: [],
       journeys,
       stop: installation.stop,
     };
@@ -70,17 +73,21 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
     await simulator.stop();
     await slackServer.close();
   };
+  let companies: readonly SimulatedCompany[] = [];
   try {
     const installation = await startInstallation({
       ...options,
-      firstTenants: devTenants(defaultSeeds),
+      async prepare(...given) {
+        companies = await prepareSimulator(given, defaultSeeds);
+      },
       app: {
         journeys,
         demoDelayMs: options.demoDelayMs,
         slack: { signingSecret, apiUrl: slackServer.apiUrl },
         extend: async (server) => {
           await server.register(simulator.plugin, { prefix: '/simulator' });
-          await server.register(widgetDemo);
+          const site = companies[0]?.site ?? null;
+          if (site !== null) await server.register(widgetDemo(site));
           server.get('/', async (_request, reply) => reply.redirect('/simulator'));
         },
       },
@@ -90,6 +97,7 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
       url: appUrl,
       embedded: installation.database.kind === 'embedded',
       simulator,
+      companies,
       journeys,
       async stop() {
         await stopSimulator();

@@ -10,7 +10,7 @@ import { listStoredSecrets } from '../stores/stored-secrets.ts';
 import { createMetrics } from '../telemetry/create-metrics.ts';
 import { widgetFile } from './build-portal.ts';
 import { loadExtensions, offeredBy } from './load-extensions.ts';
-import { prepareTenants } from './prepare-tenants.ts';
+import { type Prepare, prepareTenants } from './prepare-tenants.ts';
 import { readVersion } from './read-version.ts';
 import { startSlackWorkspace } from './start-slack-workspace.ts';
 
@@ -25,8 +25,8 @@ export interface InstallationOptions {
   readonly config: Config;
   readonly log: Log;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** A konstruct.yaml for an installation that has no tenant yet. */
-  readonly firstTenants?: string;
+  /** What has to be there besides what the configuration names. */
+  readonly prepare?: Prepare;
   /** What the kind of start wants otherwise (simulator instead of Slack, journeys, …). */
   readonly app: Pick<AppOptions, 'journeys'> & Partial<AppOptions>;
 }

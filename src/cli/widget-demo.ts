@@ -13,7 +13,7 @@ const policy = [
   "require-trusted-types-for 'script'",
 ].join('; ');
 
-const page = `<!doctype html>
+const page = (site: string) => `<!doctype html>
 <html lang="en">
 <head>
   <meta charset="utf-8">
@@ -21,7 +21,7 @@ const page = `<!doctype html>
   <title>Acme garden tools</title>
   <link rel="stylesheet" href="/widget/demo.css">
   <link rel="icon" href="data:,">
-  <script src="/widget.js" data-connection="acme-site" async></script>
+  <script src="/widget.js" data-connection="${site}" async></script>
 </head>
 <body>
   <header>
@@ -44,7 +44,7 @@ const page = `<!doctype html>
     <aside>
       <p>This page is served by <code>konstruct dev</code> under a strict content security policy, to try the web chat. All
       there is of it in the page:</p>
-      <pre>&lt;script src="…/widget.js" data-connection="acme-site" async&gt;&lt;/script&gt;</pre>
+      <pre>&lt;script src="…/widget.js" data-connection="${site}" async&gt;&lt;/script&gt;</pre>
     </aside>
   </main>
 </body>
@@ -69,13 +69,20 @@ aside p { margin: 0; }
 pre { overflow-x: auto; margin: 10px 0 0; }
 `;
 
-/** `/widget/demo`: a company's page with the web chat on it, for `konstruct dev` only. */
-export const widgetDemo: FastifyPluginAsync = async (app) => {
-  app.addHook('onSend', async (_request, reply) => {
-    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
-  });
-  app.get('/widget/demo', async (_request, reply) =>
-    reply.header('content-security-policy', policy).type('text/html; charset=utf-8').send(page),
-  );
-  app.get('/widget/demo.css', async (_request, reply) => reply.type('text/css; charset=utf-8').send(styles));
-};
+/**
+ * `/widget/demo`: a company's page with the web chat on it, for `konstruct dev` only.
+ * @param site name of the web chat
+ */
+export const widgetDemo =
+  (site: string): FastifyPluginAsync =>
+  async (app) => {
+    app.addHook('onSend', async (_request, reply) => {
+      reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
+    });
+    app.get('/widget/demo', async (_request, reply) =>
+      reply.header('content-security-policy', policy).type('text/html; charset=utf-8').send(page(site)),
+    );
+    app.get('/widget/demo.css', async (_request, reply) =>
+      reply.type('text/css; charset=utf-8').send(styles),
+    );
+  };

@@ -185,6 +185,7 @@ const settingsShape = {
   allowAnonymous: z.boolean().exactOptional(),
   title: line.exactOptional(),
   greeting: z.string().trim().min(1).max(2_000).exactOptional(),
+  simulated: z.boolean().exactOptional(),
   suggestedPrompts: z.array(z.string().trim().min(1).max(200)).max(4).exactOptional(),
 };
 

@@ -297,6 +297,7 @@ function flatConnection(
     'settings.allowAnonymous': settings.allowAnonymous ?? null,
     'settings.title': settings.title ?? null,
     'settings.greeting': settings.greeting ?? null,
+    'settings.simulated': settings.simulated ?? null,
     'settings.suggestedPrompts': settings.suggestedPrompts?.join(', ') ?? null,
   };
 }

@@ -91,6 +91,8 @@ export interface ConnectionSettings {
   readonly title?: string;
   /** Of a web chat: what stands there before anybody has said anything. */
   readonly greeting?: string;
+  /** It belongs to the simulator of `konstruct dev`: no platform has heard of it. */
+  readonly simulated?: boolean;
   /** What whoever opens a conversation is offered to ask, where the platform shows such. */
   readonly suggestedPrompts?: readonly string[];
 }

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parse, stringify } from 'yaml';
 import type {
   ControlMessage,
   JourneysResponse,
@@ -13,7 +14,7 @@ import type {
 } from '../../src/simulator/control-api.ts';
 import { bareEnvironment } from '../support/bare-environment.ts';
 import { until } from '../support/conversation.ts';
-import { konstructMain } from '../support/run-konstruct.ts';
+import { konstructMain, runKonstruct } from '../support/run-konstruct.ts';
 import { scratchParent } from '../support/scratch-parents.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -40,10 +41,11 @@ afterEach(async () => {
 
 function start(
   [program, ...args]: readonly [string, ...string[]] = [process.execPath, konstructMain, 'dev'],
+  more: Readonly<Record<string, string>> = {},
 ): Dev {
   const child = spawn(program, args, {
     cwd: root,
-    env: { ...bareEnvironment(), HOME: process.env.HOME, PORT: '0', KONSTRUCT_DATA_DIR: dataDir },
+    env: { ...bareEnvironment(), HOME: process.env.HOME, PORT: '0', KONSTRUCT_DATA_DIR: dataDir, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -63,8 +65,11 @@ function start(
   return dev;
 }
 
-async function started(command?: readonly [string, ...string[]]): Promise<Dev> {
-  const dev = start(command);
+async function started(
+  command?: readonly [string, ...string[]],
+  env?: Readonly<Record<string, string>>,
+): Promise<Dev> {
+  const dev = start(command, env);
   await until('konstruct dev runs', () => dev.output().includes('Ctrl-C stops it.'), 60_000);
   return dev;
 }
@@ -145,4 +150,126 @@ describe('konstruct dev', () => {
     await expect(fetch(`${url}/health`)).rejects.toThrow();
     expect(npm.output()).toContain('Stopping…');
   });
+
+  it('answers in the simulator whatever companies were there before, and leaves those as they are', {
+    timeout: 120_000,
+  }, async () => {
+    const env = { KONSTRUCT_DATA_DIR: dataDir, TOKEN: 'xoxb-real', SECRET: 'x'.repeat(40) };
+    const file = join(dataDir, 'acme.yaml');
+    writeFileSync(
+      file,
+      `
+tenants:
+  - slug: acme
+    name: Acme Ltd
+    budget: { dailyUsd: 20 }
+    agents: [{ slug: ada, name: Ada, role: Poet, persona: Rhymes. }]
+    connections:
+      - { channel: slack, externalId: T0REAL, agent: ada, credentials: { botToken: "\${TOKEN}" } }
+      - { channel: widget, externalId: acme-site, agent: ada, credentials: { secret: "\${SECRET}" } }
+`,
+    );
+    expect((await runKonstruct(`apply -f ${file}`, { env })).code).toBe(0);
+    const acmeBefore = tenantsOf(await runKonstruct('export', { env })).get('acme');
+
+    const first = await started();
+    expect(first.output()).toContain('open this and say hello to Ada');
+    expect(first.output()).toContain('Acme is the tenant acme-simulator: acme was taken');
+    expect((await askAda(first.url(), '@Ada can you check the refund policy?')).markdown).toContain(
+      '14 days',
+    );
+    const page = await (await fetch(`${first.url()}/widget/demo`)).text();
+    expect(page).toContain('<script src="/widget.js" data-connection="acme-simulator-site" async>');
+    const session = `${first.url()}/widget/acme-simulator-site/session`;
+    expect(await json(session, { method: 'POST' })).toMatchObject({ agent: 'Ada', isAnonymous: true });
+    first.child.kill('SIGTERM');
+    expect(await first.exited).toBe(0);
+
+    const made = tenantsOf(await runKonstruct('export', { env }));
+    expect([...made.keys()].sort()).toEqual(['acme', 'acme-simulator', 'globex']);
+    expect(made.get('acme')).toEqual(acmeBefore);
+    const again = await started();
+    expect(again.output()).toContain('say hello to Ada');
+    expect(tenantsOf(await runKonstruct('export', { env }))).toEqual(made);
+
+    const off = stringify({
+      tenants: [
+        {
+          ...(made.get('acme-simulator') as object),
+          connections: [
+            {
+              channel: 'slack',
+              externalId: 'T0ACME00001',
+              agent: 'ada',
+              enabled: false,
+              settings: { simulated: true },
+            },
+          ],
+        },
+      ],
+    });
+    writeFileSync(file, off);
+    expect(await runKonstruct(`apply -f ${file}`, { env })).toMatchObject({ code: 0 });
+    again.child.kill('SIGTERM');
+    await again.exited;
+    const third = await started();
+    expect(third.output()).toContain('open this and say hello to Max of Globex');
+    expect(third.output()).not.toContain('hello to Ada');
+  });
+
+  it('leaves it to a file who answers in the simulator, as the guide has it', {
+    timeout: 60_000,
+  }, async () => {
+    const guide = readFileSync(join(root, 'docs', 'guides', 'hire-an-agent.md'), 'utf8');
+    const file = join(dataDir, 'poets.yaml');
+    const example = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].find(([, text]) =>
+      text?.includes('poets'),
+    );
+    writeFileSync(file, example?.[1] ?? '');
+    const dev = await started(undefined, { KONSTRUCT_CONFIG: file });
+    expect(dev.output()).toContain('say hello to Ada');
+    await askAda(dev.url(), '@Ada hello');
+    const made = tenantsOf(await runKonstruct('export', { env: { KONSTRUCT_DATA_DIR: dataDir } }));
+    expect([...made.keys()].sort()).toEqual(['globex', 'poets']);
+  });
+
+  it('is well to the doctor while it runs and when it does not: nobody asks the real Slack for the simulator', {
+    timeout: 120_000,
+  }, async () => {
+    const dev = await started();
+    const doctor = async (port: string) => {
+      const { code, stdout } = await runKonstruct('doctor --json', {
+        env: { KONSTRUCT_DATA_DIR: dataDir, PORT: port, SLACK_API_URL: 'http://127.0.0.1:1/api/' },
+      });
+      const { checks } = JSON.parse(stdout) as {
+        checks: readonly { check: string; findings: readonly { level: string; text: string }[] }[];
+      };
+      const found = checks.find(({ check }) => check === 'Connections')?.findings ?? [];
+      return { code, found: found.map(({ level, text }) => `${level}: ${text}`) };
+    };
+    const { port } = new URL(dev.url());
+    expect(await doctor(port)).toEqual({
+      code: 0,
+      found: [
+        `ok: slack T0ACME00001 of acme answers as U0ACMEADA01 in Acme, in the simulator at ${dev.url()}.`,
+        `ok: slack T0GLOBEX001 of globex answers as U0GLOBXMAX1 in Globex, in the simulator at ${dev.url()}.`,
+        'ok: widget acme-site of acme, widget globex-site of globex belong to `konstruct dev`.',
+      ],
+    });
+    dev.child.kill('SIGTERM');
+    await dev.exited;
+    expect(await doctor(port)).toEqual({
+      code: 0,
+      found: [
+        'ok: slack T0ACME00001 of acme, widget acme-site of acme, slack T0GLOBEX001 of globex, widget globex-site of globex ' +
+          `belong to the simulator of \`konstruct dev\`, which does not run at ${dev.url()}.`,
+      ],
+    });
+  });
 });
+
+/** What `konstruct export` printed of each tenant, by slug. */
+function tenantsOf({ stdout }: { readonly stdout: string }): ReadonlyMap<string, unknown> {
+  const { tenants } = parse(stdout) as { tenants: readonly { slug: string }[] };
+  return new Map(tenants.map((tenant) => [tenant.slug, tenant]));
+}

@@ -1,4 +1,5 @@
 import { CHECK_TIMEOUT_MS, type Check, type Finding, ok, warning } from './check.ts';
+import { ownAddress } from './own-address.ts';
 
 /**
  * What the process that runs on this machine leaves alone at the moment: models whose circuit is open, keys that were refused
@@ -6,9 +7,8 @@ import { CHECK_TIMEOUT_MS, type Check, type Finding, ok, warning } from './check
  */
 export const checkCircuits: Check = {
   name: 'Circuits',
-  async run({ config: { host, port }, fetch, signal }) {
-    // An address to listen on need not be one to ask at.
-    const address = `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${port}`;
+  async run({ config, fetch, signal }) {
+    const address = ownAddress(config);
     let text: string;
     try {
       const response = await fetch(`${address}/metrics`, {

@@ -12,6 +12,8 @@ import {
   problem,
   warning,
 } from './check.ts';
+import { openSimulator } from './open-simulator.ts';
+import { ownAddress } from './own-address.ts';
 
 const AT_ONCE = 4;
 
@@ -32,17 +34,62 @@ export const checkConnections: Check = {
         ),
       ];
     }
-    const findings = await mapConcurrently(connections, AT_ONCE, ({ connection, tenant }) =>
-      checkConnection(connection, `${connection.channel} ${connection.externalId} of ${tenant}`, context),
+    const named = connections.map(({ connection, tenant }) => ({
+      connection,
+      name: `${connection.channel} ${connection.externalId} of ${tenant}`,
+    }));
+    const findings = await mapConcurrently(
+      named.filter(({ connection }) => !connection.settings.simulated),
+      AT_ONCE,
+      ({ connection, name }) => checkConnection(connection, name, context),
     );
-    return findings.flat();
+    const simulated = named.filter(({ connection }) => connection.settings.simulated);
+    return [...findings.flat(), ...(await checkSimulated(simulated, context))];
   },
 };
+
+interface NamedConnection {
+  readonly connection: StoredConnection;
+  readonly name: string;
+}
+
+/** Those of `konstruct dev` are asked about at its simulator, if it runs, and at no platform. */
+async function checkSimulated(
+  named: readonly NamedConnection[],
+  context: DoctorContext,
+): Promise<readonly Finding[]> {
+  if (named.length === 0) return [];
+  const address = ownAddress(context.config);
+  const namesOf = (some: readonly NamedConnection[]) => some.map(({ name }) => name).join(', ');
+  const slack = await openSimulator(context);
+  if (slack === null) {
+    const whose = `${named.length === 1 ? 'belongs' : 'belong'} to the simulator of \`konstruct dev\``;
+    return [ok(`${namesOf(named)} ${whose}, which does not run at ${address}.`)];
+  }
+  try {
+    const there = {
+      ...context,
+      channels: new Map([['slack', slack]]),
+      hasSharedSecret: () => true, // both ends are in one process
+    };
+    const asked = named.filter(({ connection }) => connection.channel === 'slack');
+    const others = named.filter(({ connection }) => connection.channel !== 'slack');
+    const findings = await mapConcurrently(asked, AT_ONCE, ({ connection, name }) =>
+      checkConnection(connection, name, there, `, in the simulator at ${address}`),
+    );
+    if (others.length === 0) return findings.flat();
+    const whose = `${others.length === 1 ? 'belongs' : 'belong'} to \`konstruct dev\``;
+    return [...findings.flat(), ok(`${namesOf(others)} ${whose}.`)];
+  } finally {
+    slack.close();
+  }
+}
 
 async function checkConnection(
   connection: StoredConnection,
   name: string,
   context: DoctorContext,
+  where = '',
 ): Promise<Finding[]> {
   if (connection.status === 'disabled') {
     const { disabledReason: reason } = connection;
@@ -81,7 +128,7 @@ async function checkConnection(
       ];
     }
     if (findings.some(({ level }) => level === 'problem')) return findings;
-    return [...findings, ok(`${name} answers as ${identity.agentUserId} in ${identity.name}.`)];
+    return [...findings, ok(`${name} answers as ${identity.agentUserId} in ${identity.name}${where}.`)];
   } catch (error) {
     context.signal.throwIfAborted();
     if (isKonstructError(error, 'aborted')) {
