@@ -27,6 +27,8 @@ export interface DoctorContext {
   readonly hasSharedSecret: (channel: string) => boolean;
   /** Where a platform should send a connection's events; `null`: it cannot, or it is told so by people. */
   readonly webhookUrl: (channel: string, connectionId: string) => string | null;
+  /** Where the script of web chats lies once it is built. */
+  readonly widgetFile: string;
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
   readonly signal: AbortSignal;

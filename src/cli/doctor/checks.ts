@@ -12,6 +12,7 @@ import { checkModels } from './check-models.ts';
 import { checkPublicUrl } from './check-public-url.ts';
 import { checkRedis } from './check-redis.ts';
 import { checkSocketMode } from './check-socket-mode.ts';
+import { checkWebChat } from './check-web-chat.ts';
 
 /** All that `konstruct doctor` looks at, in the order in which it is printed. */
 export const checks: readonly Check[] = [
@@ -24,6 +25,7 @@ export const checks: readonly Check[] = [
   checkConnections,
   checkBotToken,
   checkSocketMode,
+  checkWebChat,
   checkDeadLetters,
   checkBudgets,
   checkClock,

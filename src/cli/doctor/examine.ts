@@ -13,6 +13,7 @@ import type { Database } from '../../db/schema.ts';
 import { withClient } from '../../db/with-client.ts';
 import { MASTER_KEY_FILE, missingKey, openCipher } from '../../ensure-master-key.ts';
 import { listStoredSecrets } from '../../stores/stored-secrets.ts';
+import { widgetFile } from '../build-portal.ts';
 import { type CommandContext, hasDatabase, withServer } from '../command-context.ts';
 import { loadExtensions } from '../load-extensions.ts';
 import { type DoctorContext, type Finding, ok, problemOf } from './check.ts';
@@ -115,6 +116,7 @@ async function withParts<T>(
       hasSharedSecret: (channel) =>
         Boolean(settingsOf(channel).signingSecret) || (channel === 'slack' && config.slack.appToken !== null),
       webhookUrl: (channel, connectionId) => webhookUrl(definitions, config.publicUrl, channel, connectionId),
+      widgetFile,
       fetch: globalThis.fetch,
       clock: Date.now,
       signal: AbortSignal.timeout(DEADLINE_MS),
