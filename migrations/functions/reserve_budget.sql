@@ -40,14 +40,12 @@ begin
         else '' end
       and c.starts_at <= v_at and c.ends_at > v_at
     returning c.scope, c.period, c.starts_at, c.spent_nano_usd + c.reserved_nano_usd as nano_usd,
-      c.spent_tokens + c.reserved_tokens as tokens, c.is_usd_told, c.is_tokens_told
+      c.spent_tokens + c.reserved_tokens as tokens
   )
   select jsonb_agg(to_jsonb(l)) filter (where c.scope is null) as missing,
     count(*) > 0 and coalesce(bool_and(c.nano_usd <= coalesce(l.nano_usd_limit, c.nano_usd)
       and c.tokens <= coalesce(l.tokens_limit, c.tokens)
-      and (call.nano_usd is not null or l.nano_usd_limit is null)), true) as fits,
-    bool_or(l.period <> 'turn' and (not c.is_usd_told and c.nano_usd >= l.nano_usd_limit - l.nano_usd_limit / 5
-      or not c.is_tokens_told and c.tokens >= l.tokens_limit - l.tokens_limit / 5)) as is_near
+      and (call.nano_usd is not null or l.nano_usd_limit is null)), true) as fits
   into whole
   from budget_limits(call.tenant_id, call.agent_id, call.person, call.turn_id, v_at) l
   -- A call has one subject of each scope.
@@ -83,16 +81,13 @@ begin
           nano_usd_limit bigint, tokens_limit bigint)
         where c.tenant_id = call.tenant_id and c.scope = l.scope and c.subject = l.subject and c.period = l.period
           and c.starts_at = l.starts_at
-        returning c.period, l.nano_usd_limit, l.tokens_limit, c.spent_nano_usd + c.reserved_nano_usd as nano_usd,
+        returning l.nano_usd_limit, l.tokens_limit, c.spent_nano_usd + c.reserved_nano_usd as nano_usd,
           c.spent_tokens + c.reserved_tokens as tokens
       )
       select whole.fits and bool_and(c.nano_usd <= coalesce(c.nano_usd_limit, c.nano_usd)
           and c.tokens <= coalesce(c.tokens_limit, c.tokens)
-          and (call.nano_usd is not null or c.nano_usd_limit is null)),
-        coalesce(whole.is_near, false) or coalesce(bool_or(c.period <> 'turn' and (
-          c.nano_usd >= c.nano_usd_limit - c.nano_usd_limit / 5
-          or c.tokens >= c.tokens_limit - c.tokens_limit / 5)), false)
-      into whole.fits, whole.is_near
+          and (call.nano_usd is not null or c.nano_usd_limit is null))
+      into whole.fits
       from changed c;
     end if;
     whole.missing := null;
@@ -104,7 +99,7 @@ begin
     values (call.tenant_id, call.id, p_owner, call.agent_id, call.person, call.turn_id, call.provider, call.model,
       call.nano_usd, call.price_version, call.input_tokens, call.output_tokens, v_at,
       clock_timestamp() + p_lease_ms * interval '1 ms');
-    return jsonb_build_object('outcome', 'reserved', 'isNear', coalesce(whole.is_near, false));
+    return '{"outcome": "reserved"}';
   end if;
 
   -- Whoever makes counters waits for us, so those that are there now are those that were changed.

@@ -2,8 +2,7 @@
 -- what it grants, no other can grant. Calls: see ReserveCall in src/llm/budget/budget-ledger.ts. Returns one outcome per
 -- call, in the order given:
 --   unlimited   no limit applies; nothing was set aside
---   reserved    set aside until it is settled, or its lease runs out. isNear: settling it, and what is set aside beside it,
---               may reach the threshold of a budget, so settle_calls is to look
+--   reserved    set aside until it is settled, or its lease runs out
 --   refused     with the limit in the way that lasts longest. isHeld: it would fit if all that is set aside came back
 --   unpriced    a limit in USD applies, and the call has no price
 -- It waits for the disk: a reservation that a crash of the server took back would let calls through beside one that is
@@ -26,7 +25,7 @@ as $$
 declare
   v_at constant timestamptz := clock_timestamp();
   tenant record;
-  whole record;
+  fits boolean;
 begin
   for tenant in
     select i."tenantId" as id, jsonb_agg(distinct jsonb_build_object('scope', l.scope, 'subject', l.subject,
@@ -66,7 +65,7 @@ begin
     -- All rows that are written below, in the order of their key. What they were when this statement began does not matter:
     -- these are their values now.
     select c.tenant_id, c.scope, c.subject, c.period, c.starts_at, c.spent_nano_usd + c.reserved_nano_usd as nano_usd,
-      c.spent_tokens + c.reserved_tokens as tokens, c.is_usd_told, c.is_tokens_told
+      c.spent_tokens + c.reserved_tokens as tokens
     from budget_counters c
     where (c.tenant_id, c.scope, c.subject) in (
         select i.tenant_id, s.scope, s.subject
@@ -79,16 +78,15 @@ begin
     for no key update
   ), counters as (
     -- Each counter with what is asked of it: brought together by their key, as a join would compare each with each.
-    select b.tenant_id, b.period, sum(b.nano_usd) as nano_usd, sum(b.tokens) as tokens, max(b.usd_limit) as usd_limit,
-      max(b.tokens_limit) as tokens_limit, bool_or(b.is_unpriced) as is_unpriced, bool_or(b.is_usd_told) as is_usd_told,
-      bool_or(b.is_tokens_told) as is_tokens_told, bool_or(b.is_counter) as is_counted
+    select sum(b.nano_usd) as nano_usd, sum(b.tokens) as tokens, max(b.usd_limit) as usd_limit,
+      max(b.tokens_limit) as tokens_limit, bool_or(b.is_unpriced) as is_unpriced, bool_or(b.is_counter) as is_counted
     from (
       select k.tenant_id, k.scope, k.subject, k.period, k.starts_at, k.nano_usd, k.tokens, null::bigint as usd_limit,
-        null::bigint as tokens_limit, false as is_unpriced, k.is_usd_told, k.is_tokens_told, true as is_counter
+        null::bigint as tokens_limit, false as is_unpriced, true as is_counter
       from locked k
       union all
       select a.tenant_id, a.scope, a.subject, a.period, a.starts_at, coalesce(a.nano_usd, 0), a.tokens,
-        a.nano_usd_limit, a.tokens_limit, a.nano_usd is null and a.nano_usd_limit is not null, false, false, false
+        a.nano_usd_limit, a.tokens_limit, a.nano_usd is null and a.nano_usd_limit is not null, false
       from asked a
     ) b
     group by b.tenant_id, b.scope, b.subject, b.period, b.starts_at
@@ -97,14 +95,11 @@ begin
   )
   select bool_and(c.is_counted and not c.is_unpriced and c.nano_usd <= coalesce(c.usd_limit, c.nano_usd)
         and c.tokens <= coalesce(c.tokens_limit, c.tokens))
-      and (select count(distinct a.place) from asked a) = jsonb_array_length(p_calls) as fits,
-    array_agg(c.tenant_id) filter (where c.period <> 'turn' and (
-      not c.is_usd_told and c.nano_usd >= c.usd_limit - c.usd_limit / 5
-      or not c.is_tokens_told and c.tokens >= c.tokens_limit - c.tokens_limit / 5)) as near
-  into whole
+      and (select count(distinct a.place) from asked a) = jsonb_array_length(p_calls)
+  into fits
   from counters c;
 
-  if whole.fits is not true then
+  if fits is not true then
     return query select reserve_one_by_one(p_owner, p_lease_ms, p_calls, v_at);
     return;
   end if;
@@ -129,8 +124,6 @@ begin
     i."priceVersion", i."inputTokens", i."outputTokens", v_at, clock_timestamp() + p_lease_ms * interval '1 ms'
   from jsonb_to_recordset(p_calls) as i (id uuid, "tenantId" uuid, "agentId" uuid, "personId" text, "turnId" bigint,
     provider text, model text, "nanoUsd" bigint, "priceVersion" text, "inputTokens" bigint, "outputTokens" bigint);
-  return query
-    select jsonb_build_object('outcome', 'reserved', 'isNear', coalesce(i."tenantId" = any (whole.near), false))
-    from jsonb_to_recordset(p_calls) as i ("tenantId" uuid);
+  return query select '{"outcome": "reserved"}'::jsonb from jsonb_array_elements(p_calls);
 end
 $$;

@@ -30,12 +30,7 @@ begin
       case v.unit when 'tokens' then l.tokens_limit else l.nano_usd_limit end as amount,
       case v.unit when 'tokens' then c.spent_tokens else c.spent_nano_usd end as spent,
       case v.unit when 'tokens' then c.reserved_tokens else c.reserved_nano_usd end as reserved,
-      case v.unit when 'tokens' then call.tokens else call.nano_usd end as needed, v.is_held,
-      bool_or(l.period <> 'turn' and (
-        not c.is_usd_told and c.spent_nano_usd + c.reserved_nano_usd + call.nano_usd
-          >= l.nano_usd_limit - l.nano_usd_limit / 5
-        or not c.is_tokens_told and c.spent_tokens + c.reserved_tokens + call.tokens
-          >= l.tokens_limit - l.tokens_limit / 5)) over () as is_near
+      case v.unit when 'tokens' then call.tokens else call.nano_usd end as needed, v.is_held
     into verdict
     from budget_limits(call.tenant_id, call.agent_id, call.person_id, call.turn_id, p_at) l
     -- `offset 0`: looked up by the whole key, also where the table was small when this was planned.
@@ -75,7 +70,7 @@ begin
       values (call.tenant_id, call.id, p_owner, call.agent_id, call.person_id, call.turn_id, call.provider, call.model,
         call.nano_usd, call.price_version, call.input_tokens, call.output_tokens, p_at,
         clock_timestamp() + p_lease_ms * interval '1 ms');
-      return next jsonb_build_object('outcome', 'reserved', 'isNear', coalesce(verdict.is_near, false));
+      return next '{"outcome": "reserved"}'::jsonb;
     elsif verdict.unit = 'price' then
       return next jsonb_build_object('outcome', 'unpriced', 'scope', verdict.scope, 'period', verdict.period);
     else

@@ -1,4 +1,5 @@
--- Notes something about a budget for the tenant's operators, once per budget, period and unit. Returns whether it is news.
+-- Notes something about a budget for the tenant's operators, once per budget, period, unit and limit. Returns whether it is
+-- news.
 create or replace function konstruct.tell_operators(p_tenant_id uuid, p_kind text, p_scope text, p_subject text,
     p_period text, p_starts_at timestamptz, p_ends_at timestamptz, p_unit text, p_limit bigint, p_spent bigint)
   returns boolean
@@ -8,7 +9,8 @@ create or replace function konstruct.tell_operators(p_tenant_id uuid, p_kind tex
   set enable_seqscan = off
 as $$
 declare
-  key constant text := concat_ws(' ', p_kind, p_unit, p_period, extract(epoch from p_starts_at)::bigint, p_scope, p_subject);
+  key constant text := concat_ws(' ', p_kind, p_unit, p_period, extract(epoch from p_starts_at)::bigint, p_limit, p_scope,
+    p_subject);
 begin
   if exists (select 1 from operator_notices n where n.dedupe_key = key and n.tenant_id = p_tenant_id) then
     return false;

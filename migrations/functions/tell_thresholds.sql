@@ -1,5 +1,5 @@
 -- Tells operators of the budgets of a call of which 80 % are spent now. Called when something was counted, with the counters
--- locked. Returns what is news.
+-- locked. Returns what is news. Where it was told and is no longer so, as the limit was raised, it can be told again.
 create or replace function konstruct.tell_thresholds(p_tenant_id uuid, p_agent_id uuid, p_person_id text, p_turn_id bigint,
     p_at timestamptz)
   returns setof jsonb
@@ -16,20 +16,20 @@ declare
   reached record;
 begin
   for reached in
-    select l.scope, l.subject, l.period, l.starts_at, l.ends_at, u.unit, u.amount, u.spent
+    select l.scope, l.subject, l.period, l.starts_at, l.ends_at, u.unit, u.amount, u.spent, u.is_told
     from budget_limits(p_tenant_id, p_agent_id, p_person_id, p_turn_id, p_at) l
     join budget_counters c on c.tenant_id = p_tenant_id and c.scope = l.scope and c.subject = l.subject
       and c.period = l.period and c.starts_at = l.starts_at
     cross join lateral (values ('usd', l.nano_usd_limit, c.spent_nano_usd, c.is_usd_told),
       ('tokens', l.tokens_limit, c.spent_tokens, c.is_tokens_told)) u (unit, amount, spent, is_told)
     -- A budget of nothing is no news: it stops the first call.
-    where l.period <> 'turn' and u.amount > 0 and not u.is_told and u.spent >= u.amount - u.amount / 5
+    where l.period <> 'turn' and u.amount > 0 and u.is_told <> (u.spent >= u.amount - u.amount / 5)
   loop
     update budget_counters c
-    set is_usd_told = c.is_usd_told or reached.unit = 'usd', is_tokens_told = c.is_tokens_told or reached.unit = 'tokens'
+    set is_usd_told = c.is_usd_told <> (reached.unit = 'usd'), is_tokens_told = c.is_tokens_told <> (reached.unit = 'tokens')
     where c.tenant_id = p_tenant_id and c.scope = reached.scope and c.subject = reached.subject
       and c.period = reached.period and c.starts_at = reached.starts_at;
-    if tell_operators(p_tenant_id, 'budget_threshold', reached.scope, reached.subject, reached.period,
+    if not reached.is_told and tell_operators(p_tenant_id, 'budget_threshold', reached.scope, reached.subject, reached.period,
         reached.starts_at, reached.ends_at, reached.unit, reached.amount, reached.spent) then
       return next jsonb_build_object('tenantId', p_tenant_id, 'scope', reached.scope, 'subject', reached.subject,
         'period', reached.period, 'unit', reached.unit, 'limit', reached.amount, 'spent', reached.spent);

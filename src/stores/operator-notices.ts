@@ -11,6 +11,7 @@ export interface OperatorNotice {
     readonly subject: string;
     readonly period: string;
     readonly unit: 'usd' | 'tokens';
+    readonly limit: number;
     readonly endsAtMs: number;
   };
   readonly createdAt: Date;

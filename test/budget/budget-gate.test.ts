@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { DoctorContext } from '../../src/cli/doctor/check.ts';
+import { checkBudgets } from '../../src/cli/doctor/check-budgets.ts';
 import type { Reservation } from '../../src/core/budget.ts';
 import { isKonstructError, type KonstructError } from '../../src/core/errors.ts';
+import { createDatabase } from '../../src/db/create-database.ts';
 import { budgetProcess, dollarModel, plannedCall, used } from '../support/budget-process.ts';
 import { createPipelineDatabase, type PipelineDatabase } from '../support/pipeline-database.ts';
 import { seededRandom } from '../support/seeded-random.ts';
@@ -544,6 +547,68 @@ describe('operators', () => {
       ['budget_exhausted', 'usd', 5_000_000],
       ['budget_threshold', 'usd', 4_000_000],
     ]);
+  });
+
+  it.each([
+    ['one after the other', false],
+    ['in one batch', true],
+  ])(
+    'are told by the call that brings it there when calls run side by side and end %s',
+    async (_, inBatch) => {
+      const [tenant] = database.tenants;
+      await setTenant({ budget_daily_usd: 0.02 });
+      const gates = [budgetProcess(database), budgetProcess(database)] as const;
+      const quarter = () => plannedCall(tenant, { maxInputTokens: 4_900 });
+      // Alone it would not bring the budget near; what begins after it ends first.
+      const before = [await gates[0].reserve(quarter()), await gates[0].reserve(quarter())];
+      const after = [await gates[1].reserve(quarter()), await gates[1].reserve(quarter())];
+      for (const reservations of [after, before]) {
+        if (inBatch)
+          await Promise.all(reservations.map((reservation) => reservation.settle(used(4_900, 100))));
+        else for (const reservation of reservations) await reservation.settle(used(4_900, 100));
+      }
+      expect(gates[1].thresholds).toEqual([]);
+      expect(gates[0].thresholds).toMatchObject([{ unit: 'usd', limit: 20_000_000, spent: 20_000_000 }]);
+    },
+  );
+
+  it('are told again of another limit in the same period, and doctor speaks of the last one', async () => {
+    const [tenant] = database.tenants;
+    await setTenant({ budget_daily_usd: 0.002 });
+    const gate = budgetProcess(database);
+    const spend = async (calls: number) => {
+      for (let call = 0; call < calls; call += 1) {
+        await (await gate.reserve(plannedCall(tenant))).settle(used(900, 100));
+      }
+    };
+    const told = async () =>
+      (await database.query('select kind, detail from konstruct.operator_notices order by id')).map(
+        ({ kind, detail }) => [kind, detail.spent, detail.limit],
+      );
+    const inDoctor = async () => {
+      const findings = await checkBudgets.run({
+        database: createDatabase(database.pool(1)),
+        clock: Date.now,
+      } as DoctorContext);
+      return findings.map(({ text }) => text);
+    };
+    await spend(2);
+    await refusal(gate.reserve(plannedCall(tenant)));
+    const first = [
+      ['budget_threshold', 2_000_000, 2_000_000],
+      ['budget_exhausted', 2_000_000, 2_000_000],
+    ];
+    expect(await told()).toEqual(first);
+    expect(await inDoctor()).toEqual([expect.stringContaining('is exhausted')]);
+    await setTenant({ budget_daily_usd: 0.02 });
+    await spend(16);
+    const near = [...first, ['budget_threshold', 16_000_000, 20_000_000]];
+    expect(await told()).toEqual(near);
+    expect(await inDoctor()).toEqual([expect.stringContaining('80 %')]);
+    await spend(2);
+    await refusal(gate.reserve(plannedCall(tenant)));
+    expect(await told()).toEqual([...near, ['budget_exhausted', 20_000_000, 20_000_000]]);
+    expect(gate.thresholds.map(({ limit }) => limit)).toEqual([2_000_000, 20_000_000]);
   });
 });
 

@@ -13,12 +13,15 @@ export const checkBudgets: Check = {
     if (database === null) return [];
     const notices = await listOperatorNotices(database, new Date(clock() - SINCE_MS), MOST);
     const current = notices.filter(({ detail }) => detail.endsAtMs > clock());
-    // What is exhausted need not also be said to be mostly spent.
+    // What is exhausted need not also be said to be mostly spent; what was told of an earlier limit is over.
     const worst = new Map<string, OperatorNotice>();
     for (const notice of current) {
       const { scope, subject, period, unit } = notice.detail;
       const key = JSON.stringify([notice.tenant, scope, subject, period, unit]);
-      if (!worst.has(key) || notice.kind === 'budget_exhausted') worst.set(key, notice);
+      const newer = worst.get(key);
+      const isOfTheSameLimit = newer?.detail.limit === notice.detail.limit;
+      if (newer === undefined || (isOfTheSameLimit && notice.kind === 'budget_exhausted'))
+        worst.set(key, notice);
     }
     if (worst.size === 0) return [ok('None is exhausted or nearly so.')];
     return [...worst.values()].slice(0, SHOWN).map(({ tenant, kind, detail }) => {

@@ -35,16 +35,13 @@ export interface SettleCall extends CallNames {
   readonly reasoningTokens: number | null;
   readonly isEstimated: boolean;
   readonly isReserved: boolean;
-  /** Whether to look which budgets have reached their threshold. */
-  readonly isNear: boolean;
   /** How long ago it was reserved, in ms. */
   readonly ageMs: number;
 }
 
 export type ReserveOutcome =
   | { readonly outcome: 'unlimited' }
-  /** `isNear`: a budget may reach its threshold by it. */
-  | { readonly outcome: 'reserved'; readonly isNear: boolean }
+  | { readonly outcome: 'reserved' }
   | { readonly outcome: 'unpriced'; readonly scope: BudgetScope; readonly period: BudgetPeriod }
   | ({
       readonly outcome: 'refused';

@@ -13,7 +13,7 @@ it('leaves a call to its lease that it can neither write nor keep for later', as
   const renewed: string[][] = [];
   const ledger: BudgetLedger = {
     hasBudgets: async () => true,
-    reserve: async () => ({ outcome: 'reserved', isNear: false }),
+    reserve: async () => ({ outcome: 'reserved' }),
     settle: async () => {
       throw new KonstructError('database_unavailable');
     },

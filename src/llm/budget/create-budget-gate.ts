@@ -112,26 +112,27 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
       outputTokens: call.maxOutputTokens,
     };
     const reservedAtMs = clock();
-    const made = mayBeLimited ? await setAside(worst, reservedAtMs) : unreserved;
+    const isReserved = mayBeLimited && (await setAside(worst, reservedAtMs));
     let settled: Promise<ModelCost> | null = null;
     return {
       settle(outcome) {
-        settled ??= settle(call, price, worst, outcome, { ...made, reservedAtMs });
+        settled ??= settle(call, price, worst, outcome, { isReserved, reservedAtMs });
         return settled;
       },
     };
   }
 
-  async function setAside(worst: ReserveCall, reservedAtMs: number): Promise<SetAside> {
+  /** `false`: no limit applied when it was looked at; one that comes meanwhile is looked at when it is settled. */
+  async function setAside(worst: ReserveCall, reservedAtMs: number): Promise<boolean> {
     held.add(worst.id);
     try {
       const result = await askLedger(worst);
       switch (result.outcome) {
         case 'reserved':
-          return { isReserved: true, isNear: result.isNear };
+          return true;
         case 'unlimited':
           held.delete(worst.id);
-          return unreserved;
+          return false;
         case 'unpriced':
           throw unpricedError(worst, result);
         case 'refused': {
@@ -168,7 +169,7 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
     price: ModelPrice | null,
     worst: ReserveCall,
     outcome: SettledCall,
-    made: SetAside & { readonly reservedAtMs: number },
+    made: { readonly isReserved: boolean; readonly reservedAtMs: number },
   ): Promise<ModelCost> {
     const { usage, isEstimated } = reckon(call, outcome);
     const nanoUsd = price === null ? (outcome.usage === null ? 0 : null) : dearest(price, usage, isEstimated);
@@ -189,7 +190,6 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
       outcome: outcome.outcome,
       isEstimated,
       isReserved: made.isReserved,
-      isNear: made.isNear,
       ageMs: Math.max(0, clock() - made.reservedAtMs),
     });
     const ofTenant = settling.get(call.tenantId) ?? new Set();
@@ -287,14 +287,6 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
   };
 }
 
-interface SetAside {
-  readonly isReserved: boolean;
-  readonly isNear: boolean;
-}
-
-/** No limit applied when it was looked at; one that came meanwhile is looked at when it is settled. */
-const unreserved: SetAside = { isReserved: false, isNear: true };
-
 function namesOf({ tenantId, spender, provider, model }: PlannedCall, id: string) {
   const { agentId, personId, turnId } = spender;
   return { id, tenantId, agentId, personId, turnId, provider, model } satisfies Partial<CallNames>;
@@ -309,7 +301,6 @@ function giveBack(worst: ReserveCall, ageMs: number): SettleCall {
     reasoningTokens: null,
     isEstimated: false,
     isReserved: true,
-    isNear: false,
     ageMs,
   };
 }
