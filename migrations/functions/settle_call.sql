@@ -16,7 +16,6 @@ declare
   v_now constant timestamptz := clock_timestamp();
   call record;
   freed record;
-  is_news boolean;
 begin
   perform set_config('synchronous_commit', 'off', true);
   select i.id, i."tenantId" as tenant_id, i."agentId" as agent_id, i."agentId"::text as agent, i."personId" as person,
@@ -62,35 +61,15 @@ begin
     end if;
   end if;
   -- In the order of their key, as everywhere, and by all of it: a join would be planned otherwise on a new database.
-  with changed as (
-    update budget_counters c
-    set spent_nano_usd = c.spent_nano_usd + call.spent_nano_usd, spent_tokens = c.spent_tokens + call.spent_tokens,
-      reserved_nano_usd = c.reserved_nano_usd - freed.nano_usd, reserved_tokens = c.reserved_tokens - freed.tokens
-    where c.tenant_id = call.tenant_id and c.scope = any ('{agent,person,tenant,turn}')
-      and c.subject = any (array[call.agent, call.person, '', call.turn])
-      and c.subject = case c.scope when 'agent' then call.agent when 'person' then call.person when 'turn' then call.turn
-        else '' end
-      and c.starts_at <= freed.at and c.ends_at > freed.at
-    returning c.scope, c.period, c.spent_nano_usd, c.spent_tokens, c.is_usd_told, c.is_tokens_told
-  )
-  -- Whether tell_thresholds has something to do, which is rare: without the clock of the tenant, which is most of what
-  -- budget_limits costs.
-  select bool_or(c.is_usd_told <> (c.spent_nano_usd >= l.usd * 800000000)
-    or c.is_tokens_told <> (c.spent_tokens >= l.tokens * 0.8))
-  into is_news
-  from changed c
-  join tenants t on t.id = call.tenant_id
-  left join agents a on a.tenant_id = t.id and a.id = call.agent_id
-  cross join lateral (values
-    ('tenant', 'day', t.budget_daily_usd, t.budget_daily_tokens),
-    ('tenant', 'month', t.budget_monthly_usd, t.budget_monthly_tokens),
-    ('agent', 'day', a.budget_daily_usd, a.budget_daily_tokens),
-    ('agent', 'month', a.budget_monthly_usd, a.budget_monthly_tokens),
-    ('person', 'day', t.person_budget_daily_usd, t.person_budget_daily_tokens),
-    ('person', 'month', t.person_budget_monthly_usd, t.person_budget_monthly_tokens)
-  ) l (scope, period, usd, tokens)
-  where l.scope = c.scope and l.period = c.period;
-  if is_news then
+  update budget_counters c
+  set spent_nano_usd = c.spent_nano_usd + call.spent_nano_usd, spent_tokens = c.spent_tokens + call.spent_tokens,
+    reserved_nano_usd = c.reserved_nano_usd - freed.nano_usd, reserved_tokens = c.reserved_tokens - freed.tokens
+  where c.tenant_id = call.tenant_id and c.scope = any ('{agent,person,tenant,turn}')
+    and c.subject = any (array[call.agent, call.person, '', call.turn])
+    and c.subject = case c.scope when 'agent' then call.agent when 'person' then call.person when 'turn' then call.turn
+      else '' end
+    and c.starts_at <= freed.at and c.ends_at > freed.at;
+  if found then
     return query
       select coalesce(jsonb_agg(t), '[]'::jsonb)
       from tell_thresholds(call.tenant_id, call.agent_id, call.person, call.turn_id, freed.at) t;

@@ -28,7 +28,6 @@ declare
   freed_tokens bigint;
   delta_nano_usd bigint;
   delta_tokens bigint;
-  is_news boolean;
 begin
   perform set_config('synchronous_commit', 'off', true);
   for tenant in
@@ -87,36 +86,17 @@ begin
       delta_nano_usd := delta_nano_usd + coalesce(call."nanoUsd", 0);
       delta_tokens := delta_tokens + coalesce(call."inputTokens", 0) + coalesce(call."outputTokens", 0);
     end if;
-    with changed as (
-      update budget_counters c
-      set spent_nano_usd = c.spent_nano_usd + delta_nano_usd,
-          spent_tokens = c.spent_tokens + delta_tokens,
-          reserved_nano_usd = c.reserved_nano_usd - freed_nano_usd,
-          reserved_tokens = c.reserved_tokens - freed_tokens
-      where c.tenant_id = call."tenantId" and c.scope = any ('{agent,person,tenant,turn}')
-        and c.subject = any (array[call."agentId"::text, call."personId", '', call."turnId"::text])
-        and c.subject = case c.scope when 'agent' then call."agentId"::text when 'person' then call."personId"
-          when 'turn' then call."turnId"::text else '' end
-        and c.starts_at <= called_at and c.ends_at > called_at
-      returning c.scope, c.period, c.spent_nano_usd, c.spent_tokens, c.is_usd_told, c.is_tokens_told
-    )
-    -- As in settle_call.
-    select bool_or(c.is_usd_told <> (c.spent_nano_usd >= l.usd * 800000000)
-      or c.is_tokens_told <> (c.spent_tokens >= l.tokens * 0.8))
-    into is_news
-    from changed c
-    join tenants t on t.id = call."tenantId"
-    left join agents a on a.tenant_id = t.id and a.id = call."agentId"
-    cross join lateral (values
-      ('tenant', 'day', t.budget_daily_usd, t.budget_daily_tokens),
-      ('tenant', 'month', t.budget_monthly_usd, t.budget_monthly_tokens),
-      ('agent', 'day', a.budget_daily_usd, a.budget_daily_tokens),
-      ('agent', 'month', a.budget_monthly_usd, a.budget_monthly_tokens),
-      ('person', 'day', t.person_budget_daily_usd, t.person_budget_daily_tokens),
-      ('person', 'month', t.person_budget_monthly_usd, t.person_budget_monthly_tokens)
-    ) l (scope, period, usd, tokens)
-    where l.scope = c.scope and l.period = c.period;
-    if is_news then
+    update budget_counters c
+    set spent_nano_usd = c.spent_nano_usd + delta_nano_usd,
+        spent_tokens = c.spent_tokens + delta_tokens,
+        reserved_nano_usd = c.reserved_nano_usd - freed_nano_usd,
+        reserved_tokens = c.reserved_tokens - freed_tokens
+    where c.tenant_id = call."tenantId" and c.scope = any ('{agent,person,tenant,turn}')
+      and c.subject = any (array[call."agentId"::text, call."personId", '', call."turnId"::text])
+      and c.subject = case c.scope when 'agent' then call."agentId"::text when 'person' then call."personId"
+        when 'turn' then call."turnId"::text else '' end
+      and c.starts_at <= called_at and c.ends_at > called_at;
+    if found then
       return query select tell_thresholds(call."tenantId", call."agentId", call."personId", call."turnId", called_at);
     end if;
   end loop;

@@ -15,6 +15,26 @@ as $$
 declare
   reached record;
 begin
+  -- Mostly there is nothing to do. That shows without the clock of the tenant, which is most of what budget_limits costs.
+  perform 1
+  from tenants t
+  left join agents a on a.tenant_id = t.id and a.id = p_agent_id
+  cross join lateral (values
+    ('tenant', '', 'day', t.budget_daily_usd, t.budget_daily_tokens),
+    ('tenant', '', 'month', t.budget_monthly_usd, t.budget_monthly_tokens),
+    ('agent', a.id::text, 'day', a.budget_daily_usd, a.budget_daily_tokens),
+    ('agent', a.id::text, 'month', a.budget_monthly_usd, a.budget_monthly_tokens),
+    ('person', p_person_id, 'day', t.person_budget_daily_usd, t.person_budget_daily_tokens),
+    ('person', p_person_id, 'month', t.person_budget_monthly_usd, t.person_budget_monthly_tokens)
+  ) l (scope, subject, period, usd, tokens)
+  join budget_counters c on c.tenant_id = t.id and c.scope = l.scope and c.subject = l.subject and c.period = l.period
+    and c.starts_at <= p_at and c.ends_at > p_at
+  where t.id = p_tenant_id and (c.is_usd_told <> (c.spent_nano_usd >= l.usd * 800000000)
+    or c.is_tokens_told <> (c.spent_tokens >= l.tokens * 0.8));
+  if not found then
+    return;
+  end if;
+
   for reached in
     select l.scope, l.subject, l.period, l.starts_at, l.ends_at, u.unit, u.amount, u.spent, u.is_told
     from budget_limits(p_tenant_id, p_agent_id, p_person_id, p_turn_id, p_at) l

@@ -131,7 +131,13 @@ export async function* runRequest(
   } finally {
     request.signal.removeEventListener('abort', onAbort);
     // The consumer left, or something broke: whatever runs is ended and settled before anybody goes on.
-    await Promise.all([...background, ...[...live].map((attempt) => attempt.cancel('aborted'))]);
+    await Promise.all([
+      ...background,
+      ...[...live].map(async (attempt) => {
+        await attempt.cancel('aborted');
+        conclude(attempt); // whoever is told of an error is told what it cost
+      }),
+    ]);
   }
 
   function aborted(): KonstructError {

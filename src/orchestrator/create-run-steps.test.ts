@@ -61,6 +61,7 @@ async function run(input: {
   readonly onWrite?: () => Promise<boolean>;
   readonly logged?: Step[];
   readonly isHeld?: () => boolean;
+  readonly signal?: AbortSignal;
 }) {
   const { pool, requests } = modelOf(input.replies);
   const { logged = [], onWrite = async () => true } = input;
@@ -96,7 +97,7 @@ async function run(input: {
       control: input.control ?? noTurnControl,
       write: null,
       show: () => () => {},
-      signal: new AbortController().signal,
+      signal: input.signal ?? new AbortController().signal,
     },
   );
   return { outcome, requests, logged };
@@ -291,6 +292,39 @@ describe('the control of a turn', () => {
     expect(textOf(ran)).toBe('Anew.');
     expect(look.runs).toHaveLength(1);
     expect(ran.outcome.steps.map(({ outcome }) => outcome)).toEqual(['stop']);
+  });
+
+  it('lets no call go uncounted that was ended: what it cost is in the next step, or in one of its own', async () => {
+    const attempt = { provider: 'demo', model: 'm', outcome: 'aborted', cost: { nanoUsd: 7 } };
+    const controllers: AbortController[] = [];
+    const stopped = new AbortController();
+    const ended = async () => {
+      controllers.at(-1)?.abort(new KonstructError('aborted', 'News.'));
+      throw new KonstructError('aborted', '', { details: { attempts: [attempt] } });
+    };
+    const control = {
+      arrivals: async () => [],
+      callSignal() {
+        const controller = new AbortController();
+        controllers.push(controller);
+        return controller.signal;
+      },
+    };
+    const spentIn = ({ outcome }: Awaited<ReturnType<typeof run>>) =>
+      outcome.steps.map((step) => [step.outcome, step.nanoUsd]);
+    expect(spentIn(await run({ replies: [ended, ended, 'Anew.'], control }))).toEqual([['stop', 14]]);
+    const failing = async () => {
+      throw new KonstructError('model_unavailable', '', { details: { attempts: [attempt] } });
+    };
+    expect(spentIn(await run({ replies: [ended, failing], control }))).toEqual([['model_unavailable', 14]]);
+    const replaced = async () => {
+      stopped.abort();
+      throw new KonstructError('aborted', '', { details: { attempts: [attempt] } });
+    };
+    const { signal } = stopped;
+    expect(spentIn(await run({ replies: [ended, replaced], control, signal }))).toEqual([
+      ['interrupted', 14],
+    ]);
   });
 
   it('ends the work with any other reason', async () => {

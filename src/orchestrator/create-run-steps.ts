@@ -16,7 +16,7 @@ import { markTurn } from './mark-turn.ts';
 import { runToolRound } from './run-tool-round.ts';
 import type { StepLog } from './step-log.ts';
 import { createTurnLimits } from './turn-limits.ts';
-import { failedStep, type ModelOutcome, modelStep } from './turn-outcome.ts';
+import { attemptsOf, failedStep, interruptedStep, type ModelOutcome, modelStep } from './turn-outcome.ts';
 import { readTranscript, type TurnTranscript } from './turn-transcript.ts';
 
 export interface RunStepsOptions {
@@ -73,7 +73,7 @@ export function createRunSteps(
       outcome = await work(turn, transcript, surroundings, steps);
       markTurn(journeys, turn, 'model', clock(), clock() - startedAtMs, modelOf(outcome));
     } catch (error) {
-      outcome = { ok: false, error, steps: surroundings.signal.aborted ? [] : steps };
+      outcome = { ok: false, error, steps: surroundings.signal.aborted ? calledOff(steps) : steps };
     }
     try {
       await surroundings.stepLog.flush(); // what follows writes behind it
@@ -100,7 +100,7 @@ export function createRunSteps(
     if (!options.isHeld(turn)) throw new KonstructError('lease_lost');
   }
 
-  /** @param unlogged where a step is put that is written with the end of the attempt */
+  /** @param unlogged where the step is put that is written with the end of the attempt, or whose calls go into the next one */
   async function work(
     turn: ClaimedTurn,
     transcript: TurnTranscript,
@@ -163,6 +163,8 @@ export function createRunSteps(
         );
         pace.note(route, clock() - startedAtMs);
         const position = transcript.nextPosition;
+        const attempts = [...unlogged.flatMap(attemptsOf), ...result.attempts];
+        unlogged.length = 0;
         if (result.toolCalls.length === 0 || limit !== null) {
           // What it wants after all is not done: whatever it said is the answer.
           const finish = result.finish === 'tool_calls' ? 'stop' : result.finish;
@@ -171,17 +173,18 @@ export function createRunSteps(
             result,
             limit,
             extras: finish === 'refused' ? noExtras : extrasOf(transcript.finishedCalls),
-            steps: [modelStep(position, startedAtMs, clock(), { ...result, finish })],
+            steps: [modelStep(position, startedAtMs, clock(), { ...result, attempts, finish })],
           };
         }
         const { text, calls } = transcript.open(result);
         const detail = { text, toolCalls: calls.map(({ call }) => call) };
-        stepLog.add(modelStep(position, startedAtMs, clock(), { ...result, finish: 'tool_calls' }, detail));
+        const asked = { ...result, attempts, finish: 'tool_calls' } as const;
+        stepLog.add(modelStep(position, startedAtMs, clock(), asked, detail));
       } catch (error) {
         signal.throwIfAborted();
         if (!callSignal.aborted) throw error;
         if (!isKonstructError(callSignal.reason, 'aborted')) throw callSignal.reason;
-        unlogged.length = 0; // a call that was called off is no failure
+        unlogged.push(...calledOff(unlogged.splice(0)));
       }
     }
 
@@ -190,11 +193,17 @@ export function createRunSteps(
       try {
         return await call();
       } catch (error) {
-        unlogged.push(failedStep(transcript.nextPosition, startedAtMs, clock(), error));
+        const earlier = unlogged.splice(0).flatMap(attemptsOf);
+        unlogged.push(failedStep(transcript.nextPosition, startedAtMs, clock(), error, earlier));
         throw error;
       }
     }
   }
+}
+
+/** A call that was called off is no failure, but what it cost is kept. */
+function calledOff(steps: readonly Step[]): readonly Step[] {
+  return steps.filter((step) => attemptsOf(step).length > 0).map(interruptedStep);
 }
 
 function choiceFor(

@@ -153,6 +153,7 @@ export function createRunTurn(
     const { error: unshown } = await showing;
     const placeholder = await work.close();
     if (unshown !== null) {
+      await ending.keep(turn, outcome.steps, signal);
       await ending.giveUp(turn, unshown, signal);
       return;
     }
@@ -171,7 +172,7 @@ export function createRunTurn(
       const standing = { placeholder, answerElsewhere: await elsewhere };
       parts = await conclude(turn, outcome, control.revision, standing, work, signal);
     } catch (error) {
-      await ending.recover(turn, error, signal, placeholder);
+      await ending.recover(turn, error, signal, placeholder, outcome.steps);
       return;
     }
     if (parts === null) return;
@@ -188,7 +189,7 @@ export function createRunTurn(
     try {
       await interruption.settle(turn, { steps, placeholder }, signal);
     } catch (error) {
-      await ending.recover(turn, error, signal, placeholder);
+      await ending.recover(turn, error, signal, placeholder, steps);
     }
   }
 
@@ -229,6 +230,7 @@ export function createRunTurn(
       log.error('turn.model_failed', { ...turnIds(turn), attempts: turn.attempts + 1, error: outcome.error });
       if (turn.revises !== null) {
         // The earlier answer says more than an apology in its place would.
+        await ending.keep(turn, outcome.steps, signal);
         await ending.giveUp(turn, outcome.error, signal, { state: 'absent' });
         return null;
       }

@@ -52,8 +52,20 @@ export interface TurnEnding {
     placeholder?: Placeholder,
     externalIds?: readonly (string | null)[],
   ): Promise<void>;
-  /** What nobody foresaw: another attempt or, when not even that can be written, the end of the turn. */
-  recover(turn: ClaimedTurn, error: unknown, signal: AbortSignal, placeholder: Placeholder): Promise<void>;
+  /**
+   * What nobody foresaw: another attempt or, when not even that can be written, the end of the turn.
+   *
+   * @param steps as far as they are not in the log
+   */
+  recover(
+    turn: ClaimedTurn,
+    error: unknown,
+    signal: AbortSignal,
+    placeholder: Placeholder,
+    steps?: readonly Step[],
+  ): Promise<void>;
+  /** Writes down what was paid for, whatever becomes of the turn. */
+  keep(turn: ClaimedTurn, steps: readonly Step[], signal: AbortSignal): Promise<void>;
   /**
    * A database that is away for a moment does not cost a finished answer: what was paid for is kept and written when
    * it is back. Harmless however long it takes, because the fence is checked then.
@@ -72,21 +84,26 @@ const APOLOGISE_WITHIN_MS = 24 * 3_600_000;
 
 export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
   const { ledger, delivery, log } = options;
-  return { putBack, giveUp, recover, patiently, delaysOf };
+  return { putBack, giveUp, recover, keep, patiently, delaysOf };
 
   async function recover(
     turn: ClaimedTurn,
     error: unknown,
     signal: AbortSignal,
     placeholder: Placeholder,
+    steps: readonly Step[] = [],
   ): Promise<void> {
     if (isLost(turn, error, signal)) return;
     try {
-      await putBack(turn, error, signal, { steps: [], placeholder, externalIds: [] });
+      await putBack(turn, error, signal, { steps, placeholder, externalIds: [] });
     } catch (refused) {
       if (isAway(refused)) throw refused;
       await giveUp(turn, refused, signal, placeholder);
     }
+  }
+
+  async function keep(turn: ClaimedTurn, steps: readonly Step[], signal: AbortSignal): Promise<void> {
+    if (steps.length > 0) await patiently(signal, () => ledger.logSteps({ ...turnKey(turn), steps }));
   }
 
   /** Somebody else has the conversation: this worker has nothing more to say. */
@@ -111,6 +128,7 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     if (isLost(turn, error, signal)) return; // whoever has it now goes on
     const handOver = signal.aborted;
     if (!handOver && delayMs === undefined) {
+      await keep(turn, progress.steps, signal);
       await giveUp(turn, error, signal, progress.placeholder, progress.externalIds);
       return;
     }

@@ -68,10 +68,20 @@ export function modelStep(
   };
 }
 
-/** The log entry of a model call that failed. */
-export function failedStep(position: number, startedAtMs: number, endedAtMs: number, error: unknown): Step {
-  const attempts =
-    (isKonstructError(error) ? (error.details.attempts as readonly ModelAttempt[]) : null) ?? [];
+/**
+ * The log entry of a model call that failed.
+ *
+ * @param earlier calls that have no entry of their own, and cost something all the same
+ */
+export function failedStep(
+  position: number,
+  startedAtMs: number,
+  endedAtMs: number,
+  error: unknown,
+  earlier: readonly ModelAttempt[] = [],
+): Step {
+  const told = (isKonstructError(error) ? (error.details.attempts as readonly ModelAttempt[]) : null) ?? [];
+  const attempts = [...earlier, ...told];
   return {
     position,
     kind: 'model',
@@ -85,7 +95,12 @@ export function failedStep(position: number, startedAtMs: number, endedAtMs: num
   };
 }
 
-/** The log entry of a call that people made pointless: it was ended and may have cost something all the same. */
+/** The calls of a step. */
+export function attemptsOf({ detail }: Step): readonly ModelAttempt[] {
+  return detail.attempts as readonly ModelAttempt[];
+}
+
+/** The log entry of a call that became pointless: it was ended and may have cost something all the same. */
 export function interruptedStep(step: Step): Step {
   return step.outcome === 'aborted' || step.outcome === 'turn_interrupted'
     ? { ...step, outcome: 'interrupted' }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ask, idle, textOf } from '../support/conversation.ts';
+import { answerTo, ask, idle, textOf, until } from '../support/conversation.ts';
 import { acme } from '../support/people.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
 
@@ -8,6 +8,7 @@ const price = { inputUsdPerMillion: 1, outputUsdPerMillion: 10 };
 let installation: Installation;
 beforeEach(async () => {
   installation = await startInstallation({
+    app: { timing: { stopDeadlineMs: 500 } },
     routes: (model) => {
       const baseUrl = model.urls['openai-compatible'];
       return { default: [{ provider: 'openai-compatible', model: 'm', baseUrl, apiKey: 'k', price }] };
@@ -19,11 +20,9 @@ afterEach(() => installation.stop());
 const inGeneral = { workspaceId: acme.workspaceId, channelId: acme.general, userId: acme.mara };
 const question = { ...inGeneral, text: `<@${acme.agent}> please` };
 
-/** Calls in the ledger, when everything is settled, and what calls and steps cost together. */
+/** The calls in the ledger, and what calls and steps cost together. */
 async function spending() {
   await idle(installation);
-  const open = 'select 1 from konstruct.budget_reservations';
-  await expect.poll(() => installation.query(open)).toEqual([]);
   const sum = async (table: string) =>
     Number(
       (await installation.query(`select coalesce(sum(nano_usd), 0) as n from konstruct.${table}`))[0]?.n,
@@ -47,11 +46,83 @@ describe('figures of a provider that cannot be true', () => {
     model.respond(() => ({ text: 'Fine.', rawUsage }));
     const { answer } = await ask(installation, question);
     expect(textOf(answer)).toBe('Fine.');
-    const { calls, ledger, steps } = await spending();
+    await expect.poll(async () => (await spending()).calls).toEqual([{ outcome: 'ok', isEstimated: true }]);
+    const { ledger, steps } = await spending();
     expect(model.requests).toHaveLength(1);
-    expect(calls).toEqual([{ outcome: 'ok', isEstimated: true }]);
     expect(ledger).toBeGreaterThan(0);
     expect(steps).toBe(ledger);
     expect(await installation.query('select status from konstruct.turns')).toEqual([{ status: 'answered' }]);
+  });
+});
+
+describe('a call that is cut off', () => {
+  it('because its worker is replaced is in the steps with what it cost, and the turn goes on', async () => {
+    const { simulator, model } = installation;
+    model.respondNext({ hang: true }, 'Fine.');
+    const sent = await simulator.say(question);
+    await until('the model works', () => model.requests.length === 1);
+    await installation.app?.stop();
+    await installation.startApp();
+    expect(textOf(await answerTo(installation, sent))).toBe('Fine.');
+    await expect
+      .poll(async () => (await spending()).calls)
+      .toEqual([
+        { outcome: 'aborted', isEstimated: true },
+        { outcome: 'ok', isEstimated: false },
+      ]);
+    const { ledger, steps } = await spending();
+    expect(steps).toBe(ledger);
+    expect(await installation.query('select outcome from konstruct.steps order by position')).toEqual([
+      { outcome: 'interrupted' },
+      { outcome: 'stop' },
+    ]);
+  });
+
+  it('because nothing can be said there is in the steps too', async () => {
+    const { simulator, model } = installation;
+    simulator.faults.update({
+      faults: [
+        { kind: 'api_rate_limited', retryAfterSeconds: 1, method: 'chat.postMessage', remaining: 1 },
+        { kind: 'api_error', error: 'is_archived', method: 'chat.postMessage' },
+      ],
+    });
+    model.respond(() => ({ hang: true }));
+    await simulator.say(question);
+    const dead = `select error_code from konstruct.turns where status = 'dead'`;
+    await until('the turn is dead', async () => (await installation.query(dead)).length === 1);
+    await expect
+      .poll(async () => (await spending()).calls)
+      .toEqual([{ outcome: 'aborted', isEstimated: true }]);
+    const { ledger, steps } = await spending();
+    expect(steps).toBe(ledger);
+  });
+
+  it('because somebody said stop is in the steps too', async () => {
+    const { simulator, model } = installation;
+    model.respond(() => ({ hang: true }));
+    const sent = await simulator.say(question);
+    await until('the model works', () => model.requests.length === 1);
+    await simulator.react(sent, { userId: acme.tomas, name: 'octagonal_sign', present: true });
+    await expect
+      .poll(async () => (await spending()).calls)
+      .toEqual([{ outcome: 'aborted', isEstimated: true }]);
+    const { ledger, steps } = await spending();
+    expect(steps).toBe(ledger);
+  });
+
+  it('as its worker lost the turn to another is in the ledger alone', async () => {
+    const { simulator, model } = installation;
+    model.respondNext({ text: 'Late.', delayMs: 1_500 }, 'Fine.');
+    const sent = await simulator.say(question);
+    await until('the model works', () => model.requests.length === 1);
+    // As when it had been stopped for longer than its lease, and another had it for a moment.
+    await installation.query(
+      'update konstruct.conversations set fence = fence + 1, lease_owner = null, ready_at = now()',
+    );
+    expect(textOf(await answerTo(installation, sent))).toBe('Fine.');
+    await expect.poll(async () => (await spending()).calls.length, { timeout: 5_000 }).toBe(2);
+    const { ledger, steps } = await spending();
+    expect(steps).toBeLessThan(ledger);
+    expect(steps).toBeGreaterThan(0);
   });
 });
