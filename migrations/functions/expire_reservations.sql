@@ -64,7 +64,7 @@ begin
       ('turn', gone.turn_id::text)) s (scope, subject)
     where c.tenant_id = gone.tenant_id and c.scope = s.scope and c.subject = s.subject
       and c.starts_at <= gone.at and c.ends_at > gone.at;
-    return query select tell_thresholds(gone.tenant_id, gone.agent_id, gone.person_id, gone.turn_id, gone.at);
+    return query select tell_thresholds(array[gone.tenant_id], array[gone.agent_id], array[gone.person_id], array[gone.at]);
   end loop;
   return next jsonb_build_object('expired', total);
 end

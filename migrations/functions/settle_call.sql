@@ -72,7 +72,7 @@ begin
   if found then
     return query
       select coalesce(jsonb_agg(t), '[]'::jsonb)
-      from tell_thresholds(call.tenant_id, call.agent_id, call.person, call.turn_id, freed.at) t;
+      from tell_thresholds(array[call.tenant_id], array[call.agent_id], array[call.person], array[freed.at]) t;
   else
     return next '[]'::jsonb;
   end if;

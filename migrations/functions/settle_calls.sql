@@ -28,6 +28,11 @@ declare
   freed_tokens bigint;
   delta_nano_usd bigint;
   delta_tokens bigint;
+  -- Of the calls that were counted under a budget.
+  tenant_ids uuid[] := '{}';
+  agent_ids uuid[] := '{}';
+  person_ids text[] := '{}';
+  ats timestamptz[] := '{}';
 begin
   perform set_config('synchronous_commit', 'off', true);
   for tenant in
@@ -97,8 +102,14 @@ begin
         when 'turn' then call."turnId"::text else '' end
       and c.starts_at <= called_at and c.ends_at > called_at;
     if found then
-      return query select tell_thresholds(call."tenantId", call."agentId", call."personId", call."turnId", called_at);
+      tenant_ids := tenant_ids || call."tenantId";
+      agent_ids := agent_ids || call."agentId";
+      person_ids := person_ids || call."personId";
+      ats := ats || called_at;
     end if;
   end loop;
+  if ats <> '{}' then
+    return query select tell_thresholds(tenant_ids, agent_ids, person_ids, ats);
+  end if;
 end
 $$;
