@@ -93,7 +93,7 @@ export const metricTable = {
     ['provider', 'model'],
   ),
   konstruct_budget_thresholds_total: counter(
-    'Budgets of which 80 % were spent, once per budget and period.',
+    'Budgets of which 80 % were spent, once per budget, period and limit.',
     ['scope', 'period'],
   ),
   konstruct_budget_refusals_total: counter(
