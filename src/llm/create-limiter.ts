@@ -1,5 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { ProviderLimits, ProviderName } from '../core/model.ts';
+import { createFairLines } from './create-fair-lines.ts';
+import { createTokenBucket } from './create-token-bucket.ts';
 
 export interface LimitedCall {
   readonly provider: ProviderName;
@@ -30,11 +32,13 @@ export interface Limiter {
 }
 
 const freePass: Slot = { release: () => undefined };
-const MINUTE_MS = 60_000;
+/** `setTimeout` takes no more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Keeps this process within what a provider lets it do: calls at a time and tokens a minute. Who has to wait waits in a
- * line of the tenant's own, and the tenants take turns: one tenant's burst delays the others by one call.
+ * line of the tenant's own (`createFairLines`). Tenants share tokens by tokens, and where only the number of calls is
+ * limited they take turns: one tenant's burst delays the others by one call.
  *
  * @param limitsOf asked with every call, so that a change needs no restart
  */
@@ -59,46 +63,41 @@ export function createLimiter(
 }
 
 interface Waiter {
+  readonly cost: number;
   readonly tokens: number;
   readonly admit: (slot: Slot) => void;
 }
 
 function createGate(limits: () => ProviderLimits, clock: Clock) {
-  /** Waiting calls by tenant; the tenant whose turn it is comes first. */
-  const lines = new Map<string, Waiter[]>();
+  const lines = createFairLines<Waiter>();
+  const bucket = createTokenBucket(() => limits().tokensPerMinute ?? 0, clock);
   let running = 0;
-  let filledAtMs = clock();
-  let tokens = limits().tokensPerMinute ?? 0;
   let timer: NodeJS.Timeout | null = null;
 
-  function refill(): void {
-    const perMinute = limits().tokensPerMinute ?? 0;
-    const nowMs = clock();
-    tokens = Math.min(perMinute, tokens + ((nowMs - filledAtMs) * perMinute) / MINUTE_MS);
-    filledAtMs = nowMs;
-  }
-
   /** How long until a call of this size may go, in ms; `null`: only when another is over. */
-  function delay(wanted: number): number | null {
+  function delayMs(wanted: number): number | null {
     const { concurrency, tokensPerMinute } = limits();
     if (concurrency !== undefined && running >= concurrency) return null;
-    if (tokensPerMinute === undefined) return 0;
-    refill();
-    const missing = Math.min(wanted, tokensPerMinute) - tokens; // a call larger than the bucket goes when it is full
-    return missing <= 0 ? 0 : Math.ceil((missing * MINUTE_MS) / tokensPerMinute);
+    return tokensPerMinute === undefined ? 0 : bucket.delayMs(wanted);
+  }
+
+  function refill(): void {
+    if (limits().tokensPerMinute === undefined) return;
+    lines.share(bucket.refill());
+    if (bucket.isFull()) lines.forgive();
   }
 
   function take(wanted: number): Slot {
     running += 1;
-    tokens -= wanted;
+    const putRight = limits().tokensPerMinute === undefined ? null : bucket.take(wanted);
     let isHeld = true;
     return {
       release(used) {
         if (!isHeld) return;
         isHeld = false;
         running -= 1;
-        if (used !== null) tokens += wanted - used;
-        admitNext();
+        putRight?.(used);
+        if (lines.size > 0) admitNext();
       },
     };
   }
@@ -106,58 +105,46 @@ function createGate(limits: () => ProviderLimits, clock: Clock) {
   function admitNext(): void {
     if (timer !== null) clearTimeout(timer);
     timer = null;
+    refill();
     for (;;) {
-      const [first] = lines;
-      if (first === undefined) return;
-      const [tenantId, line] = first;
-      const [waiter] = line;
-      if (waiter === undefined) {
-        lines.delete(tenantId);
-        continue;
-      }
-      const delayMs = delay(waiter.tokens);
-      if (delayMs === null) return;
-      if (delayMs > 0) {
-        timer = setTimeout(admitNext, delayMs);
+      const next = lines.next();
+      if (next === null) return;
+      const waitMs = delayMs(next.tokens);
+      if (waitMs === null) return;
+      if (waitMs > 0) {
+        timer = setTimeout(admitNext, Math.min(waitMs, bucket.fillMs(lines.untilOther())));
         return;
       }
-      line.shift();
-      lines.delete(tenantId);
-      if (line.length > 0) lines.set(tenantId, line); // behind the others
-      waiter.admit(take(waiter.tokens));
+      lines.shift();
+      next.admit(take(next.tokens));
     }
   }
 
-  function acquire({ tenantId, tokens: wanted, signal, waitMs }: LimitedCall): Promise<Slot | null> | Slot {
+  function acquire({ tenantId, tokens, signal, waitMs }: LimitedCall): Promise<Slot | null> | Slot {
     if (signal.aborted) return Promise.resolve(null); // it would never tell the line
-    if (lines.size === 0 && delay(wanted) === 0) return take(wanted);
+    refill();
+    if (lines.size === 0 && delayMs(tokens) === 0) return take(tokens);
     return new Promise((resolve) => {
       const leave = (slot: Slot | null) => {
         clearTimeout(deadline);
         signal.removeEventListener('abort', giveUp);
         resolve(slot);
       };
-      const waiter: Waiter = { tokens: wanted, admit: leave };
+      const { tokensPerMinute } = limits();
+      const cost = tokensPerMinute === undefined ? 1 : Math.max(1, Math.min(tokens, tokensPerMinute));
+      const waiter: Waiter = { cost, tokens, admit: leave };
       const giveUp = () => {
-        const line = lines.get(tenantId);
-        line?.splice(line.indexOf(waiter), 1);
+        refill();
+        lines.leave(tenantId, waiter);
         leave(null);
         admitNext(); // behind a large call smaller ones may have waited
       };
-      const deadline = setTimeout(giveUp, waitMs);
+      const deadline = setTimeout(giveUp, Math.min(waitMs, MAX_TIMER_MS));
       signal.addEventListener('abort', giveUp, { once: true });
-      const line = lines.get(tenantId);
-      if (line === undefined) lines.set(tenantId, [waiter]);
-      else line.push(waiter);
+      lines.join(tenantId, waiter);
       admitNext();
     });
   }
 
-  return {
-    acquire,
-    counts: () => ({
-      running,
-      waiting: [...lines.values()].reduce((sum, line) => sum + line.length, 0),
-    }),
-  };
+  return { acquire, counts: () => ({ running, waiting: lines.count() }) };
 }
