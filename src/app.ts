@@ -338,6 +338,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       wallClock,
       sleep,
       log,
+      keys: options.providerKeys,
       observe: countBudgets(metrics),
     });
     listener.on('konstruct_changed', () => budget.invalidate());

@@ -62,7 +62,7 @@ export function applyCommand(): Command {
       const unset = options.keysElsewhere ? 'told' : 'refused';
       const signal = AbortSignal.timeout(ASK_ALL_MS);
       const keys = revealProviderKeys(context.config.models);
-      const priceList = prices.createPriceList(Date.now);
+      const priceList = prices.createPriceList(Date.now, keys);
       const plan = await withCommandDatabase(
         context,
         async (opened) =>
@@ -79,6 +79,7 @@ export function applyCommand(): Command {
               offline ? checkEntry(entry, keys) : askForEntry(entry, { keys, signal, timeoutMs: ASK_MS }),
             unset,
             hasPrice: async (entry) => (await priceList.find(entry)) !== null,
+            isThoughtFree: prices.isThoughtFree,
           }),
         { mayMake: true },
       );

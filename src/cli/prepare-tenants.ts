@@ -10,7 +10,7 @@ import { createDatabase } from '../db/create-database.ts';
 import { createDatabasePool } from '../db/pool.ts';
 import type { Database } from '../db/schema.ts';
 import { checkEntry } from '../llm/check-entry.ts';
-import { createPriceList } from '../llm/prices/create-price-list.ts';
+import { createPriceList, isThoughtFree } from '../llm/prices/create-price-list.ts';
 
 export interface PrepareTenantsOptions {
   readonly config: Config;
@@ -59,7 +59,7 @@ async function apply(
   text: string,
 ): Promise<void> {
   const keys = revealProviderKeys(options.config.models);
-  const prices = createPriceList(Date.now);
+  const prices = createPriceList(Date.now, keys);
   const plan = await applyConfigFile({
     database,
     cipher: options.cipher,
@@ -69,6 +69,7 @@ async function apply(
     // A process that only takes messages has no keys: what is missing here is no reason not to start.
     checkEntry: async (entry) => checkEntry(entry, keys),
     hasPrice: async (entry) => (await prices.find(entry)) !== null,
+    isThoughtFree,
   });
   for (const warning of plan.warnings) options.log.warn('config.warning', { file: fileName, warning });
   if (plan.changes.length > 0)

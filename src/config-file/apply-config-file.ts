@@ -1,11 +1,12 @@
 import type { Kysely } from 'kysely';
 import type { Environment } from '../config.ts';
 import type { Cipher } from '../core/cipher.ts';
+import type { RouteEntry } from '../core/model.ts';
 import type { Database } from '../db/schema.ts';
 import { withAdvisoryLock } from '../db/with-advisory-lock.ts';
 import { findConnectionOwners } from '../stores/connections.ts';
 import { type CheckEntry, findEntryProblems } from './check-models.ts';
-import { type HasPrice, hasUnpricedModels } from './check-prices.ts';
+import { type HasPrice, hasDoubtfulPrices } from './check-prices.ts';
 import type { Offered } from './check-references.ts';
 import { executePlan } from './execute-plan.ts';
 import { type ConfigText, fileInvalid, parseConfigFile } from './parse-config-file.ts';
@@ -40,6 +41,8 @@ export interface ApplyOptions {
   readonly replaceUnreadable?: boolean;
   /** Whether it is known what a model costs. Without it nothing is said about prices. */
   readonly hasPrice?: HasPrice | undefined;
+  /** Whether a model counts as free only because of its address. Without it nothing is said about that. */
+  readonly isThoughtFree?: ((entry: RouteEntry) => boolean) | undefined;
 }
 
 /**
@@ -59,7 +62,7 @@ export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
   const isWide =
     prune ||
     entryProblems.some(({ certainty }) => certainty === 'unset') ||
-    (await hasUnpricedModels(parsed.file, options.hasPrice));
+    (await hasDoubtfulPrices(parsed.file, options));
   const wanted = isWide ? null : new Set(parsed.file.tenants?.map(({ slug }) => slug));
   const plan = async (): Promise<Plan> => {
     const planning = await planInstallation(parsed, await readInstallation(database, wanted), {
@@ -71,6 +74,7 @@ export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
       unset: options.unset,
       replaceUnreadable: options.replaceUnreadable,
       hasPrice: options.hasPrice,
+      isThoughtFree: options.isThoughtFree,
     });
     if (planning.problems.length > 0) throw fileInvalid(source.fileName, planning.problems);
     return planning.plan;

@@ -10,26 +10,39 @@ export type HasPrice = (entry: RouteEntry) => Promise<boolean>;
 type Budgeted = Pick<TenantSpec, 'slug' | 'budget' | 'personBudget'>;
 type Spending = Pick<AgentSpec, 'slug' | 'route' | 'budget' | 'limits'>;
 
-/** Whether a file has models whose price is not known: then tenants that it does not name concern it too. */
-export async function hasUnpricedModels(file: ConfigFile, hasPrice: HasPrice | undefined): Promise<boolean> {
-  if (!hasPrice) return false;
-  const entries = (file.routes ?? []).flatMap((route) => route.entries);
-  return (await Promise.all(entries.map(hasPrice))).includes(false);
+interface PriceChecks {
+  readonly hasPrice?: HasPrice | undefined;
+  /** Whether a model counts as free only because of its address. */
+  readonly isThoughtFree?: ((entry: RouteEntry) => boolean) | undefined;
 }
+
+/** Whether a file has models whose price is not certain: then tenants that it does not name concern it too. */
+export async function hasDoubtfulPrices(
+  file: ConfigFile,
+  { hasPrice, isThoughtFree }: PriceChecks,
+): Promise<boolean> {
+  const entries = (file.routes ?? []).flatMap((route) => route.entries);
+  if (isThoughtFree && entries.some(isThoughtFree)) return true;
+  return hasPrice !== undefined && (await Promise.all(entries.map(hasPrice))).includes(false);
+}
+
+const GIVE_A_PRICE = 'give the entry a price: { inputUsdPerMillion: …, outputUsdPerMillion: … }';
 
 /**
  * Agents under a budget in US dollars whose route has a model without a known price. Such a model could not be called:
- * nobody knows what to set aside. Each entry is one problem, at the entry where the file has it.
+ * nobody knows what to set aside. One that only its address makes free may cost what no budget sees: that is told. Each
+ * entry is said once, at the entry where the file has it.
  */
 export async function checkPrices(
   file: ConfigFile,
   installation: Installation,
-  options: { readonly prune: boolean; readonly hasPrice: HasPrice | undefined },
+  options: PriceChecks & { readonly prune: boolean },
   { locate, pathOfEntry }: Pick<ParsedConfigFile, 'locate' | 'pathOfEntry'>,
-): Promise<readonly FileProblem[]> {
-  const { hasPrice, prune } = options;
-  if (!hasPrice) return [];
-  const problems = new Map<string, FileProblem>();
+): Promise<{ readonly problems: readonly FileProblem[]; readonly warnings: readonly string[] }> {
+  const { hasPrice = async () => true, isThoughtFree = () => false, prune } = options;
+  const problems: FileProblem[] = [];
+  const warnings: string[] = [];
+  const seen = new Set<string>();
   for (const { tenant, agent, path } of agentsAfterwards(file, installation, prune)) {
     const budget = usdLimitOf(tenant, agent);
     if (budget === null) continue;
@@ -40,20 +53,32 @@ export async function checkPrices(
       inFile?.entries ?? installation.routes.find(({ name }) => name === agent.route)?.entries ?? [];
     for (const [index, entry] of entries.entries()) {
       const key = JSON.stringify([agent.route, index]);
-      if (problems.has(key) || (await hasPrice(entry as RouteEntry))) continue;
-      const todo = `but ${budget} of ${tenant.slug} is in US dollars; give the entry a price: { inputUsdPerMillion: …, outputUsdPerMillion: … } (0 where it costs nothing), or limit tokens instead`;
-      problems.set(
-        key,
+      const isKnown = await hasPrice(entry as RouteEntry);
+      if (seen.has(key) || (isKnown && !isThoughtFree(entry as RouteEntry))) continue;
+      seen.add(key);
+      const say = (what: string): FileProblem =>
         inFile
-          ? locate([...pathOfEntry(agent.route, index), 'model'], `has no known price, ${todo}`)
+          ? locate([...pathOfEntry(agent.route, index), 'model'], what)
           : locate(
               path,
-              `is answered by ${entry.provider} ${entry.model} (route ${agent.route}), which has no known price, ${todo}`,
-            ),
-      );
+              `is answered by ${entry.provider} ${entry.model} (route ${agent.route}), which ${what}`,
+            );
+      const which = `but ${budget} of ${tenant.slug} is in US dollars`;
+      if (isKnown) {
+        const { line, field, problem } = say(
+          `counts as free for its address, ${which}; ${GIVE_A_PRICE}, 0 if it really costs nothing`,
+        );
+        warnings.push(`Line ${line}: ${field} ${problem}.`);
+      } else {
+        problems.push(
+          say(
+            `has no known price, ${which}; ${GIVE_A_PRICE} (0 where it costs nothing), or limit tokens instead`,
+          ),
+        );
+      }
     }
   }
-  return [...problems.values()];
+  return { problems, warnings };
 }
 
 /** All agents as they will be, with where the file speaks of them. */
@@ -79,7 +104,7 @@ function agentsAfterwards(file: ConfigFile, installation: Installation, prune: b
 }
 
 /** Which limit in US dollars an agent's calls count against, in words; `null`: none. */
-function usdLimitOf({ budget, personBudget }: Budgeted, agent: Spending): string | null {
+export function usdLimitOf({ budget, personBudget }: Budgeted, agent: Spending): string | null {
   const has = ({ dailyUsd, monthlyUsd }: Budgeted['budget']) => dailyUsd !== null || monthlyUsd !== null;
   if (has(budget)) return 'the budget';
   if (has(personBudget)) return 'the personBudget';

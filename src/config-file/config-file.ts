@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { HEADER_VALUE } from '../core/header-value.ts';
 import { fileKinds, providerNames, type Route, type TenantModelKeys } from '../core/model.ts';
+import { secretInAddress } from '../core/secret-in-address.ts';
 import {
   type Budget,
   type BusyMode,
@@ -238,7 +239,15 @@ const usdPerMillion = number(z.number().min(0).max(1_000_000));
 const routeEntryShape = {
   provider: z.enum(providerNames),
   model: line,
-  baseUrl: z.url({ protocol: /^https?$/ }).exactOptional(),
+  baseUrl: z
+    .url({ protocol: /^https?$/ })
+    .superRefine((address, context) => {
+      const secret = secretInAddress(address);
+      if (secret === null) return;
+      const message = `holds ${secret}, and an address is no secret; leave it out and give the key as apiKey: "\${NAME}"`;
+      context.addIssue({ code: 'custom', message });
+    })
+    .exactOptional(),
   region: z
     .string()
     .regex(/^[a-z0-9-]+$/, 'is no region; write it like eu-central-1')

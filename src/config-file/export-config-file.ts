@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { Document } from 'yaml';
 import type { Cipher } from '../core/cipher.ts';
+import { secretInAddress } from '../core/secret-in-address.ts';
 import { noBudget, turnLimitDefaults } from '../core/tenant.ts';
 import type { Database, StoredRouteEntry } from '../db/schema.ts';
 import type { BudgetedAgent } from '../stores/agents.ts';
@@ -55,7 +56,7 @@ function exportEntries(name: string, entries: readonly StoredRouteEntry[], names
     provider,
     model: escapeVariables(model),
     ...entry,
-    ...(baseUrl === undefined ? {} : { baseUrl: escapeVariables(baseUrl) }),
+    ...(baseUrl === undefined ? {} : { baseUrl: exportAddress(baseUrl, `route ${name}`, index, names) }),
     ...(encryptedApiKeys === undefined
       ? {}
       : {
@@ -75,6 +76,16 @@ function exportEntries(name: string, entries: readonly StoredRouteEntry[], names
           ),
         }),
   }));
+}
+
+/** One that was stored before addresses with secrets were refused is not shown. */
+function exportAddress(address: string, route: string, index: number, names: VariableNames): string {
+  if (secretInAddress(address) === null) return escapeVariables(address);
+  const place = `${route}, entry ${index + 1}`;
+  return names.take(
+    `${route} ${index + 1} base url`,
+    `baseUrl of ${place}, which holds a secret: give that as apiKey instead`,
+  );
 }
 
 function exportTenant(state: TenantState, cipher: Cipher, names: VariableNames) {

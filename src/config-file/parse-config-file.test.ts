@@ -167,6 +167,16 @@ tenants:
       'tenants[0].keys.openai[0]',
       'copy it again',
     ],
+    [
+      'routes: { a: [{ provider: openai, model: m, baseUrl: "https://bot:hunter2@example.com/v1" }] }',
+      'routes.a[0].baseUrl',
+      'holds a user name or password before the @, and an address is no secret; leave it out and give the key as apiKey',
+    ],
+    [
+      'routes: { a: { entries: [{ provider: openai, model: m, baseUrl: "https://example.com/v1?api_key=hunter2" }] } }',
+      'routes.a.entries[0].baseUrl',
+      'holds a secret in its parameter api_key, and an address is no secret',
+    ],
     ['tenant: []', 'tenant', 'did you mean tenants?'],
     ['tenants: [{ slug: a, name: 12 }]', 'tenants[0].name', 'must be text, not a number (put it in quotes)'],
     ['tenants: [{ slug: a, name: true }]', 'tenants[0].name', 'not true or false (put it in quotes)'],

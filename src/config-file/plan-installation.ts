@@ -1,3 +1,4 @@
+import type { RouteEntry } from '../core/model.ts';
 import { nearestName } from '../core/nearest-name.ts';
 import type { ConnectionKey } from '../stores/connections.ts';
 import { type FoundProblem, sortEntryProblems } from './check-models.ts';
@@ -21,6 +22,7 @@ export interface PlanOptions extends TenantPlanOptions {
   readonly hasPrice?: HasPrice | undefined;
   /** Whether what no key of ours opens is stored anew. Default: it is a problem. */
   readonly replaceUnreadable?: boolean | undefined;
+  readonly isThoughtFree?: ((entry: RouteEntry) => boolean) | undefined;
 }
 
 export interface Planning {
@@ -56,8 +58,8 @@ export async function planInstallation(
   ];
   problems.push(...(await checkOwners(file, tenants, installation, options, locate)));
   if (!options.replaceUnreadable) problems.push(...checkReadable(parsed, installation, options.cipher));
-  const { prune, hasPrice } = options;
-  problems.push(...(await checkPrices(file, installation, { prune, hasPrice }, parsed)));
+  const prices = await checkPrices(file, installation, options, parsed);
+  problems.push(...prices.problems);
   const left = findLeftAgents(routes.plan.remove, tenants, file, installation);
   problems.push(
     ...left
@@ -89,6 +91,7 @@ export async function planInstallation(
       warnings: [
         ...plannings.flatMap(({ warnings }) => warnings),
         ...entries.warnings,
+        ...prices.warnings,
         ...left
           .filter(({ route }) => route === DEFAULT)
           .map(

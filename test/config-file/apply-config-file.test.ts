@@ -447,6 +447,26 @@ describe('exportConfigFile', () => {
     expect((await exportConfigFile(database, cipher)).text).toBe(text);
   });
 
+  it.each(['https://bot:hunter2@llm.example.com/v1', 'https://llm.example.com/v1?api_key=hunter2'])(
+    'never tells a secret that an address holds from before: %s',
+    async (address) => {
+      await apply(company);
+      await database
+        .updateTable('routes')
+        .set({
+          entries: JSON.stringify([{ provider: 'openai-compatible', model: 'm', baseUrl: address }]),
+        })
+        .execute();
+      const { text, variables } = await exportConfigFile(database, cipher);
+      expect(text).not.toContain('hunter2');
+      expect(variables[0]).toEqual({
+        name: 'ROUTE_DEFAULT_1_BASE_URL',
+        meaning: 'baseUrl of route default, entry 1, which holds a secret: give that as apiKey instead',
+      });
+      expect(JSON.stringify((await apply(company)).changes)).not.toContain('hunter2');
+    },
+  );
+
   it('keeps odd texts, several workspaces and disabled connections', async () => {
     const odd = `
 tenants:

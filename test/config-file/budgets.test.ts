@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { DoctorContext } from '../../src/cli/doctor/check.ts';
+import { checkBudgets } from '../../src/cli/doctor/check-budgets.ts';
 import { applyConfigFile } from '../../src/config-file/apply-config-file.ts';
 import { exportConfigFile } from '../../src/config-file/export-config-file.ts';
 import { readInstallation } from '../../src/config-file/read-installation.ts';
@@ -8,7 +10,7 @@ import { createCipher } from '../../src/core/cipher.ts';
 import { createDatabase } from '../../src/db/create-database.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import type { Database } from '../../src/db/schema.ts';
-import { createPriceList } from '../../src/llm/prices/create-price-list.ts';
+import { createPriceList, isThoughtFree } from '../../src/llm/prices/create-price-list.ts';
 import { createMigratedDatabase } from '../support/migrated-database.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import { silentLog } from '../support/silent-log.ts';
@@ -33,6 +35,7 @@ function apply(text: string) {
     source: { fileName: 'konstruct.yaml', text },
     env: {},
     hasPrice: async (entry) => (await prices.find(entry)) !== null,
+    isThoughtFree,
   });
 }
 
@@ -139,5 +142,63 @@ tenants:
     );
     await apply(routes(free) + tenant('budget: { dailyUsd: 1 }'));
     await expect(apply(routes())).rejects.toThrow('routes.default[1].model has no known price');
+  });
+});
+
+describe('a model that counts as free only for its address', () => {
+  const routes = (baseUrl: string, price = '') => `
+routes:
+  default:
+    - { provider: openai-compatible, model: gpt-5.4, baseUrl: "${baseUrl}"${price} }
+`;
+  const tenant = (budget: string) => `
+tenants:
+  - slug: acme
+    name: Acme
+    budget: ${budget}
+    agents: [{ slug: ada, name: Ada }, { slug: bob, name: Bob }]
+`;
+  const gateway = 'http://litellm:4000/v1';
+  const usd = '{ dailyUsd: 1 }';
+  const todo =
+    'counts as free for its address, but the budget of acme is in US dollars; give the entry a price: { inputUsdPerMillion: …, outputUsdPerMillion: … }, 0 if it really costs nothing.';
+  const doctor = async () => {
+    const context = { database, clock: Date.now } as unknown as DoctorContext;
+    return (await checkBudgets.run(context)).filter(({ level }) => level !== 'ok');
+  };
+
+  it('is taken under a budget in USD and told once, by apply and by the doctor', async () => {
+    const { changes, warnings } = await apply(routes(gateway) + tenant(usd));
+    expect(changes).toHaveLength(4);
+    expect(warnings).toEqual([`Line 4: routes.default[0].model ${todo}`]);
+    expect(await doctor()).toEqual([
+      {
+        level: 'warning',
+        text: 'Route default: openai-compatible gpt-5.4 counts as free for its address, but the budget of acme is in US dollars.',
+        remedy: 'Give its entry in konstruct.yaml a `price`, 0 if it really costs nothing.',
+      },
+    ]);
+  });
+
+  it('is told too when only one of both is in the file', async () => {
+    expect((await apply(routes(gateway) + tenant('{ dailyTokens: 9 }'))).warnings).toEqual([]);
+    expect(await doctor()).toEqual([]);
+    expect((await apply(tenant(usd))).warnings).toEqual([
+      `Line 6: tenants[0].agents[0].route is answered by openai-compatible gpt-5.4 (route default), which ${todo}`,
+    ]);
+    expect((await apply(routes(gateway))).warnings).toEqual([`Line 4: routes.default[0].model ${todo}`]);
+  });
+
+  it.each([
+    ['has a price', gateway, ', price: { inputUsdPerMillion: 0, outputUsdPerMillion: 0 }'],
+    ['is on this machine', 'http://127.0.0.1:8000/v1', ''],
+  ])('is not mentioned where it %s', async (_, baseUrl, price) => {
+    expect((await apply(routes(baseUrl, price) + tenant(usd))).warnings).toEqual([]);
+    expect(await doctor()).toEqual([]);
+  });
+
+  it('is refused where it is Ollama that somebody else runs', async () => {
+    const hosted = routes('https://ollama.com/v1').replace('openai-compatible', 'ollama');
+    await expect(apply(hosted + tenant(usd))).rejects.toThrow('routes.default[0].model has no known price');
   });
 });

@@ -1,12 +1,18 @@
+import type { Kysely } from 'kysely';
+import { usdLimitOf } from '../../config-file/check-prices.ts';
+import { readInstallation } from '../../config-file/read-installation.ts';
+import type { RouteEntry } from '../../core/model.ts';
+import type { Database } from '../../db/schema.ts';
+import { isThoughtFree } from '../../llm/prices/create-price-list.ts';
 import { listOperatorNotices, type OperatorNotice } from '../../stores/operator-notices.ts';
-import { type Check, ok, warning } from './check.ts';
+import { type Check, type Finding, ok, warning } from './check.ts';
 
 /** A month is the longest that a notice can be true. */
 const SINCE_MS = 32 * 24 * 60 * 60_000;
 const MOST = 1_000;
 const SHOWN = 20;
 
-/** Budgets that are mostly spent, or exhausted, in a period that is not over. */
+/** Budgets that are mostly spent, or exhausted, in a period that is not over; and models whose cost they may not see. */
 export const checkBudgets: Check = {
   name: 'Budgets',
   async run({ database, clock }) {
@@ -23,8 +29,9 @@ export const checkBudgets: Check = {
       if (newer === undefined || (isOfTheSameLimit && notice.kind === 'budget_exhausted'))
         worst.set(key, notice);
     }
-    if (worst.size === 0) return [ok('None is exhausted or nearly so.')];
-    return [...worst.values()].slice(0, SHOWN).map(({ tenant, kind, detail }) => {
+    const free = await findThoughtFree(database);
+    if (worst.size === 0) return [ok('None is exhausted or nearly so.'), ...free];
+    const spent = [...worst.values()].slice(0, SHOWN).map(({ tenant, kind, detail }) => {
       const { scope, subject, period, unit } = detail;
       const whose = scope === 'tenant' ? `of ${tenant}` : `of ${scope} ${subject} of ${tenant}`;
       const state = kind === 'budget_exhausted' ? 'is exhausted' : 'is spent to 80 % or more';
@@ -33,5 +40,32 @@ export const checkBudgets: Check = {
         `Run \`konstruct usage --tenant ${tenant}\`; wait until ${new Date(detail.endsAtMs).toISOString()}, or raise it in konstruct.yaml.`,
       );
     });
+    return [...spent, ...free];
   },
 };
+
+/** Models under a budget in US dollars that count as free only because of their address. */
+async function findThoughtFree(database: Kysely<Database>): Promise<readonly Finding[]> {
+  const { routes, tenants } = await readInstallation(database, null);
+  const budgets = new Map<string, string>();
+  for (const { tenant, agents } of tenants.values()) {
+    for (const agent of agents) {
+      const limit = usdLimitOf(tenant, agent);
+      if (limit !== null && !budgets.has(agent.route)) budgets.set(agent.route, `${limit} of ${tenant.slug}`);
+    }
+  }
+  const free = routes.flatMap(({ name, entries }) =>
+    entries.filter((entry) => isThoughtFree(entry as RouteEntry)).map((entry) => ({ name, entry })),
+  );
+  const found = free.flatMap(({ name, entry: { provider, model } }) => {
+    const budget = budgets.get(name);
+    if (budget === undefined) return [];
+    return [
+      warning(
+        `Route ${name}: ${provider} ${model} counts as free for its address, but ${budget} is in US dollars.`,
+        'Give its entry in konstruct.yaml a `price`, 0 if it really costs nothing.',
+      ),
+    ];
+  });
+  return found.slice(0, SHOWN);
+}

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Clock, Sleep } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
+import type { ProviderKeys } from '../../core/model.ts';
 import { createPriceList } from '../prices/create-price-list.ts';
 import { createBudgetLedger } from './budget-ledger.ts';
 import { type BudgetObserver, createBudgetGate, type RunningBudgetGate } from './create-budget-gate.ts';
@@ -13,6 +14,8 @@ export interface OpenBudgetGateOptions {
   readonly wallClock: Clock;
   readonly sleep: Sleep;
   readonly log: Log;
+  /** For addresses of models that a route does not have. */
+  readonly keys?: ProviderKeys;
   readonly observe?: BudgetObserver;
   /** How long what a silent process set aside stays set aside, before it counts as spent; ms. */
   readonly leaseMs?: number;
@@ -28,7 +31,7 @@ export function openBudgetGate(options: OpenBudgetGateOptions): RunningBudgetGat
   return createBudgetGate({
     openLedger: (onThreshold) =>
       createBudgetLedger({ pool, owner, leaseMs: options.leaseMs ?? LEASE_MS, onThreshold }),
-    prices: createPriceList(wallClock),
+    prices: createPriceList(wallClock, options.keys),
     clock,
     wallClock,
     newId: () => crypto.randomUUID(),

@@ -1,14 +1,24 @@
 import { readFile } from 'node:fs/promises';
 import type * as GenaiPrices from '@pydantic/genai-prices';
 import type { Clock } from '../../core/clock.ts';
-import type { EntryPrice, RouteEntry } from '../../core/model.ts';
-import { isOwnMachine } from './is-own-machine.ts';
+import type { EntryPrice, ProviderKeys, RouteEntry } from '../../core/model.ts';
+import { isLoopback, isOwnMachine } from './is-own-machine.ts';
 import { type ModelPrice, type PriceTier, toNanoUsd } from './model-price.ts';
 
 /** Prices of models. */
 export interface PriceList {
   /** What the model of a route entry costs now; `null`: not known. */
   find(entry: RouteEntry): Promise<ModelPrice | null>;
+}
+
+/**
+ * Whether a model counts as free only because of where it is asked: a gateway at such an address (LiteLLM) may pass calls on
+ * to models that send a bill.
+ */
+export function isThoughtFree({ provider, baseUrl = '', price }: RouteEntry): boolean {
+  return (
+    price === undefined && provider === 'openai-compatible' && isOwnMachine(baseUrl) && !isLoopback(baseUrl)
+  );
 }
 
 type Table = typeof GenaiPrices & { readonly version: string };
@@ -25,8 +35,6 @@ const tableProviders: Readonly<Record<string, string>> = {
   groq: 'groq',
   openrouter: 'openrouter',
 };
-/** They run on machines of one's own, or do not exist. */
-const freeProviders: ReadonlySet<string> = new Set(['ollama', 'demo']);
 const free: ModelPrice = {
   version: 'free',
   tiers: [{ above: 0, input: 0, output: 0, cachedInput: 0, cacheWrite: 0 }],
@@ -41,10 +49,19 @@ const MAX_KEPT = 500;
  * it is first needed (35 ms, 10 MB) and asks nobody: its prices are those of its version.
  *
  * @param wallClock ms since 1970: prices change at dates
+ * @param installed addresses of the installation, for entries without one
  */
-export function createPriceList(wallClock: Clock): PriceList {
+export function createPriceList(wallClock: Clock, installed: ProviderKeys = {}): PriceList {
   const kept = new Map<string, { readonly price: Promise<ModelPrice | null>; readonly untilMs: number }>();
   let table: Promise<Table> | null = null;
+
+  function isFree({ provider, baseUrl }: RouteEntry): boolean {
+    if (provider === 'demo') return true;
+    // Who runs it elsewhere may be who sells it: https://ollama.com/v1.
+    if (provider === 'ollama')
+      return isOwnMachine(baseUrl ?? (installed.ollama?.baseUrl || 'http://localhost'));
+    return provider === 'openai-compatible' && isOwnMachine(baseUrl ?? '');
+  }
 
   async function lookUp(entry: RouteEntry): Promise<ModelPrice | null> {
     table ??= loadTable();
@@ -63,8 +80,7 @@ export function createPriceList(wallClock: Clock): PriceList {
   return {
     async find(entry) {
       if (entry.price) return overridden(entry.price);
-      if (freeProviders.has(entry.provider)) return free;
-      if (entry.provider === 'openai-compatible' && isOwnMachine(entry.baseUrl ?? '')) return free;
+      if (isFree(entry)) return free;
       const key = JSON.stringify([entry.provider, entry.model, entry.baseUrl]);
       const known = kept.get(key);
       if (known && wallClock() < known.untilMs) return known.price;

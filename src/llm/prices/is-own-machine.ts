@@ -6,6 +6,14 @@ const PRIVATE_V6 = /^\[?(::1|f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]:)/;
 /** Names that no public server has (RFC 6761, RFC 6762, RFC 8375, and `internal`, which ICANN reserved in 2024). */
 const PRIVATE_NAME = /(^|\.)(localhost|local|internal|lan|home\.arpa)$/;
 
+const LOOPBACK = /^(127\..*|\[::1\]|(.*\.)?localhost)$/;
+
+/** Whether an address is this machine itself. */
+export function isLoopback(baseUrl: string): boolean {
+  const host = URL.parse(baseUrl)?.hostname.toLowerCase() ?? '';
+  return LOOPBACK.test(host) && (isIP(host) === 4 || !host.startsWith('127.'));
+}
+
 /**
  * Whether an address is this machine or one in a network of its own: an address of such a range, a reserved name, or a name
  * without a dot, as containers and pods have it. What answers there sends no bill.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ProviderName } from '../../core/model.ts';
-import { createPriceList } from './create-price-list.ts';
+import { createPriceList, isThoughtFree } from './create-price-list.ts';
 import { costOf, type ModelPrice, worstCaseOf } from './model-price.ts';
 
 const prices = createPriceList(() => Date.UTC(2026, 10, 23));
@@ -50,6 +50,17 @@ describe('the price list', () => {
     for (const provider of ['ollama', 'demo'] as const) {
       expect(worstCaseOf(await knownPrice(provider, 'any'), 100_000, 100_000)).toBe(0);
     }
+    expect((await priceOf('ollama', 'any', 'http://ollama:11434/v1'))?.version).toBe('free');
+  });
+
+  it('does not think Ollama free that somebody else runs, wherever that is written', async () => {
+    const ollama = { provider: 'ollama', model: 'gpt-oss:120b-cloud' } as const;
+    expect(await prices.find({ ...ollama, baseUrl: 'https://ollama.com/v1' })).toBeNull();
+    const hosted = createPriceList(Date.now, { ollama: { baseUrl: 'https://ollama.com' } });
+    expect(await hosted.find(ollama)).toBeNull();
+    expect((await hosted.find({ ...ollama, baseUrl: 'http://localhost:11434' }))?.version).toBe('free');
+    const near = createPriceList(Date.now, { ollama: { baseUrl: 'http://10.0.0.7:11434' } });
+    expect((await near.find(ollama))?.version).toBe('free');
   });
 });
 
@@ -80,6 +91,24 @@ describe('a server that speaks OpenAI’s protocol', () => {
     'nonsense',
   ])('has a price or none anywhere else: %s', async (baseUrl) => {
     expect(await prices.find({ provider: 'openai-compatible', model: 'llama3.3', baseUrl })).toBeNull();
+  });
+
+  it.each([
+    ['http://litellm:4000/v1', true],
+    ['http://10.1.2.3/v1', true],
+    ['https://llm.internal/v1', true],
+    ['http://[fd00::7]/v1', true],
+    ['http://127.example.lan/v1', true],
+    ['http://127.0.0.1:8000/v1', false],
+    ['http://localhost:1234/v1', false],
+    ['http://[::1]:8000/v1', false],
+    ['https://llm.example.com/v1', false],
+  ])('is only thought to cost nothing on another machine: %s', (baseUrl, expected) => {
+    const entry = { provider: 'openai-compatible', model: 'm', baseUrl } as const;
+    expect(isThoughtFree(entry)).toBe(expected);
+    const price = { inputUsdPerMillion: 0, outputUsdPerMillion: 0 };
+    expect(isThoughtFree({ ...entry, price })).toBe(false);
+    expect(isThoughtFree({ ...entry, provider: 'ollama' })).toBe(false);
   });
 
   it('costs what the entry says, wherever it is', async () => {
