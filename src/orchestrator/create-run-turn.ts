@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Answer, AnswerPart, DeliveryProgress, Placeholder } from '../core/delivery.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import { noMetrics } from '../core/metrics.ts';
@@ -105,7 +106,9 @@ export function createRunTurn(
     const stopped = new AbortController();
     const turnSignal = AbortSignal.any([signal, stopped.signal]);
     // Not cut short by an interruption: a placeholder of unknown fate would have to be looked for.
-    const showing = delivery.placeholder(turn, turnSignal).then(
+    // What takes long leaves first: the request to the model, if it waits for nothing else.
+    const shown = setImmediate().then(() => delivery.placeholder(turn, turnSignal));
+    const showing = shown.then(
       (placeholder) => {
         if (placeholder.state === 'shown') {
           markTurn(journeys, turn, 'placeholder', options.clock(), options.clock() - startedAtMs);
