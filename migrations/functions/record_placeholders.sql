@@ -25,6 +25,17 @@ begin
     join turns t on t.tenant_id = d.tenant_id and t.id = d.turn_id
     join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
     order by c.connection_id, c.channel_id, i."externalId") m;
+  -- A stop or a mute that was put on one before anybody here knew its id: its conversation is held before the delivery, as
+  -- everywhere, so that whoever has it now can be waited for (a renewal, a message that comes in, the commit).
+  perform 1
+  from jsonb_to_recordset(p_placeholders) as i ("tenantId" uuid, "deliveryId" bigint, "externalId" text)
+  join deliveries d on d.tenant_id = i."tenantId" and d.id = i."deliveryId"
+  join turns t on t.tenant_id = d.tenant_id and t.id = d.turn_id
+  join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
+  join early_signals e on e.tenant_id = c.tenant_id and e.connection_id = c.connection_id
+    and e.channel_id = c.channel_id and e.external_id = i."externalId" collate "C" and e.wishes <> '[]'
+  order by c.connection_id, c.channel_id, c.thread_id
+  for no key update of c;
   with free as (
     -- The conversation is not held here: a row that is locked is being recorded by its turn at this moment.
     select d.tenant_id, d.id, i."externalId", d.status = 'sent' as moved
@@ -45,9 +56,8 @@ begin
     perform set_config('synchronous_commit', 'on', true);
   end if;
 
-  -- A stop or a mute that was put on a placeholder before anybody here knew its id.
   for wanted in
-    select c.tenant_id, c.id, wish.value as wish
+    select wish.value as wish
     from jsonb_to_recordset(p_placeholders) as i ("tenantId" uuid, "deliveryId" bigint, "externalId" text)
     join deliveries d on d.tenant_id = i."tenantId" and d.id = i."deliveryId"
     join turns t on t.tenant_id = d.tenant_id and t.id = d.turn_id
@@ -56,12 +66,9 @@ begin
       and e.channel_id = c.channel_id and e.external_id = i."externalId" collate "C"
     cross join lateral jsonb_array_elements(e.wishes) as wish
   loop
-    -- Whoever holds the conversation at this moment is about to commit: then the wish came too late.
-    perform 1 from conversations c where c.tenant_id = wanted.tenant_id and c.id = wanted.id
-    for no key update skip locked;
-    if found and wanted.wish->>'type' = 'stop' then
+    if wanted.wish->>'type' = 'stop' then
       perform konstruct.apply_stop(wanted.wish);
-    elsif found then
+    else
       perform konstruct.apply_mute(wanted.wish);
     end if;
   end loop;

@@ -79,6 +79,10 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
   /** By both clocks: the steady one stands still while the machine sleeps, the other one can be set back. */
   const heldUntilMs = new WeakMap<TurnKey, readonly [steadyMs: number, wallMs: number]>();
   const leaseEnd = () => [clock() + options.leaseMs, wallClock() + options.leaseMs] as const;
+  /** Turns that this worker ends or puts back, and those that it has since the last renewal began: not found is not lost. */
+  const leaving = new Set<string>();
+  const left = new Set<string>();
+  const nameOf = ({ turnId, fence }: TurnKey): string => `${turnId} ${fence}`;
   /** Whose turn it was last. */
   let lastTenantId = BEFORE_ALL_TENANTS;
 
@@ -102,6 +106,19 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     });
   }
 
+  async function leave(name: string, text: string, turns: readonly TurnKey[]): Promise<readonly string[]> {
+    const names = turns.map(nameOf);
+    for (const each of names) leaving.add(each);
+    try {
+      return await call<string>(name, text, [owner, JSON.stringify(turns)]);
+    } finally {
+      for (const each of names) {
+        leaving.delete(each);
+        left.add(each);
+      }
+    }
+  }
+
   const commit = batched(async (turns: readonly CommitTurn[]) => {
     const rows = await call<{ turnId: number; deliveryIds: readonly number[] }>(
       'commit_turns',
@@ -116,10 +133,7 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     });
   });
   const finish = batched(async (turns: readonly FinishTurn[]) => {
-    const rows = await call<string>('finish_turns', 'select finish_turns($1, $2) as result', [
-      owner,
-      JSON.stringify(turns),
-    ]);
+    const rows = await leave('finish_turns', 'select finish_turns($1, $2) as result', turns);
     const finished = new Set(rows.map(Number));
     return turns.map(({ turnId, status, errorCode }) => {
       const isOurs = finished.has(turnId);
@@ -142,10 +156,7 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     });
   });
   const retry = batched(async (turns: readonly RetryTurn[]) => {
-    const rows = await call<string>('retry_turns', 'select retry_turns($1, $2) as result', [
-      owner,
-      JSON.stringify(turns),
-    ]);
+    const rows = await leave('retry_turns', 'select retry_turns($1, $2) as result', turns);
     const kept = new Set(rows.map(Number));
     return turns.map(({ turnId, counts }) => {
       const isOurs = kept.has(turnId);
@@ -229,6 +240,7 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
     },
     async renew(turns) {
       const untilMs = leaseEnd();
+      left.clear();
       const leases = turns.map(({ tenantId, conversationId, fence }) => ({
         tenantId,
         conversationId,
@@ -242,9 +254,10 @@ export function createTurnQueue(options: TurnQueueOptions): TurnQueue {
       const held = new Map(rows.map(({ conversationId, fence }) => [conversationId, fence]));
       return turns.map((turn) => {
         const isHeld = held.get(turn.conversationId) === turn.fence;
+        const isLeaving = leaving.has(nameOf(turn)) || left.has(nameOf(turn));
         if (isHeld) heldUntilMs.set(turn, untilMs);
-        else countLoss('renew');
-        return isHeld;
+        else if (!isLeaving) countLoss('renew');
+        return isHeld || isLeaving;
       });
     },
     logSteps,

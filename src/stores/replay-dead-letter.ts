@@ -46,7 +46,7 @@ export async function replayDeadLetter(transaction: Transaction<Database>, id: n
   await sql`
     update konstruct.turns
     set status = 'replaying', attempts = 0, error_code = null, error_details = null, finished_at = null,
-      told_at = null, committed_at = case when ${turn.answerStored} then committed_at end
+      told_at = null, cancel = null, committed_at = case when ${turn.answerStored} then committed_at end
     where id = ${id}`.execute(transaction);
   // Naming turn_id is what lets the conversation take its oldest replay, if it is free.
   const { rows } = await sql<{ ready: boolean }>`

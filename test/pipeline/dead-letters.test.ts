@@ -201,6 +201,19 @@ describe('replays at the same time', () => {
   });
 });
 
+describe('a replay of a turn that somebody had told to stop', () => {
+  it('answers: who replays it wants to hear the answer', async () => {
+    const { model } = await start();
+    const dead = await dieOf(mention);
+    // Said while the last attempt was being given up.
+    await installation.query(`update konstruct.turns set cancel = 'stopped'`);
+    model.respond(() => 'Here it is.');
+    const { id } = await onlyLetter();
+    expect(await replay(id)).toMatchObject({ state: 'ready', answer: 'anew' });
+    await isAnswered(dead, 'Here it is.');
+  });
+});
+
 describe('a replay while another turn of the conversation runs', () => {
   it('waits for its end, and goes before what came in meanwhile', async () => {
     const { model, simulator } = await start();
