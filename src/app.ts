@@ -62,7 +62,7 @@ import { watchBacklog } from './router/watch-backlog.ts';
 import { createStopSequence } from './stop-sequence.ts';
 import { readAgentName } from './stores/agents.ts';
 import { listChannelConnections, listChannelsInUse } from './stores/channel-connections.ts';
-import { disableConnection } from './stores/connection-status.ts';
+import { disableConnection, hasCredentials } from './stores/connection-status.ts';
 import { listOwnApps, openConnection, recordAgentUser } from './stores/connections.ts';
 import { readConversationMessages } from './stores/conversation-messages.ts';
 import { listExpiringConnections, renewStoredCredentials } from './stores/credential-renewal.ts';
@@ -168,7 +168,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       find: (channel, id) => directory.find(channel, id),
       listExpiring: (channel, beforeMs) => listExpiringConnections(workPool, channel, beforeMs),
       renewStored: (connection, steps) => renewStoredCredentials(renewalDatabase, cipher, connection, steps),
-      disableConnection: (connection, reason) => disableConnection(workPool, connection, reason),
+      disableConnection: (connection, reason) => disableConnection(database, connection, reason),
       cipher,
       wallClock,
       log,
@@ -223,7 +223,8 @@ export async function startApp(options: AppOptions): Promise<App> {
       admit: redis ? createFilteredAdmit(toDatabase, redis) : toDatabase,
       backlogOf: (tenantId) => backlog?.of(tenantId) ?? null,
       blocked: createBlockedBuckets(clock),
-      disableConnection: (connection, reason) => disableConnection(admitPool ?? workPool, connection, reason),
+      // Whatever its credentials are by now: the app is not there any more.
+      disableConnection: ({ tenantId, id }, reason) => disableConnection(database, { tenantId, id }, reason),
       endEngagement: (connection, channelId) => endEngagement(database, connection, channelId),
       onAgentUser: (connection, agentUserId) => {
         withTenant(database, connection.tenantId, (transaction) =>
@@ -327,7 +328,8 @@ export async function startApp(options: AppOptions): Promise<App> {
       channels,
       cipher,
       isHeld: queue.isHeld,
-      disableConnection: (connection, reason) => disableConnection(workPool, connection, reason),
+      hasCredentials: (connection) => hasCredentials(database, connection),
+      disableConnection: (connection, reason) => disableConnection(database, connection, reason),
       log,
       metrics,
     });
@@ -517,7 +519,7 @@ export async function startApp(options: AppOptions): Promise<App> {
           withTenant(database, connection.tenantId, (transaction) =>
             recordAgentUser(transaction, { ...connection, agentUserId }),
           ),
-        disableConnection: (connection, reason) => disableConnection(workPool, connection, reason),
+        disableConnection: (connection, reason) => disableConnection(database, connection, reason),
         cipher,
         clock,
         sleep,

@@ -32,7 +32,6 @@ const definerFunctions = [
   'claim_turns',
   'commit_turns',
   'count_dead_letters',
-  'disable_connection',
   'expire_budget_counters',
   'expire_conversations',
   'expire_early_signals',
@@ -526,17 +525,6 @@ describe('the functions that look across tenants', () => {
       await client.query('set local search_path = pg_temp, konstruct');
       const { rows } = await client.query<{ slug: string }>('select slug from konstruct.list_tenants()');
       expect(rows.map(({ slug }) => slug)).not.toContain('mine');
-    });
-  });
-
-  it('stop answering on a connection only under its own tenant', async () => {
-    await asApplication(null, async (client) => {
-      const { rows } = await client.query('select disable_connection($1, $2, $3) as changed', [
-        b.tenantId,
-        a.connectionId,
-        'forged',
-      ]);
-      expect(rows).toEqual([{ changed: false }]);
     });
   });
 });

@@ -206,6 +206,14 @@ begin
     select c.tenant_id, c.id, c.turn_id, c.connection_id, c.channel_id, c.thread_id, c.lease_owner
     from jsonb_to_recordset(rest) as r (tenant_id uuid, id bigint)
     join conversations c on c.tenant_id = r.tenant_id and c.id = r.id
+  ), shut as materialized (
+    -- What waits for a disabled connection is set aside; whoever enables it wakes it (resumeConversations). He who does so
+    -- at this moment holds it, and does not see what is set aside here: then it is not. Others wait until this is committed.
+    select k.tenant_id, k.id
+    from (select distinct p.tenant_id, p.connection_id from picked p where p.turn_id is null) p
+    join connections k on k.tenant_id = p.tenant_id and k.id = p.connection_id
+    where k.status <> 'active'
+    for share of k skip locked
   ), pending as materialized (
     select p.tenant_id, p.id as conversation_id, m.id, m.reply_thread_id, m.sent_at
     from picked p
@@ -268,11 +276,15 @@ begin
   ), leased as (
     update conversations c
     set lease_owner = case when w.id is null then null else p_owner end,
-        ready_at = case when w.id is null then null else now() + p_lease_ms * interval '1 ms' end,
+        ready_at = case when w.id is not null then now() + p_lease_ms * interval '1 ms'
+                        when s.id is null and exists (
+                          select 1 from pending q where q.tenant_id = p.tenant_id and q.conversation_id = p.id)
+                        then now() + interval '1 second' end,
         fence = c.fence + 1,
         turn_id = w.id
     from picked p
     left join work w on w.tenant_id = p.tenant_id and w.conversation_id = p.id
+    left join shut s on s.tenant_id = p.tenant_id and s.id = p.connection_id
     where c.tenant_id = p.tenant_id and c.id = p.id
     returning c.tenant_id, c.id, c.connection_id, c.channel_id, c.thread_id, c.scope, c.fence, c.thread_unread
   )

@@ -30,3 +30,12 @@ export interface ConnectionDirectory {
   /** `find` without asking the database: `undefined` when it would have to be asked. */
   knownById(channel: string, connectionId: string): Promise<ResolvedConnection | null> | undefined;
 }
+
+/** What became of a connection that was to be shut. */
+export type ShutConnection =
+  /** `waiting`: conversations that are answered when it is enabled again. */
+  | { readonly outcome: 'disabled'; readonly waiting: number }
+  /** It has other credentials by now than those that were refused: nothing was changed. */
+  | { readonly outcome: 'replaced' }
+  /** It was disabled before, or is not there. */
+  | { readonly outcome: 'off' };

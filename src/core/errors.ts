@@ -147,6 +147,12 @@ export const errorTable = {
     remedy:
       'Set KONSTRUCT_MASTER_KEY to the key they were stored under; if it is lost, apply them again with --replace-unreadable.',
   },
+  credentials_replaced: {
+    status: 503,
+    retryable: true,
+    meaning: 'The platform refused credentials that have been replaced since the work with them began.',
+    remedy: 'Nothing; the turn goes on with the new ones.',
+  },
   platform_rejected: {
     status: 502,
     retryable: false,

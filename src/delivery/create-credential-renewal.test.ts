@@ -38,7 +38,7 @@ function start(renew: (signal: AbortSignal) => Promise<IssuedCredentials>) {
     },
     async disableConnection(_connection, reason) {
       disabled.push(reason);
-      return true;
+      return { outcome: 'disabled', waiting: 0 };
     },
     cipher,
     wallClock: Date.now,

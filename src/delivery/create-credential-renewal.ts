@@ -4,7 +4,7 @@ import type { RenewCredentials } from '../core/channel-definition.ts';
 import type { Cipher } from '../core/cipher.ts';
 import type { Clock } from '../core/clock.ts';
 import { openAccess } from '../core/connection-access.ts';
-import type { ResolvedConnection } from '../core/connection-directory.ts';
+import type { ResolvedConnection, ShutConnection } from '../core/connection-directory.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Connection, Credentials } from '../core/tenant.ts';
@@ -22,7 +22,8 @@ export interface CredentialRenewalOptions {
       readonly renew: (credentials: Credentials) => Promise<IssuedCredentials>;
     },
   ) => Promise<Credentials>;
-  readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<boolean>;
+  /** Unless it has other credentials by now. */
+  readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<ShutConnection>;
   readonly cipher: Cipher;
   readonly wallClock: Clock;
   readonly log: Log;
@@ -128,11 +129,13 @@ export function createCredentialRenewal(options: CredentialRenewalOptions): Cred
     const expired = await options.listExpiring(channel, wallClock());
     const connection = expired.find((each) => each.id === id);
     if (connection === undefined) return;
-    if (await options.disableConnection(connection, 'token_expired')) {
+    const shut = await options.disableConnection(connection, 'token_expired');
+    if (shut.outcome === 'disabled') {
       log.error('connection.disabled', {
         tenantId: connection.tenantId,
         connectionId: id,
         reason: 'token_expired',
+        waiting: shut.waiting,
         remedy: REMEDY,
       });
     }

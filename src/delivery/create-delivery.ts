@@ -6,7 +6,7 @@ import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { ConnectionAccess } from '../core/outbound.ts';
 import type { Credentials } from '../core/tenant.ts';
 import type { ClaimedTurn, StoredConnection } from '../core/turn.ts';
-import { createNoticeRefusal, type NoticeRefusalOptions } from './create-notice-refusal.ts';
+import { type AnswerRefusalOptions, createAnswerRefusal } from './create-answer-refusal.ts';
 import { createSendAnswer } from './create-send-answer.ts';
 import { createSendFile } from './create-send-file.ts';
 import { createTurnMessages } from './create-turn-messages.ts';
@@ -23,7 +23,7 @@ import {
   targetOf,
 } from './turn-messages.ts';
 
-export interface DeliveryOptions extends NoticeRefusalOptions {
+export interface DeliveryOptions extends AnswerRefusalOptions {
   readonly channels: ReadonlyMap<string, Channel>;
   readonly cipher: Cipher;
   /** Whether this process may still act for the turn: asked right before anything is sent. */
@@ -38,7 +38,7 @@ export interface DeliveryOptions extends NoticeRefusalOptions {
  */
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { metrics = noMetrics } = options;
-  const noticeRefusal = createNoticeRefusal(options);
+  const answerRefusal = createAnswerRefusal(options);
   const channelOf = (turn: ClaimedTurn): Channel => requireChannel(options.channels, turn.connection.channel);
   const count = (
     { connection }: ClaimedTurn,
@@ -60,9 +60,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const sendAnswer = createSendAnswer({
     ...parts,
     messages,
-    sendFile: createSendFile(parts),
+    sendFile: createSendFile({ ...parts, answerRefusal }),
     count,
-    noticeRefusal,
+    answerRefusal,
   });
 
   async function placeholder(turn: ClaimedTurn, signal: AbortSignal): Promise<Placeholder> {
@@ -95,10 +95,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       );
       count(turn, 'placeholder', 'sent');
       return { state: 'shown', messageId: posted.messageId };
-    } catch (error) {
-      count(turn, 'placeholder', outcomeOf(error));
-      noticeRefusal(turn, error);
-      if (!isKonstructError(error) || !error.retryable) throw error;
+    } catch (failure) {
+      count(turn, 'placeholder', outcomeOf(failure));
+      const error = await answerRefusal(turn, failure);
+      if (!isKonstructError(error) || !error.retryable || error.code === 'credentials_replaced') throw error;
       options.log.warn('placeholder.failed', {
         tenantId: turn.tenantId,
         turnId: turn.turnId,
@@ -183,7 +183,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
           await take(turn, messageId, signal);
         return null;
       } catch (error) {
-        return error;
+        return answerRefusal(turn, error);
       }
     },
     abilities(turn) {

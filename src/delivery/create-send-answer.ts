@@ -11,7 +11,7 @@ export interface SendAnswerOptions extends Pick<TurnMessagesOptions, 'channelOf'
   readonly messages: TurnMessages;
   readonly sendFile: SendFile;
   readonly count: (turn: ClaimedTurn, kind: 'answer' | 'file', outcome: string) => void;
-  readonly noticeRefusal: (turn: ClaimedTurn, error: unknown) => void;
+  readonly answerRefusal: (turn: ClaimedTurn, error: unknown) => Promise<unknown>;
   readonly log: Log;
 }
 
@@ -50,8 +50,7 @@ export function createSendAnswer(options: SendAnswerOptions): Pick<Delivery, 'an
         }
       } catch (error) {
         options.count(turn, kind, outcomeOf(error));
-        options.noticeRefusal(turn, error);
-        return { externalIds, error, stoppedAt: index };
+        return { externalIds, error: await options.answerRefusal(turn, error), stoppedAt: index };
       }
       // The part stands: what stops this stopped no part.
       const left = goes === undefined ? null : await takeReplaced(turn, goes, externalIds[index], signal);
@@ -116,7 +115,8 @@ export function createSendAnswer(options: SendAnswerOptions): Pick<Delivery, 'an
     try {
       for (const { messageId } of gone) await messages.take(turn, messageId, signal);
       return null;
-    } catch (error) {
+    } catch (failure) {
+      const error = await options.answerRefusal(turn, failure);
       const { tenantId, turnId } = turn;
       log.warn('answer.rest_left_standing', { tenantId, turnId, error });
       // The answer itself is there: what the platform will never take away does not make it undelivered.

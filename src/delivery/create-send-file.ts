@@ -26,6 +26,7 @@ export function createSendFile(options: {
   readonly channelOf: (turn: ClaimedTurn) => Channel;
   readonly accessOf: (turn: ClaimedTurn) => ConnectionAccess;
   readonly isHeld: (turn: ClaimedTurn) => boolean;
+  readonly answerRefusal: (turn: ClaimedTurn, error: unknown) => Promise<unknown>;
   readonly log: Log;
 }): SendFile {
   return async (turn, part, { name, mediaType, content }, signal) => {
@@ -57,7 +58,8 @@ export function createSendFile(options: {
       const file = { target, name, mediaType, content: Buffer.from(content, 'base64'), marker };
       const mayStillSend = () => options.isHeld(turn);
       return (await channel.upload(access, { ...file, mayStillSend }, signal)).messageId;
-    } catch (error) {
+    } catch (failure) {
+      const error = await options.answerRefusal(turn, failure);
       if (!isKonstructError(error)) throw error;
       if (error.details.outcomeUnknown === true) {
         if (!findByMarker) return giveUp('delivery_uncertain');

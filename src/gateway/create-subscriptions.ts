@@ -3,7 +3,7 @@ import type { ChannelEvent } from '../core/channel-event.ts';
 import type { Cipher } from '../core/cipher.ts';
 import type { Clock, Sleep } from '../core/clock.ts';
 import { openAccess } from '../core/connection-access.ts';
-import type { ResolvedConnection } from '../core/connection-directory.ts';
+import type { ResolvedConnection, ShutConnection } from '../core/connection-directory.ts';
 import { isKonstructError, KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { AcceptEvent } from './create-accept-event.ts';
@@ -23,7 +23,8 @@ export interface SubscriptionsOptions {
   readonly recall: (connection: ResolvedConnection) => Promise<RecordedActivity>;
   /** Stores who the connection is on its platform. */
   readonly recordAgentUser: (connection: ResolvedConnection, agentUserId: string) => Promise<void>;
-  readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<boolean>;
+  /** Unless it has other credentials by now. */
+  readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<ShutConnection>;
   readonly cipher: Cipher;
   readonly clock: Clock;
   readonly sleep: Sleep;
@@ -222,9 +223,10 @@ export function createSubscriptions(options: SubscriptionsOptions): Subscription
     const { tenantId, id: connectionId } = connection;
     const reason = 'token_refused';
     try {
-      if (!(await options.disableConnection(connection, reason))) return;
+      const shut = await options.disableConnection(connection, reason);
+      if (shut.outcome !== 'disabled') return;
       const remedy = 'Apply a new token.';
-      log.error('connection.disabled', { tenantId, connectionId, reason, remedy });
+      log.error('connection.disabled', { tenantId, connectionId, reason, waiting: shut.waiting, remedy });
     } catch (error) {
       log.warn('connection.disable_failed', { tenantId, connectionId, error });
     }

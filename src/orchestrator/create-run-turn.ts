@@ -91,7 +91,7 @@ export function createRunTurn(
     try {
       await work();
     } catch (error) {
-      await ending.recover(turn, error, signal, { state: 'absent' }); // an answer that was sent stays as it is
+      await ending.recover(turn, error, signal, { placeholder: { state: 'absent' } }); // an answer that was sent stays as it is
     } finally {
       options.filesInHand.release(turn.turnId);
     }
@@ -167,7 +167,7 @@ export function createRunTurn(
       return;
     }
     if (!outcome.ok && isKonstructError(outcome.error, 'lease_lost')) {
-      await ending.recover(turn, outcome.error, signal, placeholder);
+      await ending.recover(turn, outcome.error, signal, { placeholder });
       return;
     }
     let parts: readonly AnswerPart[] | null;
@@ -175,7 +175,7 @@ export function createRunTurn(
       const standing = { placeholder, answerElsewhere: await elsewhere };
       parts = await conclude(turn, outcome, control.revision, standing, work, signal);
     } catch (error) {
-      await ending.recover(turn, error, signal, placeholder, outcome.steps);
+      await ending.recover(turn, error, signal, { placeholder, steps: outcome.steps, isUnsent: true });
       return;
     }
     if (parts === null) return;
@@ -192,7 +192,7 @@ export function createRunTurn(
     try {
       await interruption.settle(turn, { steps, placeholder }, signal);
     } catch (error) {
-      await ending.recover(turn, error, signal, placeholder, steps);
+      await ending.recover(turn, error, signal, { placeholder, steps, isUnsent: true });
     }
   }
 

@@ -32,7 +32,13 @@ export interface AttemptProgress {
   readonly externalIds: readonly (string | null)[];
   /** As in `DeliveryProgress`. */
   readonly stoppedAt?: number;
+  /** Nothing of an answer was sent, should one be committed: the commit's own word may have been lost. */
+  readonly isUnsent?: boolean;
 }
+
+/** As far as it is known; `steps`: those that are not in the log. */
+type RecoveredProgress = Pick<AttemptProgress, 'placeholder' | 'isUnsent'> &
+  Partial<Pick<AttemptProgress, 'steps'>>;
 
 /** How a turn ends that is not simply answered. Each way is written back, or the lease sees to it. */
 export interface TurnEnding {
@@ -52,18 +58,8 @@ export interface TurnEnding {
     placeholder?: Placeholder,
     externalIds?: readonly (string | null)[],
   ): Promise<void>;
-  /**
-   * What nobody foresaw: another attempt or, when not even that can be written, the end of the turn.
-   *
-   * @param steps as far as they are not in the log
-   */
-  recover(
-    turn: ClaimedTurn,
-    error: unknown,
-    signal: AbortSignal,
-    placeholder: Placeholder,
-    steps?: readonly Step[],
-  ): Promise<void>;
+  /** What nobody foresaw: another attempt or, when not even that can be written, the end of the turn. */
+  recover(turn: ClaimedTurn, error: unknown, signal: AbortSignal, progress: RecoveredProgress): Promise<void>;
   /** Writes down what was paid for, whatever becomes of the turn. */
   keep(turn: ClaimedTurn, steps: readonly Step[], signal: AbortSignal): Promise<void>;
   /**
@@ -90,15 +86,14 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     turn: ClaimedTurn,
     error: unknown,
     signal: AbortSignal,
-    placeholder: Placeholder,
-    steps: readonly Step[] = [],
+    progress: RecoveredProgress,
   ): Promise<void> {
     if (isLost(turn, error, signal)) return;
     try {
-      await putBack(turn, error, signal, { steps, placeholder, externalIds: [] });
+      await putBack(turn, error, signal, { steps: [], ...progress, externalIds: [] });
     } catch (refused) {
       if (isAway(refused)) throw refused;
-      await giveUp(turn, refused, signal, placeholder);
+      await giveUp(turn, refused, signal, progress.placeholder);
     }
   }
 
@@ -127,21 +122,22 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
   ): Promise<void> {
     if (isLost(turn, error, signal)) return; // whoever has it now goes on
     const handOver = signal.aborted;
-    if (!handOver && delayMs === undefined) {
+    const isFree = handOver || codeOf(error) === 'credentials_replaced';
+    if (!isFree && delayMs === undefined) {
       await keep(turn, progress.steps, signal);
       await giveUp(turn, error, signal, progress.placeholder, progress.externalIds);
       return;
     }
     await ledger.retry({
       ...turnKey(turn),
-      delayMs: handOver ? 0 : Math.max(delayMs ?? 0, Math.min(pauseOf(error), MAX_DELIVERY_PAUSE_MS)),
-      counts: !handOver,
+      delayMs: isFree ? 0 : Math.max(delayMs ?? 0, Math.min(pauseOf(error), MAX_DELIVERY_PAUSE_MS)),
+      counts: !isFree,
       steps: progress.steps,
       placeholderExternalId: progress.placeholder.state === 'shown' ? progress.placeholder.messageId : null,
-      errorCode: handOver ? null : codeOf(error),
-      errorDetails: error instanceof KonstructError && !handOver ? error.details : null,
+      errorCode: isFree ? null : codeOf(error),
+      errorDetails: error instanceof KonstructError && !isFree ? error.details : null,
       externalIds: progress.externalIds,
-      untriedFrom: untriedFrom(error, progress.externalIds, progress.stoppedAt),
+      untriedFrom: progress.isUnsent ? 0 : untriedFrom(error, progress.externalIds, progress.stoppedAt),
     });
     if (handOver) log.info('turn.handed_over', turnIds(turn));
     else
@@ -206,6 +202,10 @@ export function createTurnEnding(options: TurnEndingOptions): TurnEnding {
     externalIds: readonly (string | null)[] = [],
   ): Promise<void> {
     if (isLost(turn, error, signal)) return;
+    if (isKonstructError(error, 'credentials_replaced')) {
+      await putBack(turn, error, signal, { steps: [], placeholder, externalIds });
+      return;
+    }
     const said = await apologise(turn, placeholder, error, signal);
     if (said === 'refused' && !signal.aborted) {
       // Not an attempt that counts: there is none left. An answer that waits is tried once more, too.
@@ -274,7 +274,7 @@ function untriedFrom(
   failed = externalIds.indexOf(null),
 ): number | null {
   if (failed === -1 || !isKonstructError(error)) return null;
-  const isCertain = isPlatformError(error) || error.code === 'aborted';
+  const isCertain = isPlatformError(error) || ['aborted', 'credentials_replaced'].includes(error.code);
   return isCertain && error.details.outcomeUnknown !== true ? failed : failed + 1;
 }
 

@@ -61,6 +61,8 @@ export function createTurnInterruption(options: TurnEndingOptions, ending: TurnE
       errorCode: null,
       errorDetails: null,
       externalIds: [],
+      // If it is committed after all, this attempt did it and was not told: nothing was sent.
+      untriedFrom: 0,
     });
     log.info('turn.begins_anew', { ...turnIds(turn), revision: now.revision });
   }

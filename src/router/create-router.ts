@@ -12,7 +12,7 @@ import type {
   UninstallEvent,
 } from '../core/channel-event.ts';
 import type { Clock } from '../core/clock.ts';
-import type { ResolvedConnection } from '../core/connection-directory.ts';
+import type { ResolvedConnection, ShutConnection } from '../core/connection-directory.ts';
 import type { Log } from '../core/log.ts';
 import { storable } from '../core/storable.ts';
 import { connectionDefaults } from '../core/tenant.ts';
@@ -60,7 +60,7 @@ export interface RouterOptions {
   readonly backlogOf?: (tenantId: string) => TenantBacklog | null;
   readonly blocked: BlockedBuckets;
   /** Stops answering for a connection; resolves to whether it was active. */
-  readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<boolean>;
+  readonly disableConnection: (connection: ResolvedConnection, reason: string) => Promise<ShutConnection>;
   /** The agent was shut out of a channel: it follows nothing there any more. */
   readonly endEngagement: (connection: ResolvedConnection, channelId: string) => Promise<void>;
   /** The platform told which bot user a connection is; until now nobody knew. */
@@ -343,11 +343,13 @@ async function uninstall(
   // Slack says seconds, and repeats what we did not take: the app may have been installed again meanwhile.
   const happenedAtMs = event.happenedAtMs ?? Number.POSITIVE_INFINITY;
   if ((connection.installedAtMs ?? 0) > happenedAtMs + SECOND_MS) return 'ignored';
-  if (await options.disableConnection(connection, event.reason)) {
+  const shut = await options.disableConnection(connection, event.reason);
+  if (shut.outcome === 'disabled') {
     options.log.error('connection.disabled', {
       tenantId: connection.tenantId,
       connectionId: connection.id,
       reason: event.reason,
+      waiting: shut.waiting,
       remedy: 'Install the app again and apply the new token.',
     });
   }

@@ -8,6 +8,7 @@ import type { Connection, Credentials } from '../core/tenant.ts';
 import { queryRows } from '../db/query-rows.ts';
 import type { ConnectionsTable, Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
+import { resumeConversations } from './connection-status.ts';
 
 /** A connection with its credentials as they are stored: encrypted. */
 export interface StoredConnection extends Connection {
@@ -87,12 +88,13 @@ export async function insertConnections(
     .execute();
 }
 
-/** Changes who answers and how; the credentials stay. */
+/** Changes who answers and how; the credentials stay. One that becomes active goes on with what waited for it. */
 export async function updateConnection(
   transaction: Transaction<Database>,
   connection: Connection & Pick<StoredConnection, 'disabledReason'>,
 ): Promise<void> {
   const active = connection.status === 'active';
+  const before = await holdConnection(transaction, connection);
   await transaction
     .updateTable('connections')
     .set({
@@ -106,15 +108,21 @@ export async function updateConnection(
     .where('tenant_id', '=', connection.tenantId)
     .where('id', '=', connection.id)
     .execute();
+  if (active && before?.status === 'disabled') await resumeConversations(transaction, connection);
 }
 
-/** Stores new credentials. The bot user is unknown again until the platform has been asked. */
+/**
+ * Stores new credentials. The bot user is unknown again until the platform has been asked. What the platform disabled, be it
+ * only a moment ago, comes back with them.
+ */
 export async function replaceCredentials(
   transaction: Transaction<Database>,
   cipher: Cipher,
   connection: Pick<Connection, 'tenantId' | 'id'>,
   credentials: Credentials,
 ): Promise<void> {
+  const before = await holdConnection(transaction, connection);
+  const comesBack = before?.status === 'disabled' && before.disabled_reason !== null;
   await transaction
     .updateTable('connections')
     .set({
@@ -122,11 +130,27 @@ export async function replaceCredentials(
       agent_user_id: '',
       installed_at: null,
       credentials_expire_at: null,
+      ...(comesBack ? { status: 'active' as const, disabled_reason: null, disabled_at: null } : {}),
       updated_at: sql`now()`,
     })
     .where('tenant_id', '=', connection.tenantId)
     .where('id', '=', connection.id)
     .execute();
+  if (comesBack) await resumeConversations(transaction, connection);
+}
+
+/** Whether it is on, until the end of the transaction. */
+function holdConnection(
+  transaction: Transaction<Database>,
+  { tenantId, id }: Pick<Connection, 'tenantId' | 'id'>,
+) {
+  return transaction
+    .selectFrom('connections')
+    .select(['status', 'disabled_reason'])
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', id)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
 }
 
 /**

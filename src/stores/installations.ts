@@ -7,6 +7,7 @@ import type { Credentials } from '../core/tenant.ts';
 import { translateDatabaseError } from '../db/pool.ts';
 import type { Database } from '../db/schema.ts';
 import { withTenant } from '../db/with-tenant.ts';
+import { resumeConversations } from './connection-status.ts';
 import { openCredentials, sealCredentials } from './connections.ts';
 
 /** For whom an installation is, as people know them. */
@@ -122,6 +123,7 @@ export async function saveInstallation(
       .where('tenant_id', '=', tenantId)
       .where('id', '=', found.id)
       .execute();
+    await resumeConversations(transaction, found);
     return { outcome: 'updated', connectionId: found.id };
   });
 }

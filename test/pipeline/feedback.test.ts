@@ -221,7 +221,7 @@ describe('feedback', () => {
         return externalId !== 'UBOT';
       },
       blocked: createBlockedBuckets(Date.now),
-      disableConnection: async () => false,
+      disableConnection: async () => ({ outcome: 'off' }) as const,
       endEngagement: async () => {},
       onAgentUser: () => {},
       onReady: () => {},

@@ -54,7 +54,7 @@ beforeAll(async () => {
       wallClock: systemTime.wallClock,
       recordReceipt: async () => ({ outcome: 'unknown_message' }),
       blocked: createBlockedBuckets(clock),
-      disableConnection: async () => false,
+      disableConnection: async () => ({ outcome: 'off' }) as const,
       endEngagement: async () => {},
       onAgentUser: () => {},
       onReady: () => {},

@@ -32,7 +32,8 @@ export interface MediaFile {
   readonly mediaType: string;
 }
 
-export interface BusinessNumber extends Omit<NumberSeed, 'appSecret'> {
+export interface BusinessNumber extends Omit<NumberSeed, 'appSecret' | 'token'> {
+  token: string;
   appSecret: string;
   /** People it may write to: in development these are listed at Meta. */
   readonly people: Person[];

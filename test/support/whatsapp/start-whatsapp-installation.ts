@@ -30,6 +30,8 @@ export const globexNumber = {
 } as const;
 
 export interface WhatsAppInstallation extends ChannelInstallation<readonly [string, string]> {
+  /** One more app, to which the platform sends nothing. */
+  startWorker(options?: Partial<AppOptions>): Promise<App>;
   readonly whatsapp: WhatsAppServer;
   /** Of the app that was started last. */
   readonly url: () => string;
@@ -98,6 +100,7 @@ export async function startWhatsAppInstallation(
       whatsapp,
       url: () => url,
       startApp: start,
+      startWorker: (overrides = {}) => companies.startApp({ ...overrides, role: 'worker' }),
       inTenant: (tenantId, work) => withTenant(kysely, tenantId, work),
       newPerson(name = 'Mara') {
         people += 1;
