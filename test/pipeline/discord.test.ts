@@ -234,9 +234,19 @@ describe('a wish', () => {
   it('of a bot is none', async () => {
     const { discord, model, mara, gus } = installation;
     const channel = newChannel();
-    model.respond(() => ({ text: 'In time.', delayMs: 300 }));
+    const letGo = Promise.withResolvers<void>();
+    model.respond(async () => {
+      await letGo.promise;
+      return 'In time.';
+    });
+    const requests = model.requests.length;
     const sent = discord.say(channel, { from: mara, text: `${ada()} go on` });
+    await until('the model works', () => model.requests.length > requests);
     discord.react(channel, sent, gus.user, '🛑');
+    await until('the reaction has come', () =>
+      installation.log.lines.some(({ fields }) => fields.reason === 'bot_reaction'),
+    );
+    letGo.resolve();
     expect(textOf(await installation.answerTo(sent))).toBe('In time.');
     await installation.idle();
   });

@@ -304,6 +304,60 @@ describe('a message that joins a turn, and its commit', () => {
   });
 });
 
+describe('a stop that comes late', () => {
+  it('ends the turn and what waited when it was said, and leaves what people wrote since', async () => {
+    const admit = database.gateway();
+    const worker = database.worker('w1');
+    const saidAtMs = Date.now() - 10_000;
+    const first = messageEvent(database.tenants[0], { sentAtMs: saidAtMs });
+    const { conversationThreadId } = first;
+    const [waiting, newer] = [1_000, 3_000].map((laterMs) =>
+      messageEvent(database.tenants[0], { conversationThreadId, sentAtMs: saidAtMs + laterMs }),
+    ) as [AdmitMessage, AdmitMessage];
+    await admit(first);
+    const turn = await onlyTurn(worker);
+    await admit(waiting);
+    await admit(newer);
+    const stop = { ...stopOf(first), sentAtMs: saidAtMs + 2_000 };
+    expect(await createAdmitWish(database.pool())(stop)).toMatchObject({ outcome: 'stopped', ready: true });
+    expect(await worker.commit(commitOf(turn))).toBeNull();
+    await finish(worker, turn, 'cancelled');
+    const next = await onlyTurn(worker);
+    expect(next.messages.filter(({ ofTurn }) => ofTurn).map(({ externalId }) => externalId)).toEqual([
+      newer.messageId,
+    ]);
+    await worker.commit(commitOf(next));
+    await finish(worker, next, 'answered');
+    await nothingWaits();
+  });
+});
+
+describe('a mute', () => {
+  it('that was taken off stays off, however late copies of it come', async () => {
+    const message = messageEvent(database.tenants[0]);
+    await database.gateway()(message);
+    const wish = createAdmitWish(database.pool());
+    const atMs = Date.now() - 10_000;
+    const mute = { ...stopOf(message), type: 'mute', present: true, sentAtMs: atMs } as const;
+    const isMuted = async () =>
+      (
+        await database.query('select muted from konstruct.conversations where thread_id = $1', [
+          message.conversationThreadId,
+        ])
+      )[0]?.muted;
+    expect(await wish(mute)).toMatchObject({ outcome: 'muted' });
+    expect(await wish({ ...mute, present: false, sentAtMs: atMs + 1_000 })).toMatchObject({
+      outcome: 'unmuted',
+    });
+    expect(await wish(mute)).toEqual({ outcome: 'duplicate' });
+    expect(await isMuted()).toBe(false);
+    // And the other way round.
+    expect(await wish({ ...mute, sentAtMs: atMs + 2_000 })).toMatchObject({ outcome: 'muted' });
+    expect(await wish({ ...mute, present: false, sentAtMs: atMs + 1_000 })).toEqual({ outcome: 'duplicate' });
+    expect(await isMuted()).toBe(true);
+  });
+});
+
 describe('a worker that dies after a stop was recorded', () => {
   it('leaves the end of the turn to the next one', async () => {
     const admit = database.gateway();
@@ -370,6 +424,41 @@ describe('a stop on a placeholder and the recording of its id', () => {
       const [row] = await database.query('select cancel from konstruct.turns where id = $1', [turn.turnId]);
       expect(row?.cancel).toBe('stopped');
       await finish(worker, turn, 'cancelled');
+    },
+  );
+
+  it.each(['a renewal', 'a message that comes in'])(
+    'whose conversation is held by %s: the stop waits for it, and is not dropped',
+    async (what) => {
+      const worker = database.worker(`w ${what}`);
+      const [tenant] = database.tenants;
+      const message = messageEvent(tenant);
+      await database.gateway()(message);
+      const turn = await onlyTurn(worker);
+      const externalId = `p-${turn.turnId}`;
+      const stop = { ...stopOf(message), messageId: externalId };
+      expect(await createAdmitWish(database.pool())(stop)).toEqual({ outcome: 'unknown_message' });
+      const { tenantId, conversationId, fence } = turn;
+      const [statement, value] =
+        what === 'a renewal'
+          ? [`select renew_leases('w ${what}', 15000, $1)`, [{ tenantId, conversationId, fence }]]
+          : [
+              'select admit_batch($1)',
+              [messageEvent(tenant, { conversationThreadId: message.conversationThreadId })],
+            ];
+      const holder = await database.pool(1).connect();
+      await holder.query('begin');
+      await holder.query(String(statement), [JSON.stringify(value)]);
+      const recording = worker.recordPlaceholder(turn, turn.placeholderId as number, externalId);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await holder.query('commit');
+      holder.release();
+      await recording;
+      expect(await worker.check([turn])).toMatchObject([{ state: 'held', cancel: 'stopped' }]);
+      expect(await worker.commit(commitOf(turn))).toBeNull();
+      await finish(worker, turn, 'cancelled');
+      for (const left of await worker.claim(10)) await finish(worker, left, 'cancelled');
+      await nothingWaits();
     },
   );
 });

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { defaultSeeds } from '../../src/simulator/default-seeds.ts';
 import { agentTexts, answerTo, ask, idle, textOf, until } from '../support/conversation.ts';
 import { acme } from '../support/people.ts';
 import {
@@ -391,24 +392,38 @@ describe('stop', () => {
     expect(await again.acked).toBe(true);
   });
 
-  it('of a bot is ignored', async () => {
-    const { simulator, model } = await start();
-    model.respond(() => ({ text: 'Answer.', delayMs: 300 }));
+  it.each([
+    ['the agent itself', acme.agent],
+    ['another bot', 'U0ACMEBOT01'],
+  ])('of %s is ignored', async (_who, user) => {
+    const [seed, ...others] = defaultSeeds;
+    if (seed === undefined) throw new Error('There is no workspace.');
+    const bot = { botId: 'B0ACMEBOT01', appId: 'A0ACMEBOT01' };
+    const users = [...seed.users, { id: 'U0ACMEBOT01', handle: 'builds', name: 'Builds', bot }];
+    const { simulator, model } = await start({ workspaces: [{ ...seed, users }, ...others] });
+    const letGo = Promise.withResolvers<void>();
+    model.respond(async () => {
+      await letGo.promise;
+      return 'Answer.';
+    });
     const sent = await simulator.say(question);
     await modelWorks();
-    const acked = await simulator.fire(
-      acme.workspaceId,
-      {
-        type: 'reaction_added',
-        user: acme.agent,
-        reaction: 'octagonal_sign',
-        item: { type: 'message', channel: acme.general, ts: sent.ts },
-        event_ts: '1900000000.000100',
-      },
-      acme.general,
-    );
-    expect(acked).toBe(true);
-    await answerTo(installation, sent);
+    const stop = (by: string) =>
+      simulator.fire(
+        acme.workspaceId,
+        {
+          type: 'reaction_added',
+          user: by,
+          reaction: 'octagonal_sign',
+          item: { type: 'message', channel: acme.general, ts: sent.ts },
+          event_ts: '1900000000.000100',
+        },
+        acme.general,
+      );
+    expect(await stop(user)).toBe(true);
+    expect((await turns()).map(({ cancel }) => cancel)).toEqual([null]);
+    letGo.resolve();
+    expect(textOf(await answerTo(installation, sent))).toBe('Answer.');
   });
 
   it('that comes a second time, after the next question, does not end that', async () => {

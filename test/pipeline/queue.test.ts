@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ClaimedTurn, CommitTurn, FinishTurn, RetryTurn, Step, TurnKey } from '../../src/core/turn.ts';
 import type { AdmitMessage } from '../../src/router/admit.ts';
-import { disableConnection } from '../../src/stores/connection-status.ts';
+import { createMetrics } from '../../src/telemetry/create-metrics.ts';
 import {
   conversationOf,
   createPipelineDatabase,
@@ -11,6 +11,7 @@ import {
   messageEvent,
   type PipelineDatabase,
 } from '../support/pipeline-database.ts';
+import { silentLog } from '../support/silent-log.ts';
 
 let database: PipelineDatabase;
 beforeAll(async () => {
@@ -86,20 +87,47 @@ async function conversation(id: number) {
   );
 }
 
+/** How many rows a statement returns, and whether its commit waits for the disk. */
+async function durability(statement: string, values: readonly unknown[] = []) {
+  const client = await database.pool(1).connect();
+  try {
+    await client.query('begin');
+    const { rowCount } = await client.query(statement, [...values]);
+    const { rows } = await client.query('show synchronous_commit');
+    return { rowCount, ...rows[0] };
+  } finally {
+    await client.query('rollback');
+    client.release();
+  }
+}
+
+const durable = { rowCount: 1, synchronous_commit: 'on' };
+
+describe('an admission', () => {
+  it.each([
+    ['by a gateway', 'select admit_batch($1)'],
+    [
+      'with the claim that comes along',
+      `select * from admit_and_claim($1, 'w', 1, 15000, 60, gen_random_uuid())`,
+    ],
+  ])('waits for the disk before it is acked, %s', async (_how, statement) => {
+    expect(await durability(statement, [JSON.stringify([mention()])])).toEqual(durable);
+  });
+});
+
 describe('a claim', () => {
   it('waits for the disk: lost in a crash of the server, nobody would know the placeholder that was sent for it', async () => {
-    const pool = database.pool(1);
     await database.gateway()(mention());
-    const client = await pool.connect();
-    try {
-      await client.query('begin');
-      const { rowCount } = await client.query(`select claim_turns('w', 1, 15000, 60, gen_random_uuid())`);
-      const { rows } = await client.query('show synchronous_commit');
-      expect({ rowCount, ...rows[0] }).toEqual({ rowCount: 1, synchronous_commit: 'on' });
-    } finally {
-      await client.query('rollback');
-      client.release();
-    }
+    expect(await durability(`select claim_turns('w', 1, 15000, 60, gen_random_uuid())`)).toEqual(durable);
+  });
+});
+
+describe('a commit', () => {
+  it('waits for the disk before the answer is sent', async () => {
+    await database.gateway()(mention());
+    const turn = only(await database.worker('w').claim(1));
+    const turns = JSON.stringify([commitment(turn)]);
+    expect(await durability(`select commit_turns('w', $1)`, [turns])).toEqual(durable);
   });
 });
 
@@ -186,26 +214,6 @@ describe('claiming', () => {
       wasIdle: true,
     });
     expect((await database.worker('w').claim(10)).length).toBe(1);
-  });
-
-  it('of a disabled connection opens no turn, and what waits is answered with the next message', async () => {
-    const admit = database.gateway();
-    const [tenant] = database.tenants;
-    const pool = database.pool(1);
-    const waiting = mention();
-    const id = conversationOf(await admit(waiting));
-    const connection = { tenantId: tenant.tenantId, id: tenant.connectionId };
-    expect(await disableConnection(pool, connection, 'revoked')).toBe(true);
-    expect(await disableConnection(pool, connection, 'revoked')).toBe(false);
-    expect(await database.worker('w').claim(10)).toEqual([]);
-    expect(await conversation(id)).toMatchObject({ ready: false, turn_id: null });
-    await database.query(`update konstruct.connections set status = 'active'`);
-    const next = mention({ conversationThreadId: waiting.conversationThreadId });
-    await admit(next);
-    expect(pendingIds(only(await database.worker('w').claim(10)))).toEqual([
-      waiting.messageId,
-      next.messageId,
-    ]);
   });
 
   it('goes on with the agent that the connection names when the turn’s agent was removed', async () => {
@@ -297,6 +305,27 @@ describe('a lease', () => {
     expect(worker.isHeld(turn)).toBe(true);
     Object.assign(passed, { steadyMs, wallMs });
     expect(worker.isHeld(turn)).toBe(false);
+  });
+
+  it('that ends while it is being renewed is not lost', async () => {
+    const metrics = createMetrics({ process: false, log: silentLog });
+    const losses = async () => (await metrics.read()).body.match(/^konstruct_lease_losses_total.*$/gm);
+    const id = conversationOf(await database.gateway()(mention()));
+    const worker = database.worker('w', { metrics });
+    const turn = only(await worker.claim(1));
+    await worker.commit(commitment(turn));
+    const held = await database.pool(1).connect();
+    await held.query('begin');
+    await held.query('set local role konstruct_pipeline');
+    await held.query('select 1 from konstruct.conversations where id = $1 for update', [id]);
+    const both = Promise.all([worker.finish(ending(turn)), sleep(50).then(() => worker.renew([turn]))]);
+    await sleep(100);
+    await held.query('rollback');
+    held.release();
+    expect(await both).toEqual([true, [true]]);
+    expect(await losses()).toBeNull();
+    expect(await worker.renew([turn])).toEqual([false]);
+    expect(await losses()).toEqual(['konstruct_lease_losses_total{at="renew"} 1']);
   });
 
   it('that the same worker lost and took again is held by the newer turn only', async () => {

@@ -61,6 +61,25 @@ describe('a process that is killed in the middle of a turn', () => {
   });
 });
 
+describe('a placeholder that may have arrived', () => {
+  it('is not sent again by whoever takes the turn over: two of them would be worse than none', async () => {
+    installation = await startTelegramInstallation({ events: 'webhook' });
+    const { telegram, model } = installation;
+    telegram.faults.push({ method: 'sendMessage', kind: 'cut_after', remaining: 1 });
+    model.respond(() => ({ text: 'Never said.', delayMs: 60_000 }));
+    await telegram.say(ACME_GROUP, { from: mara, text: `${ada} hello` });
+    await until('it stands there', () => installation.texts(ACME_GROUP).length === 1);
+    await until('the model works', () => model.requests.length === 1);
+    model.respond(() => 'Once.');
+    // As if its worker had died.
+    await installation.query(
+      `update konstruct.conversations set lease_owner = 'nobody', fence = fence + 1, ready_at = now()`,
+    );
+    await until('it is answered', async () => (await turns())[0]?.status === 'answered');
+    expect(installation.texts(ACME_GROUP)).toEqual(['Thinking…', 'Once.']);
+  });
+});
+
 describe('an answer that may have arrived', () => {
   it('is not sent again: the turn is kept as a dead letter', async () => {
     installation = await startTelegramInstallation({ events: 'webhook' });

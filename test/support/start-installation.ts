@@ -13,6 +13,7 @@ import type { WorkspaceSeed } from '../../src/simulator/workspace.ts';
 import { createJourneys } from '../../src/telemetry/journeys.ts';
 import { createMigratedDatabase } from './migrated-database.ts';
 import { type ModelServer, startModelServer } from './model-server.ts';
+import type { TestDatabase } from './postgres.ts';
 import { recordingLog } from './recording-log.ts';
 import { type SeededTenant, seedTenants } from './seed-tenants.ts';
 import { SIGNING_SECRET } from './signing-secret.ts';
@@ -47,6 +48,8 @@ export interface InstallationOptions {
   readonly simulator?: Partial<SimulatorInput>;
   /** What the app connects to instead of the database itself, for example a proxy. */
   readonly through?: (databaseUrl: string) => Promise<string>;
+  /** A migrated database; absent: one on the run's shared server. */
+  readonly database?: () => Promise<TestDatabase>;
 }
 
 export async function startInstallation(options: InstallationOptions = {}): Promise<Installation> {
@@ -56,7 +59,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     closing.length = 0;
   };
   try {
-    const database = await createMigratedDatabase();
+    const database = await (options.database ?? createMigratedDatabase)();
     closing.push(() => database.drop());
     const admin = new pg.Pool({ connectionString: database.url, max: 2 });
     // The database is dropped at the end; an idle connection then reports to the pool, and a closing one to itself.
