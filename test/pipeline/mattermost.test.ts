@@ -261,13 +261,15 @@ describe('a send of unknown outcome', () => {
   it('of the answer, whose placeholder somebody took away, is one answer too', async () => {
     const { server, model, newChannel, mara } = installation;
     const channel = newChannel();
-    model.respond(() => {
-      const placeholder = [...server.world.posts.values()].at(-1) as Post;
-      server.remove(placeholder);
-      server.faults.push({ call: 'POST /posts', kind: 'cut_after', remaining: 1 });
-      return 'Written anew.';
-    });
+    model.respond(() => ({ text: 'Written anew.', delayMs: 300 }));
     const sent = await server.say(channel, { from: mara, text: '@ada hello' });
+    const placeholder = () =>
+      [...server.world.posts.values()].find(
+        ({ channel_id, user_id }) => channel_id === channel.id && user_id === installation.ada.id,
+      );
+    await until('the placeholder stands there', () => placeholder() !== undefined);
+    server.remove(placeholder() as Post);
+    server.faults.push({ call: 'POST /posts', kind: 'cut_after', remaining: 1 });
     await installation.answerTo(sent);
     await installation.idle();
     expect(installation.texts(channel)).toEqual(['Written anew.']);
