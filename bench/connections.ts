@@ -26,7 +26,7 @@ import { startWidgetCrowd } from './crowds/widget-crowd.ts';
 import { startDatabaseServer } from './support/bench-database.ts';
 import { build } from './support/build.ts';
 import type { ConnectionsProcessOptions, MemoryReading } from './support/connections-process.ts';
-import { memoryOptions } from './support/memory-options.ts';
+import { memoryEnvironment, memoryOptions } from './support/memory-options.ts';
 import { startStandIns } from './support/stand-ins.ts';
 
 /**
@@ -178,7 +178,11 @@ async function startProcess(folder: URL, logFile: string, options: ConnectionsPr
   const child = fork(
     fileURLToPath(new URL('support/connections-process.js', folder)),
     [JSON.stringify(options)],
-    { execArgv: ['--expose-gc', ...memoryOptions], stdio: ['ignore', log, log, 'ipc'] },
+    {
+      execArgv: ['--expose-gc', ...memoryOptions],
+      env: { ...process.env, ...memoryEnvironment },
+      stdio: ['ignore', log, log, 'ipc'],
+    },
   );
   closeSync(log);
   const gone = once(child, 'exit').then(([code]) => {

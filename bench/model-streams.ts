@@ -10,7 +10,7 @@ import { startModelServer } from '../test/support/model-server.ts';
 import { readPromptCache } from '../test/support/prompt-cache.ts';
 import type { Agent } from './budget.ts';
 import { build } from './support/build.ts';
-import { memoryOptions } from './support/memory-options.ts';
+import { memoryEnvironment, memoryOptions } from './support/memory-options.ts';
 import { MODEL, openPool, requestOf } from './support/open-pool.ts';
 import { unmeteredBudget } from './support/unmetered-budget.ts';
 
@@ -143,7 +143,10 @@ function row(measure: string, direct: number, pool: number): StreamCost {
 /** Of a process that has done nothing else, compiled and started as the product is. */
 async function memoryOf(baseUrl: string): Promise<number> {
   const file = fileURLToPath(new URL('support/streams-process.js', await build()));
-  const child = fork(file, [baseUrl, String(STREAMS)], { execArgv: [...memoryOptions] });
+  const child = fork(file, [baseUrl, String(STREAMS)], {
+    execArgv: [...memoryOptions],
+    env: { ...process.env, ...memoryEnvironment },
+  });
   const [megabytes] = (await once(child, 'message')) as [number];
   child.disconnect();
   return megabytes;

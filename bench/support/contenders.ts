@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { BenchDatabase, DatabaseServer, History } from './bench-database.ts';
 import type { AppProcessOptions, ContenderOptions } from './contender-process.ts';
-import { memoryOptions } from './memory-options.ts';
+import { memoryEnvironment, memoryOptions } from './memory-options.ts';
 import { cpuMs, peakMemoryMb } from './process-usage.ts';
 import type { StandIns } from './stand-ins.ts';
 
@@ -98,6 +98,7 @@ async function run(
     const log = openSync(context.logFile, 'a');
     const child = fork(fileURLToPath(new URL(file, context.folder)), [JSON.stringify({ ...options, port })], {
       execArgv: database !== null ? [...memoryOptions, ...context.nodeOptions] : [],
+      env: database !== null ? { ...process.env, ...memoryEnvironment } : process.env,
       stdio: ['ignore', log, log, 'ipc'],
     });
     closeSync(log);

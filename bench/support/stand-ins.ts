@@ -80,7 +80,7 @@ export async function startStandIns(): Promise<StandIns> {
       case 'users.info':
         return '{"ok":true,"user":{"id":"U0PERSON0","name":"mara","profile":{"display_name":"Mara"}}}';
       case 'auth.test':
-        return '{"ok":true,"user_id":"U0BENCH","bot_id":"B0BENCH","team_id":"T0BENCH","team":"Bench"}';
+        return '{"ok":true,"user_id":"U0BENCH","user":"ada","bot_id":"B0BENCH","team_id":"T0BENCH","team":"Bench"}';
       case 'conversations.replies': {
         const found = (threads.get(fields.get('ts') ?? '') ?? []).map((ts) => ({
           ts,
