@@ -53,6 +53,7 @@ it('a PostgreSQL that is killed again and again under load loses nothing that wa
   });
   /** Every answer that ever stood in a message: nobody reads two of them. */
   const read = new Map<string, Set<string>>();
+  let answerShown = Promise.withResolvers<void>();
   simulator.subscribe((event) => {
     if (event.type !== 'message.posted' && event.type !== 'message.changed') return;
     const { isAgent, channelId, messageId } = event.message;
@@ -60,6 +61,7 @@ it('a PostgreSQL that is killed again and again under load loses nothing that wa
     if (!isAgent || !text.startsWith('Answer')) return;
     const place = `${channelId} ${messageId}`;
     read.set(place, (read.get(place) ?? new Set()).add(text));
+    answerShown.resolve();
   });
   const sent: (SentMessage & { readonly token: string })[] = [];
   let said = 0;
@@ -78,17 +80,19 @@ it('a PostgreSQL that is killed again and again under load loses nothing that wa
     );
     return rows[0] === undefined ? null : Number(rows[0].pid);
   };
-  const kill = async (what: (typeof WAYS)[number]): Promise<number> => {
+  const kill = async (what: (typeof WAYS)[number], when: 'ack' | 'answer'): Promise<number> => {
     const [first] = readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n');
     const child = Number(await walWriter());
-    // At the moment of an ack: what stood behind it must be on the disk.
-    await Promise.race(Array.from({ length: MESSAGES_PER_ROUND }, say));
+    // At the moment of an ack, or of an answer: what stood behind it must be on the disk.
+    answerShown = Promise.withResolvers();
+    const acks = Array.from({ length: MESSAGES_PER_ROUND }, say);
+    await (when === 'ack' ? Promise.race(acks) : answerShown.promise);
     if (what === 'a process of the server') process.kill(child, 'SIGKILL');
     else process.kill(Number(first), what === 'all of it' ? 'SIGQUIT' : 'SIGKILL');
     return child;
   };
-  for (const what of ROUNDS) {
-    const killed = await kill(what);
+  for (const [index, what] of ROUNDS.entries()) {
+    const killed = await kill(what, index < WAYS.length ? 'ack' : 'answer');
     const isBack = async () => ![null, killed].includes(await walWriter());
     await until(`PostgreSQL is back after the end of ${what}`, isBack, 20_000);
     await sleep(300);

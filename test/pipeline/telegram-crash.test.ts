@@ -70,12 +70,18 @@ describe('a placeholder that may have arrived', () => {
     await telegram.say(ACME_GROUP, { from: mara, text: `${ada} hello` });
     await until('it stands there', () => installation.texts(ACME_GROUP).length === 1);
     await until('the model works', () => model.requests.length === 1);
-    model.respond(() => 'Once.');
+    let shown: readonly string[] = [];
+    model.respond(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 500)); // a second one would stand there by now
+      shown = installation.texts(ACME_GROUP);
+      return 'Once.';
+    });
     // As if its worker had died.
     await installation.query(
       `update konstruct.conversations set lease_owner = 'nobody', fence = fence + 1, ready_at = now()`,
     );
     await until('it is answered', async () => (await turns())[0]?.status === 'answered');
+    expect(shown).toEqual(['Thinking…']);
     expect(installation.texts(ACME_GROUP)).toEqual(['Thinking…', 'Once.']);
   });
 });
