@@ -32,6 +32,14 @@ describe('the trial of a half-open circuit', () => {
     expect(state()).toBe('closed');
   });
 
+  it('is that of one provider, model, address and key alone', () => {
+    circuits.enter(name);
+    expect(circuits.enter(name)).toBeNull();
+    for (const other of [{ provider: 'azure' }, { model: 'n' }, { host: 'other.example' }, { keyId: '1' }]) {
+      expect(circuits.enter({ ...name, ...other }), JSON.stringify(other)).not.toBeNull();
+    }
+  });
+
   it('opens it again when the next caller fails', async () => {
     circuits.enter(name)?.done('neutral');
     circuits.enter(name)?.done('failure');

@@ -1,4 +1,6 @@
 // One file for every way a request can take through its models: the ways differ in a reply or two.
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ModelServer, startModelServer } from '../../test/support/model-server.ts';
@@ -7,7 +9,7 @@ import { isKonstructError, type KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { ModelEvent, ModelRequest, ProviderKeys, Route, RouteEntry } from '../core/model.ts';
 import { createModelPool, type ModelPoolOptions } from './create-model-pool.ts';
-import { createKeepAliveFetch } from './keep-alive-fetch.ts';
+import { CONNECT_TIMEOUT, createKeepAliveFetch } from './keep-alive-fetch.ts';
 
 let server: ModelServer;
 let keys: ProviderKeys;
@@ -186,15 +188,19 @@ describe('a stream', () => {
   });
 
   it('gives up a connection that does not stand in time', async () => {
-    // An address that takes no connections and refuses none (RFC 5737); where the network refuses it, that is a failure too.
-    const nowhere: RouteEntry = { ...claude, baseUrl: 'http://192.0.2.1:9/v1' };
+    // It takes the connection and never shakes hands.
+    const silent = createServer((socket) => void socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const nowhere: RouteEntry = { ...claude, baseUrl: `https://127.0.0.1:${port}/v1` };
     const pool = poolOf(
-      { entries: [nowhere, gpt], timeouts: { connectMs: 50 } },
+      { entries: [nowhere, gpt], timeouts: { connectMs: 50, firstTokenMs: 3_000 } },
       { retries: { maxRetries: 0 } },
     );
     const { result } = await collect(pool.stream(request()));
-    expect(result.provider).toBe('openai');
-    expect(['timeout', 'network']).toContain(result.attempts[0]?.outcome);
+    silent.close();
+    expect(outcomes(result)).toEqual(['anthropic timeout', 'openai ok']);
+    expect(result.attempts[0]?.errorType).toBe(CONNECT_TIMEOUT);
     expect(budget.calls[0]?.settled).toMatchObject([{ usage: null }]);
   });
 });
@@ -298,6 +304,20 @@ describe('a course', () => {
       expect(await of(cacheKey, 0)).toBe(await of(cacheKey, 0.99));
   });
 
+  it('asks no model that has no weight in a trial, not even when the others fail', async () => {
+    const entries = [
+      { ...claude, weight: 0 },
+      { ...gpt, weight: 1 },
+      { ...mistral, weight: 1 },
+    ];
+    server.respond(({ protocol }) => (protocol === 'openai' ? { status: 400 } : 'Fine.'));
+    const pool = poolOf({ entries }, { random: () => 0 });
+    expect(outcomes(await pool.generate(request()))).toEqual(['openai rejected', 'mistral ok']);
+    server.respond(() => ({ status: 400 }));
+    const error = await failureOf(pool.generate(request()));
+    expect(outcomes(error.details)).toEqual(['openai rejected', 'mistral rejected']);
+  });
+
   it('leaves out a model whose window is too small, and goes to a longer one when a provider says so', async () => {
     const small = poolOf({ entries: [{ ...claude, contextTokens: 1_100 }, gpt] });
     const long = request({ messages: [{ role: 'user', content: 'word '.repeat(400) }] });
@@ -347,6 +367,20 @@ describe('keys', () => {
     await pool.generate(request()); // key-a is still left alone
     expect(server.requests.at(-1)?.apiKey).toBe('key-b');
     expect(pool.snapshot().keys).toMatchObject([{ provider: 'anthropic', state: 'limited' }]);
+  });
+
+  it('leaves a key at its limit alone for as long as the provider says, and no longer', async () => {
+    let nowMs = 1_000_000;
+    const pool = poolOf({ entries: [claude] }, { clock: () => nowMs });
+    server.respondNext({ status: 429, headers: { 'retry-after': '60' } }, 'From the second key.');
+    const keyAfter = async (ms: number) => {
+      nowMs += ms;
+      await pool.generate(request());
+      return server.requests.at(-1)?.apiKey;
+    };
+    expect(await keyAfter(0)).toBe('key-b');
+    expect(await keyAfter(59_000)).toBe('key-b');
+    expect(await keyAfter(2_000)).toBe('key-a');
   });
 
   it('sets a refused key aside and reports it, without telling it', async () => {
@@ -536,6 +570,35 @@ describe('limits', () => {
     await Promise.all(all);
     expect(order).toEqual(['1a', '1b', '2a', '3a', '1c']);
     expect(pool.snapshot().limits).toMatchObject([{ running: 0, waiting: 0 }]);
+  });
+
+  it('count prompt and longest answer as tokens of the minute until it is known what a call used', async () => {
+    const gate = Promise.withResolvers<void>();
+    const usage = { inputTokens: 20, outputTokens: 10 };
+    server.respond(async () => {
+      await gate.promise;
+      return { text: 'Fine.', usage };
+    });
+    const pool = poolOf({ entries: [claude] }, { limits: () => ({ tokensPerMinute: 1_200 }) });
+    const all = [pool.generate(request()), pool.generate(request({ tenantId: 'two' }))]; // 1,000 and more each
+    await expect.poll(() => server.requests.length).toBe(1);
+    expect(pool.snapshot().limits).toMatchObject([{ running: 1, waiting: 1 }]);
+    gate.resolve();
+    await Promise.all(all); // not a minute later
+  });
+
+  it('are no reason not to try again later', async () => {
+    const usage = { inputTokens: 1_000, outputTokens: 1_000 };
+    server.respond(() => ({ text: 'Fine.', usage }));
+    const pool = poolOf(
+      { entries: [claude], timeouts: { totalMs: 150 } },
+      { limits: () => ({ tokensPerMinute: 2_000 }) },
+    );
+    await pool.generate(request());
+    const error = await failureOf(pool.generate(request()));
+    expect(error).toMatchObject({ code: 'model_unavailable', retryable: true });
+    expect(error.details.attempts).toMatchObject([{ outcome: 'rate_limited', errorType: 'own_limit' }]);
+    expect(server.requests).toHaveLength(1);
   });
 
   it('end a wait with the deadline and with the request', async () => {

@@ -411,6 +411,19 @@ describe('a tenant without any limit', () => {
     ]);
   });
 
+  it('has a call in the ledger when it began, also of one that lasted', async () => {
+    let nowMs = 0;
+    const gate = budgetProcess(database, { clock: () => nowMs });
+    const reservation = await gate.reserve(plannedCall(database.tenants[0]));
+    nowMs += 3_600_000;
+    await reservation.settle(used(1, 1));
+    expect(
+      await database.query(
+        `select now() - at between interval '1 hour' and interval '61 minutes' as began from konstruct.model_calls`,
+      ),
+    ).toEqual([{ began: true }]);
+  });
+
   it('has calls that reached no model in the ledger, for nothing', async () => {
     const gate = budgetProcess(database);
     const reservation = await gate.reserve(plannedCall(database.tenants[0]));
@@ -419,6 +432,31 @@ describe('a tenant without any limit', () => {
     expect(await database.query('select outcome, nano_usd::int from konstruct.model_calls')).toEqual([
       { outcome: 'network', nano_usd: 0 },
     ]);
+  });
+});
+
+describe('a reservation', () => {
+  it.each([
+    ['alone', 1],
+    ['in a batch', 20],
+  ])('waits for the disk, %s: a crash of the server must not take it back', async (_, calls) => {
+    await setTenant({ budget_daily_usd: 1 });
+    await database.query(`
+      create table konstruct.commits (waits text);
+      create function konstruct.note_commit() returns trigger language plpgsql security definer as $$
+      begin
+        insert into konstruct.commits values (current_setting('synchronous_commit'));
+        return null;
+      end $$;
+      create constraint trigger waits_for_the_disk after insert on konstruct.budget_reservations
+        deferrable initially deferred for each row execute function konstruct.note_commit();`);
+    const gate = budgetProcess(database);
+    const call = plannedCall(database.tenants[0]);
+    const made = await Promise.all(Array.from({ length: calls }, () => gate.reserve(call)));
+    await Promise.all(made.map((reservation) => reservation.settle(used(1, 1))));
+    expect(
+      await database.query('select waits, count(*)::int as calls from konstruct.commits group by 1'),
+    ).toEqual([{ waits: 'on', calls }]);
   });
 });
 
@@ -499,6 +537,20 @@ describe('a process that dies', () => {
       { outcome: 'ok', nano_usd: 20_000 },
     ]);
     await expectCountersToAddUp();
+  });
+
+  it('can bring a budget to 80 % by what it left, and operators are told', async () => {
+    const [tenant] = database.tenants;
+    await setTenant({ budget_daily_usd: 0.001 });
+    await budgetProcess(database, { leaseMs: 1 }).reserve(plannedCall(tenant));
+    await database.query(`select pg_sleep(0.01)`);
+    const other = budgetProcess(database, { renewEveryMs: 5 });
+    other.start();
+    await expect.poll(() => other.thresholds).toMatchObject([{ scope: 'tenant', spent: 1_000_000 }]);
+    await other.stop();
+    expect(await database.query('select kind from konstruct.operator_notices')).toEqual([
+      { kind: 'budget_threshold' },
+    ]);
   });
 
   it('does not if it lives: its leases are renewed', async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDatabase } from '../../src/db/create-database.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import { withTenant } from '../../src/db/with-tenant.ts';
+import { expireLedger } from '../../src/stores/retention.ts';
 import { readUsage } from '../../src/stores/usage.ts';
 import { ask, idle, textOf } from '../support/conversation.ts';
 import { acme, globex } from '../support/people.ts';
@@ -156,6 +157,41 @@ describe('a budget that is used up', () => {
     expect(model.requests).toHaveLength(before + 1);
     expect(textOf((await ask(installation, question)).answer)).toMatch(/^You said/);
     await installation.query('update konstruct.agents set max_turn_usd = null');
+  });
+
+  it('of one turn is forgotten when the turn is over, and not before', async () => {
+    const { model } = installation;
+    const turnCounters = async () =>
+      (await installation.query(`select from konstruct.budget_counters where scope = 'turn'`)).length;
+    const pool = createDatabasePool({ url: installation.databaseUrl, name: 'test', size: 1, log: silentLog });
+    const sweep = () => expireLedger(pool, new Date(0), new AbortController().signal);
+    try {
+      await installation.query('update konstruct.agents set max_turn_usd = 1 where tenant_id = $1', [
+        tenantOf(acme.workspaceId),
+      ]);
+      await idle(installation);
+      await sweep();
+      expect(await turnCounters()).toBe(0);
+      const gate = Promise.withResolvers<void>();
+      const before = model.requests.length;
+      model.respond(async () => {
+        await gate.promise;
+        return 'Done.';
+      });
+      const asked = ask(installation, question);
+      await expect.poll(() => model.requests.length).toBe(before + 1);
+      await sweep();
+      expect(await turnCounters()).toBe(1);
+      gate.resolve();
+      expect(textOf((await asked).answer)).toBe('Done.');
+      await idle(installation);
+      await sweep();
+      expect(await turnCounters()).toBe(0);
+    } finally {
+      await pool.end();
+      model.respond(({ messages }) => `You said: ${messages.at(-1)?.content ?? ''}`);
+      await installation.query('update konstruct.agents set max_turn_usd = null');
+    }
   });
 
   it('of one person stops that person alone', async () => {

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { PlannedCall } from '../../src/core/budget.ts';
+import type { Clock } from '../../src/core/clock.ts';
 import type { RouteEntry } from '../../src/core/model.ts';
 import type { ReachedThreshold } from '../../src/llm/budget/budget-ledger.ts';
 import type { BudgetObserver, RunningBudgetGate } from '../../src/llm/budget/create-budget-gate.ts';
@@ -30,6 +31,7 @@ export function budgetProcess(
     readonly leaseMs?: number;
     readonly renewEveryMs?: number;
     readonly observe?: BudgetObserver;
+    readonly clock?: Clock;
   } = {},
 ): BudgetProcess {
   const thresholds: ReachedThreshold[] = [];
@@ -37,7 +39,7 @@ export function budgetProcess(
   const gate = openBudgetGate({
     pool,
     owner: `test-${crypto.randomUUID()}`,
-    clock: systemTime.clock,
+    clock: options.clock ?? systemTime.clock,
     wallClock: systemTime.wallClock,
     sleep: systemTime.sleep,
     log: silentLog,

@@ -46,6 +46,16 @@ describe('the price list', () => {
     });
   });
 
+  it('looks a price up again: it may change on a day', async () => {
+    let nowMs = Date.parse('2025-05-01T00:00:00Z');
+    const list = createPriceList(() => nowMs);
+    const inputOf = async () =>
+      (await list.find({ provider: 'openai', model: 'o3' }))?.tiers.map(({ input }) => input);
+    expect(await inputOf()).toEqual([10e9]);
+    nowMs = Date.parse('2025-07-01T00:00:00Z');
+    expect(await inputOf()).toEqual([2e9]);
+  });
+
   it('asks nothing for what runs here', async () => {
     for (const provider of ['ollama', 'demo'] as const) {
       expect(worstCaseOf(await knownPrice(provider, 'any'), 100_000, 100_000)).toBe(0);
