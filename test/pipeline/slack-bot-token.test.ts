@@ -97,7 +97,7 @@ describe('SLACK_BOT_TOKEN of a workspace that is connected nowhere', { timeout: 
     const before = await konstruct('export');
     expect(before).toContain('dailyUsd: 20');
     for (const botToken of [token, globexSeed.botToken]) {
-      await (await serve('all', { SLACK_BOT_TOKEN: botToken })).end('SIGTERM');
+      await (await serve('all', { SLACK_BOT_TOKEN: botToken })).end('SIGKILL');
     }
     expect(await workspaces()).toEqual([
       { slug: 'acme', workspace: null, status: null },
@@ -194,7 +194,7 @@ describe('SLACK_BOT_TOKEN of a workspace that is disabled', { timeout: 60_000 },
     await install();
     const restart = async () => {
       const started = await serve('gateway', { SLACK_BOT_TOKEN: token });
-      await started.end('SIGTERM');
+      await started.end('SIGKILL');
       return started;
     };
     const disabled = [{ slug: 'acme', workspace: acmeSeed.id, status: 'disabled' }];
