@@ -1,3 +1,4 @@
+// One table of what Teams sends: split up, nobody would see what is missing in it.
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../test/support/seeded-random.ts';
 import type { ChannelEvent } from '../../core/channel-event.ts';
