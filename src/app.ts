@@ -536,7 +536,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       role: options.role,
       pools,
       queue: readQueue,
-      turnsRunning: () => worker?.active ?? 0,
+      turnsRunning: () => worker?.active() ?? 0,
       isReady: () => phase === 'ready',
     });
     phase = 'ready';

@@ -3,7 +3,7 @@ import type { ChannelRequest } from './channel.ts';
 /** Connections that we open to a platform because it cannot reach us; events come over them as over HTTP. */
 export interface EventSockets {
   /** How many of them are ready for events. */
-  readonly ready: number;
+  ready(): number;
   /** Takes no more events, lets those under way finish for at most `deadlineMs`, and closes. */
   close(deadlineMs: number): Promise<void>;
 }

@@ -33,7 +33,7 @@ it('counts the input of a tool call once, whether it came in pieces or whole', a
   for (const parts of [[whole], [piece, whole]]) {
     const call = callOf(parts);
     await call.next();
-    expect(call.receivedBytes).toBe(7);
+    expect(call.progress().receivedBytes).toBe(7);
   }
 });
 
@@ -78,5 +78,5 @@ it('adds up for how long nothing was shown: before the first sign, in pauses and
   const call = callOf([], { stream: ReadableStream.from(parts()), clock: () => nowMs });
   let piece = await call.next();
   while (piece.kind === 'text') piece = await call.next();
-  expect(call.silentMs).toBe(10_500);
+  expect(call.progress().silentMs).toBe(10_500);
 });

@@ -23,6 +23,11 @@ export interface ModelCall {
   next(): Promise<CallPiece>;
   /** Ends the call: its socket is closed at once and `next` gives `aborted`, even if the provider's code does not react. */
   cancel(): void;
+  /** How far it has come. */
+  progress(): CallProgress;
+}
+
+export interface CallProgress {
   /** From the start to the first token, in ms; `null`: none came, or it does not stream. */
   readonly firstTokenMs: number | null;
   /** How much of an answer has come. */
@@ -214,15 +219,7 @@ export function startCall(options: CallOptions): ModelCall {
       });
     },
     cancel: () => stop({ kind: 'aborted' }),
-    get firstTokenMs() {
-      return firstTokenMs;
-    },
-    get receivedBytes() {
-      return receivedBytes;
-    },
-    get silentMs() {
-      return silentMs;
-    },
+    progress: () => ({ firstTokenMs, receivedBytes, silentMs }),
   };
 }
 

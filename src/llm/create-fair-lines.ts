@@ -6,7 +6,7 @@ export interface Waiting {
 
 export interface FairLines<W extends Waiting> {
   /** How many tenants wait. */
-  readonly size: number;
+  size(): number;
   join(tenantId: string, waiter: W): void;
   /** It gives up; harmless when it does not wait. */
   leave(tenantId: string, waiter: W): void;
@@ -66,9 +66,7 @@ export function createFairLines<W extends Waiting>(): FairLines<W> {
   }
 
   return {
-    get size() {
-      return lines.size;
-    },
+    size: () => lines.size,
     join(tenantId, waiter) {
       const line = lines.get(tenantId);
       if (line !== undefined) {

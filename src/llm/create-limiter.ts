@@ -97,7 +97,7 @@ function createGate(limits: () => ProviderLimits, clock: Clock) {
         isHeld = false;
         running -= 1;
         putRight?.(used);
-        if (lines.size > 0) admitNext();
+        if (lines.size() > 0) admitNext();
       },
     };
   }
@@ -123,7 +123,7 @@ function createGate(limits: () => ProviderLimits, clock: Clock) {
   function acquire({ tenantId, tokens, signal, waitMs }: LimitedCall): Promise<Slot | null> | Slot {
     if (signal.aborted) return Promise.resolve(null); // it would never tell the line
     refill();
-    if (lines.size === 0 && delayMs(tokens) === 0) return take(tokens);
+    if (lines.size() === 0 && delayMs(tokens) === 0) return take(tokens);
     return new Promise((resolve) => {
       const leave = (slot: Slot | null) => {
         clearTimeout(deadline);

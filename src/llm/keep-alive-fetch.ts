@@ -72,7 +72,7 @@ export function createKeepAliveFetch(options: KeepAliveOptions = {}): typeof glo
       const connection = watchConnection(request, init.connectTimeoutMs, clock);
       request.on('error', (error) => {
         connection.end();
-        if (!connection.stood) neverSent.add(error);
+        if (!connection.hasStood()) neverSent.add(error);
         // The server closed a kept connection just as we took it. Later than that it may have worked, and charge, for
         // this call: then whoever counts the cost has to know of the failure and decides on another.
         const isStale = request.reusedSocket && isReset(error) && answer === null && connection.isFresh();
@@ -161,7 +161,7 @@ export function wasNeverSent(error: unknown): boolean {
 
 interface Connection {
   /** Whether anything can have been sent: with TLS, the handshake is over. */
-  readonly stood: boolean;
+  hasStood(): boolean;
   /** Whether it was taken only just now and nothing has been read from it since. */
   isFresh(): boolean;
   /** Ends the wait for it. */
@@ -195,9 +195,7 @@ function watchConnection(request: ClientRequest, timeoutMs: number | undefined, 
   });
   request.on('close', end);
   return {
-    get stood() {
-      return stood;
-    },
+    hasStood: () => stood,
     isFresh: () => clock() - takenAtMs < STALE_WITHIN_MS && request.socket?.bytesRead === readBefore,
     end,
   };

@@ -243,11 +243,12 @@ function runAttempt(parts: PoolParts, options: AttemptOptions, held: Held): Atte
     const outcome: AttemptOutcome =
       piece.kind === 'aborted' ? cancelledAs : failure === null ? 'ok' : failure.outcome;
     const durationMs = clock() - startedAtMs;
+    const { firstTokenMs, receivedBytes, silentMs } = call.progress();
     const metered = meterCall(piece, {
       isFree: entry.provider === 'demo',
       size,
-      receivedBytes: call.receivedBytes,
-      silentMs: call.silentMs,
+      receivedBytes,
+      silentMs,
       marksCache: held.marksCache,
       maxOutputTokens,
     });
@@ -275,7 +276,7 @@ function runAttempt(parts: PoolParts, options: AttemptOptions, held: Held): Atte
       errorType: failure?.errorType ?? null,
       startedAtMs,
       durationMs,
-      firstTokenMs: call.firstTokenMs,
+      firstTokenMs,
       usage,
       cost,
     };

@@ -118,10 +118,10 @@ export function createRunSteps(
       const callSignal = control.callSignal();
       const turnSignal = AbortSignal.any([signal, callSignal]);
       try {
-        const round = transcript.openRound;
+        const round = transcript.openRound();
         checkLease(turn);
         if (round !== null) {
-          const before = transcript.toolCalls - round.calls.length;
+          const before = transcript.toolCalls() - round.calls.length;
           const first = round.calls[0]?.position ?? 0;
           await runToolRound({
             turn,
@@ -129,7 +129,7 @@ export function createRunSteps(
             tools,
             refusal: (position) => limits.refusesCall(before + position - first),
             deadlineMs: () => Math.min(options.toolDeadlineMs, limits.leftMs()),
-            filesSoFar: () => transcript.finishedCalls.flatMap(({ files }) => files),
+            filesSoFar: () => transcript.finishedCalls().flatMap(({ files }) => files),
             outgoingBytes: options.abilitiesOf(turn).outgoingBytes,
             show: surroundings.show,
             stepLog,
@@ -138,7 +138,7 @@ export function createRunSteps(
             log: options.log,
           });
         }
-        if (transcript.modelCalls > 0) transcript.join(await control.arrivals());
+        if (transcript.modelCalls() > 0) transcript.join(await control.arrivals());
         checkLease(turn);
         const limit = limits.reached();
         const startedAtMs = clock();
@@ -152,7 +152,7 @@ export function createRunSteps(
             cacheKey: `${turn.tenantId}:${turn.conversationId}`,
             system: prompt.system,
             context: prompt.context,
-            messages: [...prompt.messages, ...withNote(transcript.messages, limit)],
+            messages: [...prompt.messages, ...withNote(transcript.messages(), limit)],
             // Named in the last call too: some providers refuse results of tools that they are not told of.
             ...(tools.size > 0 ? { tools: [...tools.values()].map(toSpec) } : {}),
             ...(tools.size > 0 && limit !== null ? { toolChoice: 'none' as const } : {}),
@@ -162,7 +162,7 @@ export function createRunSteps(
           }),
         );
         pace.note(route, clock() - startedAtMs);
-        const position = transcript.nextPosition;
+        const position = transcript.nextPosition();
         const attempts = [...unlogged.flatMap(attemptsOf), ...result.attempts];
         unlogged.length = 0;
         if (result.toolCalls.length === 0 || limit !== null) {
@@ -172,7 +172,7 @@ export function createRunSteps(
             ok: true,
             result,
             limit,
-            extras: finish === 'refused' ? noExtras : extrasOf(transcript.finishedCalls),
+            extras: finish === 'refused' ? noExtras : extrasOf(transcript.finishedCalls()),
             steps: [modelStep(position, startedAtMs, clock(), { ...result, attempts, finish })],
           };
         }
@@ -194,7 +194,7 @@ export function createRunSteps(
         return await call();
       } catch (error) {
         const earlier = unlogged.splice(0).flatMap(attemptsOf);
-        unlogged.push(failedStep(transcript.nextPosition, startedAtMs, clock(), error, earlier));
+        unlogged.push(failedStep(transcript.nextPosition(), startedAtMs, clock(), error, earlier));
         throw error;
       }
     }

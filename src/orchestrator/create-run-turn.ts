@@ -173,7 +173,7 @@ export function createRunTurn(
     let parts: readonly AnswerPart[] | null;
     try {
       const standing = { placeholder, answerElsewhere: await elsewhere };
-      parts = await conclude(turn, outcome, control.revision, standing, work, signal);
+      parts = await conclude(turn, outcome, control.revision(), standing, work, signal);
     } catch (error) {
       await ending.recover(turn, error, signal, { placeholder, steps: outcome.steps, isUnsent: true });
       return;

@@ -7,7 +7,7 @@ import { turnKey } from './turn-outcome.ts';
 
 /** A turn's control that also knows how much of what is to be answered the model has read. */
 export interface ReadingTurnControl extends TurnControl {
-  readonly revision: number;
+  revision(): number;
 }
 
 /**
@@ -27,9 +27,7 @@ export function createTurnControl(options: {
   let { revision } = turn;
 
   return {
-    get revision() {
-      return revision;
-    },
+    revision: () => revision,
     callSignal: () => interrupted,
     async arrivals(): Promise<readonly ModelMessage[]> {
       if (turn.agent.busyMode !== 'steer') return [];

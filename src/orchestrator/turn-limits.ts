@@ -30,8 +30,8 @@ export function createTurnLimits(
   const calls = `${maxToolCalls} tool ${maxToolCalls === 1 ? 'call' : 'calls'}`;
   return {
     reached() {
-      if (transcript.modelCalls + 1 >= maxSteps) return `${maxSteps} ${maxSteps === 1 ? 'step' : 'steps'}`;
-      if (transcript.toolCalls >= maxToolCalls) return calls;
+      if (transcript.modelCalls() + 1 >= maxSteps) return `${maxSteps} ${maxSteps === 1 ? 'step' : 'steps'}`;
+      if (transcript.toolCalls() >= maxToolCalls) return calls;
       return isLate() ? time : null;
     },
     refusesCall(number) {

@@ -63,12 +63,12 @@ describe('readTranscript', () => {
         ]),
       ),
     });
-    expect(after.messages).toEqual(before.messages);
-    expect(after.messages[0]).toMatchObject({
+    expect(after.messages()).toEqual(before.messages());
+    expect(after.messages()[0]).toMatchObject({
       toolCalls: [{ input: { text: 'ab' }, signature: 'c2lnbmVk' }, { id: 'x\ufffd' }],
     });
-    expect([after.nextPosition, before.nextPosition]).toEqual([3, 3]);
-    expect(after.openRound).toBeNull();
+    expect([after.nextPosition(), before.nextPosition()]).toEqual([3, 3]);
+    expect(after.openRound()).toBeNull();
   });
 
   it('keeps neither names that providers refuse nor arguments that are too long', () => {
@@ -85,12 +85,12 @@ describe('readTranscript', () => {
   it('shortens old results when all of them together are too much, and leaves the newest whole', () => {
     const transcript = readTranscript({ steps: 0, loggedSteps: [] });
     for (let round = 0; round < 12; round += 1) answer(transcript.open(wants({})), `${round}`.repeat(30_000));
-    const outputs = transcript.messages.flatMap((message) =>
-      message.role === 'tool' ? message.results.map(({ output }) => output) : [],
-    );
+    const outputs = transcript
+      .messages()
+      .flatMap((message) => (message.role === 'tool' ? message.results.map(({ output }) => output) : []));
     expect(outputs.at(-1)).toBe('11'.repeat(30_000));
     expect(outputs[0]).toMatch(/^0{1000}\n\n\[Shortened/);
     expect(outputs.join('').length).toBeLessThan(260_000);
-    expect(transcript.messages).toHaveLength(24);
+    expect(transcript.messages()).toHaveLength(24);
   });
 });

@@ -24,18 +24,18 @@ export interface RoundCall {
 /** The work of a turn so far: all that was asked of models and tools, by this worker or by those before it. */
 export interface TurnTranscript {
   /** The round that is under way; `null`: it is the model's turn. */
-  readonly openRound: ToolRound | null;
+  openRound(): ToolRound | null;
   /** Where the next model call stands in the log. */
-  readonly nextPosition: number;
+  nextPosition(): number;
   /** Model calls that were answered. */
-  readonly modelCalls: number;
-  readonly toolCalls: number;
+  modelCalls(): number;
+  toolCalls(): number;
   /** Those that came to their end, in order. */
-  readonly finishedCalls: readonly RoundCall[];
+  finishedCalls(): readonly RoundCall[];
   /** How long earlier attempts worked, in ms. */
   readonly earlierMs: number;
   /** The finished rounds, and what joined the turn, as the model reads them behind the conversation. */
-  readonly messages: readonly ModelMessage[];
+  messages(): readonly ModelMessage[];
   /** Begins a round with what the model wants. */
   open(result: ModelResult): ToolRound;
   /** Adds what joins the turn between two steps. */
@@ -79,26 +79,16 @@ export function readTranscript(turn: Pick<ClaimedTurn, 'steps' | 'loggedSteps'>)
   }
 
   return {
-    get openRound() {
+    openRound() {
       const last = rounds.at(-1);
       return last?.calls.some(({ state }) => state !== 'done') ? last : null;
     },
-    get nextPosition() {
-      return nextPosition;
-    },
-    get modelCalls() {
-      return rounds.length;
-    },
-    get toolCalls() {
-      return rounds.reduce((sum, { calls }) => sum + calls.length, 0);
-    },
-    get finishedCalls() {
-      return rounds.flatMap(({ calls }) => calls.filter(({ state }) => state === 'done'));
-    },
+    nextPosition: () => nextPosition,
+    modelCalls: () => rounds.length,
+    toolCalls: () => rounds.reduce((sum, { calls }) => sum + calls.length, 0),
+    finishedCalls: () => rounds.flatMap(({ calls }) => calls.filter(({ state }) => state === 'done')),
     earlierMs: earlierMs(turn.loggedSteps),
-    get messages() {
-      return shortened(entries.flatMap((entry) => ('role' in entry ? [entry] : toMessages(entry))));
-    },
+    messages: () => shortened(entries.flatMap((entry) => ('role' in entry ? [entry] : toMessages(entry)))),
     open(result) {
       const position = nextPosition;
       const round: ToolRound = {

@@ -31,7 +31,7 @@ export interface Worker extends ClaimAlong {
    */
   interrupt(conversationId: number | null): void;
   /** Turns under way. */
-  readonly active: number;
+  active(): number;
   /** Stops claiming, waits for the turns under way and after `deadlineMs` hands the rest over to other workers. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -199,9 +199,7 @@ export function createWorker(options: WorkerOptions): Worker {
       if (isClaiming && concerned.length === 0) interruptedEarly.add(conversationId);
     },
     offer,
-    get active() {
-      return running.size;
-    },
+    active: () => running.size,
     async stop(deadlineMs) {
       stopping = true;
       await claiming;

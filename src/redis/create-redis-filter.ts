@@ -179,7 +179,7 @@ export function createRedisFilter(options: RedisFilterOptions): RedisFilter {
 
   return {
     async ask(event) {
-      if (!link.isUp) {
+      if (!link.isUp()) {
         counts.fallenBack += 1;
         return unfiltered;
       }
@@ -193,7 +193,7 @@ export function createRedisFilter(options: RedisFilterOptions): RedisFilter {
       }
       const operation = operationFor(answer, outcome);
       if (operation === null) return;
-      if (!link.isUp || settling.size >= MAX_UNSETTLED) {
+      if (!link.isUp() || settling.size >= MAX_UNSETTLED) {
         counts.unsettled += 1;
         return;
       }

@@ -8,7 +8,7 @@ import { openRedisClient, type RedisClient } from './open-redis-client.ts';
  * at once, without a wait and without a packet, and the way back is sought in the background.
  */
 export interface RedisLink {
-  readonly isUp: boolean;
+  isUp(): boolean;
   /** @throws whatever went wrong. Whether the script ran is then unknown. */
   run(script: RedisScript, keys: readonly string[], values: readonly string[]): Promise<unknown>;
   snapshot(): RedisLinkCounts;
@@ -160,9 +160,7 @@ export async function createRedisLink(options: RedisLinkOptions): Promise<RedisL
     reconnecting = reconnect();
   }
   return {
-    get isUp() {
-      return client !== null;
-    },
+    isUp: () => client !== null,
     async run(script, keys, values) {
       const current = client;
       if (current === null) throw new Error('Redis is away.');

@@ -25,7 +25,7 @@ export interface EventSocket {
   /** What comes next, in order; `null`: it has ended. */
   next(): Promise<JsonRecord | null>;
   /** Why it ended: a word for the log. */
-  readonly reason: string;
+  reason(): string;
   close(): void;
 }
 
@@ -87,9 +87,7 @@ export function openEventSocket(options: EventSocketOptions, signal: AbortSignal
         wanted = resolve;
       });
     },
-    get reason() {
-      return reason;
-    },
+    reason: () => reason,
     close: () => end('closed'),
   };
 

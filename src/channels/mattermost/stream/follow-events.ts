@@ -93,7 +93,7 @@ export async function followEvents(
       failures = 0;
       for (;;) {
         const message = await socket.next();
-        if (message === null) return socket.reason;
+        if (message === null) return socket.reason();
         const parsed = await parseEvent(message, {
           ownUserId: onWay.own.userId,
           nowMs: wallClock(),

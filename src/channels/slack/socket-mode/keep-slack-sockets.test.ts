@@ -48,7 +48,7 @@ function open(
 }
 
 const ready = (count: number) =>
-  until(`${count} sockets`, () => test.simulator.sockets.count(appToken) === count && kept.ready === count);
+  until(`${count} sockets`, () => test.simulator.sockets.count(appToken) === count && kept.ready() === count);
 const logged = (name: string) => log.lines.filter((line) => line.event === name);
 
 describe('an envelope', () => {

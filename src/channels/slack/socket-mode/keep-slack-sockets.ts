@@ -121,9 +121,7 @@ export function keepSlackSockets(options: KeepSlackSocketsOptions): EventSockets
 
   const keeping = Array.from({ length: SOCKETS }, (_, index) => keep(index));
   return {
-    get ready() {
-      return sockets.size;
-    },
+    ready: () => sockets.size,
     async close(deadlineMs) {
       isClosing = true;
       await Promise.all([...sockets].map((socket) => socket.close(deadlineMs)));
