@@ -24,6 +24,8 @@ export interface StreamCost {
 
 const CHUNKS = 500;
 const STREAMS = 1_000;
+/** Until V8 has compiled what is hot: its threads take the core on which PostgreSQL would answer. */
+const WARM_UP = 1_500;
 /** Model calls of one turn: the first one makes the counter of the turn. */
 const CALLS_PER_TURN = 3;
 
@@ -60,9 +62,12 @@ export async function benchModelStreams(): Promise<readonly StreamCost[]> {
     };
     let calls = 0;
     for (const who of [database.free, database.plain, database.limited]) {
-      for (let index = 0; index < 200; index += 1) await callPaid(who)();
+      for (let index = 0; index < WARM_UP; index += 1) {
+        await callPaid(who)();
+        await database.gate.flush();
+      }
     }
-    await database.analyze();
+    await database.vacuum();
     const plain = await compare(callDirect, callPool, 1_500);
     const free = await compare(callDirect, callPaid(database.free), 1_500, database.gate.flush);
     const budgeted = await compare(callDirect, callPaid(database.plain), 1_500, database.gate.flush);
