@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { AppOptions } from '../../../src/app-options.ts';
 import type { ConnectionSettings } from '../../../src/core/tenant.ts';
 import { until } from '../conversation.ts';
 import { type ChannelInstallation, startChannelInstallation } from '../start-channel-installation.ts';
@@ -19,6 +20,8 @@ export const ada: Person = { id: `28:${sharedApp.appId}`, name: 'Ada' };
 export interface TeamsInstallation extends ChannelInstallation {
   readonly teams: TeamsServer;
   readonly url: string;
+  /** Where activities go from now on. */
+  leadTo(url: string): void;
   /** A conversation of a test's own: Teams' limits are a conversation's. */
   newConversation(type: Conversation['type'], tenantId?: string, appId?: string): Conversation;
   /** The agent's message that answers and is no placeholder any more. */
@@ -27,7 +30,11 @@ export interface TeamsInstallation extends ChannelInstallation {
   texts(conversation: Conversation): string[];
 }
 
-export async function startTeamsInstallation(settings: ConnectionSettings = {}): Promise<TeamsInstallation> {
+/** @param options of the process that everything runs in; `null`: there is none yet, see `leadTo` */
+export async function startTeamsInstallation(
+  settings: ConnectionSettings = {},
+  options: Partial<AppOptions> | null = {},
+): Promise<TeamsInstallation> {
   const teams = await startTeamsServer();
   const app = teams.addApp({ ...sharedApp, name: 'Ada' });
   const initechs = teams.addApp({ ...ownApp, name: 'Iris', tenantId: INITECH });
@@ -56,14 +63,18 @@ export async function startTeamsInstallation(settings: ConnectionSettings = {}):
     },
     closing: [() => teams.close()],
   });
-  const { url } = await installation.startApp();
-  app.endpoint = `${url}/teams/messages`;
-  initechs.endpoint = `${url}/teams/messages/${installation.connectionIds[2]}`;
+  const leadTo = (url: string): void => {
+    app.endpoint = `${url}/teams/messages`;
+    initechs.endpoint = `${url}/teams/messages/${installation.connectionIds[2]}`;
+  };
+  const url = options === null ? '' : (await installation.startApp(options)).url;
+  if (url !== '') leadTo(url);
   const isAgents = ({ from }: Message): boolean => from.id.startsWith('28:');
   return {
     ...installation,
     teams,
     url,
+    leadTo,
     newConversation(type, tenantId = ACME, botId = sharedApp.appId) {
       const id = type === 'personal' ? `a:${randomUUID()}` : `19:${randomUUID()}@thread.tacv2`;
       return teams.addConversation({ id, type, tenantId, apps: [botId] });

@@ -5,12 +5,14 @@ import type { AddressInfo } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
 import { createRsaSigner, type RsaSigner } from '../rsa-signer.ts';
 import { checkMessage } from './check-activity.ts';
+import { createStandInStreams, type StreamBehaviour } from './stand-in-streams.ts';
 import {
   type Card,
   ConnectorRefusal,
   type Conversation,
   type Message,
   type Person,
+  type StreamState,
   type TeamsApp,
 } from './teams-world.ts';
 
@@ -30,6 +32,8 @@ export interface Fault {
   readonly method: 'POST' | 'PUT' | 'DELETE';
   readonly kind: 'limit' | 'error' | 'precondition' | 'cut_after' | 'cut_before' | 'silent_after';
   readonly retryAfterSeconds?: number;
+  /** Only activities of a stream, of this type. */
+  readonly streamType?: 'informative' | 'streaming' | 'final';
   remaining: number;
 }
 
@@ -48,7 +52,7 @@ export interface Saying {
 }
 
 /** Microsoft Teams on loopback: the Bot Connector, its login and keys, and what people do in their conversations. */
-export interface TeamsServer {
+export interface TeamsServer extends StreamBehaviour {
   readonly url: string;
   readonly apiUrl: string;
   readonly loginUrl: string;
@@ -79,6 +83,8 @@ export interface TeamsServer {
   tell(appId: string, activity: Given): Promise<number>;
   /** A person presses a button below a message. */
   press(conversationId: string, messageId: string, title: string, from: Person): Promise<number>;
+  /** A person presses Stop below what is being streamed; `false`: nothing is. */
+  stopStream(conversationId: string): boolean;
   /** All access tokens are refused from now on, as when a password was changed. */
   revokeTokens(): void;
   close(): Promise<void>;
@@ -178,7 +184,13 @@ export async function startTeamsServer(): Promise<TeamsServer> {
       const activity = body === '' ? {} : (JSON.parse(body) as Given);
       const decoded = decodeURIComponent(conversationId);
       calls.push({ appId, method, region, conversationId: decoded, activity });
-      const fault = faults.find((each) => each.method === method && each.remaining > 0);
+      const [entity] = (activity.entities ?? []) as readonly Given[];
+      const fault = faults.find(
+        (each) =>
+          each.method === method &&
+          each.remaining > 0 &&
+          (each.streamType === undefined || each.streamType === entity?.streamType),
+      );
       if (fault !== undefined) fault.remaining -= 1;
       if (fault?.kind === 'cut_before') return void response.destroy();
       if (fault?.kind === 'limit')
@@ -191,7 +203,7 @@ export async function startTeamsServer(): Promise<TeamsServer> {
       answer(status, value);
     } catch (error) {
       if (!(error instanceof ConnectorRefusal)) throw error;
-      answer(error.status, error.body);
+      answer(error.status, error.body, error.status === 429 ? { 'retry-after': '1' } : {});
     }
   }
 
@@ -220,6 +232,7 @@ export async function startTeamsServer(): Promise<TeamsServer> {
       throw new ConnectorRefusal(404, 'ActivityNotFoundInConversation', 'Activity not found.');
     if (message.from.id !== `28:${appId}`)
       throw new ConnectorRefusal(403, 'Forbidden', 'The activity is not the bot’s.');
+    if (method === 'PUT' || method === 'DELETE') streams.change(message, method);
     if (method === 'DELETE') {
       conversation.messages.delete(message.id);
       return [200, {}];
@@ -240,6 +253,9 @@ export async function startTeamsServer(): Promise<TeamsServer> {
     rootId: string | null,
     activity: Given,
   ): [number, unknown] {
+    const from = { id: `28:${appId}`, name: apps.get(appId)?.name ?? '' };
+    const streamed = streams.post(conversation, from, activity);
+    if (streamed !== null) return streamed;
     if (activity.type === 'typing') {
       if (Object.keys(activity).length > 1)
         throw new ConnectorRefusal(400, 'BadSyntax', 'Typing says nothing.');
@@ -248,7 +264,6 @@ export async function startTeamsServer(): Promise<TeamsServer> {
     }
     if (activity.type !== 'message' || activity.id !== undefined)
       throw new ConnectorRefusal(400, 'BadSyntax', `Activity of type ${String(activity.type)}`);
-    const from = { id: `28:${appId}`, name: apps.get(appId)?.name ?? '' };
     const message = add(conversation, from, rootId, checkMessage(activity));
     return [201, { id: message.id }];
   }
@@ -274,6 +289,11 @@ export async function startTeamsServer(): Promise<TeamsServer> {
   }
 
   const server: TeamsServer = {
+    streaming: 'allowed',
+    streamUpdates: 'taken',
+    streamDeletions: 'taken',
+    maxStreamCharacters: Number.POSITIVE_INFINITY,
+    aheadMs: 0,
     url,
     apiUrl: `${url}/teams`,
     loginUrl: url,
@@ -418,6 +438,12 @@ export async function startTeamsServer(): Promise<TeamsServer> {
         conversation: { ...(base.conversation as Given), id: threaded },
       });
     },
+    stopStream(conversationId) {
+      const { messages } = requireConversation(conversationId);
+      const open = [...messages.values()].find(({ stream }) => stream?.state === 'open');
+      if (open?.stream !== undefined) open.stream.state = 'stopped';
+      return open !== undefined;
+    },
     revokeTokens: () => tokens.clear(),
     async close() {
       http.closeAllConnections();
@@ -425,6 +451,11 @@ export async function startTeamsServer(): Promise<TeamsServer> {
       await once(http, 'close');
     },
   };
+  const streams = createStandInStreams({
+    behaviour: server,
+    add: (conversation, from, text, stream: StreamState) =>
+      Object.assign(add(conversation, from, null, { text, shown: text, card: null }), { stream }),
+  });
   return server;
 }
 

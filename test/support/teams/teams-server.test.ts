@@ -78,3 +78,94 @@ describe('the stand-in, asked by Microsoft’s client', () => {
     });
   });
 });
+
+describe('a stream of the stand-in, by Microsoft’s client', () => {
+  let chats = 0;
+  const newChat = (type: 'personal' | 'groupChat' = 'personal'): string => {
+    chats += 1;
+    const id = type === 'personal' ? `a:chat-${chats}` : `19:chat-${chats}@thread.v2`;
+    server.addConversation({ id, type, tenantId, apps: [app.appId] });
+    return id;
+  };
+  const update = (text: string, sequence: number, id?: string) => {
+    const typing = new TypingActivity().withText(text);
+    return (id === undefined ? typing : typing.withId(id)).addStreamUpdate(sequence);
+  };
+  const informative = (text: string) =>
+    new TypingActivity().withText(text).withChannelData({ streamType: 'informative' }).addStreamUpdate(1);
+  const final = (text: string, id: string) => new MessageActivity(text).withId(id).addStreamFinal();
+  const refusal = (status: number, message: string) => ({
+    response: { status, data: { error: { message } } },
+  });
+  /** Requests of a stream are a second apart. */
+  const later = (seconds = 1): void => {
+    server.aheadMs += seconds * 1_000;
+  };
+
+  it('grows from an informative update to its end, in one message that can be changed then', async () => {
+    const chat = newChat();
+    const { id } = await client.create(chat, informative('Looking'));
+    const message = server.conversation(chat).messages.get(id);
+    expect(message?.shown).toBe('Looking');
+    later();
+    await client.create(chat, update('A brown', 2, id));
+    later();
+    await client.create(chat, update('A brown fox', 3, id));
+    later();
+    await client.create(chat, final('A brown fox.', id));
+    expect(message).toMatchObject({ shown: 'A brown fox.', stream: { state: 'final', sequence: 3 } });
+    await client.update(chat, id, said('A <b>fox</b>.'));
+    expect(server.conversation(chat).messages.size).toBe(1);
+    expect(message?.shown).toBe('A fox.');
+    later();
+    await expect(client.create(chat, update('A brown fox. And', 4, id))).rejects.toMatchObject(
+      refusal(403, 'Content stream is not allowed on an already completed streamed message'),
+    );
+  });
+
+  it('refuses another text, one that comes too soon, and a second stream beside it', async () => {
+    const chat = newChat();
+    const { id } = await client.create(chat, update('A brown', 1));
+    await expect(client.create(chat, update('A brown fox', 2, id))).rejects.toMatchObject({
+      response: { status: 429 },
+    });
+    later();
+    await expect(client.create(chat, update('Hello', 2, id))).rejects.toMatchObject(
+      refusal(400, 'Request streamed content should contain the previously streamed content'),
+    );
+    await expect(client.create(chat, final('Hello', id))).rejects.toMatchObject({
+      response: { status: 400 },
+    });
+    await expect(client.create(chat, update('Other', 1))).rejects.toMatchObject(
+      refusal(403, 'Content stream is not allowed'),
+    );
+  });
+
+  it('ends when a person stops it, and after two minutes, but for an update', async () => {
+    const stopped = newChat();
+    const { id } = await client.create(stopped, update('A', 1));
+    expect(server.stopStream(stopped)).toBe(true);
+    await expect(client.create(stopped, final('A b', id))).rejects.toMatchObject(
+      refusal(403, 'Content stream was canceled by user.'),
+    );
+    const late = newChat();
+    const { id: over } = await client.create(late, update('A', 1));
+    later(121);
+    await expect(client.create(late, final('A b', over))).rejects.toMatchObject(
+      refusal(403, 'Content stream finished due to exceeded streaming time.'),
+    );
+    await client.update(late, over, said('A b'));
+    expect(server.conversation(late).messages.get(over)?.shown).toBe('A b');
+  });
+
+  it('is for personal chats, and for those who may', async () => {
+    await expect(client.create(newChat('groupChat'), update('A', 1))).rejects.toMatchObject({
+      response: { status: 400, data: { error: { code: 'BadArgument' } } },
+    });
+    server.streaming = 'refused';
+    await expect(client.create(newChat(), update('A', 1))).rejects.toMatchObject(
+      refusal(403, 'Content stream is not allowed'),
+    );
+    server.streaming = 'allowed';
+  });
+});

@@ -25,6 +25,18 @@ export interface Message {
   /** The post it stands below; its own id if it is one; `null` outside channels. */
   readonly rootId: string | null;
   edits: number;
+  /** It is, or was, streamed. */
+  stream?: StreamState;
+}
+
+export interface StreamState {
+  /** `stopped`: by a person; `over`: its two minutes are. */
+  state: 'open' | 'final' | 'stopped' | 'over';
+  sequence: number;
+  /** Of the answer, and not of informative updates. */
+  streamed: string;
+  readonly begunAtMs: number;
+  lastAtMs: number;
 }
 
 export interface Card {
