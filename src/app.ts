@@ -56,6 +56,7 @@ import { createBlockedBuckets } from './router/create-blocked-buckets.ts';
 import { createConnectionDirectory } from './router/create-connection-directory.ts';
 import { createFilteredAdmit } from './router/create-filtered-admit.ts';
 import { createRouter } from './router/create-router.ts';
+import { createStopTurn } from './router/create-stop-turn.ts';
 import { keepIncoming } from './router/keep-incoming.ts';
 import { createQuotedRecord } from './router/quotation.ts';
 import { watchBacklog } from './router/watch-backlog.ts';
@@ -213,8 +214,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     closing.push(() => backlog?.stop());
     const courtesies = createCourtesies({ channels, cipher, log });
     const mailboxChannels = new Set(definitions.filter((each) => each.keepsMailbox).map(({ type }) => type));
+    const admitWish = createAdmitWish(admitPool ?? workPool);
     const platformRoute = createRouter({
-      admitWish: createAdmitWish(admitPool ?? workPool),
+      admitWish,
       wallClock,
       recordReceipt: createRecordReceipt(admitPool ?? workPool),
       feedback: createFeedbackAdmission(admitPool ?? workPool, metrics),
@@ -387,6 +389,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     );
     const runTurn = createRunTurn({
       ledger: queue,
+      stopTurn: createStopTurn({ admitWish, wallClock }),
       models,
       delivery,
       preparePrompt: createPreparePrompt({

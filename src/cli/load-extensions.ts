@@ -35,6 +35,7 @@ const channelSchema = z.object({
     required: z.array(z.string()),
     optional: z.array(z.string()),
   }),
+  ownStream: z.literal(true).optional(),
   defaultApiUrl: z.string(),
   open: z.custom<ChannelDefinition['open']>((value) => typeof value === 'function', 'must be a function'),
 });

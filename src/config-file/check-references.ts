@@ -94,15 +94,28 @@ function checkChannel(
     return [locate([...path, 'channel'], `is not a channel of this version; ${hint}`)];
   }
   const externalId = textOf(connection, 'externalId');
-  const problems =
-    externalId === null || rules.externalId.test(externalId)
-      ? []
-      : [locate([...path, 'externalId'], `must be ${rules.externalIdMeaning}`)];
+  const problems = checkStreaming(connection, path, locate, channels);
+  if (externalId !== null && !rules.externalId.test(externalId))
+    problems.unshift(locate([...path, 'externalId'], `must be ${rules.externalIdMeaning}`));
   const credentials = fieldOf(connection, 'credentials');
   // Left out or empty they are those of an installation in a browser, where the channel knows such.
   if (credentials == null && definition?.install === undefined)
     return [...problems, locate(path, 'is missing', 'credentials')];
   return [...problems, ...checkCredentials(channel, rules, credentials, path, locate)];
+}
+
+function checkStreaming(
+  connection: unknown,
+  path: FieldPath,
+  locate: Locate,
+  channels: readonly ChannelDefinition[],
+): FileProblem[] {
+  if (fieldOf(fieldOf(connection, 'settings'), 'streaming') !== 'native') return [];
+  const able = channels.filter(({ ownStream }) => ownStream).map(({ type }) => type);
+  const channel = textOf(connection, 'channel') ?? '';
+  if (able.includes(channel)) return [];
+  const problem = `is native, but ${channel} has no streaming of its own (${able.join(', ')} have); leave it out`;
+  return [locate([...path, 'settings', 'streaming'], problem)];
 }
 
 function checkCredentials(

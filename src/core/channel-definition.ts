@@ -16,6 +16,8 @@ export interface ChannelDefinition {
   /** Where browsers come to connect an installation and back from the platform's consent page; absent: nowhere. */
   readonly install?: InstallPaths;
   readonly connection: ConnectionRules;
+  /** The platform has a streaming of its own that connections may ask for (`streaming: native`); absent: it has none. */
+  readonly ownStream?: true;
   /** Base address of the platform's API where none is configured. */
   readonly defaultApiUrl: string;
   /**

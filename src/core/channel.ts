@@ -143,6 +143,9 @@ export interface Channel {
    */
   openStream?(access: ConnectionAccess, start: StreamStart): AnswerStream;
 
+  /** Whether the platform streams there; elsewhere the placeholder is edited. Absent: it does everywhere. */
+  hasStream?(target: ThreadTarget): boolean;
+
   /** Says "is typing…" where there is no placeholder, for as long as the platform shows it. */
   typing?(access: ConnectionAccess, sign: TypingSign, signal: AbortSignal): Promise<void>;
 

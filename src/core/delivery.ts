@@ -1,6 +1,6 @@
 import type { ChannelCapabilities } from './channel.ts';
 import type { Attachment } from './channel-event.ts';
-import type { AnswerStream, FetchedFile, ThreadMessage } from './outbound.ts';
+import type { AnswerStream, FetchedFile, StreamStart, ThreadMessage } from './outbound.ts';
 import type { AnswerDetail, ClaimedTurn } from './turn.ts';
 
 /** What is known of the message that stands in the thread while the agent works. */
@@ -46,7 +46,7 @@ export interface Delivery {
   openStream(
     turn: ClaimedTurn,
     messageId: string,
-    onMessage: (messageId: string) => Promise<void>,
+    heard: Pick<StreamStart, 'onMessage' | 'onStop'>,
   ): AnswerStream;
   /** Turns the placeholder into the answer and posts the further parts. Never throws: says how far it came. */
   answer(

@@ -78,6 +78,11 @@ export interface StreamStart {
   readonly mayStillSend: () => boolean;
   /** Called before anything is shown in another message than the placeholder: resolves when that is remembered. */
   readonly onMessage: (messageId: string) => Promise<void>;
+  /**
+   * Somebody has stopped it by the platform's own means: counts as a "stop" said in the conversation, about the message where
+   * the answer was being written. Resolves when that is on record.
+   */
+  readonly onStop?: (messageId: string) => Promise<void>;
 }
 
 /**

@@ -152,10 +152,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       const { stream, edit } = channel.capabilities;
       const { streaming } = turn.connection.settings;
       if (streaming === false) return 'none';
-      if (streaming === 'native' && channel.openStream !== undefined) return 'native';
+      const hasStream = channel.openStream !== undefined && (channel.hasStream?.(targetOf(turn)) ?? true);
+      if (streaming === 'native' && hasStream) return 'native';
       return stream === 'edits' && !edit ? 'none' : stream;
     },
-    openStream(turn, messageId, onMessage) {
+    openStream(turn, messageId, heard) {
       const channel = channelOf(turn);
       const deliveryId = placeholderDelivery(turn);
       if (channel.openStream === undefined || deliveryId === null)
@@ -168,7 +169,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         recipientId:
           turn.messages.findLast(({ ofTurn, direction }) => ofTurn && direction === 'in')?.senderId ?? '',
         mayStillSend: () => options.isHeld(turn),
-        onMessage,
+        ...heard,
       });
     },
     ...sendAnswer,

@@ -29,6 +29,8 @@ import {
 
 export interface RunTurnOptions extends TurnEndingOptions, RunStepsOptions {
   readonly filesInHand: Pick<FilesInHand, 'release'>;
+  /** Records that somebody stopped the turn by the platform's own means, where its answer was being written. */
+  readonly stopTurn: (turn: ClaimedTurn, messageId: string) => Promise<void>;
 }
 
 /** A model that wants a longer pause than this is as good as away: nobody looks at "Thinking…" for an hour. */
@@ -132,9 +134,12 @@ export function createRunTurn(
       turn,
       takeEdit,
       placeholder: showing.then(({ placeholder }) => placeholder),
-      onMessage(messageId) {
-        clearTimeout(recording); // the placeholder is not where the answer will stand any more
-        return remember(messageId);
+      heard: {
+        onMessage(messageId) {
+          clearTimeout(recording); // the placeholder is not where the answer will stand any more
+          return remember(messageId);
+        },
+        onStop: (messageId) => options.stopTurn(turn, messageId),
       },
     });
     // Where an earlier answer stands, nothing is shown in its place.

@@ -22,7 +22,7 @@ function showing(progress: Delivery['progress'], other: Partial<ShowWorkOptions>
       openStream: noStream,
     },
     placeholder: Promise.resolve({ state: 'shown', messageId: 'p' }),
-    onMessage: async () => {},
+    heard: { onMessage: async () => {} },
     clock: Date.now,
     log: silentLog,
     ...other,

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Delivery, Placeholder } from '../core/delivery.ts';
 import type { Log } from '../core/log.ts';
-import type { AnswerStream } from '../core/outbound.ts';
+import type { AnswerStream, StreamStart } from '../core/outbound.ts';
 import type { ClaimedTurn } from '../core/turn.ts';
 import { glimpse } from './glimpse.ts';
 import type { TakeEdit } from './take-edit.ts';
@@ -30,8 +30,8 @@ export interface ShowWorkOptions {
   readonly takeEdit: TakeEdit;
   readonly delivery: Pick<Delivery, 'progress' | 'split' | 'showsWriting' | 'openStream'>;
   readonly placeholder: Promise<Placeholder>;
-  /** Remembers that the answer now stands in another message than the placeholder. */
-  readonly onMessage: (messageId: string) => Promise<void>;
+  /** Remembers that the answer now stands in another message than the placeholder, or that somebody stopped it there. */
+  readonly heard: Pick<StreamStart, 'onMessage' | 'onStop'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -85,6 +85,7 @@ export function createShowWork(options: ShowWorkOptions): ShowWork {
 
   async function send(): Promise<void> {
     const placeholder = await options.placeholder;
+    if (opening) return; // the stream may have taken the placeholder's place
     const text = current();
     nextAtMs = clock() + EVERY_MS;
     if (text === shownText || placeholder.state !== 'shown' || controller.signal.aborted) return;
@@ -105,7 +106,7 @@ export function createShowWork(options: ShowWorkOptions): ShowWork {
     opening = true;
     const placeholder = await options.placeholder;
     if (placeholder.state !== 'shown' || controller.signal.aborted) return;
-    stream = delivery.openStream(turn, placeholder.messageId, options.onMessage);
+    stream = delivery.openStream(turn, placeholder.messageId, options.heard);
     stream.show(written);
   }
 

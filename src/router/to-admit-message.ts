@@ -49,13 +49,13 @@ export function toAdmitMessage(
 }
 
 /** One bucket per tenant and channel; a connection with a limit of its own has a bucket of its own. */
-export function bucketKey(connection: ResolvedConnection): string {
+export function bucketKey(connection: Pick<ResolvedConnection, 'id' | 'channel' | 'settings'>): string {
   return connection.settings.ratePerMinute === undefined
     ? connection.channel
     : `${connection.channel}:${connection.id}`;
 }
 
-export function ratePerMinute({ settings }: ResolvedConnection): number {
+export function ratePerMinute({ settings }: Pick<ResolvedConnection, 'settings'>): number {
   return settings.ratePerMinute ?? connectionDefaults.ratePerMinute;
 }
 

@@ -150,5 +150,13 @@ describe('a workspace that was installed in a browser', () => {
     expect((await acme()).connections[0]?.settings).toEqual({ streaming: 'native' });
     expect((await exportConfigFile(database, cipher)).text).toContain('streaming: native');
     await expect(apply(streaming('often'))).rejects.toThrow(/settings\.streaming .*native/);
+    const telegram = withConnection(
+      'agent: ada, credentials: { botToken: x }, settings: { streaming: native }',
+    )
+      .replace('slack', 'telegram')
+      .replace('T0ACME', '"123456"');
+    await expect(apply(telegram)).rejects.toThrow(
+      /settings\.streaming is native, but telegram has no streaming of its own \(slack, .*teams.* have\)/,
+    );
   });
 });

@@ -153,6 +153,8 @@ describe.each([
     if (can.editsKeepAuthor === false) expect(can.edit).toBe(true);
     if (can.stream === 'native') expect(channel.openStream).toBeDefined();
     if (can.stream === 'none') expect(channel.openStream).toBeUndefined();
+    // What a konstruct.yaml may ask for.
+    expect(channel.openStream !== undefined).toBe(harness.definition.ownStream === true);
     expect(channel.fetchFile !== undefined).toBe(can.files.incoming !== null);
     expect(channel.upload !== undefined).toBe(can.files.outgoing !== null);
     if (can.stream === 'edits') expect(can.edit).toBe(true);

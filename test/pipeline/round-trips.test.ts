@@ -169,6 +169,7 @@ describe('a turn', () => {
     const released: number[] = [];
     const runTurn = createRunTurn({
       ledger: queue,
+      stopTurn: async () => {},
       filesInHand: { release: (turnId) => released.push(turnId) },
       models: { generate } as unknown as ModelPool,
       delivery: {

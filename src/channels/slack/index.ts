@@ -28,6 +28,7 @@ export const slack: ChannelDefinition = {
     optional: ['signingSecret', 'appToken'],
   },
   defaultApiUrl: 'https://slack.com/api/',
+  ownStream: true,
   open: createSlackChannel,
 };
 

@@ -33,6 +33,8 @@ export interface TeamsCall {
   readonly activity?: JsonRecord;
   /** Whether doing it twice is the same as doing it once: then an unknown outcome is tried again. */
   readonly idempotent: boolean;
+  /** It is an activity of a stream. */
+  readonly isStreamed?: boolean;
   readonly mayStillSend?: (() => boolean) | undefined;
 }
 
@@ -46,6 +48,8 @@ const CONVERSATION_HOURLY: Rate = { intervalMs: 2_100, burst: 80 };
 const TENANT: Rate = { intervalMs: 1_000 / 15, burst: 15 };
 /** The second place is for the answer itself, which does not wait for a glimpse of it that has just been shown. */
 const EDITS_OF_ONE: Rate = { intervalMs: 1_000, burst: 2 };
+/** Source: https://learn.microsoft.com/microsoftteams/platform/bots/streaming-ux */
+const STREAM: Rate = { intervalMs: 1_000, burst: 1 };
 
 const SCOPE = 'https://api.botframework.com/.default';
 /** Where the token of an app for all companies is given. */
@@ -73,7 +77,7 @@ export function createTeamsClient(options: TeamsClientOptions): TeamsClient {
 
   return {
     token: async (access, signal) => calls.token(grantOf(appOf(access)), signal),
-    async call(access, { name, method, place, activityId, activity, idempotent, mayStillSend }, signal) {
+    async call(access, { name, method, place, activityId, activity, isStreamed, ...rest }, signal) {
       const app = appOf(access);
       const { connectionId, externalId } = access;
       const conversation = `${connectionId} ${place.channelId}`;
@@ -82,6 +86,7 @@ export function createTeamsClient(options: TeamsClientOptions): TeamsClient {
         [conversation, CONVERSATION],
         [`hour ${conversation}`, CONVERSATION_HOURLY],
       ];
+      if (isStreamed) limits.push([`stream ${conversation}`, STREAM]);
       if (method === 'PUT') limits.push([`${conversation} ${activityId}`, EDITS_OF_ONE]);
       const about = activityId === undefined ? '' : `/${encodeURIComponent(activityId)}`;
       const request = {
@@ -90,7 +95,7 @@ export function createTeamsClient(options: TeamsClientOptions): TeamsClient {
         method,
         ...(activity === undefined ? {} : { body: activity }),
       };
-      const call = { connectionId, name, limits, holdKey: conversation, idempotent, mayStillSend };
+      const call = { connectionId, name, limits, holdKey: conversation, ...rest };
       return calls.call(call, grantOf(app), request, signal);
     },
   };

@@ -16,6 +16,11 @@ const ID = /^[\x21-\x7e]{1,400}$/;
 /** The one thread of a group chat, which has none: all of it is one conversation. */
 export const WHOLE_CHAT = 'chat';
 
+/** A chat between one person and the bot: those of several, and channels, are `…@thread.…`. */
+export function isPersonal({ channelId }: Place): boolean {
+  return !channelId.includes('@thread.');
+}
+
 /** An id of Teams', or `null`. */
 export function asTeamsId(value: unknown): string | null {
   return typeof value === 'string' && ID.test(value) ? value : null;

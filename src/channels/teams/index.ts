@@ -3,8 +3,10 @@ import type { ChannelDefinition, ChannelOptions } from '../../core/channel-defin
 import { createKeptAliveHttp } from '../kept-alive-http.ts';
 import { MAX_BUTTON_CHARACTERS, MAX_BUTTONS } from './choice-card.ts';
 import { createTeamsClient } from './client.ts';
+import { isPersonal } from './conversation-id.ts';
 import { examine, identify } from './examine.ts';
 import { fetchFile } from './fetch-file.ts';
+import { createTeamsStreams } from './native-stream.ts';
 import { parseTeamsRequest } from './parse.ts';
 import { MAX_CHARACTERS, renderForTeams, splitForTeams } from './render-for-teams.ts';
 import { editMessage, postMessage, removeMessage, showTyping } from './send.ts';
@@ -28,6 +30,7 @@ export const teams: ChannelDefinition = {
     optional: ['appId', 'appPassword', 'tenantId'],
   },
   defaultApiUrl: 'https://smba.trafficmanager.net/teams',
+  ownStream: true,
   open: createTeamsChannel,
 };
 
@@ -47,6 +50,7 @@ function createTeamsChannel(options: ChannelOptions): Channel {
   const serviceUrls = createServiceUrls(options.apiUrl, clock);
   const keys = createBotFrameworkKeys(settings.openIdUrl, http, timeoutMs, clock);
   const client = createTeamsClient({ ...options, settings, serviceUrls, http, timeoutMs, maxWaitMs });
+  const streams = createTeamsStreams({ ...options, client });
   const files = { client, serviceUrls, http, timeoutMs: Math.max(timeoutMs, DOWNLOAD_TIMEOUT_MS) };
   return {
     type: teams.type,
@@ -77,6 +81,8 @@ function createTeamsChannel(options: ChannelOptions): Channel {
     post: (access, message, signal) => postMessage(client, access, message, signal),
     edit: (access, message, signal) => editMessage(client, access, message, signal),
     remove: (access, message, signal) => removeMessage(client, access, message, signal),
+    hasStream: isPersonal,
+    openStream: (access, start) => streams.open(access, start),
     async postPrivately(access, { target, markdown }, signal) {
       await postMessage(client, access, { target, markdown }, signal);
     },

@@ -10,12 +10,15 @@ import type {
 import type { JsonRecord } from '../read-json.ts';
 import { choiceCard } from './choice-card.ts';
 import type { TeamsClient } from './client.ts';
-import { asTeamsId } from './conversation-id.ts';
+import { asTeamsId, isPersonal } from './conversation-id.ts';
 import { renderForTeams } from './render-for-teams.ts';
 import { teamsError } from './teams-error.ts';
 
 /** What stands where a text has nothing to show: Teams refuses an empty message. */
-const NOTHING = '…';
+export const NOTHING = '…';
+
+/** What Teams says of activities that do not fit the state of a stream. */
+const STREAM_REFUSALS = ['ContentStreamNotAllowed', 'BadArgument', 'BadRequest'];
 
 type Sayable = Pick<OutboundMessage, 'markdown' | 'choices'>;
 
@@ -43,7 +46,14 @@ export async function postMessage(
   return { messageId };
 }
 
-/** Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/update-and-delete-bot-messages */
+/**
+ * Changes a message. `message_not_found`: it is not there any more.
+ *
+ * What Teams does with an update of a message that it still streams, because whoever streamed it was killed, is not documented.
+ * Should it refuse an answer there, the half one goes, and the answer is a new message.
+ *
+ * Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/update-and-delete-bot-messages
+ */
 export async function editMessage(
   client: TeamsClient,
   access: ConnectionAccess,
@@ -53,7 +63,21 @@ export async function editMessage(
   const { target: place, messageId: activityId, mayStillSend } = message;
   const activity = activityOf(message);
   const call = { name: 'updateActivity', method: 'PUT', place, activityId, activity } as const;
-  await client.call(access, { ...call, idempotent: true, mayStillSend }, signal);
+  try {
+    await client.call(access, { ...call, idempotent: true, mayStillSend }, signal);
+  } catch (error) {
+    if (!isKonstructError(error, 'platform_rejected')) throw error;
+    const { status, platformError } = error.details;
+    const isGone = status === 404 && platformError !== 'ConversationNotFound';
+    const mayBeStreamed = access.settings?.streaming === 'native' && isPersonal(place);
+    const isStreamed = mayBeStreamed && STREAM_REFUSALS.includes(String(platformError));
+    if (!isGone && (!isStreamed || message.isProvisional === true)) throw error;
+    if (isStreamed)
+      await removeMessage(client, access, message, signal).catch((refused: unknown) => {
+        if (!isKonstructError(refused, 'platform_rejected')) throw refused;
+      });
+    throw teamsError.rejected(call.name, 'message_not_found', { status });
+  }
 }
 
 /** Takes a message away; one that is gone already counts as taken away. */

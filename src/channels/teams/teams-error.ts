@@ -2,7 +2,7 @@ import type { KonstructError } from '../../core/errors.ts';
 import { retryAfterMsOf, wordOf } from '../answer-words.ts';
 import type { HttpAnswer } from '../kept-alive-http.ts';
 import { createPlatformErrors } from '../platform-errors.ts';
-import { asRecord, readRecord } from '../read-json.ts';
+import { asRecord, asText, readRecord } from '../read-json.ts';
 
 export const teamsError = createPlatformErrors('Microsoft Teams');
 
@@ -18,6 +18,24 @@ export function errorOfAnswer({ status, headers, text }: HttpAnswer, method: str
   // "Must also be retried": another change came first, so nothing was done.
   if (status === 412) return teamsError.unavailable(method, 'http_412', false);
   if (status >= 500 || status === 408) return teamsError.unavailable(method, `http_${status}`, true);
-  const code = status === 401 ? 'unauthorized' : asRecord(readRecord(text)?.error)?.code;
-  return teamsError.rejected(method, wordOf(code, status), { status });
+  const error = asRecord(readRecord(text)?.error);
+  const code = status === 401 ? 'unauthorized' : error?.code;
+  const streamEnd = code === 'ContentStreamNotAllowed' ? streamEndOf(asText(error?.message)) : null;
+  return teamsError.rejected(method, wordOf(code, status), {
+    status,
+    ...(streamEnd !== null && { streamEnd }),
+  });
+}
+
+/**
+ * Why a stream is refused, which only Microsoft's sentence says: a person pressed Stop (`stopped`), its two minutes are `over`,
+ * it has `ended`, its text is `too_large`; `null`: another reason. Their pages and their answers write "canceled" and "cancelled".
+ *
+ * Source: https://learn.microsoft.com/microsoftteams/platform/bots/streaming-ux#error-codes
+ */
+function streamEndOf(sentence: string): 'stopped' | 'over' | 'ended' | 'too_large' | null {
+  if (/cancell?ed by user/i.test(sentence)) return 'stopped';
+  if (/exceeded streaming time/i.test(sentence)) return 'over';
+  if (/already completed/i.test(sentence)) return 'ended';
+  return /size too large/i.test(sentence) ? 'too_large' : null;
 }

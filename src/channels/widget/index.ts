@@ -32,6 +32,7 @@ export const widget: ChannelDefinition = {
     optional: [],
   },
   defaultApiUrl: '',
+  ownStream: true,
   keepsMailbox: true,
   open: createWidgetChannel,
 };
