@@ -91,6 +91,10 @@ const silent = (method: Fault['method'], streamType?: Fault['streamType']): Faul
   remaining: 1,
   ...(streamType === undefined ? {} : { streamType }),
 });
+const before = (method: Fault['method'], streamType: Fault['streamType']): Fault => ({
+  ...silent(method, streamType),
+  kind: 'cut_before',
+});
 const words = (whole.match(/\S+\s*/g) ?? []) as string[];
 /** Slow to begin, so that it is asked for piece by piece, and over soon. */
 const brief = ['Refunds ', 'take ', '14 ', 'days.'];
@@ -100,6 +104,7 @@ describe('a process that is killed while Teams streams', () => {
     // An empty stream is left that nobody knows of; Teams ends it, and it holds no word.
     ['when the stream has begun', silent('POST', 'informative'), words, ['…', whole]],
     ['when the placeholder is gone', silent('DELETE'), words, ['…', whole]],
+    ['when it is remembered, and not a word written', before('POST', 'streaming'), words, [whole]],
     ['while the answer is written', 'streaming' as const, words, [whole]],
     ['when the stream has ended', silent('POST', 'final'), brief, [whole]],
     ['when the answer stands there', silent('PUT'), brief, [brief.join('')]],

@@ -116,6 +116,27 @@ describe('an answer by Teams’ own streaming', () => {
     expect(texts()).toEqual(['Two weeks.']);
   });
 
+  it('stands in one message, although a tool ran between what was written and it', async () => {
+    const { model, query } = installation;
+    await query(`update konstruct.agents set tools = '{current_time}'`);
+    const asked = model.requests.length;
+    model.respond(() =>
+      model.requests.length - asked === 1
+        ? {
+            pieces: slowly(700, ['Let me ', 'look ', 'at the ', 'clock.']),
+            toolCalls: [{ id: 'call_1', name: 'current_time', input: {} }],
+          }
+        : { pieces: slowly(500, ['It ', 'is ', 'noon ', 'in ', 'Paris.']) },
+    );
+    await ask();
+    const seen = await watch((all) => all.length === 1 && all.join().endsWith('It is noon in Paris.'));
+    await query(`update konstruct.agents set tools = '{}'`);
+    expect([...seen].some((text) => text.startsWith('Let me'))).toBe(true);
+    expect(texts()).toHaveLength(1);
+    expect(calls().filter((name) => name === 'final')).toHaveLength(1);
+    expect(calls().at(-1)).toBe('PUT');
+  });
+
   it('that is longer than a message goes on in further ones', async () => {
     const long = Array.from({ length: 4_000 }, (_, index) => `w${index}`).join(' ');
     installation.model.respondNext({ pieces: slowly(500, [...words, ' ', long]) });

@@ -121,6 +121,16 @@ describe('a stream of Teams’ own', () => {
     expect(posted('final')).toHaveLength(1);
   });
 
+  it('in which nothing was written yet is ended all the same', async () => {
+    const stream = await open();
+    stream.show('One');
+    await expect.poll(() => places.length).toBe(1);
+    const { messageId } = await stream.close();
+    expect(state()).toBe('final');
+    await answer(messageId, 'All of it.');
+    expect(texts()).toEqual(['All of it.']);
+  });
+
   it('keeps to one request a second, whatever is written meanwhile', async () => {
     const stream = await open();
     for (let count = 1; count <= 40; count += 1) {
