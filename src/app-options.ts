@@ -59,6 +59,8 @@ export interface AppOptions {
   readonly extend?: (server: FastifyInstance) => Promise<void>;
   readonly timing?: Partial<AppTiming>;
   readonly demoDelayMs?: number;
+  /** Whether every connection is opened and has planned its queries before the first message; absent: yes. */
+  readonly warmUp?: boolean;
   /** What the machine's clock says; tests may be elsewhere in time. */
   readonly wallClock?: Clock;
 }

@@ -452,7 +452,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const startedJobs = jobs;
     closing.push(() => startedJobs.stop());
 
-    await warmUp([...(admitPool ? [admitPool] : []), workPool]);
+    if (options.warmUp ?? true) await warmUp({ admissions: admitPool, turns: isWorker ? workPool : null });
     for (const type of await listChannelsInUse(workPool)) await channels.get(type)?.prepare();
     if (isWorker) {
       await modelKeys.load();

@@ -20,7 +20,7 @@ const seen = () => readMetrics(installation.app?.url ?? '');
 
 describe('GET /metrics', () => {
   it('tells the way of an answered message', async () => {
-    installation = await startInstallation();
+    installation = await startInstallation({ app: { warmUp: true } });
     installation.model.respond(() => ({ text: 'Yes.' }));
     await ask(installation, mention('hello'));
     await idle(installation);
@@ -123,7 +123,7 @@ describe('a worker without a gateway', () => {
 
 describe('a gateway that stops', () => {
   it('is not ready from the first moment, takes requests for its grace, and asks connections to go elsewhere', async () => {
-    installation = await startInstallation();
+    installation = await startInstallation({ app: { warmUp: true } });
     const app = await installation.startApp({ role: 'gateway', timing: { stopGraceMs: 800 } });
     expect((await fetch(`${app.url}/readyz`)).status).toBe(200);
     const stopping = app.stop();

@@ -99,6 +99,7 @@ export async function startChannelInstallation<const Companies extends readonly 
           retentionDays: 365,
           ledgerRetentionDays: 365,
           version: 'test',
+          warmUp: false, // it costs PostgreSQL a quarter of a second of a core, and here hardly anybody waits for it
           log,
           journeys: noJourneys,
           ...overrides,

@@ -117,6 +117,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
         retentionDays: 365,
         ledgerRetentionDays: 761,
         version: 'test',
+        warmUp: false, // it costs PostgreSQL a quarter of a second of a core, and here hardly anybody waits for it
         log,
         journeys: createJourneys(),
         ...options.app,
