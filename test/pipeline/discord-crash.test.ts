@@ -5,6 +5,7 @@ import {
   PLACEHOLDER,
   startDiscordInstallation,
 } from '../support/discord/start-discord-installation.ts';
+import { expireLeases } from '../support/expire-leases.ts';
 import { type ServeProcess, startServeProcess } from '../support/start-serve-process.ts';
 
 let installation: DiscordInstallation;
@@ -52,6 +53,7 @@ describe('a process that is killed', () => {
       return known.length === 1;
     });
     await first.end('SIGKILL');
+    await expireLeases(installation, first);
     model.respond(() => 'Once.');
     await serve();
     await answered();
@@ -74,6 +76,7 @@ describe('a process that is killed', () => {
         discord.world.channels.has(sent.id) && installation.texts(discord.thread(sent)).includes(PLACEHOLDER),
     );
     await first.end('SIGKILL');
+    await expireLeases(installation, first);
     await serve();
     await answered();
     expect(installation.texts(discord.thread(sent))).toEqual(['Once.']);

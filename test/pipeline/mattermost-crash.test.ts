@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import { until } from '../support/conversation.ts';
+import { expireLeases } from '../support/expire-leases.ts';
 import {
   type MattermostInstallation,
   startMattermostInstallation,
@@ -34,6 +35,7 @@ it('a process that is killed loses nothing: the turn is finished in its place, a
     return known.length === 1;
   });
   await first.end('SIGKILL');
+  await expireLeases(installation, first);
   await until('its socket is gone', () => server.sockets === 0);
   await server.say(quiet, { from: mara, text: '@ada said to nobody' });
   model.respond(({ messages }) => `Heard: ${messages.at(-1)?.content}`);
