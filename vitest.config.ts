@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/support/longest-first.ts';
 
 export default defineConfig({
   test: {
@@ -6,8 +7,9 @@ export default defineConfig({
     exclude: ['test/browser/**', '**/node_modules/**'],
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'portal/src/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
-    // A third of the time of a test with a whole installation is waiting.
-    maxWorkers: 3,
+    // More than there are cores: half of the time of a test with a whole installation is waiting.
+    maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     // Nothing happens at import and there are no singletons: files of one worker share the modules, which are read once.
     isolate: false,
     testTimeout: 20_000,

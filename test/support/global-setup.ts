@@ -14,7 +14,13 @@ declare module 'vitest' {
 }
 
 /** Nobody needs this server's data after the run, and its log of writes must not fill the memory. */
-const settings = { fsync: 'off', full_page_writes: 'off', max_wal_size: '256MB' };
+const settings = {
+  fsync: 'off',
+  full_page_writes: 'off',
+  max_wal_size: '256MB',
+  // A process of Konstruct's opens up to 20, and each test file that runs at the moment may have several.
+  max_connections: '400',
+};
 
 /** Starts one PostgreSQL for the whole run, and removes it with its data at the end. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
