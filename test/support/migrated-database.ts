@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { Logger, runMigrations } from 'graphile-worker';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { migrate } from '../../src/db/migrate.ts';
@@ -38,7 +39,10 @@ async function ensureTemplate(client: pg.Client, adminUrl: string): Promise<stri
   const unfinished = `${name}_unfinished`;
   await client.query(`drop database if exists ${unfinished} with (force)`);
   await client.query(`create database ${unfinished}`);
-  await migrate(urlOf(adminUrl, unfinished), { log: silentLog });
+  const url = urlOf(adminUrl, unfinished);
+  await migrate(url, { log: silentLog });
+  // As after the first start of a process, which makes the tables of its jobs.
+  await runMigrations({ connectionString: url, logger: new Logger(() => () => {}) });
   await client.query(`alter database ${unfinished} rename to ${name}`);
   return name;
 }

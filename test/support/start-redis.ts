@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient } from '@redis/client';
+import { RedisClient } from '@redis/client';
 import { parseRedisAddress, type RedisAddress } from '../../src/core/redis-address.ts';
 import type { TlsFiles } from './create-tls-files.ts';
 import { findProgram } from './find-program.ts';
@@ -82,7 +82,8 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   }
 
   async function command(...words: readonly string[]): Promise<unknown> {
-    const client = createClient({
+    // `createClient` makes a class of 400 methods, in 30 ms of a core, whenever it gets other options than the last time.
+    const client = RedisClient.factory({})({
       url,
       socket: options.tls
         ? { tls: true, rejectUnauthorized: false, reconnectStrategy: false, connectTimeout: 2_000 }
