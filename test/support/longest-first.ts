@@ -2,18 +2,29 @@ import { readFileSync } from 'node:fs';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * Tests that start processes come first, then those with an installation in their own: what takes a minute must not begin
- * when the other workers are about to run out of files. Within these, what took longest last time, or else the longest file.
+ * Tests that start processes or stand-ins come first: what takes a minute must not begin when the other workers are
+ * about to run out of files. They alternate, because the first kind keeps the cores busy and the second mostly waits.
+ * Within each, what took longest last time comes first, or else the longest file.
  */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files);
-    const rank = new Map(sorted.map((file) => [file, rankOf(readFileSync(file.moduleId, 'utf8'))]));
-    return sorted.sort((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0));
+    const kinds = {
+      busy: [] as TestSpecification[],
+      waiting: [] as TestSpecification[],
+      short: [] as TestSpecification[],
+    };
+    for (const file of await super.sort(files)) kinds[kindOf(readFileSync(file.moduleId, 'utf8'))].push(file);
+    const { busy, waiting, short } = kinds;
+    const both = Array.from({ length: Math.max(busy.length, waiting.length) }, (_, index) => [
+      busy[index],
+      waiting[index],
+    ]);
+    return [...both.flat().filter((file) => file !== undefined), ...short];
   }
 }
 
-function rankOf(source: string): number {
-  if (/\b(startServeProcess|startRollingFleet|runKonstruct|spawn)\(/.test(source)) return 0;
-  return /\bstart\w*Installation\(/.test(source) ? 1 : 2;
+function kindOf(source: string): 'busy' | 'waiting' | 'short' {
+  if (/\b(start\w*Process|startRollingFleet|startEmbeddedDatabase|runKonstruct|spawn\w*)\(/.test(source))
+    return 'busy';
+  return /\b(start\w*|createPipelineDatabase)\(/.test(source) ? 'waiting' : 'short';
 }
