@@ -219,6 +219,10 @@ describe('companies with a Chat app each', () => {
     // Another project's add-on that had our address entered as its own: Google signs that, too.
     const stranger = { email: 'service-999999999999@gcp-sa-gsuiteaddons.iam.gserviceaccount.com' };
     expect(await post(apps.initech, `/${connectionIds[2]}`, stranger)).toBe(200);
+    const plain = { ...apps.globex, audience: apps.initech.audience };
+    expect(await post(plain, `/${connectionIds[2]}`), 'a plain app that has our address as its own').toBe(
+      401,
+    );
     await installation.idle();
     expect(model.requests.length).toBe(requests);
     expect(installation.log.lines.some(({ event }) => event === 'event.unknown_installation')).toBe(true);

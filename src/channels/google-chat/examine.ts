@@ -107,5 +107,7 @@ function examineAudience(
       },
     ];
   }
-  return [{ level: 'ok', text: `its HTTP endpoint URL has to be ${audience}.`, remedy: null }];
+  const addOn =
+    'the app a Workspace add-on: of a plain one Google does not say whose it is, so it is refused';
+  return [{ level: 'ok', text: `its HTTP endpoint URL has to be ${audience}, and ${addOn}.`, remedy: null }];
 }

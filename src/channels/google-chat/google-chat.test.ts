@@ -63,7 +63,13 @@ describe('a request', () => {
 
   it.each([
     ['of Chat, for the project', PROJECT, { audience: PROJECT }, {}, 'accepted'],
-    ['of Chat, for the address', OURS, { audience: OURS }, {}, 'accepted'],
+    [
+      'of Chat, which does not say of whose app, for the address',
+      OURS,
+      { audience: OURS },
+      {},
+      'signature_invalid',
+    ],
     ['of an add-on, for the address', OURS, addOn, {}, 'accepted'],
     ['for another project', '222222222222', { audience: PROJECT }, {}, 'signature_invalid'],
     ['for another address', `${OURS}2`, { audience: OURS }, {}, 'signature_invalid'],
@@ -251,9 +257,11 @@ describe('the doctor', () => {
 
   it('says which address belongs into the app’s configuration, and when the audience is wrong', async () => {
     newSpace();
-    const ok = `ok: its HTTP endpoint URL has to be ${OURS}.`;
-    expect(await findings({ audience: PROJECT })).toEqual([ok]);
-    expect(await findings({ audience: OURS })).toEqual([ok]);
+    const ok = `ok: its HTTP endpoint URL has to be ${OURS}`;
+    expect(await findings({ audience: PROJECT })).toEqual([`${ok}.`]);
+    expect(await findings({ audience: OURS })).toEqual([
+      `${ok}, and the app a Workspace add-on: of a plain one Google does not say whose it is, so it is refused.`,
+    ]);
     expect(await findings({ audience: '222222222222' })).toEqual([
       'problem: its audience is neither its project number nor its own address.',
     ]);

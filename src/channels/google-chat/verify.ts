@@ -20,7 +20,8 @@ export interface GoogleKeys {
 
 /**
  * Checks that Google Chat sent this request, for this audience. A project's number: the token is Chat's own. The address
- * that Chat calls: it is an identity of Google's, either Chat's or that of the project whose Workspace add-on the app is.
+ * that Chat calls: it is the identity that Google gives to the project whose Workspace add-on the app is. Chat's own is
+ * refused there, because it does not say whose app calls: anybody may enter our address for theirs.
  *
  * Source: https://developers.google.com/workspace/chat/verify-requests-from-chat,
  * https://developers.google.com/workspace/add-ons/guides/alternate-runtimes#validate_requests
@@ -41,8 +42,8 @@ export async function verifyGoogleChatRequest(
   }
   const { claims } = await verifyBearerToken(request, keys.identity, { issuer: GOOGLE, audience, nowMs });
   const { email, email_verified: isVerified } = claims;
-  const isChat = email === CHAT || (typeof email === 'string' && ADD_ON.test(email));
-  if (!isChat || isVerified !== true) throw new KonstructError('signature_invalid');
+  const isAddOn = typeof email === 'string' && ADD_ON.test(email);
+  if (!isAddOn || isVerified !== true) throw new KonstructError('signature_invalid');
 }
 
 /**
