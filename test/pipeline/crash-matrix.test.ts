@@ -13,6 +13,7 @@ import type { SentMessage } from '../../src/simulator/simulator.ts';
 import { checkPromises, type ModelCall, type Said, tokenOf } from '../support/check-promises.ts';
 import { agentTexts, answerTo, idle, textOf, until } from '../support/conversation.ts';
 import { startEffectServer } from '../support/effect-server.ts';
+import { expireLeases } from '../support/expire-leases.ts';
 import { acme } from '../support/people.ts';
 import { createEmptyDatabase } from '../support/postgres.ts';
 import { retryDelaysMs } from '../support/retry-delays.ts';
@@ -294,6 +295,7 @@ describe('a worker that is killed while it answers under an agent’s own name',
       }
     }
     await victim.end('SIGKILL');
+    await expireLeases(installation, victim);
     await serve('worker');
     await keepAllPromises();
     const names = simulator
@@ -348,11 +350,12 @@ describe('a worker that ends in the middle of the steps of a turn', () => {
     // One that is asked to stop while a tool runs that does not end.
     const stopping = await serve('worker', undefined, { ...env, STOP_DEADLINE_SECONDS: '2' });
     world.hold('q3 0');
-    await say('q3', 'look_up');
+    const handedOver = await say('q3', 'look_up');
     await happened('q3 0');
     stopping.child.kill('SIGTERM');
 
     const victim = await serve('worker', undefined, env);
+    await answerTo(installation, handedOver); // or else the victim may be killed in this tool too
     // Between model steps: after two rounds, in the third model call.
     model.hold('q4', 2);
     const betweenSteps = await say('q4', 'look_up book');
