@@ -21,6 +21,8 @@ const pictures = [
   { name: 'simulator-phone', width: 390, height: 844, colorScheme: 'light' },
 ] as const;
 
+const playground = { name: 'playground-light', width: 1280, height: 760, colorScheme: 'light' } as const;
+
 const chatPictures = [
   { name: 'widget-light', width: 1280, height: 760, colorScheme: 'light' },
   { name: 'widget-phone', width: 390, height: 844, colorScheme: 'dark' },
@@ -48,10 +50,12 @@ try {
     await simulator.screenshot({ path: join(root, 'docs', 'images', `${name}.png`) });
   }
   await simulator.close();
-  for (const { name, width, height, colorScheme } of chatPictures) {
+  for (const picture of [...chatPictures, playground]) {
+    const { name, width, height, colorScheme } = picture;
     const page = await browser.newPage({ viewport: { width, height }, colorScheme });
-    await page.goto(chatUrl);
-    await page.getByRole('button', { name: 'Open chat' }).click();
+    await page.goto(picture === playground ? `${url}/playground` : chatUrl);
+    if (picture !== playground) await page.getByRole('button', { name: 'Open chat' }).click();
+    await page.getByRole('textbox', { name: 'Message' }).focus();
     await page.keyboard.type('What is your refund policy?');
     await page.keyboard.press('Enter');
     // What is being written can be read already, and has none.

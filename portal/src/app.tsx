@@ -1,16 +1,16 @@
 import type { ComponentType } from 'react';
 import { ErrorBoundary } from './design/error-boundary.tsx';
+import { PlaygroundPage } from './pages/playground/playground-page.tsx';
 import { SimulatorPage } from './pages/simulator/simulator-page.tsx';
 
-interface Page {
-  readonly path: string;
-  readonly component: ComponentType;
-}
-
-/** The portal's pages by path; the first whose path the address begins with is shown. */
-const pages: readonly Page[] = [{ path: '/simulator', component: SimulatorPage }];
+/** The portal's pages by what follows the portal's own path; any other address is the simulator. */
+const pages: Readonly<Record<string, ComponentType>> = { playground: PlaygroundPage };
 
 export function App() {
-  const page = pages.find(({ path }) => window.location.pathname.startsWith(path)) ?? pages[0];
-  return <ErrorBoundary>{page && <page.component />}</ErrorBoundary>;
+  const Page = pages[window.location.pathname.slice(import.meta.env.BASE_URL.length)] ?? SimulatorPage;
+  return (
+    <ErrorBoundary>
+      <Page />
+    </ErrorBoundary>
+  );
 }

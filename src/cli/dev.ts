@@ -90,7 +90,10 @@ function describeSimulator({ url, companies }: RunningDev): readonly (readonly [
           ['', `${name} is the tenant ${tenant}: ${name.toLowerCase()} was taken`] as const,
       ),
     ...(first?.site
-      ? [['Web chat', `${url}/widget/demo   a page of Acme’s with the chat on it`] as const]
+      ? [
+          ['Playground', `${url}/simulator/playground   the web chat with ${first.agentName}`] as const,
+          ['Web chat', `${url}/widget/demo   a page of Acme’s with the chat on it`] as const,
+        ]
       : []),
   ];
 }

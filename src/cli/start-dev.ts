@@ -8,6 +8,7 @@ import type { Simulator } from '../simulator/simulator.ts';
 import { startSimulatorServer } from '../simulator/start-simulator-server.ts';
 import { systemTime } from '../system-time.ts';
 import { createJourneys, type Journeys } from '../telemetry/journeys.ts';
+import { playground } from './playground.ts';
 import { prepareSimulator, type SimulatedCompany } from './prepare-simulator.ts';
 import { startInstallation } from './start-installation.ts';
 import { widgetDemo } from './widget-demo.ts';
@@ -88,6 +89,13 @@ export async function startDev(options: DevOptions): Promise<RunningDev> {
           await server.register(simulator.plugin, { prefix: '/simulator' });
           const site = companies[0]?.site ?? null;
           if (site !== null) await server.register(widgetDemo(site));
+          await server.register(
+            playground(
+              companies.flatMap(({ name, agentName, site: chat }) =>
+                chat === null ? [] : [{ site: chat, agent: agentName, company: name }],
+              ),
+            ),
+          );
           server.get('/', async (_request, reply) => reply.redirect('/simulator'));
         },
       },

@@ -49,7 +49,11 @@ describe.skipIf(!existsSync(program))('the web chat in a browser, on a site with
   });
 
   /** A visitor who comes for the first time, with a browser of their own. */
-  async function visit(path = '/', options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
+  async function visit(
+    path = '/',
+    options: Parameters<Browser['newContext']>[0] = {},
+    isThere: (page: Page) => Promise<void> = (page) => launcher(page).waitFor(),
+  ): Promise<Page> {
     context = await browser.newContext({ reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(WAIT_MS);
@@ -58,7 +62,7 @@ describe.skipIf(!existsSync(program))('the web chat in a browser, on a site with
       if (/Content Security Policy|Trusted/i.test(line.text())) complaints.push(line.text());
     });
     await page.goto(site.url + path);
-    await launcher(page).waitFor();
+    await isThere(page);
     return page;
   }
   const launcher = (page: Page) => page.getByRole('button', { name: /Open chat/ });
@@ -320,6 +324,42 @@ describe.skipIf(!existsSync(program))('the web chat in a browser, on a site with
       'the buttons are gone',
       async () => (await page.getByRole('button', { name: 'Red' }).count()) === 0,
     );
+  });
+
+  it('stands in a place of the page that the tag names: open, without a button, the focus goes through it', async () => {
+    const page = await visit('/?inside=%23help', {}, (shown) =>
+      shown.getByRole('region', { name: 'Ada of acme' }).waitFor(),
+    );
+    const region = page.locator('#help').getByRole('region', { name: 'Ada of acme' });
+    await region.getByText('Hello!').waitFor();
+    expect(await launcher(page).count()).toBe(0);
+    expect(await focused(page)).not.toBe('Message'); // it takes the focus from nobody
+    await page.getByRole('link', { name: 'Before' }).focus();
+    const places: string[] = [];
+    for (let press = 0; press < 5 && places.at(-1) !== 'More'; press += 1) {
+      await page.keyboard.press('Tab');
+      places.push(await focused(page));
+    }
+    expect(places).toContain('Message');
+    expect(places.at(-1)).toBe('More');
+    const input = region.getByRole('textbox', { name: 'Message' });
+    await input.fill('hello');
+    await input.press('Enter');
+    await region.getByText('You said: hello').waitFor();
+    await page.keyboard.press('Escape');
+    expect(await region.isVisible()).toBe(true);
+    await page.reload(); // what was said is there without anybody opening anything
+    await region.getByText('You said: hello').waitFor();
+  });
+
+  it('says what is wrong when the page has no such place', async () => {
+    const said: string[] = [];
+    await visit('/?inside=%23nowhere', {}, async (shown) => {
+      await until('it complains', () => complaints.length > 0);
+      said.push(...complaints.splice(0));
+      expect(await shown.locator('#konstruct-chat').count()).toBe(0);
+    });
+    expect(said).toEqual(['konstruct: the page has no element #nowhere for data-inside.']);
   });
 
   it('fills the screen of a phone, and stands on the other side where people read from right to left', async () => {

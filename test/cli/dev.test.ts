@@ -124,6 +124,12 @@ describe('konstruct dev', () => {
     expect(demo.headers.get('content-security-policy')).toContain("script-src 'self';");
     expect(await demo.text()).toContain('<script src="/widget.js" data-connection="acme-site" async>');
     expect(await (await fetch(`${first.url()}/widget.js`)).text()).toContain('konstruct-chat');
+    expect(await json(`${first.url()}/simulator/playground/chats`)).toEqual({
+      chats: [
+        { site: 'acme-site', agent: 'Ada', company: 'Acme' },
+        { site: 'globex-site', agent: 'Max', company: 'Globex' },
+      ],
+    });
     const session = await json<{ agent: string }>(`${first.url()}/widget/acme-site/session`, {
       method: 'POST',
     });

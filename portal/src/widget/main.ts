@@ -30,7 +30,7 @@ const script = document.currentScript;
 if (script instanceof HTMLScriptElement && window.konstruct === undefined) start(script);
 
 function start({ src, dataset }: HTMLScriptElement): void {
-  const { connection } = dataset;
+  const { connection, inside } = dataset;
   if (!connection) throw new Error('konstruct: the script tag needs data-connection.');
   const memory = remember(() => localStorage, `konstruct:${connection}:`);
   const tabMemory = remember(() => sessionStorage, `konstruct:${connection}:`);
@@ -53,7 +53,7 @@ function start({ src, dataset }: HTMLScriptElement): void {
     changed: draw,
     newId: randomId,
   });
-  const view = createWidgetView(dataset.theme || null, {
+  const view = createWidgetView(dataset.theme || null, Boolean(inside), {
     opened() {
       tabMemory.set(OPEN, '1');
       chat.open();
@@ -102,11 +102,15 @@ function start({ src, dataset }: HTMLScriptElement): void {
     },
   };
   const mount = (): void => {
-    document.body.append(view.host);
+    const place = inside ? document.querySelector(inside) : document.body;
+    if (place === null) throw new Error(`konstruct: the page has no element ${inside} for data-inside.`);
+    place.append(view.host);
     draw();
-    if (tabMemory.get(OPEN) !== null) view.open();
+    if (inside) chat.open();
+    else if (tabMemory.get(OPEN) !== null) view.open();
   };
-  if (document.body) mount();
+  // The place that `data-inside` names may stand further down.
+  if (document.body && !(inside && document.readyState === 'loading')) mount();
   else document.addEventListener('DOMContentLoaded', mount, { once: true });
 }
 

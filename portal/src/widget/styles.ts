@@ -136,6 +136,10 @@ h2 { margin: 0; font-size: 16px; line-height: 1.3; font-weight: 650; overflow-wr
 .bubble [data-align="center"] { text-align: center; }
 .bubble [data-align="end"] { text-align: end; }
 
+/* In a place of the page, which says how large it is. */
+:host([data-inside]) { display: block; height: 100%; }
+:host([data-inside]) .panel { position: relative; inset: auto; z-index: auto; width: 100%; height: 100%; min-height: 280px; box-shadow: none; animation: none; }
+
 form { display: flex; align-items: flex-end; gap: 8px; padding: 12px; border-block-start: 1px solid var(--line); }
 textarea {
   flex: 1; min-width: 0; resize: none; max-height: 140px; padding: 9px 13px; line-height: 1.45;
@@ -149,7 +153,7 @@ textarea:focus-visible { outline-width: 2px; outline-offset: -1px; border-color:
 :dir(rtl) > .send svg { transform: scaleX(-1); }
 
 @media (max-width: 480px) {
-  .panel { inset: 0; width: 100%; height: 100%; height: 100dvh; border: 0; border-radius: 0; }
+  :host(:not([data-inside])) .panel { inset: 0; width: 100%; height: 100%; height: 100dvh; border: 0; border-radius: 0; }
   .panel:not([hidden]) + .launcher { display: none; }
   textarea { font-size: 16px; } /* below this a phone zooms into the page */
   form { padding-block-end: max(12px, env(safe-area-inset-bottom)); }

@@ -36,9 +36,21 @@ export interface WidgetView {
 /** A connection that is lost for less than this nobody needs to know of. */
 const TELL_AFTER_MS = 1_500;
 
-/** The button in the corner of the page and the panel that it opens, in a shadow tree that the page's styles do not reach. */
-export function createWidgetView(theme: string | null, actions: WidgetActions): WidgetView {
-  const host = element('div', { id: 'konstruct-chat', ...(theme !== null && { 'data-theme': theme }) });
+/**
+ * The button in the corner of the page and the panel that it opens, in a shadow tree that the page's styles do not reach.
+ *
+ * @param isInside it stands in a place of the page: always open, without the button, and a part of the page and no dialog over it
+ */
+export function createWidgetView(
+  theme: string | null,
+  isInside: boolean,
+  actions: WidgetActions,
+): WidgetView {
+  const host = element('div', {
+    id: 'konstruct-chat',
+    ...(theme !== null && { 'data-theme': theme }),
+    ...(isInside && { 'data-inside': '' }),
+  });
   const root = host.attachShadow({ mode: 'open' });
   root.adoptedStyleSheets = [createStyles()];
 
@@ -83,19 +95,19 @@ export function createWidgetView(theme: string | null, actions: WidgetActions): 
     'section',
     {
       class: 'panel',
-      role: 'dialog',
-      'aria-modal': 'true',
       'aria-labelledby': 'title',
-      tabindex: '-1',
-      hidden: '',
+      ...(isInside
+        ? { role: 'region' }
+        : { role: 'dialog', 'aria-modal': 'true', tabindex: '-1', hidden: '' }),
     },
-    element('header', {}, element('div', {}, title, about), closer),
+    element('header', {}, element('div', {}, title, about), ...(isInside ? [] : [closer])),
     banner,
     log.root,
     composer.root,
     status,
   );
-  root.append(panel, launcher);
+  root.append(panel);
+  if (!isInside) root.append(launcher);
 
   let returnTo: HTMLElement | null = null;
   let connection: Connection = 'idle';
@@ -140,7 +152,7 @@ export function createWidgetView(theme: string | null, actions: WidgetActions): 
       composer.focus();
     },
     close() {
-      if (!view.isOpen) return;
+      if (isInside || !view.isOpen) return;
       panel.hidden = true;
       launcher.setAttribute('aria-expanded', 'false');
       launcher.setAttribute('aria-label', words.open);
@@ -170,6 +182,7 @@ export function createWidgetView(theme: string | null, actions: WidgetActions): 
   closer.addEventListener('click', () => view.close());
   panel.addEventListener('keydown', (event) => {
     event.stopPropagation(); // the page's shortcuts are not for what is written here
+    if (isInside) return; // the focus goes on through the page
     if (event.key === 'Escape' && !event.isComposing) {
       event.preventDefault();
       view.close();

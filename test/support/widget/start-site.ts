@@ -61,12 +61,13 @@ export async function startSite(attributes: string): Promise<Site> {
       response.writeHead(found.identity === null ? 401 : 200).end(found.identity ?? '');
       return;
     }
+    const inside = new URL(request.url ?? '/', site.url).searchParams.get('inside');
     const isMirrored = request.url?.includes('rtl') === true;
     response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy }).end(
       `<!doctype html><html lang="en"${isMirrored ? ' dir="rtl"' : ''}><head><meta charset="utf-8"><title>Site</title>
        <meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
-       <script src="${konstruct.url}/widget.js" ${attributes} async></script></head>
-       <body><h1>A site</h1><a href="#more">More</a></body></html>`,
+       <script src="${konstruct.url}/widget.js" ${attributes}${inside === null ? '' : ` data-inside="${inside}"`} async></script></head>
+       <body><h1>A site</h1><a href="#before">Before</a><div id="help"></div><a href="#more">More</a></body></html>`,
     );
   });
   const found: Site = {

@@ -1,4 +1,5 @@
 import { initials } from '../../design/avatar.tsx';
+import { Icon } from '../../design/icon.tsx';
 import { Logo } from '../../design/logo.tsx';
 import { ThemeToggle } from '../../design/theme-toggle.tsx';
 import { useSimulatorView } from './simulator-context.ts';
@@ -28,6 +29,14 @@ export function WorkspaceRail() {
           </li>
         ))}
       </ul>
+      <a
+        className="icon-button"
+        href={`${import.meta.env.BASE_URL}playground`}
+        aria-label="Playground: the web chat"
+        title="Playground: the web chat"
+      >
+        <Icon name="chat" />
+      </a>
       <ThemeToggle />
     </nav>
   );
