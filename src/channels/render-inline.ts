@@ -1,23 +1,18 @@
+import { type Delimiter, type Emphasis, findEmphasis } from './find-emphasis.ts';
 import type { FormattedTextBuilder, Style } from './formatted-text.ts';
+import { autolinkAt, codeSpan, linkAt } from './inline-spans.ts';
 
 const ESCAPABLE = /[!-/:-@[-`{-~]/;
-/** Only what leads out of the platform: a `tg://` link would make a mention of somebody out of a model's text. */
-const LINK = /^(?:https?:\/\/|mailto:)[^\s<>]+$/i;
-const LINK_TARGET = /^\(\s*<?([^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?:\s+(?:"[^"]*"|'[^']*'))?\s*\)/;
-const AUTOLINK = /^<((?:https?:\/\/|mailto:)[^\s<>]+)>/i;
-const WORD = /[\p{L}\p{N}_]/u;
 /** Emphasis within emphasis beyond this is no writing. */
 const MAX_DEPTH = 8;
-/** A link's target longer than this is none; it bounds the search for its end. */
-const MAX_TARGET_CHARACTERS = 2_048;
 
-const delimiters: readonly (readonly [string, Style])[] = [
-  ['**', 'bold'],
-  ['__', 'bold'],
-  ['~~', 'strikethrough'],
-  ['*', 'italic'],
-  ['_', 'italic'],
-];
+const styles: Readonly<Record<Delimiter, Style>> = {
+  '**': 'bold',
+  __: 'bold',
+  '~~': 'strikethrough',
+  '*': 'italic',
+  _: 'italic',
+};
 
 /**
  * Writes a line of markdown: emphasis, code, links, escapes. What is not complete stays as it stands, so nothing of a
@@ -29,8 +24,7 @@ export function renderInline(
   depth = 0,
   inLink = false,
 ): void {
-  /** Delimiters that are known not to be closed any more. */
-  const open = new Set<string>();
+  const emphasised = depth < MAX_DEPTH ? findEmphasis(markdown, inLink) : new Map<number, Emphasis>();
   let plainFrom = 0;
   let index = 0;
   const flush = (): void => builder.append(markdown.slice(plainFrom, index));
@@ -65,8 +59,8 @@ export function renderInline(
       builder.link(link.url, () => renderInline(builder, link.label, depth + 1, true));
       goOnAt(link.end);
     } else if (character === '<') {
-      const url = AUTOLINK.exec(markdown.slice(index, index + MAX_TARGET_CHARACTERS))?.[1];
-      if (url === undefined) {
+      const url = autolinkAt(markdown, index);
+      if (url === null) {
         index += 1;
         continue;
       }
@@ -74,113 +68,17 @@ export function renderInline(
       builder.append(url);
       goOnAt(index + url.length + 2);
     } else {
-      const emphasis = depth < MAX_DEPTH ? emphasisAt(markdown, index, open) : null;
-      if (emphasis === null) {
+      const emphasis = emphasised.get(index);
+      if (emphasis === undefined) {
         index += 1;
         continue;
       }
+      const { delimiter, end } = emphasis;
       flush();
-      builder.styled(emphasis.style, () => renderInline(builder, emphasis.content, depth + 1, inLink));
-      goOnAt(emphasis.end);
+      const content = markdown.slice(index + delimiter.length, end);
+      builder.styled(styles[delimiter], () => renderInline(builder, content, depth + 1, inLink));
+      goOnAt(end + delimiter.length);
     }
   }
   flush();
-}
-
-/** The span that begins at a run of backticks, or `null` and the end of the run. */
-function codeSpan(
-  markdown: string,
-  start: number,
-): { readonly content: string | null; readonly end: number } {
-  let contentFrom = start;
-  while (markdown[contentFrom] === '`') contentFrom += 1;
-  const length = contentFrom - start;
-  let from = contentFrom;
-  for (;;) {
-    const close = markdown.indexOf('`', from);
-    if (close === -1) return { content: null, end: contentFrom };
-    let closeEnd = close;
-    while (markdown[closeEnd] === '`') closeEnd += 1;
-    if (closeEnd - close === length) {
-      const content = markdown.slice(contentFrom, close);
-      const padded = content.startsWith(' ') && content.endsWith(' ') && content.trim() !== '';
-      return { content: padded ? content.slice(1, -1) : content, end: closeEnd };
-    }
-    from = closeEnd;
-  }
-}
-
-function linkAt(
-  markdown: string,
-  start: number,
-): { readonly label: string; readonly url: string; readonly end: number } | null {
-  let depth = 0;
-  for (let index = start; index < markdown.length; index += 1) {
-    const character = markdown[index];
-    if (character === '\\') index += 1;
-    else if (character === '[') depth += 1;
-    else if (character === ']') {
-      depth -= 1;
-      if (depth > 0) continue;
-      const label = markdown.slice(start + 1, index);
-      const target = LINK_TARGET.exec(markdown.slice(index + 1, index + 1 + MAX_TARGET_CHARACTERS));
-      const url = target?.[1] ?? '';
-      if (target === null || label.trim() === '' || !LINK.test(url)) return null;
-      return { label, url, end: index + 1 + target[0].length };
-    }
-  }
-  return null;
-}
-
-function emphasisAt(
-  markdown: string,
-  start: number,
-  open: Set<string>,
-): { readonly style: Style; readonly content: string; readonly end: number } | null {
-  const [delimiter, style] = delimiters.find(([text]) => markdown.startsWith(text, start)) ?? [];
-  if (delimiter === undefined || style === undefined || open.has(delimiter)) return null;
-  const from = start + delimiter.length;
-  if (!opens(markdown, start, from, delimiter)) return null;
-  const end = closingDelimiter(markdown, from, delimiter);
-  if (end === -1) {
-    open.add(delimiter);
-    return null;
-  }
-  return { style, content: markdown.slice(from, end), end: end + delimiter.length };
-}
-
-function opens(markdown: string, start: number, from: number, delimiter: string): boolean {
-  const next = markdown[from];
-  if (next === undefined || /\s/.test(next)) return false;
-  // `***` opens both, the outer one first.
-  const isTriple = delimiter.length === 2 && markdown[from + 1] !== delimiter[0];
-  if (next === delimiter[0] && !isTriple) return false;
-  return delimiter[0] !== '_' || !WORD.test(markdown[start - 1] ?? '');
-}
-
-/** Where the delimiter closes what begins at `from`; -1: nowhere. Code spans and escapes are passed over. */
-function closingDelimiter(markdown: string, from: number, delimiter: string): number {
-  const mark = delimiter[0] as string;
-  let index = from;
-  while (index < markdown.length) {
-    const character = markdown[index] as string;
-    if (character === '\\') index += 2;
-    else if (character === '`') index = codeSpan(markdown, index).end;
-    else if (character !== mark) index += 1;
-    else {
-      let runEnd = index;
-      while (markdown[runEnd] === mark) runEnd += 1;
-      const length = runEnd - index;
-      const preceded = index > from && !/\s/.test(markdown[index - 1] as string);
-      const followed = mark !== '_' || !WORD.test(markdown[runEnd] ?? '');
-      if (preceded && followed) {
-        if (length === delimiter.length) return index;
-        // `***` closes both: the inner one first.
-        if (length === 3 && delimiter.length === 2) return index + 1;
-        if (length === 3 && delimiter.length === 1) return index + 2;
-      }
-      index = runEnd;
-    }
-  }
-  return -1;
 }

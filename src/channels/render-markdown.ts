@@ -2,7 +2,7 @@ import { type FormattedText, FormattedTextBuilder } from './formatted-text.ts';
 import { renderInline } from './render-inline.ts';
 
 const FENCE = /^[ \t]*(`{3,}|~{3,})[ \t]*([^\n]*)$/;
-const HEADING = /^ {0,3}#{1,6}[ \t]+(.*?)[ \t]*#*[ \t]*$/;
+const HEADING = /^ {0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$/;
 const RULE = /^ {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})$/;
 const QUOTE = /^ {0,3}> ?(.*)$/;
 const BULLET = /^([ \t]*)[-*+][ \t]+(.*)$/;

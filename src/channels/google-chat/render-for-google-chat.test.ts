@@ -5,7 +5,9 @@ describe('renderForGoogleChat', () => {
   it.each([
     ['**bold** and *italic* and ~~gone~~', '*bold* and _italic_ and ~gone~'],
     ['**bold *and italic***', '*bold _and italic_*'],
-    ['in**side**words', 'insidewords'],
+    ['in**side**words', 'in**side**words'],
+    ['**API**s', 'APIs'],
+    ['5*3*2 and 2*x*y', '5*3*2 and 2*x*y'],
     ['**a * b**', 'a * b'],
     ['use `a < b`', 'use `a < b`'],
     ['```js\nlet a = 1;\n```', '```\nlet a = 1;\n```'],

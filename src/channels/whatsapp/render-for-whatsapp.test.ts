@@ -15,10 +15,12 @@ describe('renderForWhatsApp', () => {
     ['[label](https://a.example/x_y)', 'label (https://a.example/x_y)'],
     ['<https://a.example>', 'https://a.example'],
     // A mark that would touch a word, or one of its own kind, would be shown as such.
-    ['un**believ**able', 'unbelievable'],
+    ['**API**s', 'APIs'],
+    ['这是**重点**内容', '这是重点内容'],
     ['**a * b**', 'a * b'],
     ['**bold *and italic* together**', '*bold _and italic_ together*'],
     ['snake_case and 2 * 3', 'snake_case and 2 * 3'],
+    ['un**believ**able and 5*3*2', 'un**believ**able and 5*3*2'],
   ])('%j becomes %j', (markdown, text) => {
     expect(renderForWhatsApp(markdown)).toBe(text);
   });

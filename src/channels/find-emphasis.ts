@@ -1,0 +1,145 @@
+import { autolinkAt, codeSpan, linkAt } from './inline-spans.ts';
+
+export type Delimiter = '**' | '__' | '~~' | '*' | '_';
+
+/** What begins with a delimiter, and where the one that closes it begins. */
+export interface Emphasis {
+  readonly delimiter: Delimiter;
+  readonly end: number;
+}
+
+interface Opener {
+  readonly delimiter: Delimiter;
+  readonly start: number;
+}
+
+const WORD = /[\p{L}\p{N}_]/u;
+const LETTER = /\p{L}/u;
+/** Scripts that put no blanks between words: there strong emphasis touches its neighbours. */
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+/** An asterisk before one of these is meant as such, as in `count(*)` and `*.ts`. */
+const BEHIND_ASTERISK = /[)\]},;./]/;
+const BEHIND_ASTERISKS = /[)\]},;]/;
+/** And so is one behind one of these. */
+const BEFORE_ASTERISK = /[([{/]/;
+const BEFORE_ASTERISKS = /[([{]/;
+
+const MAX_WORD_CHARACTERS = 100;
+
+/**
+ * Emphasis in a line of markdown, by where it begins. A delimiter is closed by the next one that can, and each closes the
+ * nearest that is open, so what is left over is text. It is narrower than CommonMark, so that signs of a text are not taken for marks:
+ * `5*3*2`, `x**2**y`, `print(*a,*b)` and `src/*.ts and test/*.ts` stay as they are. Code, links and escapes are passed over.
+ */
+export function findEmphasis(markdown: string, inLink: boolean): ReadonlyMap<number, Emphasis> {
+  const found = new Map<number, Emphasis>();
+  const open: Opener[] = [];
+  const mayLink = !inLink && markdown.includes('](');
+  let index = 0;
+  while (index < markdown.length) {
+    const end = passedOver(markdown, index, mayLink);
+    if (end > index) {
+      index = end;
+      continue;
+    }
+    const runStart = index;
+    const mark = markdown[runStart] as string;
+    while (markdown[index] === mark) index += 1;
+    const closing = new Map(
+      delimitersOf(mark).map((each) => [each, closesFrom(markdown, each, runStart, index)]),
+    );
+    let at = runStart;
+    while (at < index && [...closing.values()].some(Number.isFinite)) {
+      const left = index - at;
+      const nearest = open.findLastIndex(
+        ({ delimiter, start }) => delimiter.length <= left && start >= (closing.get(delimiter) ?? Infinity),
+      );
+      const opener = open[nearest];
+      if (opener === undefined) break;
+      found.set(opener.start, { delimiter: opener.delimiter, end: at });
+      open.length = nearest;
+      at += opener.delimiter.length;
+    }
+    if (at === runStart) open.push(...openersIn(markdown, runStart, index));
+  }
+  return found;
+}
+
+/** Where the text goes on behind what holds no delimiter; the same place: a run of marks begins there. */
+function passedOver(markdown: string, index: number, mayLink: boolean): number {
+  switch (markdown[index]) {
+    case '*':
+    case '_':
+    case '~':
+      return index;
+    case '\\':
+      return index + 2;
+    case '`':
+      return codeSpan(markdown, index).end;
+    case '[':
+      return (mayLink ? linkAt(markdown, index) : null)?.end ?? index + 1;
+    case '<': {
+      const address = autolinkAt(markdown, index);
+      return address === null ? index + 1 : index + address.length + 2;
+    }
+    default:
+      return index + 1;
+  }
+}
+
+function delimitersOf(mark: string): readonly Delimiter[] {
+  if (mark === '~') return ['~~'];
+  return mark === '*' ? ['**', '*'] : ['__', '_'];
+}
+
+/** Three open both, the outer one first. */
+function openersIn(markdown: string, start: number, end: number): readonly Opener[] {
+  const length = end - start;
+  const [before, next] = [characterBefore(markdown, start), characterAt(markdown, end)];
+  return delimitersOf(markdown[start] as string)
+    .filter((each) => each.length === length || (length === 3 && each !== '~~'))
+    .filter((each) => opens(each, before, next))
+    .map((delimiter) => ({ delimiter, start: delimiter.length === 1 ? end - 1 : start }));
+}
+
+function opens(delimiter: Delimiter, before: string, next: string): boolean {
+  if (next === '' || /\s/.test(next)) return false;
+  if (delimiter === '*' && BEHIND_ASTERISK.test(next)) return false;
+  if (delimiter === '**' && (BEHIND_ASTERISKS.test(next) || (before === '/' && next === '/'))) return false;
+  return !WORD.test(before) || (isStrong(delimiter) && UNSPACED.test(before));
+}
+
+/** From where on a run of marks closes what a delimiter has opened; infinity: nothing. */
+function closesFrom(markdown: string, delimiter: Delimiter, start: number, end: number): number {
+  const length = end - start;
+  // Two asterisks are no twice one.
+  if (length !== delimiter.length && (length !== 3 || delimiter === '~~')) return Infinity;
+  const last = characterBefore(markdown, start);
+  const next = characterAt(markdown, end);
+  if (last === '' || /\s/.test(last)) return Infinity;
+  if (delimiter === '*' && BEFORE_ASTERISK.test(last)) return Infinity;
+  if (delimiter === '**' && (BEFORE_ASTERISKS.test(last) || (last === '/' && next === '/'))) return Infinity;
+  if (!WORD.test(next)) return 0;
+  if (!isStrong(delimiter)) return Infinity;
+  if (UNSPACED.test(next)) return 0;
+  // Letters behind a single word are its ending: `**API**s`.
+  return LETTER.test(next) && WORD.test(last) ? wordStart(markdown, start) : Infinity;
+}
+
+function wordStart(markdown: string, end: number): number {
+  const before = markdown.slice(Math.max(0, end - MAX_WORD_CHARACTERS), end);
+  return end - (/\S*$/.exec(before)?.[0].length ?? 0);
+}
+
+function isStrong(delimiter: Delimiter): boolean {
+  return delimiter === '**' || delimiter === '~~';
+}
+
+function characterBefore(text: string, index: number): string {
+  return [...text.slice(Math.max(0, index - 2), index)].at(-1) ?? '';
+}
+
+function characterAt(text: string, index: number): string {
+  return [...text.slice(index, index + 2)][0] ?? '';
+}
