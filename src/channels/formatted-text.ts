@@ -16,11 +16,16 @@ export interface FormattedText {
 
 export type Style = 'bold' | 'italic' | 'strikethrough';
 
-/** Collects text and its entities. Code takes no other style: around it, open styles are closed and opened again. */
+/**
+ * Collects text and its entities. Code takes no other style: around it, open styles are closed and opened again, and around
+ * blocks of it the quote. So no sign of a quote comes into code, and on every platform it is read as such.
+ */
 export class FormattedTextBuilder {
   #text = '';
   readonly #entities: TextEntity[] = [];
   readonly #styles = new Map<Style, number>();
+  /** Where the quote that is open began; `null`: none is. */
+  #quotedFrom: number | null = null;
 
   append(text: string): void {
     this.#text += text;
@@ -45,7 +50,10 @@ export class FormattedTextBuilder {
   }
 
   pre(text: string, language: string): void {
+    const isQuoted = this.#quotedFrom !== null;
+    this.#closeQuote();
     this.#enclose({ type: 'pre', ...(language === '' ? {} : { language }) }, () => this.append(text));
+    if (isQuoted) this.#quotedFrom = this.#text.length;
   }
 
   link(url: string, write: () => void): void {
@@ -53,7 +61,9 @@ export class FormattedTextBuilder {
   }
 
   blockquote(write: () => void): void {
-    this.#enclose({ type: 'blockquote' }, write);
+    this.#quotedFrom = this.#text.length;
+    write();
+    this.#closeQuote();
   }
 
   /** Entities in order; if there are more than `maxEntities`, code and links are kept rather than emphasis. */
@@ -71,6 +81,17 @@ export class FormattedTextBuilder {
   #close(style: Style): void {
     const offset = this.#styles.get(style) ?? this.#text.length;
     this.#add({ type: style, offset, length: this.#text.length - offset });
+  }
+
+  /** Line breaks that only part it from code are not quoted. */
+  #closeQuote(): void {
+    const from = this.#quotedFrom;
+    this.#quotedFrom = null;
+    if (from === null) return;
+    let [offset, end] = [from, this.#text.length];
+    while (this.#text[offset] === '\n') offset += 1;
+    while (this.#text[end - 1] === '\n') end -= 1;
+    this.#add({ type: 'blockquote', offset, length: end - offset });
   }
 
   #enclose(entity: Omit<TextEntity, 'offset' | 'length'>, write: () => void): void {

@@ -4,10 +4,24 @@ import { renderInline } from './render-inline.ts';
 const FENCE = /^[ \t]*(`{3,}|~{3,})[ \t]*([^\n]*)$/;
 const HEADING = /^ {0,3}#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$/;
 const RULE = /^ {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})$/;
-const QUOTE = /^ {0,3}> ?(.*)$/;
+const QUOTE = /^( {0,3}> ?)(.*)$/;
 const BULLET = /^([ \t]*)[-*+][ \t]+(.*)$/;
+const NUMBERED = /^([ \t]*\d{1,9}[.)][ \t]+)(.*)$/;
 const TABLE_RULE = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+\|?[ \t]*$/;
 const LANGUAGE = /^[A-Za-z0-9+#._-]{1,32}$/;
+const INDENT = /^(?: {4}| {0,3}\t)/;
+const BLANK = /^[ \t]*$/;
+/** Quotes within quotes beyond this are no writing. */
+const MAX_QUOTES = 8;
+
+interface Line {
+  readonly text: string;
+  /** What stands before it, where it is quoted within a quote. */
+  readonly marker: string;
+}
+
+/** What a line follows: by that one knows whether its indent makes it code. */
+type Above = 'nothing' | 'blank' | 'paragraph' | 'block';
 
 /**
  * Markdown as text with entities: stretches of plain text that are shown in their own way. There is nothing to escape,
@@ -19,61 +33,101 @@ const LANGUAGE = /^[A-Za-z0-9+#._-]{1,32}$/;
 export function renderMarkdown(markdown: string, maxEntities?: number): FormattedText {
   const builder = new FormattedTextBuilder();
   const lines = markdown.toWellFormed().split('\n');
-  let index = 0;
-  let isFirst = true;
-  while (index < lines.length) {
-    if (!isFirst) builder.append('\n');
-    isFirst = false;
-    index = renderBlock(builder, lines, index);
-  }
+  renderBlocks(
+    builder,
+    lines.map((text) => ({ text, marker: '' })),
+    0,
+  );
   return builder.build(maxEntities);
 }
 
-/** Writes the block that begins at a line; returns the line after it. */
-function renderBlock(builder: FormattedTextBuilder, lines: readonly string[], start: number): number {
-  const line = lines[start] as string;
-  const fence = FENCE.exec(line);
-  if (fence !== null && !(fence[1]?.startsWith('`') && fence[2]?.includes('`'))) {
-    return renderFence(builder, lines, start, fence[1] ?? '', fence[2] ?? '');
+function renderBlocks(builder: FormattedTextBuilder, lines: readonly Line[], quotes: number): void {
+  let above: Above = 'nothing';
+  let isInList = false;
+  let index = 0;
+  while (index < lines.length) {
+    const { text } = lines[index] as Line;
+    if (index > 0) builder.append('\n');
+    const isItem = BULLET.test(text) || NUMBERED.test(text);
+    // A part of a message may begin within a list.
+    const mayBeCode: boolean = above === 'nothing' ? !isItem : above !== 'paragraph';
+    const isCode = mayBeCode && !isInList && INDENT.test(text) && !BLANK.test(text) && fenceAt(text) === null;
+    if (!isCode && isItem) isInList = true;
+    else if (/^[^ \t]/.test(text) && above !== 'paragraph') isInList = false;
+    const rendered: Rendered = isCode
+      ? renderIndented(builder, lines, index)
+      : renderBlock(builder, lines, index, quotes);
+    index = rendered.next;
+    above = rendered.above;
   }
-  if (line.includes('|') && TABLE_RULE.test(lines[start + 1] ?? ''))
+}
+
+interface Rendered {
+  /** The line behind it. */
+  readonly next: number;
+  readonly above: Above;
+}
+
+function renderBlock(
+  builder: FormattedTextBuilder,
+  lines: readonly Line[],
+  start: number,
+  quotes: number,
+): Rendered {
+  const { text, marker } = lines[start] as Line;
+  const fence = fenceAt(text);
+  if (fence !== null) return renderFence(builder, lines, start, fence);
+  if (text.includes('|') && TABLE_RULE.test(lines[start + 1]?.text ?? ''))
     return renderTable(builder, lines, start);
-  if (QUOTE.test(line)) return renderQuote(builder, lines, start);
-  if (RULE.test(line)) {
+  if (quotes < MAX_QUOTES && QUOTE.test(text)) return renderQuote(builder, lines, start, quotes);
+  builder.append(marker);
+  const next = start + 1;
+  if (RULE.test(text)) {
     builder.append('———');
-    return start + 1;
+    return { next, above: 'block' };
   }
-  const heading = HEADING.exec(line)?.[1];
+  const heading = HEADING.exec(text)?.[1];
   if (heading) {
     builder.styled('bold', () => renderInline(builder, heading));
-    return start + 1;
+    return { next, above: 'block' };
   }
-  const [, indent = '', item] = BULLET.exec(line) ?? [];
-  if (item !== undefined) {
-    builder.append(`${indent}• `);
-    renderInline(builder, item);
-    return start + 1;
+  const [, indent = '', bulleted] = BULLET.exec(text) ?? [];
+  const [, number = '', numbered] = NUMBERED.exec(text) ?? [];
+  const item = bulleted ?? numbered;
+  builder.append(bulleted === undefined ? number : `${indent}• `);
+  const itemFence = item === undefined ? null : fenceAt(item);
+  if (itemFence !== null) {
+    builder.append('\n');
+    return renderFence(builder, lines, start, itemFence);
   }
-  renderInline(builder, line);
-  return start + 1;
+  renderInline(builder, item ?? text);
+  return { next, above: BLANK.test(text) ? 'blank' : 'paragraph' };
+}
+
+interface Fence {
+  readonly marker: string;
+  readonly info: string;
+}
+
+function fenceAt(text: string): Fence | null {
+  const [, marker = '', info = ''] = FENCE.exec(text) ?? [];
+  return marker === '' || (marker.startsWith('`') && info.includes('`')) ? null : { marker, info };
 }
 
 function renderFence(
   builder: FormattedTextBuilder,
-  lines: readonly string[],
+  lines: readonly Line[],
   start: number,
-  marker: string,
-  info: string,
-): number {
+  { marker, info }: Fence,
+): Rendered {
   let end = start + 1;
-  while (end < lines.length && !closes(lines[end] as string, marker)) end += 1;
+  while (end < lines.length && !closes((lines[end] as Line).text, marker)) end += 1;
+  const content = lines.slice(start + 1, end).map(({ text }) => text);
   const label = info.trim();
-  const hasCode = lines.slice(start + 1, end).some((each) => each !== '');
-  const language = hasCode && LANGUAGE.test(label) ? label : '';
+  const language = content.some((each) => each !== '') && LANGUAGE.test(label) ? label : '';
   // What is more than the name of a language is shown: it may be words that were meant to be read.
-  const code = [...(label === language ? [] : [label]), ...lines.slice(start + 1, end)];
-  builder.pre(code.join('\n'), language);
-  return Math.min(end + 1, lines.length);
+  builder.pre([...(label === language ? [] : [label]), ...content].join('\n'), language);
+  return { next: Math.min(end + 1, lines.length), above: 'block' };
 }
 
 function closes(line: string, marker: string): boolean {
@@ -81,23 +135,44 @@ function closes(line: string, marker: string): boolean {
   return info.trim() === '' && other.startsWith(marker);
 }
 
-/** A phone has no room for a table, but code keeps its columns apart. */
-function renderTable(builder: FormattedTextBuilder, lines: readonly string[], start: number): number {
-  let end = start + 2;
-  while (end < lines.length && lines[end]?.includes('|')) end += 1;
-  builder.pre(lines.slice(start, end).join('\n'), '');
-  return end;
+/** Code by its indent, as CommonMark has it: not below a paragraph, and here not within a list either. */
+function renderIndented(builder: FormattedTextBuilder, lines: readonly Line[], start: number): Rendered {
+  let end = start;
+  for (let at = start; at < lines.length; at += 1) {
+    const { text } = lines[at] as Line;
+    if (BLANK.test(text)) continue;
+    if (!INDENT.test(text)) break;
+    end = at + 1;
+  }
+  const code = lines.slice(start, end).map(({ text }) => text.replace(/^(?: {1,4}| {0,3}\t)/, ''));
+  builder.pre(code.join('\n'), '');
+  return { next: end, above: 'block' };
 }
 
-function renderQuote(builder: FormattedTextBuilder, lines: readonly string[], start: number): number {
-  let end = start;
-  builder.blockquote(() => {
-    for (; end < lines.length; end += 1) {
-      const quoted = QUOTE.exec(lines[end] as string)?.[1];
-      if (quoted === undefined) return;
-      if (end > start) builder.append('\n');
-      renderInline(builder, quoted);
-    }
-  });
-  return end;
+/** A phone has no room for a table, but code keeps its columns apart. */
+function renderTable(builder: FormattedTextBuilder, lines: readonly Line[], start: number): Rendered {
+  let end = start + 2;
+  while (end < lines.length && lines[end]?.text.includes('|')) end += 1;
+  const rows = lines.slice(start, end).map(({ text }) => text);
+  builder.pre(rows.join('\n'), '');
+  return { next: end, above: 'block' };
+}
+
+/** Platforms know no quotes within quotes: there the signs stand before what is quoted, but not before code. */
+function renderQuote(
+  builder: FormattedTextBuilder,
+  lines: readonly Line[],
+  start: number,
+  quotes: number,
+): Rendered {
+  const quoted: Line[] = [];
+  for (let index = start; index < lines.length; index += 1) {
+    const { text, marker } = lines[index] as Line;
+    const [, sign, content] = QUOTE.exec(text) ?? [];
+    if (sign === undefined || content === undefined) break;
+    quoted.push({ text: content, marker: quotes === 0 ? '' : marker + sign });
+  }
+  if (quotes === 0) builder.blockquote(() => renderBlocks(builder, quoted, 1));
+  else renderBlocks(builder, quoted, quotes + 1);
+  return { next: start + quoted.length, above: 'paragraph' };
 }

@@ -69,6 +69,33 @@ describe('splitMarkdown', () => {
     expect(seen).toEqual(code);
   });
 
+  it.each([
+    ['> ', '```py'],
+    ['> > ', '~~~'],
+  ])('closes and opens a fence within the quote %j that it stands in', (quote, fence) => {
+    const code = Array.from(
+      { length: 60 },
+      (_, index) => `    const value${index} = "${'*x*'.repeat(index)}";`,
+    );
+    const end = fence.replace('py', '');
+    const lines = [fence, ...code, end].map((line) => quote + line).join('\n');
+    const parts = splitMarkdown(`Before.\n\n${lines}\n\nAfter.`, 500);
+    expect(parts.length).toBeGreaterThan(2);
+    for (const part of parts) {
+      expect(part.length).toBeLessThanOrEqual(500);
+      expect(
+        part.split('\n').filter((line) => line === quote + fence || line === quote + end).length % 2,
+      ).toBe(0);
+    }
+    for (const part of parts.slice(1, -1)) expect(part.startsWith(`${quote}${fence}\n${quote}`)).toBe(true);
+    expect(parts.at(-1)).toMatch(/\n\nAfter\.$|^After\.$/);
+  });
+
+  it('knows that a fence ends with its quote', () => {
+    const parts = splitMarkdown(`> \`\`\`\n> code\n\n${'words '.repeat(300)}`, 400);
+    for (const part of parts.slice(1)) expect(part).toMatch(/^[words ]*$/);
+  });
+
   it('leaves no empty code block where the cut meets a fence', () => {
     for (let lines = 20; lines < 60; lines += 1) {
       const parts = splitMarkdown(

@@ -3,6 +3,8 @@ const EARLIEST = 0.25;
 
 /** A code fence that is open at some place in the text. */
 interface Fence {
+  /** The signs of the quote that it stands in. */
+  readonly quote: string;
   readonly indent: string;
   readonly marker: string;
   readonly info: string;
@@ -28,7 +30,7 @@ export function splitMarkdown(markdown: string, maxCharacters: number): readonly
   let fence: Fence | null = null;
   let start = 0;
   for (;;) {
-    const opening = fence === null ? '' : `${openingLine(fence)}\n`;
+    const opening = fence === null ? '' : `${openingLine(fence)}\n${missingQuote(markdown, start, fence)}`;
     const rest = markdown.length - start;
     if (opening.length + rest <= maxCharacters) {
       const last = markdown.slice(start);
@@ -59,7 +61,7 @@ function skipClosingLine(markdown: string, start: number, fence: Fence): number 
   if (markdown[start - 1] !== '\n') return -1;
   const newline = markdown.indexOf('\n', start);
   const end = newline === -1 ? markdown.length : newline;
-  return nextFence(fence, markdown.slice(start, end)) === null ? end : -1;
+  return isClosing(fence, markdown.slice(start, end)) ? end : -1;
 }
 
 /** The best cut so that what comes before it, with its closing fence, has at most `room` characters. */
@@ -74,7 +76,9 @@ function findCut(markdown: string, start: number, room: number, openFence: Fence
   for (;;) {
     const newline = markdown.indexOf('\n', lineStart);
     const lineEnd = newline === -1 || newline > limit ? -1 : newline;
-    const content = markdown.slice(lineStart, lineEnd === -1 ? limit : lineEnd);
+    const beginning = /^[^\n]*/.exec(markdown.slice(lineStart, limit + MAX_FENCE_CHARACTERS))?.[0] ?? '';
+    const content = lineStart === start ? missingQuote(markdown, start, fence) + beginning : beginning;
+    fence = stillOpen(fence, content);
     const next = nextFence(fence, content);
     if (lineStart > start && !justOpened && lineStart - 1 + closingLength(fence) <= limit) {
       const cut = { end: lineStart - 1, next: lineStart, fence };
@@ -115,25 +119,50 @@ function splitsPair(text: string, index: number): boolean {
   return before >= 0xd800 && before <= 0xdbff && after >= 0xdc00 && after <= 0xdfff;
 }
 
-const FENCE_LINE = /^([ \t]{0,20})(`{3,32}|~{3,32})([^\n]{0,100})$/;
+/** What a line says of fences is said within this. */
+const MAX_FENCE_CHARACTERS = 240;
+const QUOTE = /^(?: {0,3}>[ \t]?){0,8}/;
+const FENCE_LINE = /^([ \t]{0,20})((?:[-*+]|\d{1,9}[.)])[ \t]{1,8})?(`{3,32}|~{3,32})([^\n]{0,100})$/;
 
-/** The fence that is open after a line, given the one that was open before it. */
+/** The fence that is open after a line, given the one that was open before it and has not ended with its quote. */
 function nextFence(fence: Fence | null, line: string): Fence | null {
-  const match = FENCE_LINE.exec(line.trimEnd());
-  if (match === null) return fence;
-  const [, indent = '', marker = '', rest = ''] = match;
+  if (fence !== null) return isClosing(fence, line) ? null : fence;
+  const quote = QUOTE.exec(line)?.[0] ?? '';
+  const [, indent = '', item = '', marker = '', rest = ''] =
+    FENCE_LINE.exec(line.slice(quote.length).trimEnd()) ?? [];
   const info = rest.trim();
-  if (fence === null) return marker.startsWith('`') && info.includes('`') ? null : { indent, marker, info };
-  const closes = info === '' && marker.startsWith(fence.marker);
-  return closes ? null : fence;
+  if (marker === '' || (marker.startsWith('`') && info.includes('`'))) return null;
+  return { quote, indent: indent + item.replaceAll(/\S/g, ' '), marker, info };
 }
 
-function openingLine({ indent, marker, info }: Fence): string {
-  return indent + marker + info;
+function isClosing({ quote, marker: opening }: Fence, line: string): boolean {
+  const sign = QUOTE.exec(line)?.[0] ?? '';
+  if (depthOf(sign) !== depthOf(quote)) return false;
+  const [, , item, marker = '', rest = ''] = FENCE_LINE.exec(line.slice(sign.length).trimEnd()) ?? [];
+  return item === undefined && rest.trim() === '' && marker.startsWith(opening);
 }
 
-function closingLine({ indent, marker }: Fence): string {
-  return indent + marker;
+/** A fence ends with the quote that it stands in. */
+function stillOpen(fence: Fence | null, line: string): Fence | null {
+  if (fence === null || depthOf(QUOTE.exec(line)?.[0] ?? '') >= depthOf(fence.quote)) return fence;
+  return null;
+}
+
+function depthOf(quote: string): number {
+  return quote.split('>').length - 1;
+}
+
+/** The signs of the quote that what begins within a line of code has to begin with. */
+function missingQuote(markdown: string, start: number, fence: Fence | null): string {
+  return fence === null || start === 0 || markdown[start - 1] === '\n' ? '' : fence.quote;
+}
+
+function openingLine({ quote, indent, marker, info }: Fence): string {
+  return quote + indent + marker + info;
+}
+
+function closingLine({ quote, indent, marker }: Fence): string {
+  return quote + indent + marker;
 }
 
 /** Characters that closing the fence adds, its newline included. */

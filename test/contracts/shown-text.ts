@@ -21,9 +21,16 @@ export function shownText(type: string, formatted: Formatted): ShownText {
       return { text: fromHtml(text), code };
     }
     case 'discord':
-      return { text: text.replaceAll(/\\(?=[^0-9A-Za-z\s])/g, ''), code: fenced(text) };
+      return {
+        text: text.replaceAll(/\\(?=[^0-9A-Za-z\s])/g, ''),
+        code: between(text, /```[\w+#.-]*\n([\s\S]*?)\n```/),
+      };
+    case 'whatsapp':
+      return { text, code: between(text, /```([\s\S]*?)```/) };
+    case 'google-chat':
+      return { text, code: between(text, /```\n([\s\S]*?)\n```/) };
     default:
-      return { text, code: fenced(text) };
+      return { text, code: [] }; // the platform reads markdown itself
   }
 }
 
@@ -31,11 +38,10 @@ function isCode({ type }: TextEntity): boolean {
   return type === 'pre' || type === 'code';
 }
 
-/** Between fences or backticks; what stands before them on their line is no part of it. */
-function fenced(text: string): readonly string[] {
-  const blocks = [...text.matchAll(/```(?:[a-z]*\n)?([\s\S]*?)\n?```/g)].map((found) => found[1] ?? '');
-  const spans = text.replaceAll(/```[\s\S]*?```/g, '').matchAll(/`([^`\n]+)`/g);
-  return [...blocks, ...[...spans].map((found) => found[1] ?? '')];
+/** What stands between fences, and between backticks elsewhere. */
+function between(text: string, fences: RegExp): readonly string[] {
+  const code = new RegExp(`${fences.source}|\`([^\`\\n]+)\``, 'g');
+  return [...text.matchAll(code)].map((found) => found[1] ?? found[2] ?? '');
 }
 
 function fromHtml(html: string): string {

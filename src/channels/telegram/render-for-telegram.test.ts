@@ -49,6 +49,23 @@ describe('renderForTelegram', () => {
     ['<https://example.com>', 'https://example.com', []],
     ['> quoted\n> **more**\nafter', 'quoted\nmore\nafter', ['blockquote:quoted\nmore', 'bold:more']],
     ['```ts\nconst a = 1 < 2;\n```', 'const a = 1 < 2;', ['pre:const a = 1 < 2;:ts']],
+    [
+      '> said **so**:\n> ```py\n> def __init__(self, *a)\n> ```\n> and _more_',
+      'said so:\ndef __init__(self, *a)\nand more',
+      [
+        'blockquote:said so:',
+        'bold:so',
+        'pre:def __init__(self, *a):py',
+        'blockquote:and more',
+        'italic:more',
+      ],
+    ],
+    ['> > x\n> > ```\n> > *c*\n> > ```\n> y', '> x\n*c*\ny', ['blockquote:> x', 'pre:*c*', 'blockquote:y']],
+    ['a\n\n    *x*\n\n      y\nb', 'a\n\n*x*\n\n  y\nb', ['pre:*x*\n\n  y']],
+    ['a\n    *b*', 'a\n    b', ['italic:b']],
+    ['- a\n\n    *b*\n\n1. c', '• a\n\n    b\n\n1. c', ['italic:b']],
+    ['    - *a*', '    • a', ['italic:a']],
+    ['1. ```js\n   *a*\n   ```', '1. \n   *a*', ['pre:   *a*:js']],
     ['~~~\n```\n~~~', '```', ['pre:```']],
     ['```\nnever closed', 'never closed', ['pre:never closed']],
     [
