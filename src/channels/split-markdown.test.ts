@@ -25,6 +25,10 @@ describe('splitMarkdown', () => {
     expect(splitMarkdown(markdown)).toEqual([markdown]);
   });
 
+  it('makes one part of nothing but line breaks', () => {
+    expect(splitMarkdown('\n'.repeat(20_000))).toEqual(['']);
+  });
+
   it('cuts between paragraphs', () => {
     const paragraphs = Array.from(
       { length: 9 },

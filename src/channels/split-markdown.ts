@@ -35,7 +35,7 @@ export function splitMarkdown(markdown: string, maxCharacters: number): readonly
     if (opening.length + rest <= maxCharacters) {
       const last = markdown.slice(start);
       if (last.trim() !== '') parts.push(opening + last);
-      return parts;
+      return parts.length === 0 ? [''] : parts;
     }
     const cut = findCut(markdown, start, maxCharacters - opening.length, fence);
     const text = markdown.slice(start, cut.end);

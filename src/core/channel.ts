@@ -130,8 +130,12 @@ export interface Channel {
   /** Display name of a person, cached; `null` when the platform does not tell. */
   personName(access: ConnectionAccess, externalId: string, signal: AbortSignal): Promise<string | null>;
 
-  /** Cuts markdown into parts the platform accepts, at paragraph and code-fence borders. At least one part. */
-  split(markdown: string): readonly string[];
+  /**
+   * Cuts markdown into parts the platform accepts, at paragraph and code-fence borders. At least one part.
+   *
+   * @param choices what the buttons say that stand below the last part; absent: none
+   */
+  split(markdown: string, choices?: readonly string[]): readonly string[];
 
   /** What a part looks like as the platform gets it: its own formatting, with nothing in it that mentions anybody by accident. */
   format(markdown: string): FormattedText;

@@ -82,8 +82,8 @@ export interface Delivery {
    * @throws KonstructError `attachment_too_large`, and what the platform refuses or does not answer
    */
   fetchFile(turn: ClaimedTurn, file: Attachment, maxBytes: number, signal: AbortSignal): Promise<FetchedFile>;
-  /** Cuts a reply into parts that the platform takes. */
-  split(turn: ClaimedTurn, reply: string): readonly string[];
+  /** Cuts a reply into parts that the platform takes, the last with its choices as buttons. */
+  split(turn: ClaimedTurn, reply: string, choices?: readonly string[]): readonly string[];
   /** Reads the thread; `null` when the platform does not let us. */
   readThread(turn: ClaimedTurn, limit: number, signal: AbortSignal): Promise<readonly ThreadMessage[] | null>;
   /** Display name of a person; `null` when unknown. */

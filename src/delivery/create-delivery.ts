@@ -219,7 +219,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         throw new KonstructError('not_found', `The channel "${channel.type}" fetches no files.`);
       return channel.fetchFile(accessOf(turn), file, { maxBytes }, signal);
     },
-    split: (turn, reply) => channelOf(turn).split(reply),
+    split: (turn, reply, choices) => channelOf(turn).split(reply, choices),
     readThread: (turn, limit, signal) =>
       channelOf(turn).fetchThread(accessOf(turn), targetOf(turn), limit, signal),
     personName: (turn, personId, signal) => channelOf(turn).personName(accessOf(turn), personId, signal),

@@ -249,7 +249,7 @@ export function createRunTurn(
     const extras = outcome.ok ? outcome.extras : noExtras;
     const composed = composeAnswer(reply, extras, delivery.abilities(turn));
     const { choices, files } = composed;
-    const parts = delivery.split(turn, composed.text);
+    const parts = delivery.split(turn, composed.text, choices);
     const committed = await ending.patiently(signal, () =>
       ledger.commit({
         ...turnKey(turn),

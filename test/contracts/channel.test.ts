@@ -166,8 +166,9 @@ describe.each([
     const random = seededRandom(23);
     for (let round = 0; round < FORMATTED; round += 1) {
       const markdown = randomMarkdown(random, pingAttempts);
-      // What stands behind the opening of a fence names a language and need not be shown.
-      const named = new Set((markdown.match(/^.*(?:`{3}|~{3}).*$/gm) ?? []).flatMap(wordsOf));
+      // What stands behind a fence at the beginning of a line names a language: it need not be shown, or in each part.
+      const fences = markdown.match(/^(?:[ \t>]|[-*+][ \t]|\d+[.)][ \t])*(?:`{3}|~{3}).*$/gm) ?? [];
+      const named = new Set(fences.flatMap(wordsOf));
       const words = wordsOf(markdown).filter((word) => !named.has(word));
       const formatted = channel.split(markdown).map((part) => channel.format(part));
       for (const { text } of formatted)

@@ -1,5 +1,7 @@
 import type { FormattedText, TextEntity } from '../../src/channels/formatted-text.ts';
+import { choiceMessage } from '../../src/channels/teams/choice-card.ts';
 import type { FormattedText as Formatted } from '../../src/core/outbound.ts';
+import { checkMessage } from '../support/teams/check-activity.ts';
 
 /** What a platform makes of a formatted text: all that people read, and what of it stands as code. */
 export interface ShownText {
@@ -32,6 +34,14 @@ export function shownText(type: string, formatted: Formatted): ShownText {
     default:
       return { text, code: [] }; // the platform reads markdown itself
   }
+}
+
+/** The same of the card on which Teams shows a text with buttons, as its elements have it. */
+export function shownOnCard(markdown: string, choices: readonly string[]): ShownText {
+  const message = choiceMessage(markdown, choices);
+  const { shown: text } = checkMessage(message);
+  const code = [...JSON.stringify(message).matchAll(/"text":("(?:[^"\\]|\\.)*"),"fontType":"Monospace"/g)];
+  return { text, code: code.map(([, run = '""']) => (JSON.parse(run) as string).replaceAll('\u00a0', ' ')) };
 }
 
 function isCode({ type }: TextEntity): boolean {

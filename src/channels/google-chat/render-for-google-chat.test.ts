@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { choiceCard, MAX_BUTTONS } from './choice-card.ts';
 import { MAX_CHARACTERS, renderForGoogleChat, splitForGoogleChat } from './render-for-google-chat.ts';
 
 describe('renderForGoogleChat', () => {
@@ -33,5 +34,15 @@ describe('renderForGoogleChat', () => {
     expect(parts.length).toBeGreaterThan(1);
     for (const part of parts) expect(part.length).toBeLessThanOrEqual(MAX_CHARACTERS);
     expect(parts.join(' ').replaceAll('\u200b', '')).toBe(markdown);
+  });
+
+  it('leaves room for buttons below the last part, in the bytes that Google counts', () => {
+    const choices = Array.from({ length: MAX_BUTTONS }, (_, index) => String(index).padEnd(60, '多'));
+    const address = `https://konstruct.company.example/${'x'.repeat(80)}`;
+    for (const word of ['漢字かな交じり文', 'word "quoted"\n', '**b** `c`\n']) {
+      const parts = splitForGoogleChat(word.repeat(30_000 / word.length), choices);
+      const body = { text: renderForGoogleChat(parts.at(-1) ?? ''), cardsV2: [choiceCard(choices, address)] };
+      expect(Buffer.byteLength(JSON.stringify(body))).toBeLessThan(31_500);
+    }
   });
 });

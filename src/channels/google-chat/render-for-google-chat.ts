@@ -11,6 +11,8 @@ import { writeEntities } from '../write-entities.ts';
  */
 export const MAX_CHARACTERS = 10_000;
 const PART_CHARACTERS = 9_000;
+/** The longest text above buttons: six of them take up to 4,000 of the bytes. */
+const BYTES_WITH_BUTTONS = 27_000;
 /** A part that grows beyond the limit is cut again; what is as short as this cannot. */
 const SMALLEST_CUT = 800;
 
@@ -32,9 +34,16 @@ export function renderForGoogleChat(markdown: string): string {
   return writeEntities(renderMarkdown(markdown), { plain, enclose });
 }
 
-/** Cuts markdown into parts of which each is one message. */
-export function splitForGoogleChat(markdown: string): readonly string[] {
-  return splitMarkdown(markdown, PART_CHARACTERS).flatMap(cutLong);
+/** Cuts markdown into parts of which each is one message, the last with buttons for the choices, if there are any. */
+export function splitForGoogleChat(markdown: string, choices: readonly string[] = []): readonly string[] {
+  const parts = splitMarkdown(markdown, PART_CHARACTERS).flatMap(cutLong);
+  return choices.length === 0 ? parts : [...parts.slice(0, -1), ...cutForButtons(parts.at(-1) as string)];
+}
+
+function cutForButtons(part: string): readonly string[] {
+  if (Buffer.byteLength(JSON.stringify(renderForGoogleChat(part))) <= BYTES_WITH_BUTTONS) return [part];
+  const halves = splitMarkdown(part, Math.ceil(part.length / 2) + 50);
+  return halves.length < 2 ? [part] : [...halves.slice(0, -1), ...cutForButtons(halves.at(-1) as string)];
 }
 
 function cutLong(part: string): readonly string[] {

@@ -4,9 +4,10 @@ import type { Log } from '../../core/log.ts';
 import type { AnswerStream, ConnectionAccess, StreamStart } from '../../core/outbound.ts';
 import { ExpiringTimes } from '../expiring-times.ts';
 import type { JsonRecord } from '../read-json.ts';
+import { NOTHING } from './choice-card.ts';
 import type { TeamsClient } from './client.ts';
 import { asTeamsId } from './conversation-id.ts';
-import { editMessage, NOTHING, removeMessage } from './send.ts';
+import { editMessage, removeMessage } from './send.ts';
 
 export interface TeamsStreams {
   open(access: ConnectionAccess, start: StreamStart): AnswerStream;

@@ -1,5 +1,6 @@
 import { renderMarkdown } from '../render-markdown.ts';
 import { splitMarkdown } from '../split-markdown.ts';
+import { choiceMessage } from './choice-card.ts';
 import { htmlOf } from './html-of.ts';
 
 /**
@@ -22,9 +23,22 @@ export function renderForTeams(markdown: string): string {
   return htmlOf(renderMarkdown(markdown));
 }
 
-/** Cuts markdown into parts of which each is one message. */
-export function splitForTeams(markdown: string): readonly string[] {
-  return splitMarkdown(markdown, PART_CHARACTERS).flatMap(cutDense);
+/** Cuts markdown into parts of which each is one message, the last with buttons for the choices, if there are any. */
+export function splitForTeams(markdown: string, choices: readonly string[] = []): readonly string[] {
+  const parts = splitMarkdown(markdown, PART_CHARACTERS).flatMap(cutDense);
+  return choices.length === 0
+    ? parts
+    : [...parts.slice(0, -1), ...cutForButtons(parts.at(-1) as string, choices)];
+}
+
+/** A card says in many words what HTML says in few. */
+function cutForButtons(part: string, choices: readonly string[]): readonly string[] {
+  const fitting = MAX_CHARACTERS / JSON.stringify(choiceMessage(part, choices)).length;
+  if (fitting >= 1 || part.length < SMALLEST_CUT) return [part];
+  const before = Math.max(1 - 0.9 * fitting, 0.5);
+  const pieces = splitMarkdown(part, Math.ceil(before * part.length) + 50);
+  if (pieces.length < 2) return [part];
+  return [...pieces.slice(0, -1).flatMap(cutDense), ...cutForButtons(pieces.at(-1) as string, choices)];
 }
 
 function cutDense(part: string): readonly string[] {

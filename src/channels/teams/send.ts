@@ -8,14 +8,11 @@ import type {
   TypingSign,
 } from '../../core/outbound.ts';
 import type { JsonRecord } from '../read-json.ts';
-import { choiceCard } from './choice-card.ts';
+import { choiceMessage, NOTHING } from './choice-card.ts';
 import type { TeamsClient } from './client.ts';
 import { asTeamsId, isPersonal } from './conversation-id.ts';
 import { renderForTeams } from './render-for-teams.ts';
 import { teamsError } from './teams-error.ts';
-
-/** What stands where a text has nothing to show: Teams refuses an empty message. */
-export const NOTHING = '…';
 
 /** What Teams says of activities that do not fit the state of a stream. */
 const STREAM_REFUSALS = ['ContentStreamNotAllowed', 'BadArgument', 'BadRequest'];
@@ -109,7 +106,7 @@ export async function showTyping(
 
 function activityOf({ markdown, choices = [] }: Sayable): JsonRecord {
   const shown = markdown.trim() === '' ? NOTHING : markdown;
-  if (choices.length > 0) return { type: 'message', attachments: [choiceCard(shown, choices)] };
+  if (choices.length > 0) return choiceMessage(shown, choices);
   const text = renderForTeams(shown);
   return { type: 'message', textFormat: 'xml', text: text.trim() === '' ? NOTHING : text };
 }

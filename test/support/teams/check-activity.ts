@@ -68,16 +68,58 @@ function checkCard(attachments: unknown): Card {
   if (Object.keys(unknown).length > 0 || type !== 'AdaptiveCard' || !/^1\.[0-5]$/.test(String(version)))
     throw bad('Card of an unknown form');
   if ($schema !== 'http://adaptivecards.io/schemas/adaptive-card.json') throw bad('Card of another schema');
-  const [block] = body as readonly Given[];
-  if (block?.type !== 'TextBlock' || typeof block.text !== 'string' || block.wrap !== true)
-    throw bad('Card without text');
+  const text = (body as readonly Given[]).map(readElement).join('\n');
+  if (text.trim() === '') throw bad('Card without text');
   const buttons = (actions as readonly Given[]).map(({ type: kind, title, data, ...rest }) => {
     if (kind !== 'Action.Submit' || typeof title !== 'string' || title === '' || Object.keys(rest).length > 0)
       throw bad('Action of an unknown form');
     return { title, data: data as Given };
   });
   if (buttons.length > 6) throw bad('More than six actions');
-  return { text: block.text, actions: buttons };
+  return { text, actions: buttons };
+}
+
+/** The text that people see of an element; refuses what is not shown as text on every device. */
+function readElement({ type, ...fields }: Given): string {
+  if (type === 'Container') {
+    const { style, items, ...unknown } = fields;
+    if (
+      style !== 'emphasis' ||
+      !Array.isArray(items) ||
+      items.length === 0 ||
+      Object.keys(unknown).length > 0
+    )
+      throw bad('Container of an unknown form');
+    return (items as readonly Given[]).map(readElement).join('\n');
+  }
+  const { inlines, spacing, ...unknown } = fields;
+  if (type !== 'RichTextBlock' || Object.keys(unknown).length > 0) throw bad(`Element ${String(type)}`);
+  if (spacing !== undefined && spacing !== 'None') throw bad(`Spacing ${String(spacing)}`);
+  if (!Array.isArray(inlines) || inlines.length === 0) throw bad('Block without inlines');
+  return (inlines as readonly unknown[]).map(readInline).join('').replaceAll('\u00a0', ' ');
+}
+
+const runFields: Readonly<Record<string, (value: unknown) => boolean>> = {
+  type: (value) => value === 'TextRun',
+  text: (value) => typeof value === 'string',
+  weight: (value) => value === 'Bolder',
+  italic: (value) => value === true,
+  strikethrough: (value) => value === true,
+  fontType: (value) => value === 'Monospace',
+  selectAction: (value) => {
+    const { type, url, ...unknown } = value as Given;
+    const isAddress = typeof url === 'string' && /^(?:https?:\/\/|mailto:)/i.test(url);
+    return type === 'Action.OpenUrl' && isAddress && Object.keys(unknown).length === 0;
+  },
+};
+
+/** Android leaves out a line break that a run begins or ends with, and browsers make one of several blanks. */
+function readInline(inline: unknown): string {
+  const given: Given = typeof inline === 'string' ? { type: 'TextRun', text: inline } : (inline as Given);
+  for (const [field, value] of Object.entries(given))
+    if (runFields[field]?.(value) !== true) throw bad(`Field ${field} of a run`);
+  if (typeof given.text !== 'string' || given.text === '') throw bad('Run without text');
+  return given.text.replaceAll(/^\n+|\n+$/g, '').replaceAll(/ {2,}|^ +/gm, ' ');
 }
 
 function bad(message: string): ConnectorRefusal {
