@@ -23,17 +23,17 @@ import { startTeamsCrowd } from './crowds/teams-crowd.ts';
 import { startTelegramCrowd } from './crowds/telegram-crowd.ts';
 import { startWhatsAppCrowd } from './crowds/whatsapp-crowd.ts';
 import { startWidgetCrowd } from './crowds/widget-crowd.ts';
-import { startDatabaseServer } from './support/bench-database.ts';
+import { type DatabaseServer, startDatabaseServer } from './support/bench-database.ts';
 import { build } from './support/build.ts';
 import type { ConnectionsProcessOptions, MemoryReading } from './support/connections-process.ts';
 import { memoryEnvironment, memoryOptions } from './support/memory-options.ts';
-import { startStandIns } from './support/stand-ins.ts';
+import { type StandIns, startStandIns } from './support/stand-ins.ts';
 
 /**
  * What connections cost in memory: one process with every platform in use and 200 connections, before and after it has
  * 1,000 connections of 1,000 companies more, each of which was written to and answered. Their sockets, streams and open
  * requests are part of it.
- * `node bench/connections.ts [1000]`
+ * `node bench/connections.ts [1000]` says at its end whether that is met, and fails if it is not.
  */
 const crowdStarters: readonly StartCrowd[] = [
   startSlackCrowd,
@@ -45,7 +45,6 @@ const crowdStarters: readonly StartCrowd[] = [
   startDiscordCrowd,
   startWidgetCrowd,
 ];
-const ADDED = Number(process.argv[2] ?? 1_000);
 /** Before the first reading: connections that are there already, and messages to each of them, so that all is warm. */
 const THERE_BEFORE = 200;
 const WARM_UP_ROUNDS = 4;
@@ -54,22 +53,33 @@ const ANSWER = 'The importer keeps its place';
 const DEADLINE_MS = 120_000;
 const MEGABYTE = 1_048_576;
 
-await measureConnections();
+export interface ConnectionsFigures {
+  readonly added: number;
+  readonly addedMegabytes: number;
+}
 
-async function measureConnections(): Promise<void> {
+interface Surroundings {
+  readonly standIns: StandIns;
+  readonly server: DatabaseServer;
+  /** Of what was built. */
+  readonly folder: URL;
+}
+
+export const wantedMegabytes = (added: number): number => (50 * added) / 1_000;
+
+export async function measureConnections(
+  wanted: number,
+  { standIns, server, folder }: Surroundings,
+): Promise<ConnectionsFigures> {
   const results = fileURLToPath(new URL('./results/', import.meta.url));
   mkdirSync(results, { recursive: true });
   const closing: (() => Promise<unknown>)[] = [];
   try {
-    const standIns = await startStandIns();
-    closing.push(() => standIns.close());
-    const server = await startDatabaseServer();
-    closing.push(() => server.stop());
     const { url: databaseUrl, masterKey } = await server.createDatabase(standIns.modelUrl, {
       history: 'none',
     });
     const before = Math.ceil(THERE_BEFORE / crowdStarters.length);
-    const perPlatform = before + Math.ceil(ADDED / crowdStarters.length);
+    const perPlatform = before + Math.ceil(wanted / crowdStarters.length);
     const crowds: Crowd[] = [];
     for (const start of crowdStarters) {
       const crowd = await start(perPlatform);
@@ -77,7 +87,7 @@ async function measureConnections(): Promise<void> {
       crowds.push(crowd);
     }
     const slack = crowds.find(({ channel }) => channel === 'slack')?.platform;
-    const child = await startProcess(await build(), `${results}connections.log`, {
+    const child = await startProcess(folder, `${results}connections.log`, {
       databaseUrl,
       masterKey,
       slack: { signingSecret: slack?.signingSecret ?? null, apiUrl: slack?.apiUrl ?? '' },
@@ -120,9 +130,7 @@ async function measureConnections(): Promise<void> {
       [`${crowds.length * before} connections`]: rounded(first),
       [`${crowds.length * perPlatform} connections`]: rounded(second),
     });
-    console.log(
-      `${added.length} connections more over ${crowds.length} platforms: ${megabytes(second.rss - first.rss)} MB (wanted: at most 50 MB for 1,000).`,
-    );
+    return { added: added.length, addedMegabytes: megabytes(second.rss - first.rss) };
     function rounded(reading: MemoryReading) {
       return Object.fromEntries(
         Object.entries(reading).map(([name, bytes]) => [`${name}, MB`, megabytes(bytes as number)]),
@@ -203,4 +211,25 @@ async function startProcess(folder: URL, logFile: string, options: ConnectionsPr
       await ended;
     },
   };
+}
+
+if (import.meta.main) {
+  const standIns = await startStandIns();
+  const server = await startDatabaseServer();
+  try {
+    const surroundings = { standIns, server, folder: await build() };
+    const { added, addedMegabytes } = await measureConnections(
+      Number(process.argv[2] ?? 1_000),
+      surroundings,
+    );
+    const isMet = addedMegabytes <= wantedMegabytes(added);
+    const wanted = `wanted: at most ${wantedMegabytes(added)} MB`;
+    console.log(
+      `${added} connections more over all platforms: ${addedMegabytes} MB (${wanted}): ${isMet ? 'met' : 'MISSED'}.`,
+    );
+    if (!isMet) process.exitCode = 1;
+  } finally {
+    await server.stop();
+    await standIns.close();
+  }
 }

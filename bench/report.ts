@@ -1,33 +1,17 @@
+import { type ConnectionsFigures, wantedMegabytes } from './connections.ts';
 import type { AcksSample } from './measures/acks.ts';
 import type { AddedTimeSample } from './measures/added-time.ts';
 import type { BurstSample } from './measures/burst.ts';
-import type { DiscordIngestFigures } from './measures/discord-ingest.ts';
-import type { DiscordMemoryFigures } from './measures/discord-memory.ts';
 import type { FaultsResult } from './measures/faults.ts';
-import type { MattermostIngestFigures } from './measures/mattermost-ingest.ts';
-import type { SlackIngestFigures } from './measures/slack-ingest.ts';
-import type { TelegramIngestFigures } from './measures/telegram-ingest.ts';
-import type { TokenIngestFigures } from './measures/token-ingest.ts';
 import type { TurnsSample } from './measures/turns.ts';
-import type { WhatsAppIngestFigures } from './measures/whatsapp-ingest.ts';
-import type { WidgetIngestFigures } from './measures/widget-ingest.ts';
+import { type IngestResults, ingestLines, ingestTargets } from './report-ingest.ts';
 import type { ContenderName } from './support/contenders.ts';
 import { summarise } from './support/statistics.ts';
 
 type PerContender<Result> = ReadonlyMap<ContenderName, Result>;
 
 /** What a run found; a part that was not wanted is absent. */
-export interface BenchResults {
-  readonly ingest?: SlackIngestFigures;
-  readonly telegramIngest?: TelegramIngestFigures;
-  readonly whatsappIngest?: WhatsAppIngestFigures;
-  readonly discordIngest?: DiscordIngestFigures;
-  readonly discordMemory?: DiscordMemoryFigures;
-  readonly widgetIngest?: WidgetIngestFigures;
-  readonly mattermostIngest?: MattermostIngestFigures;
-  readonly mattermostSocketIngest?: MattermostIngestFigures;
-  readonly teamsIngest?: TokenIngestFigures;
-  readonly googleChatIngest?: TokenIngestFigures;
+export interface BenchResults extends IngestResults {
   readonly acks?: PerContender<readonly AcksSample[]>;
   readonly turns?: PerContender<readonly TurnsSample[]>;
   readonly burst?: PerContender<readonly BurstSample[]>;
@@ -36,6 +20,7 @@ export interface BenchResults {
   readonly peakMemoryMb?: PerContender<number>;
   readonly peakMemoryAfterBurstMb?: PerContender<number>;
   readonly faults?: PerContender<FaultsResult>;
+  readonly connections?: ConnectionsFigures;
 }
 
 const everybody: readonly ContenderName[] = [
@@ -89,50 +74,7 @@ export function formatReport(results: BenchResults): string {
     `|---|${contenders.map(() => '---|').join('')}`,
     ...rows,
   ];
-  if (results.ingest) {
-    const { bodyBytes, verifyMicroseconds, parseMicroseconds } = results.ingest;
-    lines.push(
-      '',
-      `One event of ${bodyBytes} bytes: verify ${verifyMicroseconds.toFixed(1)} µs, parse ${parseMicroseconds.toFixed(1)} µs of CPU.`,
-    );
-  }
-  if (results.telegramIngest) {
-    const { bodyBytes, perSecond } = results.telegramIngest;
-    lines.push(
-      '',
-      `One update of Telegram's of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed.`,
-    );
-  }
-  for (const [name, ingest] of [
-    ["message of WhatsApp's", results.whatsappIngest],
-    ["interaction of Discord's", results.discordIngest],
-    ['message to a web chat', results.widgetIngest],
-    ["webhook of Mattermost's", results.mattermostIngest],
-    ['event of a Mattermost socket', results.mattermostSocketIngest],
-    ["activity of Teams'", results.teamsIngest],
-    ["event of Google Chat's", results.googleChatIngest],
-  ] as const) {
-    if (ingest === undefined) continue;
-    const { bodyBytes, perSecond } = ingest;
-    const same =
-      'sameTokenPerSecond' in ingest ? `, ${ingest.sameTokenPerSecond} with a token seen before` : '';
-    const cpu = 'cpuMicroseconds' in ingest ? ` (${ingest.cpuMicroseconds.toFixed(0)} µs of CPU each)` : '';
-    lines.push(
-      '',
-      `One ${name} of ${bodyBytes} bytes: ${perSecond} a second are verified and parsed${cpu}${same}.`,
-    );
-  }
-  if (results.discordIngest) {
-    const { messagesPerSecond } = results.discordIngest;
-    lines.push('', `Messages over Discord's gateway: ${messagesPerSecond} a second are parsed.`);
-  }
-  if (results.discordMemory) {
-    const { firstBotKilobytes, furtherBotKilobytes } = results.discordMemory;
-    lines.push(
-      '',
-      `A Discord bot in a server of 500 channels: ${firstBotKilobytes} kB, each further one ${furtherBotKilobytes} kB.`,
-    );
-  }
+  lines.push(...ingestLines(results));
   const targets = targetsOf(results);
   if (targets.length > 0) {
     lines.push('', '| target | wanted | measured | |', '|---|---|---|---|');
@@ -256,6 +198,11 @@ function targetsOf(results: BenchResults): readonly Target[] {
   limit('lost of 600', 0, '', faults?.get('Konstruct')?.lostOf600);
   limit('answered twice after a kill', 0, '', faults?.get('Konstruct')?.doubledAfterKill);
   limit('answered twice of 300', 0, '', faults?.get('Konstruct')?.doubledOf300);
+  for (const [name, perSecond] of ingestTargets(results)) atLeast(`${name}, per second`, 10_000, [perSecond]);
+  if (results.connections) {
+    const { added, addedMegabytes } = results.connections;
+    limit(`memory of ${added} connections more`, wantedMegabytes(added), 'MB', addedMegabytes);
+  }
   return targets;
 }
 

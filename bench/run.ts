@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { measureConnections } from './connections.ts';
 import { measureAcks } from './measures/acks.ts';
 import { measureAddedTime } from './measures/added-time.ts';
 import { measureBurst } from './measures/burst.ts';
@@ -29,18 +30,19 @@ import { startStandIns } from './support/stand-ins.ts';
 const usage = `npm run bench -- [--only acks,turns] [--rounds 3] [--full] [--alone] [--node=--cpu-prof]
 
 Measures (in this order; --only selects):
-  ingest   CPU of verifying and parsing one Slack event
-  acks     acks per second over HTTP, durable
-  turns    whole turns per second with a model that answers at once, CPU per turn
-  added    time added to a model of 200 ms at 50 messages a second
-  burst    2,000 messages over 200 tenants at once, until the last answer
-  faults   messages lost and answered twice when the process is killed and when events come twice
+  ingest       verifying and parsing requests of every platform: how many a second, and their CPU
+  acks         acks per second over HTTP, durable
+  turns        whole turns per second with a model that answers at once, CPU per turn
+  added        time added to a model of 200 ms at 50 messages a second
+  burst        2,000 messages over 200 tenants at once, until the last answer
+  faults       messages lost and answered twice when the process is killed and when events come twice
+  connections  memory of 1,000 connections more over all platforms
 
 --full     the product once more, beside a million messages in 20,000 conversations
 --alone    without the peers (bare Node, Bolt)
 --node=…   options of Node for the product's processes`;
 
-const measureNames = ['ingest', 'acks', 'turns', 'added', 'burst', 'faults'] as const;
+const measureNames = ['ingest', 'acks', 'turns', 'added', 'burst', 'faults', 'connections'] as const;
 
 const { values: flags } = parseArgs({
   options: {
@@ -66,11 +68,12 @@ async function runBench(): Promise<void> {
   const name = startedAt.toISOString().replaceAll(':', '-').slice(0, 19);
   const standIns = await startStandIns();
   const server = await startDatabaseServer();
+  const built = await build();
   const all = createContenders({
     standIns,
     server,
     logFile: `${folder}${name}.log`,
-    folder: await build(),
+    folder: built,
     boltFolder: flags.alone ? null : await installBolt(),
     full: flags.full,
     nodeOptions: flags.node.split(' ').filter((option) => option !== ''),
@@ -109,6 +112,9 @@ async function runBench(): Promise<void> {
       burst: await part('burst', () => measureBurst(context)),
       peakMemoryAfterBurstMb: wanted.has('burst') ? await crew.peakMemory('turns') : undefined,
       faults: await part('faults', () => measureFaults(context)),
+      connections: await part('connections', () =>
+        measureConnections(1_000, { standIns, server, folder: built }),
+      ),
     };
     const results = Object.fromEntries(
       Object.entries(measured).filter(([, result]) => result !== undefined),
