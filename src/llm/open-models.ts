@@ -12,7 +12,7 @@ const MAX_OPEN_MODELS = 500;
 /**
  * Opens a model with one key once and keeps it. Routes come as fresh objects from the store, so models are told apart by
  * all that they are called with: one tenant's is never another's. The least recently used is dropped at the bound: a key
- * that was replaced does not stay.
+ * that was replaced does not stay. What could not be opened is tried again: files may have run out for a moment.
  */
 export function createModelOpener(io: ProviderIo): OpenModel {
   const opened = new Map<string, Promise<OpenedModel>>();
@@ -26,6 +26,9 @@ export function createModelOpener(io: ProviderIo): OpenModel {
       const [oldest] = opened.keys();
       if (oldest !== undefined) opened.delete(oldest);
     }
+    void opening.then(({ kind }) => {
+      if (kind === 'problem' && opened.get(key) === opening) opened.delete(key);
+    });
     return opening;
   };
 

@@ -21,7 +21,7 @@ export function isThoughtFree({ provider, baseUrl = '', price }: RouteEntry): bo
   );
 }
 
-type Table = typeof GenaiPrices & { readonly version: string };
+export type PriceTable = typeof GenaiPrices & { readonly version: string };
 type TableRates = GenaiPrices.ModelPrice;
 
 /** Our names of providers in the table. Those that are not in it are known by their address. */
@@ -51,9 +51,13 @@ const MAX_KEPT = 500;
  * @param wallClock ms since 1970: prices change at dates
  * @param installed addresses of the installation, for entries without one
  */
-export function createPriceList(wallClock: Clock, installed: ProviderKeys = {}): PriceList {
+export function createPriceList(
+  wallClock: Clock,
+  installed: ProviderKeys = {},
+  load: () => Promise<PriceTable> = loadTable,
+): PriceList {
   const kept = new Map<string, { readonly price: Promise<ModelPrice | null>; readonly untilMs: number }>();
-  let table: Promise<Table> | null = null;
+  let table: Promise<PriceTable> | null = null;
 
   function isFree({ provider, baseUrl }: RouteEntry): boolean {
     if (provider === 'demo') return true;
@@ -63,9 +67,17 @@ export function createPriceList(wallClock: Clock, installed: ProviderKeys = {}):
     return provider === 'openai-compatible' && isOwnMachine(baseUrl ?? '');
   }
 
+  function openTable(): Promise<PriceTable> {
+    const opening = table ?? load();
+    table = opening;
+    opening.catch(() => {
+      if (table === opening) table = null; // a failure is not an answer
+    });
+    return opening;
+  }
+
   async function lookUp(entry: RouteEntry): Promise<ModelPrice | null> {
-    table ??= loadTable();
-    const { version, calcPrice, findProvider } = await table;
+    const { version, calcPrice, findProvider } = await openTable();
     const providerId = tableProviders[entry.provider];
     const provider =
       providerId === undefined
@@ -97,7 +109,7 @@ export function createPriceList(wallClock: Clock, installed: ProviderKeys = {}):
   };
 }
 
-async function loadTable(): Promise<Table> {
+export async function loadTable(): Promise<PriceTable> {
   const name = '@pydantic/genai-prices';
   const [table, manifest] = await Promise.all([
     import('@pydantic/genai-prices'),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ProviderName } from '../../core/model.ts';
-import { createPriceList, isThoughtFree } from './create-price-list.ts';
+import { createPriceList, isThoughtFree, loadTable } from './create-price-list.ts';
 import { costOf, type ModelPrice, worstCaseOf } from './model-price.ts';
 
 const prices = createPriceList(() => Date.UTC(2026, 10, 23));
@@ -54,6 +54,24 @@ describe('the price list', () => {
     expect(await inputOf()).toEqual([10e9]);
     nowMs = Date.parse('2025-07-01T00:00:00Z');
     expect(await inputOf()).toEqual([2e9]);
+  });
+
+  it('loads the table again after it could not be read', async () => {
+    let loads = 0;
+    const list = createPriceList(
+      () => Date.UTC(2026, 10, 23),
+      {},
+      async () => {
+        loads += 1;
+        if (loads === 1) throw Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+        return loadTable();
+      },
+    );
+    const find = (model: string) => list.find({ provider: 'openai', model });
+    await expect(Promise.all([find('gpt-4o'), find('o3')])).rejects.toThrow('too many open files');
+    expect(await find('gpt-4o')).not.toBeNull();
+    expect(await find('o3')).not.toBeNull();
+    expect(loads).toBe(2);
   });
 
   it('asks nothing for what runs here', async () => {
