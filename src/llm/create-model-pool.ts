@@ -25,6 +25,7 @@ import { resolveEntry } from './resolve-entry.ts';
 import { defaultRetryPolicy, type RetryPolicy } from './retry-delay.ts';
 import { type RequestTimeouts, runRequest } from './run-request.ts';
 import type { PoolParts } from './start-attempt.ts';
+import { attemptsIn, withAttempts } from './with-attempts.ts';
 import { withoutFiles } from './without-files.ts';
 
 export interface ModelPoolOptions {
@@ -101,7 +102,12 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
     metrics: options.metrics ?? noMetrics,
   };
 
-  async function* run(request: ModelRequest, wanted: 'whole' | 'streamed'): AsyncGenerator<ModelEvent, void> {
+  /** @param startedAtMs from when on its deadline counts */
+  async function* run(
+    request: ModelRequest,
+    wanted: 'whole' | 'streamed',
+    startedAtMs: number,
+  ): AsyncGenerator<ModelEvent, void> {
     if (request.signal.aborted) {
       throw new KonstructError('aborted', 'The model call was cancelled.', { details: { attempts: [] } });
     }
@@ -128,6 +134,7 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
         ...own,
         attemptMs: Math.max(timeouts.attemptMs, own.totalMs === undefined ? 0 : own.totalMs / 2),
       },
+      startedAtMs,
       policy,
       random,
       sleep,
@@ -142,11 +149,13 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
     request: ModelRequest,
     wanted: 'whole' | 'streamed',
   ): AsyncGenerator<ModelEvent, void> {
+    const startedAtMs = clock();
     let refused: readonly ModelAttempt[];
     let rest: ModelRequest;
+    let refusal: KonstructError;
     let isShown = false;
     try {
-      for await (const event of run(request, wanted)) {
+      for await (const event of run(request, wanted, startedAtMs)) {
         isShown = true;
         yield event;
       }
@@ -154,15 +163,22 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
     } catch (error) {
       const bare = isShown ? null : withoutFiles(request);
       if (bare === null || !isKonstructError(error)) throw error;
-      refused = (error.details.attempts as readonly ModelAttempt[] | undefined) ?? [];
+      refused = attemptsIn(error);
       if (!mayLieInFiles(error, refused)) throw error;
+      refusal = error;
       rest = bare;
     }
     log.warn('model.files_left_out', { tenantId: request.tenantId, route: request.route });
-    for await (const event of run(rest, wanted)) {
-      const { type } = event;
-      if (type !== 'end') yield event;
-      else yield { type, result: { ...event.result, attempts: [...refused, ...event.result.attempts] } };
+    try {
+      for await (const event of run(rest, wanted, startedAtMs)) {
+        const { type } = event;
+        if (type !== 'end') yield event;
+        else yield { type, result: { ...event.result, attempts: [...refused, ...event.result.attempts] } };
+      }
+    } catch (error) {
+      // Where no time was left to ask anybody again, the first refusal says more.
+      const nobodyAsked = isKonstructError(error, 'model_rejected') && attemptsIn(error).length === 0;
+      throw nobodyAsked ? refusal : withAttempts(error, refused);
     }
   }
 

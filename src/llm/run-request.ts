@@ -17,6 +17,7 @@ import { sizeWithFiles } from './file-tokens.ts';
 import { planCourse } from './plan-course.ts';
 import { type RetryPolicy, retryDelay } from './retry-delay.ts';
 import { type Attempt, type Candidate, type PoolParts, startAttempt } from './start-attempt.ts';
+import { withAttempts } from './with-attempts.ts';
 
 export interface RequestOptions {
   readonly request: ModelRequest;
@@ -25,6 +26,8 @@ export interface RequestOptions {
   readonly size: PromptSize;
   readonly streamed: boolean;
   readonly timeouts: RequestTimeouts;
+  /** From when on `totalMs` counts. */
+  readonly startedAtMs: number;
   readonly policy: RetryPolicy;
   readonly random: Random;
   readonly sleep: Sleep;
@@ -64,7 +67,7 @@ export async function* runRequest(
     entry,
     place,
   }));
-  const deadlineMs = clock() + timeouts.totalMs;
+  const deadlineMs = options.startedAtMs + timeouts.totalMs;
   const attempts: ModelAttempt[] = [];
   const failures: AttemptFailure[] = [];
   const problems: string[] = [];
@@ -240,6 +243,8 @@ export async function* runRequest(
       },
       leftMs,
       signal,
+    }).catch((error: unknown) => {
+      throw withAttempts(error, attempts);
     });
     if (started.kind === 'started') {
       live.add(started.attempt);

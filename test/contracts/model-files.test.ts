@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { ModelRequest, PromptFile, RouteEntry } from '../../src/core/model.ts';
-import { createModelPool } from '../../src/llm/create-model-pool.ts';
+import type { KonstructError } from '../../src/core/errors.ts';
+import type { ModelAttempt, ModelRequest, PromptFile, RouteEntry } from '../../src/core/model.ts';
+import { createModelPool, type ModelPoolOptions } from '../../src/llm/create-model-pool.ts';
 import { estimatePrompt } from '../../src/llm/estimate-tokens.ts';
 import { sizeWithFiles } from '../../src/llm/file-tokens.ts';
 import type { ModelProtocol } from '../support/model-protocols.ts';
@@ -40,7 +41,7 @@ function requestWith(...files: readonly PromptFile[]): ModelRequest {
   };
 }
 
-function poolOf(entries: readonly RouteEntry[]) {
+function poolOf(entries: readonly RouteEntry[], options: Partial<ModelPoolOptions> = {}) {
   const log = recordingLog();
   const pool = createModelPool({
     routes: async (name) => ({ name, entries }),
@@ -50,6 +51,7 @@ function poolOf(entries: readonly RouteEntry[]) {
     random: () => 0,
     sleep: async () => undefined,
     log,
+    ...options,
   });
   return { pool, log };
 }
@@ -125,6 +127,57 @@ it.each(['generate', 'stream'] as const)(
     expect(JSON.stringify(log.lines)).not.toContain('chart');
   },
 );
+
+it('whatever comes of asking without the files, the calls with them are told of', async () => {
+  const entries = [entryOf('anthropic', 'claude-sonnet-4-5'), entryOf('openai', 'gpt-5.4')];
+  const outcomesOf = async (asked: Promise<unknown>) => {
+    const error = (await asked.catch((reason: unknown) => reason)) as KonstructError;
+    const attempts = error.details.attempts as readonly ModelAttempt[];
+    return [
+      error.code,
+      ...attempts.map(({ provider, outcome, usage }) => `${provider} ${outcome} ${usage !== null}`),
+    ];
+  };
+  const cutAtLimit = { text: '', finish: 'length' } as const;
+  const paid = ['anthropic malformed true', 'openai rejected false'];
+  server.respondNext(cutAtLimit, { status: 400 }, cutAtLimit, { status: 400 });
+  expect(await outcomesOf(poolOf(entries).pool.generate(requestWith(png)))).toEqual([
+    'model_rejected',
+    ...paid,
+    ...paid,
+  ]);
+
+  const stopped = new AbortController();
+  server.respondNext(cutAtLimit, { status: 400 });
+  server.respond(() => {
+    stopped.abort();
+    return { hang: true };
+  });
+  const asked = poolOf(entries).pool.generate({ ...requestWith(png), signal: stopped.signal });
+  expect((await outcomesOf(asked)).slice(0, 3)).toEqual(['aborted', ...paid]);
+
+  let asks = 0;
+  server.respondNext(cutAtLimit, { status: 400 });
+  const mayStillAsk = () => {
+    asks += 1;
+    return asks <= 2;
+  };
+  const lost = poolOf(entries).pool.generate({ ...requestWith(png), mayStillAsk });
+  expect(await outcomesOf(lost)).toEqual(['lease_lost', ...paid]);
+});
+
+it('asking without the files has what is left of the time, and the refusal stands where nothing is', async () => {
+  let nowMs = 0;
+  const { pool } = poolOf([entryOf('anthropic', 'claude-sonnet-4-5')], { clock: () => nowMs });
+  const before = server.requests.length;
+  server.respond(() => {
+    nowMs += 120_000;
+    return { status: 400 };
+  });
+  const error = await pool.generate(requestWith(png)).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: 'model_rejected', details: { attempts: [{ outcome: 'rejected' }] } });
+  expect(server.requests.length - before).toBe(1);
+});
 
 it.each([
   ['a key', { status: 401 }, requestWith(png)],
