@@ -31,6 +31,10 @@ describe('the most tokens that a prompt can have', () => {
       { messages: [{ role: 'assistant', content: '', toolCalls: [{ ...call, rawInput: text }] }] },
     ],
     [
+      'signatures of calls',
+      { messages: [{ role: 'assistant', content: '', toolCalls: [{ ...call, signature: text }] }] },
+    ],
+    [
       'results of tools',
       {
         messages: [

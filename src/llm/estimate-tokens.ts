@@ -29,7 +29,8 @@ export function estimatePrompt(request: ModelRequest): PromptSize {
     bytes += Buffer.byteLength(message.content);
     if (message.role === 'assistant') {
       for (const call of message.toolCalls ?? []) {
-        bytes += Buffer.byteLength(call.rawInput) + call.id.length + call.name.length;
+        const { rawInput, id, name, signature = '' } = call;
+        bytes += Buffer.byteLength(rawInput) + id.length + name.length + Buffer.byteLength(signature);
       }
     }
   }
