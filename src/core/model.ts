@@ -175,7 +175,7 @@ export interface ModelRequest {
   readonly context?: string;
   readonly messages: readonly ModelMessage[];
   readonly tools?: readonly ToolSpec[];
-  /** Default: `auto`. */
+  /** Default: `auto`. With `none` a model may want calls all the same where its provider has no word for it. */
   readonly toolChoice?: 'auto' | 'none' | 'required';
   /** Asks for an answer that is JSON of this schema. */
   readonly output?: { readonly name: string; readonly schema: JsonSchema };

@@ -47,6 +47,8 @@ export interface Provider {
 export interface PromptStyle {
   /** Only one system message is taken, or only one is certain to be. */
   readonly oneSystemMessage?: boolean;
+  /** There is no word for tools that may not be called; left out, their earlier results are refused. */
+  readonly cannotForbidTools?: boolean;
   /** Behind the results of tools only the model may speak: what a person says there (`user`) is refused. */
   readonly bridgesTools?: boolean;
   /** Put on a message up to which the provider should cache. */

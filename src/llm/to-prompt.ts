@@ -26,8 +26,9 @@ export function toCallSettings(
   const { tools, output, toolChoice = 'auto' } = request;
   const cacheKey = request.cacheKey === undefined ? null : cacheName(request.tenantId, request.cacheKey);
   const providerOptions = provider.callOptions?.({ cacheKey });
+  const style = provider.promptStyle?.(model) ?? {};
   return {
-    prompt: toPrompt(request, provider.promptStyle?.(model) ?? {}, accepts),
+    prompt: toPrompt(request, style, accepts),
     ...(tools === undefined || tools.length === 0
       ? {}
       : {
@@ -37,7 +38,7 @@ export function toCallSettings(
             description,
             inputSchema,
           })),
-          toolChoice: { type: toolChoice },
+          toolChoice: { type: toolChoice === 'none' && style.cannotForbidTools ? 'auto' : toolChoice },
         }),
     ...(output === undefined
       ? {}

@@ -254,6 +254,39 @@ describe.each(modelProtocols)('%s', (protocol) => {
     expect(result.text).toBe('Done.');
   });
 
+  it.each(['generate', 'stream'] as const)(
+    'keeps results of tools that it may call no more: %s',
+    async (way) => {
+      const messages: readonly ModelMessage[] = [
+        { role: 'user', content: 'Look it up.' },
+        {
+          role: 'assistant',
+          content: '',
+          toolCalls: [
+            { id: 'abcdEFG01', name: 'look_up', input: { word: 'one' }, rawInput: '{"word":"one"}' },
+          ],
+        },
+        {
+          role: 'tool',
+          results: [{ callId: 'abcdEFG01', name: 'look_up', output: 'found', isError: false }],
+        },
+      ];
+      const wanted: ModelRequest = { ...request, messages, tools, toolChoice: 'none' };
+      server.respondNext('Done.');
+      if (way === 'generate') await pool().generate(wanted);
+      else await collect(pool().stream(wanted));
+      const sent = server.requests.at(-1);
+      expect(sent?.tools).toEqual(['look_up']);
+      expect(sent?.messages).toMatchObject([
+        { role: 'user', content: 'Look it up.' },
+        { role: 'assistant', toolCalls: [{ name: 'look_up', input: { word: 'one' } }] },
+        { role: 'tool', content: expect.stringContaining('found') },
+      ]);
+      // Bedrock has no word for it.
+      if (protocol !== 'bedrock') expect(JSON.stringify(sent?.body)).toMatch(/"none"/i);
+    },
+  );
+
   it('hands over arguments that are no JSON as they were written', async () => {
     if (protocol === 'google') return; // its protocol has no text there
     server.respondNext({

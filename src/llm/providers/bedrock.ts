@@ -26,7 +26,7 @@ export const bedrock: Provider = {
   completeBaseUrl: (baseUrl) => baseUrl.replace(/\/+$/, ''),
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey ?? ''}` }),
   accepts: (model) => (LOOKING.test(model) ? ['image', 'pdf'] : []),
-  promptStyle: (model) => (CACHING.test(model) ? cachingStyle : {}),
+  promptStyle: (model) => (CACHING.test(model) ? { ...style, ...cacheMark } : style),
   async openModel({ model, baseUrl, apiKey, region }, { fetch }) {
     const { createAmazonBedrock } = await import('@ai-sdk/amazon-bedrock');
     const credentials = readAwsCredentials(apiKey ?? '');
@@ -59,9 +59,15 @@ function signingRegion(baseUrl: string, model: string, region: string | null): s
   return named ?? region ?? /^arn:[^:]+:bedrock:([a-z0-9-]+):/.exec(model)?.[1] ?? DEFAULT_REGION;
 }
 
+/**
+ * The SDK leaves the tools out where they may not be called, and all their results with them, as Bedrock refuses results
+ * of tools that it is not told of: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolChoice.html
+ */
+const style: PromptStyle = { cannotForbidTools: true };
+
 /** Other models refuse a mark: https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html */
 const CACHING = /anthropic\.claude|amazon\.nova/;
-const cachingStyle: PromptStyle = { cacheMark: { bedrock: { cachePoint: { type: 'default' } } } };
+const cacheMark: PromptStyle = { cacheMark: { bedrock: { cachePoint: { type: 'default' } } } };
 
 /** https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-supported-models-features.html */
 const LOOKING = /anthropic\.claude-(?!v2|instant)|amazon\.nova-(?!micro|sonic|canvas|reel)/;

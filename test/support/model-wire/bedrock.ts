@@ -32,14 +32,20 @@ export const bedrock: WireProtocol = {
     const limit = (body.inferenceConfig as Json | undefined)?.maxTokens;
     const system = optionalList(body.system).filter((part) => part.text !== undefined);
     const toolConfig = body.toolConfig as Json | undefined;
+    const tools = optionalList(toolConfig?.tools).flatMap(({ toolSpec }) =>
+      toolSpec === undefined ? [] : [text((toolSpec as Json).name, 'toolSpec.name')],
+    );
+    const messages = matched(list(body.messages, 'messages').flatMap(readMessage));
+    demand(
+      tools.length > 0 || messages.every(({ toolCalls, role }) => toolCalls === undefined && role !== 'tool'),
+      'The toolConfig field must be defined when using toolUse and toolResult content blocks.',
+    );
     return {
       model: decodeURIComponent(text(pathModel, 'modelId')),
       system: system.map((part) => text(part.text, 'system')).join('\n'),
-      messages: matched(list(body.messages, 'messages').flatMap(readMessage)),
+      messages,
       maxOutputTokens: typeof limit === 'number' ? limit : null,
-      tools: optionalList(toolConfig?.tools).flatMap(({ toolSpec }) =>
-        toolSpec === undefined ? [] : [text((toolSpec as Json).name, 'toolSpec.name')],
-      ),
+      tools,
     };
   },
   answer(answer) {
