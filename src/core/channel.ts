@@ -153,6 +153,9 @@ export interface Channel {
   /** Says "is typing…" where there is no placeholder, for as long as the platform shows it. */
   typing?(access: ConnectionAccess, sign: TypingSign, signal: AbortSignal): Promise<void>;
 
+  /** What the platform shows of an agent at work beside its messages. Absent: nothing. */
+  readonly status?: ChannelStatus;
+
   /** Puts our own reaction on a message or takes it off; one that is there (or gone) already is as wanted. */
   react?(access: ConnectionAccess, reaction: OutboundReaction, signal: AbortSignal): Promise<void>;
 
@@ -203,6 +206,15 @@ export interface Channel {
 
   /** Ends what is kept open. */
   close(): void;
+}
+
+/** A line such as "Ada is thinking…" that is no message. Nothing depends on it. */
+export interface ChannelStatus {
+  /** How long it is shown unless it is set again, or until a message of ours comes, in ms. */
+  readonly lastsMs: number;
+  /** Whether it is shown there. */
+  isShownIn(target: ThreadTarget): boolean;
+  set(access: ConnectionAccess, target: ThreadTarget, isWorking: boolean, signal: AbortSignal): Promise<void>;
 }
 
 /** How we see to it ourselves that a connection's events come to us: one way or the other. */

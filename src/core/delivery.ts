@@ -75,6 +75,8 @@ export interface Delivery {
    * nothing to show, or not any more.
    */
   typing(turn: ClaimedTurn, signal: AbortSignal): Promise<boolean>;
+  /** What the platform shows beside the placeholder while the agent works; `null`: nothing, or not any more. */
+  status(turn: ClaimedTurn): WorkStatus | null;
   /** Puts an emoji on the newest message that the turn answers. */
   react(turn: ClaimedTurn, emoji: string, signal: AbortSignal): Promise<void>;
   /**
@@ -88,6 +90,12 @@ export interface Delivery {
   readThread(turn: ClaimedTurn, limit: number, signal: AbortSignal): Promise<readonly ThreadMessage[] | null>;
   /** Display name of a person; `null` when unknown. */
   personName(turn: ClaimedTurn, personId: string, signal: AbortSignal): Promise<string | null>;
+}
+
+/** See `ChannelStatus`. */
+export interface WorkStatus {
+  readonly lastsMs: number;
+  set(isWorking: boolean, signal: AbortSignal): Promise<void>;
 }
 
 export interface Answer {

@@ -204,6 +204,15 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       await channel.typing(accessOf(turn), sign, signal);
       return true;
     },
+    status(turn) {
+      const { status } = channelOf(turn);
+      const target = targetOf(turn);
+      if (status === undefined || !status.isShownIn(target) || !options.isHeld(turn)) return null;
+      return {
+        lastsMs: status.lastsMs,
+        set: (isWorking, signal) => status.set(accessOf(turn), target, isWorking, signal),
+      };
+    },
     async react(turn, emoji, signal) {
       const channel = channelOf(turn);
       const messageId = newestMessage(turn);

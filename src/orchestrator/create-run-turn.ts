@@ -12,6 +12,7 @@ import { createTurnControl } from './create-turn-control.ts';
 import { createTurnEnding, type TurnEndingOptions } from './create-turn-ending.ts';
 import { createTurnInterruption } from './create-turn-interruption.ts';
 import { describeFailure } from './describe-failure.ts';
+import { keepStatus } from './keep-status.ts';
 import { keepTyping } from './keep-typing.ts';
 import { markTurn } from './mark-turn.ts';
 import { createStepLog } from './step-log.ts';
@@ -146,6 +147,7 @@ export function createRunTurn(
     const isShown = turn.revises === null;
     const control = createTurnControl({ ...options, turn, signal: turnSignal, interrupted });
     const typing = keepTyping({ ...options, turn, signal: turnSignal });
+    const status = keepStatus({ ...options, turn, placeholder: showing, signal: turnSignal });
     const outcome = await runSteps(turn, {
       stepLog: createStepLog({
         write: (steps) => ending.patiently(signal, () => ledger.logSteps({ ...turnKey(turn), steps })),
@@ -158,6 +160,7 @@ export function createRunTurn(
     });
     clearTimeout(recording);
     typing.stop();
+    status.stop();
     const { error: unshown } = await showing;
     const placeholder = await work.close();
     if (unshown !== null) {

@@ -237,7 +237,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
         userId: workspace.seed.botUserId,
         text: 'New chat',
       });
-      workspace.assistantThreads.set(message.ts, { title: null, status: '', prompts: [] });
+      workspace.assistantThreads.set(message.ts, { title: null, prompts: [] });
       const thread = { user_id: userId, context: {}, channel_id: channelId, thread_ts: message.ts };
       const event = { type: 'assistant_thread_started', assistant_thread: thread, event_ts: message.ts };
       await dispatch(workspace, [

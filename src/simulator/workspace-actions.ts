@@ -125,6 +125,8 @@ export function createWorkspaceActions(input: WorkspaceActionsInput): WorkspaceA
         if (replies) replies.push(message.ts);
         else channel.replies.set(root.ts, [message.ts]);
       }
+      // "The status will be automatically cleared when the app sends a reply."
+      if (root && message.botId === workspace.seed.botId) workspace.statuses.delete(root.ts);
       input.changed({ type: 'posted', workspace, channel, message });
       if (root) input.changed({ type: 'changed', workspace, channel, message: root });
       if (message.visibleToUserId !== null) return { message, acked: Promise.resolve(true) };

@@ -77,6 +77,8 @@ export interface Workspace {
   readonly streams: Map<string, number>;
   /** What an app with `assistant_view` shows of its conversations, by the `ts` of their roots. */
   readonly assistantThreads: Map<string, AssistantThread>;
+  /** What is shown of the app at work, as "Ada is thinking…", by the `ts` of the threads' roots. */
+  readonly statuses: Map<string, string>;
   /** What an app with `agent_view` offers where somebody opens a direct conversation, by its id. */
   readonly offeredPrompts: Map<string, readonly string[]>;
   /** The newest `ts` given out, in microseconds since 1970. */
@@ -85,7 +87,6 @@ export interface Workspace {
 
 export interface AssistantThread {
   readonly title: string | null;
-  readonly status: string;
   readonly prompts: readonly string[];
 }
 
@@ -164,6 +165,7 @@ export function createWorkspace(seed: WorkspaceSeed): Workspace {
     channels: new Map(seed.channels.map((channel) => [channel.id, createChannel(channel)])),
     streams: new Map(),
     assistantThreads: new Map(),
+    statuses: new Map(),
     offeredPrompts: new Map(),
     lastTsMicros: 0,
   };

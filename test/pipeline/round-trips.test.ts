@@ -186,6 +186,7 @@ describe('a turn', () => {
         withdraw: async () => null,
         abilities: () => abilities,
         typing: async () => false,
+        status: () => null,
         react: async () => {},
         fetchFile: async () => ({ mediaType: '', content: Buffer.alloc(0) }),
         split: (_turn, reply) => [reply],

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { KonstructError } from '../../src/core/errors.ts';
+import { keepStatus } from '../../src/orchestrator/keep-status.ts';
 import { keepTyping } from '../../src/orchestrator/keep-typing.ts';
 import { aTurn } from '../support/a-turn.ts';
 import { until } from '../support/conversation.ts';
@@ -119,5 +120,81 @@ describe('keepTyping', () => {
     const { slept } = start(typing);
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(slept).toEqual([]);
+  });
+});
+
+describe('keepStatus', () => {
+  function start(set: (isWorking: boolean) => Promise<void>) {
+    const slept: number[] = [];
+    let wake = (): void => {};
+    const said: boolean[] = [];
+    const log = recordingLog();
+    const placeholder = Promise.withResolvers<void>();
+    const keeping = keepStatus({
+      turn: aTurn,
+      delivery: {
+        status: () => ({
+          lastsMs: 100_000,
+          async set(isWorking) {
+            said.push(isWorking);
+            await set(isWorking);
+          },
+        }),
+      },
+      placeholder: placeholder.promise,
+      sleep: (ms, signal) =>
+        new Promise((resolve, reject) => {
+          if (signal?.aborted) return reject(signal.reason);
+          slept.push(ms);
+          wake = resolve;
+          signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+        }),
+      log,
+      signal: new AbortController().signal,
+    });
+    return { keeping, slept, said, log, placeholder, wake: () => wake() };
+  }
+  const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+  it('is set after a second, again when the placeholder has come and before it ends, and taken away', async () => {
+    const { keeping, slept, said, placeholder, wake } = start(async () => {});
+    await settle();
+    expect([slept, said]).toEqual([[1_000], []]);
+    wake();
+    await until('it is set', () => slept.length === 2);
+    placeholder.resolve();
+    await until('it is set again', () => slept.length === 3);
+    wake();
+    await until('it is set a third time', () => slept.length === 4);
+    expect(said).toEqual([true, true, true]);
+    keeping.stop();
+    await settle();
+    expect(said).toEqual([true, true, true, false]);
+  });
+
+  it('is taken away after what is on its way, and not where none was set', async () => {
+    const underWay = Promise.withResolvers<void>();
+    const slow = start((isWorking) => (isWorking ? underWay.promise : Promise.resolve()));
+    await settle();
+    slow.wake();
+    await until('it is being set', () => slow.said.length === 1);
+    slow.keeping.stop();
+    await settle();
+    expect(slow.said).toEqual([true]);
+    underWay.resolve();
+    await settle();
+    expect(slow.said).toEqual([true, false]);
+    const quick = start(async () => {});
+    quick.keeping.stop();
+    await settle();
+    expect(quick.said).toEqual([]);
+  });
+
+  it('that the platform refuses is said in the log and not tried again', async () => {
+    const { said, log, wake } = start(() => Promise.reject(new KonstructError('platform_rejected')));
+    await settle();
+    wake();
+    await until('the log', () => log.lines.some(({ event }) => event === 'status.failed'));
+    expect(said).toEqual([true]);
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { answerTo, idle, textOf, until } from '../support/conversation.ts';
+import { agentTexts, answerTo, idle, textOf, until } from '../support/conversation.ts';
 import { acme } from '../support/people.ts';
 import { type Installation, startInstallation } from '../support/start-installation.ts';
 
@@ -50,5 +50,76 @@ describe('a conversation that somebody opens in an app with the older assistant 
     model.respond(() => 'As ever.');
     const sent = await simulator.say({ ...place, threadTs: ts, text: 'hello?' });
     expect(textOf(await answerTo(installation, sent))).toBe('As ever.');
+  });
+});
+
+describe('while the agent works', () => {
+  const statusOf = (ts: string) =>
+    installation.simulator.workspaces.get(acme.workspaceId)?.statuses.get(ts) ?? null;
+  const calls = () => {
+    const methods: string[] = [];
+    installation.simulator.subscribe((event) => {
+      if (event.type === 'api.called') methods.push(event.call.method);
+    });
+    return methods;
+  };
+
+  it.each([
+    ['the older assistant view', () => installation.simulator.openAssistant(place)],
+    ['a direct conversation', async () => ({ ts: undefined })],
+  ])('its status stands beside the placeholder in %s, and is gone with the answer', async (_where, open) => {
+    const { simulator, model } = installation;
+    const methods = calls();
+    model.respondNext({ text: 'It left this morning.', delayMs: 2_000 });
+    const { ts } = await open();
+    const sent = await simulator.say({ ...place, ...(ts && { threadTs: ts }), text: 'Where is my order?' });
+    const thread = ts ?? sent.ts;
+    await until('the placeholder', () => agentTexts(installation, sent).includes('Thinking…'), 900);
+    await until('the status', () => statusOf(thread) === 'is thinking…');
+    expect(agentTexts(installation, sent)).toContain('Thinking…');
+    expect(textOf(await answerTo(installation, sent))).toBe('It left this morning.');
+    await until('the status is gone', () => statusOf(thread) === null);
+    await idle(installation);
+    expect(methods.filter((method) => method === 'assistant.threads.setStatus')).toHaveLength(2);
+  });
+
+  it('a placeholder that Slack holds up leaves the status there, which then comes again', async () => {
+    const { simulator, model } = installation;
+    model.respondNext({ text: 'Here.', delayMs: 4_000 });
+    simulator.faults.add({
+      kind: 'api_rate_limited',
+      retryAfterSeconds: 2,
+      method: 'chat.postMessage',
+      remaining: 1,
+    });
+    const sent = await simulator.say({ ...place, text: 'Where is my order?' });
+    await until('the status', () => statusOf(sent.ts) === 'is thinking…');
+    expect(agentTexts(installation, sent)).toEqual([]);
+    await until('the placeholder', () => agentTexts(installation, sent).includes('Thinking…'));
+    await until('the status again', () => statusOf(sent.ts) === 'is thinking…');
+    expect(textOf(await answerTo(installation, sent))).toBe('Here.');
+    await until('the status is gone', () => statusOf(sent.ts) === null);
+    await idle(installation);
+  });
+
+  it('a quick answer and one in a channel cost no call more, and a status that Slack refuses harms nothing', async () => {
+    const { simulator, model } = installation;
+    const methods = calls();
+    const quick = await simulator.say({ ...place, text: 'hello' });
+    await answerTo(installation, quick);
+    const where = { ...place, channelId: acme.general, text: `<@${acme.agent}> hello` };
+    model.respondNext({ text: 'Hello.', delayMs: 1_500 });
+    await answerTo(installation, await simulator.say(where));
+    expect(methods).not.toContain('assistant.threads.setStatus');
+    simulator.faults.add({
+      kind: 'api_error',
+      error: 'internal_error',
+      method: 'assistant.threads.setStatus',
+    });
+    model.respondNext({ text: 'Still.', delayMs: 1_500 });
+    const refused = await simulator.say({ ...place, text: 'hello again' });
+    expect(textOf(await answerTo(installation, refused))).toBe('Still.');
+    await idle(installation);
+    simulator.faults.clear();
   });
 });

@@ -1,7 +1,8 @@
+import type { ChannelStatus } from '../../core/channel.ts';
 import type { MessageEvent, OpeningEvent } from '../../core/channel-event.ts';
 import type { Clock } from '../../core/clock.ts';
 import { isKonstructError } from '../../core/errors.ts';
-import type { ConnectionAccess, TypingSign } from '../../core/outbound.ts';
+import type { ConnectionAccess } from '../../core/outbound.ts';
 import { ExpiringTimes } from '../expiring-times.ts';
 import type { JsonRecord } from '../read-json.ts';
 import type { SlackClient } from './client.ts';
@@ -15,12 +16,14 @@ export interface SlackAssistant {
     signal: AbortSignal,
   ): Promise<void>;
   entitle(access: ConnectionAccess, message: MessageEvent, signal: AbortSignal): Promise<void>;
-  typing(access: ConnectionAccess, sign: TypingSign, signal: AbortSignal): Promise<void>;
+  readonly status: ChannelStatus;
 }
 
 /** As many as Slack shows. https://docs.slack.dev/reference/methods/assistant.threads.setSuggestedPrompts */
 const MAX_PROMPTS = 4;
 const MAX_TITLE_CHARACTERS = 60;
+/** Slack takes a status away after two minutes. https://docs.slack.dev/reference/methods/assistant.threads.setStatus */
+const STATUS_MS = 100_000;
 /** An opened conversation in which nothing was said for so long keeps Slack's title. */
 const UNTITLED_MS = 24 * 60 * 60 * 1000;
 /** The app has no such view, or not the scope: after this somebody may have changed it. */
@@ -37,14 +40,15 @@ export function createSlackAssistant(client: SlackClient, clock: Clock): SlackAs
     args: JsonRecord,
     signal: AbortSignal,
   ): Promise<void> {
-    if ((off.get(access.connectionId) ?? 0) > clock()) return;
+    const key = `${access.connectionId} ${method}`; // for a status `chat:write` will do
+    if ((off.get(key) ?? 0) > clock()) return;
     try {
       await client.call(access, { method, arguments: args, idempotent: true, maxWaitMs: 0 }, signal);
     } catch (error) {
       if (!isKonstructError(error, 'platform_rejected')) throw error;
       if (!LACKING.has(String(error.details.platformError))) throw error;
       const now = clock();
-      off.set(access.connectionId, now + OFF_MS, now);
+      off.set(key, now + OFF_MS, now);
     }
   }
 
@@ -74,10 +78,15 @@ export function createSlackAssistant(client: SlackClient, clock: Clock): SlackAs
       const args = { channel_id: channelId, thread_ts: threadId, title: titleOf(text) };
       await call(access, 'assistant.threads.setTitle', args, signal);
     },
-    async typing(access, { target }, signal) {
-      if (target.threadId === null) return;
-      const args = { channel_id: target.channelId, thread_ts: target.threadId, status: 'is thinking…' };
-      await call(access, 'assistant.threads.setStatus', args, signal);
+    status: {
+      lastsMs: STATUS_MS,
+      // Slack would take it in any thread; in channels it would be two calls more for what the placeholder says.
+      isShownIn: ({ channelId, threadId }) => threadId !== null && channelId.startsWith('D'),
+      async set(access, { channelId, threadId }, isWorking, signal) {
+        const status = isWorking ? 'is thinking…' : '';
+        const args = { channel_id: channelId, thread_ts: threadId, status };
+        await call(access, 'assistant.threads.setStatus', args, signal);
+      },
     },
   };
 }

@@ -7,7 +7,7 @@ import {
 } from '../../../test/support/simulator/start-test-simulator.ts';
 import type { Channel } from '../../core/channel.ts';
 import type { MessageEvent } from '../../core/channel-event.ts';
-import type { ConnectionAccess, MessageAuthor } from '../../core/outbound.ts';
+import type { ConnectionAccess, MessageAuthor, ThreadTarget } from '../../core/outbound.ts';
 import { defaultSeeds } from '../../simulator/default-seeds.ts';
 import type { SentMessage } from '../../simulator/simulator.ts';
 import { systemTime } from '../../system-time.ts';
@@ -244,17 +244,31 @@ describe('the older assistant view', () => {
     expect(view()?.title).toMatch(/^Refunds x{51}…$/);
   });
 
-  it('says that the agent thinks', async () => {
-    const { threadId, view } = await open();
-    const sign = { target: { channelId: acme.dm, threadId }, messageId: null };
-    await channel.typing?.(access, sign, never);
-    expect(view()?.status).toBe('is thinking…');
+  it('says that the agent thinks, until a message of its own comes or it says that it does not', async () => {
+    const { threadId } = await open();
+    const shown = () => slack.simulator.workspaces.get(acme.workspaceId)?.statuses.get(threadId);
+    const there = { channelId: acme.dm, threadId };
+    await channel.status?.set(access, there, true, never);
+    expect(shown()).toBe('is thinking…');
+    const marker = { deliveryId: '1', firstTriedAtMs: nowMs };
+    await channel.post(access, { target: there, markdown: 'Thinking…', marker }, never);
+    expect(shown()).toBeUndefined();
+    await channel.status?.set(access, there, true, never);
+    await channel.status?.set(access, there, false, never);
+    expect([calls.at(-1)?.error, shown()]).toEqual([null, undefined]);
+  });
+
+  it('has its status in direct conversations only', () => {
+    const threadId = '1700000000.000100';
+    const isShownIn = (place: ThreadTarget) => channel.status?.isShownIn(place);
+    expect(isShownIn({ channelId: acme.dm, threadId })).toBe(true);
+    expect(isShownIn({ channelId: acme.dm, threadId: null })).toBe(false);
+    expect(isShownIn({ channelId: acme.general, threadId })).toBe(false);
   });
 
   it('leaves other conversations alone', async () => {
     await channel.entitle?.(access, messageIn('1700000000.000100', 'hello'), never);
     await channel.entitle?.(access, messageIn(null, 'hello'), never);
-    await channel.typing?.(access, { target, messageId: null }, never);
     expect(calls).toEqual([]);
   });
 

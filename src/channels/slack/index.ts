@@ -61,7 +61,7 @@ export function createSlackChannel(options: ChannelOptions): Channel {
       stream: 'edits',
       buttons: { max: MAX_CHOICES, maxCharacters: MAX_CHOICE_CHARACTERS },
       reactions: true,
-      typing: true,
+      typing: false, // the placeholder says it, and `status` beside it
       files: { incoming: MAX_FILE_BYTES, outgoing: MAX_FILE_BYTES },
       maxCharacters: MAX_CHARACTERS,
       editsPerSecond: 1,

@@ -38,7 +38,7 @@ export type SlackOutbound = Pick<
       | 'fetchFile'
       | 'upload'
       | 'react'
-      | 'typing'
+      | 'status'
       | 'welcome'
       | 'entitle'
       | 'openStream'

@@ -33,18 +33,33 @@ export const assistantMethods: Readonly<Record<string, ApiMethod>> = {
     scopes,
     run: (call) => change(call, { title: call.args.requiredText('title') }),
   },
+  /** In any thread, and with either scope. */
   'assistant.threads.setStatus': {
-    scopes,
-    run: (call) => change(call, { status: call.args.text('status') ?? '' }),
+    scopes: ['chat:write', ...scopes],
+    run(call) {
+      if (!call.args.has('status')) throw invalidArguments('missing required field: status');
+      const status = call.args.text('status');
+      const ts = threadOf(call);
+      if (status === undefined) call.workspace.statuses.delete(ts);
+      else call.workspace.statuses.set(ts, status);
+      return {};
+    },
   },
 };
 
+/** Of threads of the view only: what Slack says of others is not documented. */
 function change(call: ApiCallContext, what: Partial<AssistantThread>): Record<string, never> {
+  const ts = threadOf(call);
+  const { assistantThreads } = call.workspace;
+  const before = assistantThreads.get(ts);
+  if (before === undefined) throw new SlackApiError('invalid_thread_ts');
+  assistantThreads.set(ts, { ...before, ...what });
+  return {};
+}
+
+function threadOf(call: ApiCallContext): string {
   const channel = joinedChannel(call, 'channel_id');
   const ts = call.args.requiredText('thread_ts');
   if (!channel.messages.has(ts)) throw new SlackApiError('invalid_thread_ts');
-  const { assistantThreads } = call.workspace;
-  const before = assistantThreads.get(ts) ?? { title: null, status: '', prompts: [] };
-  assistantThreads.set(ts, { ...before, ...what });
-  return {};
+  return ts;
 }
