@@ -28,6 +28,7 @@ declare
   known record;
   conversation record;
   asked boolean;
+  begins boolean;
   became_ready boolean := false;
   -- When the conversation is due: now, or when all parts of the message have come.
   due timestamptz;
@@ -218,7 +219,8 @@ begin
       continue;
     end if;
 
-    if conversation.id is null then
+    begins := conversation.id is null;
+    if begins then
       insert into conversations as c
         (tenant_id, connection_id, channel_id, thread_id, scope, ready_at, thread_unread)
       values (event.tenant_id, event.connection_id, event.channel_id, event.thread_id, event.body->>'scope', due,
@@ -255,7 +257,8 @@ begin
     end if;
     became_ready := became_ready or (asked and conversation.ready_at is null);
     outcomes[event.place] := jsonb_build_object('outcome', case when asked then 'new' else 'context' end,
-      'conversationId', conversation.id, 'wasIdle', conversation.ready_at is null);
+      'conversationId', conversation.id, 'wasIdle', conversation.ready_at is null)
+      || case when begins then '{"begins": true}'::jsonb else '{}' end;
     -- A stop or a mute that overtook it.
     if event.wishes is not null then
       for wish in select w.value from jsonb_array_elements(event.wishes) as w loop

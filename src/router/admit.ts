@@ -108,6 +108,8 @@ export type AdmitOutcome =
       readonly conversationId: number;
       /** It became ready and nobody has claimed it yet: a worker is to be woken. */
       readonly wasIdle: boolean;
+      /** Nothing is on record of the conversation before this message. */
+      readonly begins?: true;
       /** That answers take a while is to be said. */
       readonly noticeId?: number;
     }

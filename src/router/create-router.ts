@@ -69,7 +69,7 @@ export interface RouterOptions {
   readonly onAction?: (connection: ResolvedConnection, action: ActionEvent) => void;
   /** Somebody opened a conversation. Not awaited. */
   readonly onOpening?: (connection: ResolvedConnection, opening: OpeningEvent) => void;
-  /** A message in a thread of a direct conversation is stored. Not awaited. */
+  /** The first message in a thread of a direct conversation is stored. Not awaited. */
   readonly onConversation?: (connection: ResolvedConnection, message: MessageEvent) => void;
   /** What is on record of a message that another one is about; `null`: nothing. By default nothing ever is. */
   readonly findQuoted?: QuotedRecord;
@@ -151,7 +151,7 @@ async function routeMessage(
     ...(backlog && { busySince: backlog.since, busyAhead: backlog.waiting }),
   });
   if (result.outcome === 'new' && result.wasIdle) options.onReady();
-  if (result.outcome === 'new' && event.scope === 'direct' && event.threadId !== null)
+  if (result.outcome === 'new' && result.begins && event.scope === 'direct' && event.threadId !== null)
     options.onConversation?.(connection, event);
   if (result.outcome === 'new' && result.noticeId !== undefined) options.onNotice();
   if (result.outcome === 'limited') {

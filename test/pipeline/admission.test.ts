@@ -76,9 +76,11 @@ describe('one message', () => {
   it('makes an idle conversation ready, and says which one was idle', async () => {
     const admit = database.gateway();
     const first = mention();
-    expect(await admit(first)).toMatchObject({ outcome: 'new', wasIdle: true });
+    expect(await admit(first)).toMatchObject({ outcome: 'new', wasIdle: true, begins: true });
     const second = mention({ conversationThreadId: first.conversationThreadId });
-    expect(await admit(second)).toMatchObject({ outcome: 'new', wasIdle: false });
+    const next = await admit(second);
+    expect(next).toMatchObject({ outcome: 'new', wasIdle: false });
+    expect(next).not.toHaveProperty('begins');
   });
 
   it('that PostgreSQL refuses does not take its batch with it', async () => {

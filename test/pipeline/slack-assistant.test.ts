@@ -43,6 +43,41 @@ describe('a conversation that somebody opens in an app with the older assistant 
     await idle(installation);
   });
 
+  it('takes its title from what was asked first, once, although another process has seen it begin', async () => {
+    const { simulator, model } = installation;
+    simulator.faults.add({ kind: 'event_drop', event: 'assistant_thread_started', remaining: 1 });
+    const { ts } = await simulator.openAssistant(place);
+    const view = () => simulator.workspaces.get(acme.workspaceId)?.assistantThreads.get(ts);
+    const titled: string[] = [];
+    const stop = simulator.subscribe((event) => {
+      if (event.type === 'api.called' && event.call.method.endsWith('setTitle'))
+        titled.push(event.call.method);
+    });
+    model.respond(() => 'It left this morning.');
+    for (const text of ['Where is my order?', 'And the other one?'])
+      await answerTo(installation, await simulator.say({ ...place, threadTs: ts, text }));
+    await until('it has its title', () => view()?.title === 'Where is my order?');
+    await idle(installation);
+    expect([titled.length, view()?.prompts]).toEqual([1, []]);
+    stop();
+  });
+
+  it('is not what a person begins: such a thread has no title', async () => {
+    const { simulator, model } = installation;
+    model.respond(() => 'As ever.');
+    const titled: string[] = [];
+    const stop = simulator.subscribe((event) => {
+      if (event.type === 'api.called' && event.call.method.endsWith('setTitle'))
+        titled.push(event.call.method);
+    });
+    const root = await simulator.say({ ...place, text: 'hello' });
+    await answerTo(installation, root);
+    await answerTo(installation, await simulator.say({ ...place, threadTs: root.ts, text: 'and there?' }));
+    await idle(installation);
+    expect(titled).toEqual([]);
+    stop();
+  });
+
   it('is none of an installation that has no such view: direct messages are answered as ever', async () => {
     const { simulator, model } = installation;
     simulator.faults.add({ kind: 'api_error', error: 'missing_scope', method: 'assistant.threads.setTitle' });

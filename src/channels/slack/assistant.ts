@@ -24,14 +24,11 @@ const MAX_PROMPTS = 4;
 const MAX_TITLE_CHARACTERS = 60;
 /** Slack takes a status away after two minutes. https://docs.slack.dev/reference/methods/assistant.threads.setStatus */
 const STATUS_MS = 100_000;
-/** An opened conversation in which nothing was said for so long keeps Slack's title. */
-const UNTITLED_MS = 24 * 60 * 60 * 1000;
 /** The app has no such view, or not the scope: after this somebody may have changed it. */
 const OFF_MS = 60 * 60 * 1000;
 
 /** Source: https://docs.slack.dev/ai/developing-agents */
 export function createSlackAssistant(client: SlackClient, clock: Clock): SlackAssistant {
-  const untitled = new ExpiringTimes();
   const off = new ExpiringTimes();
 
   async function call(
@@ -52,13 +49,8 @@ export function createSlackAssistant(client: SlackClient, clock: Clock): SlackAs
     }
   }
 
-  const keyOf = ({ connectionId }: ConnectionAccess, channelId: string, threadId: string) =>
-    `${connectionId} ${channelId} ${threadId}`;
-
   return {
     async welcome(access, { channelId, threadId }, prompts, signal) {
-      const now = clock();
-      if (threadId !== null) untitled.set(keyOf(access, channelId, threadId), now + UNTITLED_MS, now);
       if (prompts.length === 0) return;
       const shown = prompts.slice(0, MAX_PROMPTS).map((message) => ({ title: titleOf(message), message }));
       // In an app with `agent_view` prompts for a thread are accepted and never shown.
@@ -69,14 +61,14 @@ export function createSlackAssistant(client: SlackClient, clock: Clock): SlackAs
       };
       await call(access, 'assistant.threads.setSuggestedPrompts', args, signal);
     },
-    async entitle(access, { channelId, threadId, text }, signal) {
-      if (threadId === null || text === '') return;
-      const key = keyOf(access, channelId, threadId);
-      const now = clock();
-      if ((untitled.get(key) ?? 0) <= now) return;
-      untitled.set(key, 0, now);
+    async entitle(access, { channelId, threadId, text, sender, channelMetadata }, signal) {
+      // In the older view the app begins each conversation; a thread that a person began has no title.
+      if (threadId === null || text === '' || channelMetadata.threadOwnerId === sender.externalId) return;
       const args = { channel_id: channelId, thread_ts: threadId, title: titleOf(text) };
-      await call(access, 'assistant.threads.setTitle', args, signal);
+      await call(access, 'assistant.threads.setTitle', args, signal).catch((error: unknown) => {
+        // A person's first words below an answer: a thread, and no conversation of the view.
+        if (!isKonstructError(error) || error.details.platformError !== 'invalid_thread_ts') throw error;
+      });
     },
     status: {
       lastsMs: STATUS_MS,

@@ -233,15 +233,23 @@ describe('the older assistant view', () => {
   const openingOf = (threadId: string) =>
     ({ type: 'opening', account, eventId: null, channelId: acme.dm, threadId, personId: acme.mara }) as const;
   const messageIn = (threadId: string | null, text: string) =>
-    ({ channelId: acme.dm, threadId, text }) as MessageEvent;
+    ({
+      channelId: acme.dm,
+      threadId,
+      text,
+      sender: { externalId: acme.mara, name: null },
+      channelMetadata: { threadOwnerId: acme.agent },
+    }) as unknown as MessageEvent;
 
-  it('offers prompts, and takes its title from what is said first', async () => {
+  it('offers prompts, and takes its title from what is said, whether or not this process saw it begin', async () => {
     const { threadId, view } = await open();
     await channel.welcome?.(access, openingOf(threadId), ['One?', 'Two?', '3?', '4?', '5?'], never);
     expect(view()).toMatchObject({ prompts: ['One?', 'Two?', '3?', '4?'], title: null });
     await channel.entitle?.(access, messageIn(threadId, `Refunds ${'x'.repeat(100)}\nmore`), never);
-    await channel.entitle?.(access, messageIn(threadId, 'another'), never);
     expect(view()?.title).toMatch(/^Refunds x{51}…$/);
+    const unseen = await open();
+    await channel.entitle?.(access, messageIn(unseen.threadId, 'another'), never);
+    expect(unseen.view()?.title).toBe('another');
   });
 
   it('says that the agent thinks, until a message of its own comes or it says that it does not', async () => {
@@ -267,9 +275,25 @@ describe('the older assistant view', () => {
   });
 
   it('leaves other conversations alone', async () => {
-    await channel.entitle?.(access, messageIn('1700000000.000100', 'hello'), never);
+    const ofPerson = {
+      ...messageIn('1700000000.000100', 'hello'),
+      channelMetadata: { threadOwnerId: acme.mara },
+    };
+    await channel.entitle?.(access, ofPerson, never);
     await channel.entitle?.(access, messageIn(null, 'hello'), never);
     expect(calls).toEqual([]);
+    // Below an answer, which is the app's as well.
+    const { messageId } = await channel.post(
+      access,
+      {
+        target: { channelId: acme.dm, threadId: null },
+        markdown: 'Hello.',
+        marker: { deliveryId: '1', firstTriedAtMs: nowMs },
+      },
+      never,
+    );
+    await channel.entitle?.(access, messageIn(messageId, 'and this?'), never);
+    expect(calls.at(-1)).toMatchObject({ method: 'assistant.threads.setTitle', error: 'invalid_thread_ts' });
   });
 
   it('is not asked for again for an hour where the app has none', async () => {

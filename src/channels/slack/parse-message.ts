@@ -158,6 +158,9 @@ function metadataOf(event: JsonRecord, { envelope, retry }: MessageContext): Mes
   const senderTeamId = asId(event.user_team) ?? asId(event.team);
   if (senderTeamId !== null) metadata.senderTeamId = senderTeamId;
   if (envelope.is_ext_shared_channel === true) metadata.outsidersPresent = true;
+  // Whose thread it is tells a conversation of the older assistant view, which the app begins, from a person's thread.
+  const threadOwnerId = event.channel_type === 'im' ? asId(event.parent_user_id) : null;
+  if (threadOwnerId !== null) metadata.threadOwnerId = threadOwnerId;
   return metadata;
 }
 
