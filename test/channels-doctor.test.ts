@@ -97,6 +97,46 @@ it('the doctor says of a WhatsApp number which secret is missing, whether its me
   await graph.close();
 });
 
+it('the doctor says what a WhatsApp token may not do, when it ends, and that its app hears nothing of the number', async () => {
+  const seed = {
+    phoneNumberId: '106540352242922',
+    displayNumber: '+1 555-078-3881',
+    verifiedName: 'Acme',
+    token: 'EAAstandin',
+    appSecret: 's',
+  };
+  const graph = await startWhatsAppServer([seed]);
+  const channel = whatsapp.open({ apiUrl: graph.apiUrl, ...systemTime, log: silentLog });
+  const whose = {
+    connectionId: 'c',
+    externalId: seed.phoneNumberId,
+    credentials: { accessToken: seed.token },
+  };
+  const examined = async (change: object) => {
+    Object.assign(graph.number(seed.phoneNumberId), change);
+    const who = await channel.identify(whose, signal);
+    const environment = { webhookUrl: null, hasSharedSecret: true };
+    return (await channel.examine(whose, who, environment, signal)).map(
+      ({ level, text }) => `${level}: ${text}`,
+    );
+  };
+  const messaging = 'whatsapp_business_messaging';
+  const management = 'whatsapp_business_management';
+  expect(await examined({})).toEqual([]);
+  expect(await examined({ isSubscribed: false, tokenExpiresAt: 1_800_000_000 })).toEqual([
+    'warning: the token ends at 2027-01-15T08:00:00.000Z.',
+    `problem: its app is not subscribed to the number's WhatsApp account 9${seed.phoneNumberId}, so Meta sends nothing here.`,
+  ]);
+  expect(await examined({ isSubscribed: true, tokenExpiresAt: 0, scopes: [management] })).toEqual([
+    `problem: the token lacks the permission ${messaging}: nothing can be sent, and nothing comes.`,
+  ]);
+  expect(await examined({ scopes: [messaging] })).toEqual([
+    `warning: the token lacks the permission ${management}, so nobody can look whether its app hears of the number.`,
+  ]);
+  channel.close();
+  await graph.close();
+});
+
 it('the doctor says of a web chat which tag it has, and why browsers would not show it', async () => {
   const channel = widget.open({ apiUrl: '', ...systemTime, log: silentLog });
   const examined = async (secret: string, webhookUrl: string | null, settings: ConnectionSettings) => {
@@ -128,12 +168,21 @@ it('the doctor says of a web chat which tag it has, and why browsers would not s
   ]);
 });
 
-it('the doctor says of a Slack token which feature lacks which scope, and what the agent needs at all', async () => {
+it('the doctor says of a Slack token which feature lacks which scope, what the agent needs at all, and which addresses its app has to have', async () => {
   const channel = slack.open({ apiUrl: 'http://127.0.0.1:1/api/', ...systemTime, log: silentLog });
   const place = { externalId: 'T1', agentUserId: 'U1', name: 'Acme' };
-  const of = async (scopes: readonly string[]) => {
-    const known = { connectionId: 'c', externalId: 'T1', credentials: { botToken: 'xoxb-1' } };
-    const environment = { webhookUrl: null, hasSharedSecret: true };
+  const of = async (
+    scopes: readonly string[],
+    webhookUrl: string | null = null,
+    credentials: Readonly<Record<string, string>> = {},
+    settings: ConnectionSettings = {},
+  ) => {
+    const known = {
+      connectionId: 'c',
+      externalId: 'T1',
+      credentials: { botToken: 'xoxb-1', ...credentials },
+    };
+    const environment = { webhookUrl, hasSharedSecret: true, settings };
     const found = await channel.examine(known, { ...place, scopes }, environment, signal);
     return found.map(({ level, text }) => `${level}: ${text}`);
   };
@@ -143,6 +192,14 @@ it('the doctor says of a Slack token which feature lacks which scope, and what t
     'problem: the token lacks the scopes chat:write.',
     'warning: it cannot read files that people attach without the scope files:read.',
   ]);
+  const base = 'https://konstruct.example.com/slack';
+  const url = `${base}/events/c`;
+  const addresses = (own: string) =>
+    `ok: over HTTP, its app at Slack has to have the request URLs ${base}/events${own} (Event Subscriptions), ${base}/interactions${own} (Interactivity) and ${base}/commands${own} (Slash Commands).`;
+  expect(await of(bot, url)).toEqual([addresses('')]);
+  expect(await of(bot, url, { signingSecret: 's' })).toEqual([addresses('/c')]);
+  expect(await of(bot, url, { appToken: 'xapp-1' })).toEqual([]);
+  expect(await of(bot, url, {}, { simulated: true })).toEqual([]);
   channel.close();
 });
 

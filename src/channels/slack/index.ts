@@ -1,9 +1,9 @@
-import type { Channel, ConnectionFinding } from '../../core/channel.ts';
+import type { Channel } from '../../core/channel.ts';
 import type { ChannelDefinition, ChannelOptions } from '../../core/channel-definition.ts';
 import { splitMarkdown } from '../split-markdown.ts';
 import { MAX_CHOICE_CHARACTERS, MAX_CHOICES } from './choices.ts';
+import { examine } from './examine.ts';
 import { MAX_FILE_BYTES } from './limits.ts';
-import { missingFeatures, missingScopes } from './manifest.ts';
 import { createSlackOAuth } from './oauth.ts';
 import { createSlackOutbound } from './outbound.ts';
 import { neutraliseMentions } from './outbound-text.ts';
@@ -73,14 +73,7 @@ export function createSlackChannel(options: ChannelOptions): Channel {
     split: (markdown) => splitMarkdown(markdown, PART_CHARACTERS),
     format: (markdown) => ({ text: neutraliseMentions(markdown) }),
     async prepare() {}, // nothing is loaded later
-    async examine({ credentials, externalId }, identity, { hasSharedSecret }) {
-      // What another workspace's token may do does not matter.
-      const scopes = identity.externalId === externalId ? identity.scopes : null;
-      return examine(
-        scopes,
-        (credentials.signingSecret ?? credentials.appToken) !== undefined || hasSharedSecret,
-      );
-    },
+    examine: async (access, identity, environment) => examine(access, identity, environment),
     ...outbound,
     close() {
       outbound.close();
@@ -95,31 +88,4 @@ function openOAuth(options: ChannelOptions) {
   const { clientId, clientSecret } = values;
   if (!clientId || !clientSecret) return undefined;
   return createSlackOAuth({ apiUrl, clientId, clientSecret, clock: wallClock, timeoutMs });
-}
-
-function examine(scopes: readonly string[] | null, hasSecret: boolean): readonly ConnectionFinding[] {
-  const findings: ConnectionFinding[] = [];
-  if (!hasSecret) {
-    findings.push({
-      level: 'problem',
-      text: 'there is no signing secret, so everything Slack sends is refused.',
-      remedy: 'Set SLACK_SIGNING_SECRET, or give the connection a signingSecret.',
-    });
-  }
-  const missing = scopes === null ? [] : missingScopes(scopes);
-  if (missing.length > 0) {
-    findings.push({
-      level: 'problem',
-      text: `the token lacks the scopes ${missing.join(', ')}.`,
-      remedy: 'Add them to the app and install it again; `konstruct manifest slack` has them all.',
-    });
-  }
-  for (const { scope, feature } of scopes === null ? [] : missingFeatures(scopes)) {
-    findings.push({
-      level: 'warning',
-      text: `it cannot ${feature} without the scope ${scope}.`,
-      remedy: 'If it is to, add the scope to the app and install it again.',
-    });
-  }
-  return findings;
 }

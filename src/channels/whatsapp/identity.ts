@@ -2,6 +2,7 @@ import type { ChannelIdentity, ConnectionFinding, ExaminedEnvironment } from '..
 import type { ConnectionAccess } from '../../core/outbound.ts';
 import { asId, asRecord, asText, type JsonRecord } from '../read-json.ts';
 import type { GraphClient } from './client.ts';
+import { examineToken } from './examine-token.ts';
 import { unavailable } from './graph-error.ts';
 
 const IDENTITY_FIELDS = 'id,display_phone_number,verified_name';
@@ -39,6 +40,7 @@ export async function examine(
   const number = await readNumber(client, access, HEALTH_FIELDS, signal);
   const hasOwnSecret = Boolean(access.credentials.appSecret);
   return [
+    ...(await examineToken(client, access, signal)),
     ...examineSecrets(access, hasSharedSecret, hasOwnSecret),
     ...examineWebhook(number, webhookUrl, hasOwnSecret),
     ...examineHealth(number),

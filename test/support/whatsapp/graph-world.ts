@@ -51,6 +51,11 @@ export interface BusinessNumber extends Omit<NumberSeed, 'appSecret' | 'token'> 
   webhookUrl: string;
   status: string;
   qualityRating: string;
+  /** What its token may do, and until when (in seconds since 1970; 0: for ever). */
+  scopes: readonly string[];
+  tokenExpiresAt: number;
+  /** Whether the app hears of the number's account. */
+  isSubscribed: boolean;
 }
 
 /** An error in Graph's own shape. */
@@ -106,6 +111,9 @@ export function createNumber(seed: NumberSeed): BusinessNumber {
     webhookUrl: '',
     status: 'CONNECTED',
     qualityRating: 'GREEN',
+    scopes: ['whatsapp_business_management', 'whatsapp_business_messaging', 'public_profile'],
+    tokenExpiresAt: 0,
+    isSubscribed: true,
   };
 }
 

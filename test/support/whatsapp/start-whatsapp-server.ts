@@ -77,6 +77,7 @@ export interface Change {
 }
 
 const VERSION = 'v26.0';
+const APP_ID = '670843887433847';
 const DAY_MS = 24 * 3_600_000;
 const UPLOADABLE =
   /^(?:image\/(?:jpeg|png|webp)|audio\/(?:aac|amr|mpeg|mp4|ogg)|video\/(?:mp4|3gpp)|text\/plain|application\/(?:pdf|msword|vnd\.ms-(?:excel|powerpoint)|vnd\.openxmlformats-officedocument\.[a-z.]+))$/;
@@ -120,11 +121,15 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
     try {
       if (version !== VERSION) throw new GraphRefusal(400, 2635, 'You are calling a deprecated version', '');
       const number = authorised(token);
+      if (request.method === 'GET' && first === 'debug_token') return answer(200, debugToken(number, url));
+      if (request.method === 'GET' && first === accountOf(number))
+        return answer(200, readAccount(number, edge));
       if (request.method === 'GET' && edge === '') return answer(200, read(number, first, url));
       // Another business's number looks as if it were none.
       if (request.method !== 'POST' || first !== number.phoneNumberId) throw noObject(first);
       if (edge === 'media') return answer(200, await upload(request, content));
       if (edge !== 'messages') throw noObject(`${first}/${edge}`);
+      if (!number.scopes.includes('whatsapp_business_messaging')) throw noPermission();
       if (body.status !== undefined) return answer(200, markRead(number, body));
       const fault = takeFault();
       if (fault !== null) throwFault(fault);
@@ -272,6 +277,36 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
     };
   }
 
+  function debugToken(number: BusinessNumber, url: URL): unknown {
+    if (url.searchParams.get('input_token') !== number.token)
+      throw new GraphRefusal(400, 100, 'You must provide an app access token, or a token of the app', '');
+    const granted = number.scopes.filter((scope) => scope.startsWith('whatsapp_'));
+    return {
+      data: {
+        app_id: APP_ID,
+        type: 'SYSTEM_USER',
+        application: 'Acme',
+        expires_at: number.tokenExpiresAt,
+        is_valid: true,
+        scopes: number.scopes,
+        granular_scopes: granted.map((scope) => ({ scope, target_ids: [accountOf(number)] })),
+        user_id: '122100',
+      },
+    };
+  }
+
+  function readAccount(number: BusinessNumber, edge: string): unknown {
+    if (!number.scopes.includes('whatsapp_business_management')) throw noPermission();
+    if (edge === 'phone_numbers') return { data: [{ id: number.phoneNumberId }] };
+    if (edge !== 'subscribed_apps') throw noObject(edge);
+    const app = { link: 'https://acme.example', name: 'Acme', id: APP_ID };
+    return { data: number.isSubscribed ? [{ whatsapp_business_api_data: app }] : [] };
+  }
+
+  function noPermission(): GraphRefusal {
+    return new GraphRefusal(403, 10, 'Application does not have permission for this action', '');
+  }
+
   function sendMedia(url: URL, token: string, response: ServerResponse): void {
     const file = files.get(url.searchParams.get('mid') ?? '');
     const isKnown = [...numbers.values()].some((number) => number.token === token && !number.revoked);
@@ -319,7 +354,7 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
 
   function envelope(changes: readonly Change[]): string {
     const entry = changes.map(({ phoneNumberId, value }) => ({
-      id: `waba-${phoneNumberId}`,
+      id: accountOf({ phoneNumberId }),
       changes: [
         {
           value: {
@@ -454,4 +489,9 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
       await once(server, 'close');
     },
   };
+}
+
+/** The WhatsApp Business account that the number belongs to. */
+function accountOf({ phoneNumberId }: Pick<BusinessNumber, 'phoneNumberId'>): string {
+  return `9${phoneNumberId}`;
 }
