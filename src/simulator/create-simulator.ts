@@ -143,6 +143,7 @@ export function createSimulator(input: SimulatorInput): Simulator {
         sleep,
         log,
         called: (call) => publish({ type: 'api.called', call }),
+        refusesUnknownArguments: input.refusesUnknownArguments ?? false,
         stopping: stopping.signal,
       },
       control: {

@@ -142,6 +142,8 @@ export interface SimulatorInput {
   readonly pageDir?: string;
   /** Host names besides loopback that the page may be opened under. */
   readonly allowedHosts?: readonly string[];
+  /** Refuses arguments of the Web API that Slack does not know and ignores, instead of only logging them. For tests. */
+  readonly refusesUnknownArguments?: boolean;
   /** How long the app has for its ack; Slack gives 3,000 ms. */
   readonly ackTimeoutMs?: number;
   /** Waits before the retries of an event; Slack: nearly none, 1 min, 5 min. */

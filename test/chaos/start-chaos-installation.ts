@@ -132,6 +132,7 @@ export async function startChaosInstallation(
       : null;
     closing.push(() => balancer?.close());
     const simulator = createSimulator({
+      refusesUnknownArguments: true,
       eventsUrl: balancer ? `${balancer.url}/slack/events` : gatewayUrl,
       signingSecret: SIGNING_SECRET,
       workspaces,

@@ -71,6 +71,7 @@ export async function startInstallation(options: InstallationOptions = {}): Prom
     const workspaces = options.workspaces ?? defaultSeeds;
     let gatewayUrl = '';
     const simulator = createSimulator({
+      refusesUnknownArguments: true,
       eventsUrl: () => `${gatewayUrl}/slack/events`,
       signingSecret: SIGNING_SECRET,
       workspaces,

@@ -19,6 +19,8 @@ export interface ApiArguments {
   json(name: string, errorCode: string): unknown;
   /** Whether the argument was given at all, empty or not. */
   has(name: string): boolean;
+  /** Of all that were given. */
+  readonly names: readonly string[];
 }
 
 /**
@@ -55,6 +57,7 @@ function apiArguments(values: Readonly<Record<string, unknown>>): ApiArguments {
   };
   return {
     text,
+    names: Object.keys(values),
     requiredText(name) {
       const value = text(name);
       if (value === undefined) throw invalidArguments(`missing required field: ${name}`);

@@ -26,8 +26,9 @@ import { assistantMethods } from './assistant-methods.ts';
 import { chatMethods } from './chat-methods.ts';
 import { conversationMethods } from './conversation-methods.ts';
 import { fileMethods } from './file-methods.ts';
+import { unknownArguments } from './method-arguments.ts';
 import { createRateLimits } from './rate-limits.ts';
-import { SlackApiError } from './slack-api-error.ts';
+import { invalidArguments, SlackApiError } from './slack-api-error.ts';
 import { streamMethods } from './stream-methods.ts';
 import { workspaceMethods } from './workspace-methods.ts';
 
@@ -45,11 +46,13 @@ export interface WebApiInput {
   readonly sleep: Sleep;
   readonly log: Log;
   readonly called: (call: ApiCall) => void;
+  /** Refuses arguments that a method does not take, which Slack ignores. */
+  readonly refusesUnknownArguments: boolean;
   /** Ends calls that hang or are held back. */
   readonly stopping: AbortSignal;
 }
 
-const methods: Readonly<Record<string, ApiMethod>> = {
+export const webApiMethods: Readonly<Record<string, ApiMethod>> = {
   ...assistantMethods,
   ...chatMethods,
   ...conversationMethods,
@@ -114,12 +117,13 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
     const { method } = request.params;
     try {
       if (args instanceof SlackApiError) throw args;
+      checkArguments(method, args);
       if (method === 'apps.connections.open')
         return okOrError({ ok: true, url: openSocket(request) }, headers);
       if (method === 'oauth.v2.access')
         return okOrError({ ok: true, ...input.oauth.access(args, basicCredentials(request)) }, headers);
       if (method === 'api.test') return okOrError(testAnswer(args), headers);
-      const definition = methods[method];
+      const definition = webApiMethods[method];
       if (!definition) throw new SlackApiError('unknown_method', { req_method: method });
       const caller = authenticate(token, workspace);
       if (token !== undefined && input.oauth.tokenState(token).kind === 'expired')
@@ -140,6 +144,14 @@ export function webApiRoutes(input: WebApiInput): FastifyPluginAsync {
       input.log.error('simulator.api_failed', { method, error });
       return okOrError({ ok: false, error: 'internal_error' }, headers);
     }
+  };
+
+  /** @throws SlackApiError `invalid_arguments`, where Slack would say nothing */
+  const checkArguments = (method: string, args: ApiArguments): void => {
+    const unknown = unknownArguments(method, args.names);
+    if (unknown.length === 0) return;
+    if (input.refusesUnknownArguments) throw invalidArguments(`unknown arguments: ${unknown.join(', ')}`);
+    input.log.warn('simulator.unknown_arguments', { method, arguments: unknown });
   };
 
   /** Takes its token from the header only. @throws SlackApiError */
@@ -200,6 +212,6 @@ function basicCredentials(request: FastifyRequest): { readonly id: string; reado
 function scopeHeaders(workspace: Workspace, method: string): ApiHeaders {
   return {
     'x-oauth-scopes': grantedScopes(workspace).join(','),
-    'x-accepted-oauth-scopes': (methods[method]?.scopes ?? []).join(','),
+    'x-accepted-oauth-scopes': (webApiMethods[method]?.scopes ?? []).join(','),
   };
 }

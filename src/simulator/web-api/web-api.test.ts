@@ -1,7 +1,10 @@
 import type { WebClient } from '@slack/web-api';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { recordingLog } from '../../../test/support/recording-log.ts';
 import type { TestSimulator } from '../../../test/support/simulator/start-test-simulator.ts';
 import { acme, globex, startTestSimulator } from '../../../test/support/simulator/start-test-simulator.ts';
+import { methodArguments } from './method-arguments.ts';
+import { webApiMethods } from './web-api-routes.ts';
 
 let test: TestSimulator;
 let client: WebClient;
@@ -119,8 +122,8 @@ describe('isolation between workspaces', () => {
     expect(await errorOf(other.chat.update({ ...place, text: 'x' }))).toBe('channel_not_found');
     expect(await errorOf(other.chat.delete(place))).toBe('channel_not_found');
     expect(await errorOf(other.conversations.replies(place))).toBe('channel_not_found');
-    expect(await errorOf(other.conversations.history(place))).toBe('channel_not_found');
-    expect(await errorOf(other.conversations.info(place))).toBe('channel_not_found');
+    expect(await errorOf(other.conversations.history({ channel: place.channel }))).toBe('channel_not_found');
+    expect(await errorOf(other.conversations.info({ channel: place.channel }))).toBe('channel_not_found');
     expect(await errorOf(other.users.info({ user: acme.mara }))).toBe('user_not_found');
     expect(await errorOf(other.team.info({ team: acme.workspaceId }))).toBe('team_not_found');
     expect(await errorOf(other.conversations.open({ users: acme.mara }))).toBe('user_not_found');
@@ -317,5 +320,50 @@ describe('conversations', () => {
     expect(messages?.[0]).toMatchObject({ reactions: [{ name: 'eyes', users: [acme.agent], count: 1 }] });
     await client.reactions.remove(reaction);
     expect(await errorOf(client.reactions.remove(reaction))).toBe('no_reaction');
+  });
+});
+
+describe('arguments of the Web API', () => {
+  it('that no method takes are refused, so that a mistyped name fails a test as it fails nobody at Slack', async () => {
+    const wrong = { channel: acme.general, text: 'hi', no_such_field: 'x', thread: '1700000000.000100' };
+    const call = client.apiCall('chat.postMessage', wrong);
+    await expect(call).rejects.toMatchObject({
+      data: {
+        error: 'invalid_arguments',
+        response_metadata: { messages: ['[ERROR] unknown arguments: no_such_field, thread'] },
+      },
+    });
+    const update = {
+      channel: acme.general,
+      ts: '1700000000.000100',
+      text: 'hi',
+      thread_ts: '1700000000.000100',
+    };
+    expect(await errorOf(client.apiCall('chat.update', update))).toBe('invalid_arguments');
+    expect(await errorOf(client.apiCall('users.info', { user: acme.mara, name: 'mara' }))).toBe(
+      'invalid_arguments',
+    );
+  });
+
+  it('are known of each method', async () => {
+    expect(
+      Object.keys(methodArguments)
+        .filter((method) => method !== 'oauth.v2.access')
+        .sort(),
+    ).toEqual(Object.keys(webApiMethods).sort());
+  });
+
+  it('that no method takes are ignored by `konstruct dev`, as by Slack, with a line in its log', async () => {
+    const log = recordingLog();
+    const lenient = await startTestSimulator({ refusesUnknownArguments: false, log });
+    const wrong = { channel: acme.general, text: 'hi', thread: '1700000000.000100' };
+    expect((await lenient.client(acme.token).apiCall('chat.postMessage', wrong)).ok).toBe(true);
+    expect(log.lines).toContainEqual(
+      expect.objectContaining({
+        event: 'simulator.unknown_arguments',
+        fields: { method: 'chat.postMessage', arguments: ['thread'] },
+      }),
+    );
+    await lenient.stop();
   });
 });

@@ -31,6 +31,7 @@ export interface TestSimulator {
 export async function startTestSimulator(input: Partial<SimulatorInput> = {}): Promise<TestSimulator> {
   const receiver = await startReceiver(signingSecret);
   const simulator = createSimulator({
+    refusesUnknownArguments: true,
     eventsUrl: receiver.url,
     signingSecret,
     clock: Date.now,
