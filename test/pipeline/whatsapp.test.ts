@@ -498,6 +498,9 @@ describe('an answer that WhatsApp accepts and does not deliver', () => {
       whatsapp.number(ACME).lastHeardMs.set(mara.userId, Date.now() - 25 * 3_600_000);
       return 'Late.';
     });
+    // Sooner, it is only reported (migrations/functions/record_receipt.sql).
+    whatsapp.beforeStatuses = () =>
+      until('the turn has ended', async () => (await turnsOf(mara))[0]?.status === 'answered');
     await whatsapp.say(ACME, mara, 'hello');
     await until('the turn is a dead letter', async () => (await turnsOf(mara))[0]?.status === 'dead');
     expect(await turnsOf(mara)).toEqual([{ status: 'dead', error_code: 'platform_window_closed' }]);
@@ -505,6 +508,7 @@ describe('an answer that WhatsApp accepts and does not deliver', () => {
       fields: { code: 'platform_window_closed', platformError: 're_engagement' },
     });
     expect(installation.texts(mara)).toEqual([]);
+    whatsapp.beforeStatuses = async () => {};
 
     // The person writes again, and the operator replays it.
     model.respond(() => 'On time.');

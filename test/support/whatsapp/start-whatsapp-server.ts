@@ -66,6 +66,8 @@ export interface WhatsAppServer {
   mediaOrigin: string;
   /** Whether people's phones answer at once with `sent`. */
   sendsStatuses: boolean;
+  /** Waits before it says what became of the messages that it accepts from now on. */
+  beforeStatuses: () => Promise<void>;
   /** Resolves when all statuses so far have been taken. */
   settled(): Promise<void>;
   close(): Promise<void>;
@@ -231,7 +233,11 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
         ...(marker === null ? {} : { biz_opaque_callback_data: marker }),
       };
       const statuses = isLate ? [status] : [status, { ...status, status: 'delivered' }];
-      later(() => deliver(number, { statuses }));
+      const ready = beforeStatuses;
+      later(async () => {
+        await ready();
+        await deliver(number, { statuses });
+      });
     }
     const contact = given.to === undefined ? { input: to, user_id: to } : { input: to, wa_id: person.phone };
     return { messaging_product: 'whatsapp', contacts: [contact], messages: [{ id }] };
@@ -435,6 +441,7 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
 
   let mediaOrigin = origin;
   let sendsStatuses = true;
+  let beforeStatuses = async (): Promise<void> => {};
   return {
     apiUrl: `${origin}/${VERSION}`,
     calls,
@@ -472,6 +479,12 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
     },
     set mediaOrigin(value) {
       mediaOrigin = value;
+    },
+    get beforeStatuses() {
+      return beforeStatuses;
+    },
+    set beforeStatuses(value) {
+      beforeStatuses = value;
     },
     get sendsStatuses() {
       return sendsStatuses;
