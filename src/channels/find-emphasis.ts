@@ -25,12 +25,14 @@ const BEHIND_ASTERISKS = /[)\]},;]/;
 const BEFORE_ASTERISK = /[([{/]/;
 const BEFORE_ASTERISKS = /[([{]/;
 
+/** `x.__name__`, `__init__(y)`, `__init__.py`. */
+const NAME = /^(?:\.__\w+__|__\w+__(?=\(|\.\p{L}))/u;
 const MAX_WORD_CHARACTERS = 100;
 
 /**
  * Emphasis in a line of markdown, by where it begins. A delimiter is closed by the next one that can, and each closes the
  * nearest that is open, so what is left over is text. It is narrower than CommonMark, so that signs of a text are not taken for marks:
- * `5*3*2`, `x**2**y`, `print(*a,*b)` and `src/*.ts and test/*.ts` stay as they are. Code, links and escapes are passed over.
+ * `5*3*2`, `x**2**y`, `print(*a,*b)`, `x.__init__(y)` and `src/*.ts and test/*.ts` stay as they are. Code, links and escapes are passed over.
  */
 export function findEmphasis(markdown: string, inLink: boolean): ReadonlyMap<number, Emphasis> {
   const found = new Map<number, Emphasis>();
@@ -70,9 +72,12 @@ export function findEmphasis(markdown: string, inLink: boolean): ReadonlyMap<num
 function passedOver(markdown: string, index: number, mayLink: boolean): number {
   switch (markdown[index]) {
     case '*':
-    case '_':
     case '~':
       return index;
+    case '_':
+      return index + nameLength(markdown, index);
+    case '.':
+      return index + Math.max(1, nameLength(markdown, index));
     case '\\':
       return index + 2;
     case '`':
@@ -91,6 +96,10 @@ function passedOver(markdown: string, index: number, mayLink: boolean): number {
 function delimitersOf(mark: string): readonly Delimiter[] {
   if (mark === '~') return ['~~'];
   return mark === '*' ? ['**', '*'] : ['__', '_'];
+}
+
+function nameLength(markdown: string, index: number): number {
+  return NAME.exec(markdown.slice(index, index + MAX_WORD_CHARACTERS))?.[0].length ?? 0;
 }
 
 /** Three open both, the outer one first. */

@@ -173,6 +173,9 @@ const signs: readonly string[] = [
   ...[
     'snake_case_name',
     '_private',
+    '__init__.py',
+    'x.__name__',
+    '__init__(x)',
     'a_b',
     '1_000_000',
     '5~~3~~2',

@@ -26,6 +26,7 @@ describe('renderForTelegram', () => {
     ['5*3*2, x**2**y, 2~~x~~y', '5*3*2, x**2**y, 2~~x~~y', []],
     ['print(*a,*b) and count(*), sum(*)', 'print(*a,*b) and count(*), sum(*)', []],
     ['src/*.ts and src/**/*.js, t/**/*.js', 'src/*.ts and src/**/*.js, t/**/*.js', []],
+    ['__init__.py, __init__(x), x.__name__', '__init__.py, __init__(x), x.__name__', []],
     ['*args and *this*', '*args and this', ['italic:this']],
     ['**API**s, 这是**重点**内容', 'APIs, 这是重点内容', ['bold:API', 'bold:重点']],
     ['单价*数量*折扣', '单价*数量*折扣', []],
