@@ -30,13 +30,8 @@ begin
   loop
     perform pg_advisory_xact_lock_shared(budget_lock_key(tenant.id));
   end loop;
-  -- Reservations before counters, as everywhere. One that is locked is being settled or renewed: not ours to end.
-  select array_agg(r.id) into ids
-  from (select r.id from budget_reservations r where r.id = any (ids) and r.lease_until < v_now for update skip locked) r;
-  if ids is null then
-    return next jsonb_build_object('expired', 0);
-    return;
-  end if;
+  -- Counters before reservations, as in settle_calls, and in the order of their key. Those who hold a reservation and want a
+  -- counter (settle_call) are not waited for: what is locked is being settled or renewed, and not ours to end.
   perform 1 from budget_counters c
   where (c.tenant_id, c.scope, c.subject) in (
       select r.tenant_id, s.scope, s.subject
@@ -46,6 +41,12 @@ begin
       where s.subject is not null)
   order by c.tenant_id, c.scope, c.subject, c.period, c.starts_at
   for no key update;
+  select array_agg(r.id) into ids
+  from (select r.id from budget_reservations r where r.id = any (ids) and r.lease_until < v_now for update skip locked) r;
+  if ids is null then
+    return next jsonb_build_object('expired', 0);
+    return;
+  end if;
 
   for gone in
     delete from budget_reservations r where r.id = any (ids) returning r.*
