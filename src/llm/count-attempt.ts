@@ -2,20 +2,25 @@ import type { Metrics } from '../core/metrics.ts';
 import type { ModelAttempt, ModelUsage } from '../core/model.ts';
 
 /**
- * Counts one attempt. An entry that could not be called at all took no time that says anything about the model.
+ * Counts one attempt.
  *
- * @param usage as the provider reported it; `null`: it answered nothing
+ * @param usage as the provider reported it; `null`: it answered nothing; `not called`: it was not asked, which took no time
+ *   that says anything about the model
  */
-export function countAttempt(metrics: Metrics, attempt: ModelAttempt, usage: ModelUsage | null): void {
+export function countAttempt(
+  metrics: Metrics,
+  attempt: ModelAttempt,
+  usage: ModelUsage | null | 'not called',
+): void {
   const { provider, model, outcome, durationMs } = attempt;
   metrics.counter('konstruct_model_attempts_total', { provider, model, outcome }).increment();
-  if (!notCalled.has(outcome)) {
+  if (usage !== 'not called') {
     metrics.histogram('konstruct_model_attempt_seconds', { provider, model }).observe(durationMs / 1_000);
   }
   const { nanoUsd } = attempt.cost ?? {};
   if (nanoUsd != null)
     metrics.counter('konstruct_model_cost_usd_total', { provider, model }).increment(nanoUsd / 1e9);
-  if (usage === null) return;
+  if (usage === null || usage === 'not called') return;
   const tokens = {
     input: usage.inputTokens,
     output: usage.outputTokens,
@@ -28,5 +33,3 @@ export function countAttempt(metrics: Metrics, attempt: ModelAttempt, usage: Mod
     metrics.counter('konstruct_model_tokens_total', { provider, model, kind }).increment(count);
   }
 }
-
-const notCalled: ReadonlySet<string> = new Set(['unconfigured', 'circuit_open', 'over_budget']);

@@ -7,6 +7,7 @@ import { type ModelServer, startModelServer } from '../../test/support/model-ser
 import { createRecordingBudget, type RecordingBudget } from '../../test/support/recording-budget.ts';
 import { isKonstructError, type KonstructError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { ModelEvent, ModelRequest, ProviderKeys, Route, RouteEntry } from '../core/model.ts';
 import { createModelPool, type ModelPoolOptions } from './create-model-pool.ts';
 import { CONNECT_TIMEOUT, createKeepAliveFetch } from './keep-alive-fetch.ts';
@@ -585,6 +586,40 @@ describe('limits', () => {
     expect(pool.snapshot().limits).toMatchObject([{ running: 1, waiting: 1 }]);
     gate.resolve();
     await Promise.all(all); // not a minute later
+  });
+
+  it('make no call that took no time: what was not asked is counted, and not among the durations', async () => {
+    const observed: string[] = [];
+    const counted: string[] = [];
+    const metrics: Metrics = {
+      ...noMetrics,
+      counter: (name, labels) => ({
+        increment: () => counted.push([name, ...Object.values(labels)].join(' ')),
+      }),
+      histogram: (name, labels) => ({
+        observe: () => observed.push([name, ...Object.values(labels)].join(' ')),
+      }),
+    };
+    const small = { ...mistral, contextTokens: 100 };
+    const pool = poolOf({ entries: [small, claude, gpt] }, { metrics, retries: { maxRetries: 0 } });
+    server.respondNext({ status: 429 }, { status: 401 }, 'First.', 'Second.');
+    await pool.generate(request());
+    await pool.generate(request()); // one key is at its limit, the other set aside
+    expect(counted.filter((line) => line.startsWith('konstruct_model_attempts_total'))).toEqual([
+      'konstruct_model_attempts_total mistral mistral-large-latest too_long',
+      'konstruct_model_attempts_total anthropic claude-sonnet-4-5 rate_limited',
+      'konstruct_model_attempts_total anthropic claude-sonnet-4-5 unauthorized',
+      'konstruct_model_attempts_total openai gpt-5.4 ok',
+      'konstruct_model_attempts_total mistral mistral-large-latest too_long',
+      'konstruct_model_attempts_total anthropic claude-sonnet-4-5 rate_limited',
+      'konstruct_model_attempts_total openai gpt-5.4 ok',
+    ]);
+    expect(observed).toEqual([
+      'konstruct_model_attempt_seconds anthropic claude-sonnet-4-5',
+      'konstruct_model_attempt_seconds anthropic claude-sonnet-4-5',
+      'konstruct_model_attempt_seconds openai gpt-5.4',
+      'konstruct_model_attempt_seconds openai gpt-5.4',
+    ]);
   });
 
   it('are no reason not to try again later', async () => {

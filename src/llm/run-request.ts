@@ -279,7 +279,7 @@ export async function* runRequest(
       cost: null,
     };
     attempts.push(record);
-    countAttempt(parts.metrics, record, null);
+    countAttempt(parts.metrics, record, 'not called');
     failures.push(failure);
     const { tenantId } = request;
     log.warn('model.attempt_failed', {
