@@ -82,6 +82,7 @@ export interface AppTiming {
   /** How long turns under way may finish when a worker stops, before they are handed to others. */
   readonly stopDeadlineMs: number;
   readonly toolDeadlineMs: number;
+  readonly answerGraceMs: number;
 }
 
 export const defaultTiming: AppTiming = {
@@ -97,4 +98,5 @@ export const defaultTiming: AppTiming = {
   stopGraceMs: 0,
   stopDeadlineMs: 10_000,
   toolDeadlineMs: 60_000,
+  answerGraceMs: 30_000,
 };

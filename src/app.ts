@@ -409,6 +409,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       isHeld: queue.isHeld,
       chooseModel: options.chooseModel,
       toolDeadlineMs: timing.toolDeadlineMs,
+      answerGraceMs: timing.answerGraceMs,
       clock,
       sleep,
       journeys,

@@ -182,6 +182,8 @@ export interface ModelRequest {
   /** Requests with the same key share their beginning (a conversation's turns): providers that cache are told. */
   readonly cacheKey?: string;
   readonly maxOutputTokens: number;
+  /** The longest that the request may take with all its calls and waits, in ms, where the route allows more. */
+  readonly withinMs?: number;
   /**
    * Asked right before each call, the first as well as repetitions and other models, after all waiting: a process that
    * was stopped meanwhile may have lost the turn. `false`: `lease_lost` instead of the call.

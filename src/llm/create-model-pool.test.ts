@@ -279,6 +279,19 @@ describe('deadlines', () => {
     expect(outcomes(error.details)).toEqual(['anthropic timeout']);
   });
 
+  it('takes no longer than the request may, and leaves half of that to the other entries', async () => {
+    server.respond(() => ({ hang: true }));
+    const alone = poolOf([claude], { clock: Date.now });
+    const startedAtMs = Date.now();
+    const error = await failureOf(alone.generate(request({ withinMs: 60 })));
+    expect(outcomes(error.details)).toEqual(['anthropic timeout']);
+    expect(Date.now() - startedAtMs).toBeLessThan(1_000);
+    server.respondNext({ hang: true }, 'In time.');
+    const result = await poolOf([claude, gpt], { clock: Date.now }).generate(request({ withinMs: 2_000 }));
+    expect(outcomes(result)).toEqual(['anthropic timeout', 'openai ok']);
+    expect(result.attempts[0]?.durationMs).toBeLessThan(1_500);
+  });
+
   it('does not start a wait that ends after the total deadline', async () => {
     server.respond(() => ({ status: 429, headers: { 'retry-after': '5' } }));
     const pool = poolOf([claude, gpt], { timeouts: { totalMs: 5_000 } });

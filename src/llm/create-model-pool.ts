@@ -129,11 +129,11 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
       tenantKeys: ownKeys,
       size: estimatePrompt(request),
       streamed: wanted === 'streamed' || needsTokens,
-      timeouts: {
+      timeouts: within(request, route, {
         ...timeouts,
         ...own,
         attemptMs: Math.max(timeouts.attemptMs, own.totalMs === undefined ? 0 : own.totalMs / 2),
-      },
+      }),
       startedAtMs,
       policy,
       random,
@@ -206,6 +206,22 @@ export function createModelPool(options: ModelPoolOptions): InspectableModelPool
       keys: parts.keyStates.snapshot(),
       limits: parts.limiter.snapshot(),
     }),
+  };
+}
+
+/** Where the time of a request is short, a slow first model leaves half of it to the others. */
+function within(
+  { withinMs = Number.POSITIVE_INFINITY, preferred }: ModelRequest,
+  { entries }: Route,
+  timeouts: RequestTimeouts,
+): RequestTimeouts {
+  if (withinMs >= timeouts.totalMs) return timeouts;
+  const firstMs = entries.length > 1 || preferred !== undefined ? withinMs / 2 : withinMs;
+  return {
+    ...timeouts,
+    totalMs: withinMs,
+    attemptMs: Math.min(timeouts.attemptMs, firstMs),
+    firstTokenMs: Math.min(timeouts.firstTokenMs, firstMs),
   };
 }
 

@@ -79,6 +79,7 @@ async function run(input: {
     isHeld: input.isHeld ?? (() => true),
     maxOutputTokens: 100,
     toolDeadlineMs: 1_000,
+    answerGraceMs: 30_000,
     clock: input.clock ?? (() => 0),
     journeys: { mark() {} },
     log: silentLog,
@@ -177,6 +178,25 @@ describe('limits', () => {
       turn: { steps: 3, loggedSteps: earlier },
     });
     expect(resumed.requests[0]?.toolChoice).toBe('none');
+  });
+
+  it('of time bound every model call, with a little longer for the answer, and say when they are over', async () => {
+    let nowMs = 0;
+    const failing = async () => {
+      nowMs = 11_000;
+      throw new KonstructError('model_unavailable');
+    };
+    const step = async () => {
+      nowMs = 4_000;
+      return ['look'];
+    };
+    const limits = { maxTurnSeconds: 10 };
+    const late = await run({ replies: [step, failing], tools: [tool()], limits, clock: () => nowMs });
+    expect(late.requests.map(({ withinMs }) => withinMs)).toEqual([40_000, 36_000]);
+    expect(late.outcome).toMatchObject({ ok: false, isLate: true });
+    const logged = [logStep(0, 'model_unavailable', [], 12_000)];
+    const last = await run({ replies: ['In the end.'], limits, turn: { steps: 1, loggedSteps: logged } });
+    expect(last.requests[0]?.withinMs).toBe(30_000);
   });
 
   it('end in an honest sentence when the model still says nothing', async () => {

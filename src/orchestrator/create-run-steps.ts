@@ -15,7 +15,7 @@ import type { PreparePrompt } from './create-prepare-prompt.ts';
 import { markTurn } from './mark-turn.ts';
 import { runToolRound } from './run-tool-round.ts';
 import type { StepLog } from './step-log.ts';
-import { createTurnLimits } from './turn-limits.ts';
+import { createTurnLimits, type TurnLimitCheck } from './turn-limits.ts';
 import { attemptsOf, failedStep, interruptedStep, type ModelOutcome, modelStep } from './turn-outcome.ts';
 import { readTranscript, type TurnTranscript } from './turn-transcript.ts';
 
@@ -36,6 +36,8 @@ export interface RunStepsOptions {
   readonly maxOutputTokens: number;
   /** How long one tool call may take, in ms. */
   readonly toolDeadlineMs: number;
+  /** How much longer than its turn a model call may take, in ms: for the one that answers with what is known. */
+  readonly answerGraceMs: number;
   readonly clock: Clock;
   readonly journeys: JourneyRecorder;
   readonly log: Log;
@@ -67,18 +69,20 @@ export function createRunSteps(
   return async (turn, surroundings) => {
     const startedAtMs = clock();
     const transcript = readTranscript(turn);
+    const limits = createTurnLimits(turn.agent, transcript, clock);
     const steps: Step[] = [];
     let outcome: ModelOutcome;
     try {
-      outcome = await work(turn, transcript, surroundings, steps);
+      outcome = await work(turn, transcript, limits, surroundings, steps);
       markTurn(journeys, turn, 'model', clock(), clock() - startedAtMs, modelOf(outcome));
     } catch (error) {
-      outcome = { ok: false, error, steps: surroundings.signal.aborted ? calledOff(steps) : steps };
+      const isLate = limits.leftMs() === 0;
+      outcome = { ok: false, error, isLate, steps: surroundings.signal.aborted ? calledOff(steps) : steps };
     }
     try {
       await surroundings.stepLog.flush(); // what follows writes behind it
     } catch (error) {
-      return { ok: false, error, steps: [] };
+      return { ok: false, error, isLate: false, steps: [] };
     }
     return outcome;
   };
@@ -104,11 +108,11 @@ export function createRunSteps(
   async function work(
     turn: ClaimedTurn,
     transcript: TurnTranscript,
+    limits: TurnLimitCheck,
     surroundings: TurnSurroundings,
     unlogged: Step[],
   ): Promise<ModelOutcome> {
     const { stepLog, control, signal } = surroundings;
-    const limits = createTurnLimits(turn.agent, transcript, clock);
     const { route = turn.agent.route, preferred } = choiceFor(turn, options);
     // Files may take a while to come: who says stop need not wait for them.
     const preparing = AbortSignal.any([signal, control.callSignal()]);
@@ -157,6 +161,7 @@ export function createRunSteps(
             ...(tools.size > 0 ? { tools: [...tools.values()].map(toSpec) } : {}),
             ...(tools.size > 0 && limit !== null ? { toolChoice: 'none' as const } : {}),
             maxOutputTokens: options.maxOutputTokens,
+            withinMs: limits.leftMs() + options.answerGraceMs,
             mayStillAsk: () => options.isHeld(turn),
             signal: turnSignal,
           }),

@@ -226,7 +226,7 @@ export function createRunTurn(
     }
     if (!outcome.ok) {
       const delayMs = options.modelRetryDelaysMs[turn.attempts];
-      const worthRepeating = isWorthRepeating(outcome.error);
+      const worthRepeating = isWorthRepeating(outcome);
       if (worthRepeating && delayMs !== undefined && pauseOf(outcome.error) <= MAX_MODEL_PAUSE_MS) {
         await work.reset();
         await ending.putBack(
@@ -385,8 +385,9 @@ function stateOf({ status, attempts }: TurnDelivery): AnswerPart['state'] {
   return attempts === 0 ? 'reopened' : 'unknown';
 }
 
-/** A budget that is only set aside for others gets free again. */
-function isWorthRepeating(error: unknown): boolean {
+/** A budget that is only set aside for others gets free again; models have had their time. */
+function isWorthRepeating({ error, isLate }: Extract<ModelOutcome, { ok: false }>): boolean {
   if (!isKonstructError(error)) return true;
+  if (isLate && error.code === 'model_unavailable') return false;
   return error.retryable || (error.code === 'budget_exhausted' && error.details.isHeld === true);
 }

@@ -13,8 +13,9 @@ export interface TurnLimitCheck {
 }
 
 /**
- * All attempts of a turn count together; time in which nobody worked on it does not. A model call is not cut off when
- * the time is over, as it is paid for: what it wants then is refused, and one more call answers with what is known.
+ * All attempts of a turn count together; time in which nobody worked on it does not. A model call is not cut off at
+ * the moment when the time is over, as it is paid for: it has a little longer, what it wants then is refused, and one more
+ * call answers with what is known.
  */
 export function createTurnLimits(
   { limits }: Pick<Agent, 'limits'>,

@@ -18,7 +18,13 @@ export type ModelOutcome =
       readonly extras: AnswerExtras;
       readonly steps: readonly Step[];
     }
-  | { readonly ok: false; readonly error: unknown; readonly steps: readonly Step[] };
+  /** `isLate`: the time that the turn may take is over. */
+  | {
+      readonly ok: false;
+      readonly error: unknown;
+      readonly isLate: boolean;
+      readonly steps: readonly Step[];
+    };
 
 /** What is said in the thread for what the model returned. */
 export function replyText({ finish, text }: ModelResult, limit: string | null): string {

@@ -141,6 +141,22 @@ describe('a model that fails', () => {
     expect(turn?.status).toBe('answered');
   });
 
+  it('is not asked again when it hung for as long as the turn may take', async () => {
+    const { model } = await start({
+      agent: { limits: { maxTurnSeconds: 1 } },
+      app: { timing: { ...quick, answerGraceMs: 200 } },
+    });
+    model.respond(() => ({ hang: true }));
+    const { sent, answer } = await ask(installation, mention);
+    expect(textOf(answer)).toMatch(/^I could not reach my model; I tried once/);
+    await idle(installation);
+    expect(agentTexts(installation, sent)).toHaveLength(1);
+    expect(model.requests).toHaveLength(1);
+    expect(await installation.query('select status, error_code from konstruct.turns')).toEqual([
+      { status: 'dead', error_code: 'model_unavailable' },
+    ]);
+  });
+
   it('ends in an honest sentence in the placeholder, and the turn is kept as a dead letter', async () => {
     const { model } = await start();
     model.respond(() => ({ status: 503 }));

@@ -198,6 +198,7 @@ describe('a turn', () => {
       abilitiesOf: () => abilities,
       isHeld: queue.isHeld,
       toolDeadlineMs: 1_000,
+      answerGraceMs: 1_000,
       maxOutputTokens: 100,
       ...systemTime,
       journeys: noJourneys,
