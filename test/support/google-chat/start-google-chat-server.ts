@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
 import { createRsaSigner, type RsaSigner } from '../rsa-signer.ts';
+import { createWindowLimits, type WindowLimit, type WindowLimits } from '../window-limits.ts';
 import { callChatApi, wire } from './chat-api-methods.ts';
 import { ApiRefusal, type ChatApp, type Message, type Space, type User } from './google-chat-world.ts';
 
@@ -60,10 +61,14 @@ export interface GoogleChatServer {
   tell(app: ChatApp, event: Given): Promise<{ readonly status: number; readonly body: string }>;
   press(spaceId: string, messageId: string, text: string, from: User): Promise<number>;
   revokeTokens(): void;
+  /** From now on more than the platform's documents allow is refused, by this clock. */
+  keepLimits(clock: () => number): void;
   close(): Promise<void>;
 }
 
 const CHAT = 'chat@system.gserviceaccount.com';
+/** Of all apps in a space. Source: https://developers.google.com/workspace/chat/limits */
+const SPACE_WRITES: readonly WindowLimit[] = [{ operations: 1, windowMs: 1_000 }];
 const LOGIN_SCOPE = 'https://www.googleapis.com/auth/chat.bot';
 
 export async function startGoogleChatServer(): Promise<GoogleChatServer> {
@@ -75,6 +80,7 @@ export async function startGoogleChatServer(): Promise<GoogleChatServer> {
   const faults: Fault[] = [];
   const chatKey = createRsaSigner('chat-1');
   const identityKey = createRsaSigner('identity-1');
+  let limits: WindowLimits | null = null;
   let logins = 0;
   let nextId = 1;
 
@@ -113,9 +119,11 @@ export async function startGoogleChatServer(): Promise<GoogleChatServer> {
     if (fault !== undefined) fault.remaining -= 1;
     if (fault?.kind === 'cut_before') return void response.destroy();
     if (fault?.kind === 'error') return answer(503, {});
-    if (fault?.kind === 'limit') {
+    const [, spaceId = null] = /^\/v1\/spaces\/([^/]+)\//.exec(path) ?? [];
+    const isOver = method !== 'GET' && spaceId !== null && (limits?.take(spaceId) ?? 0) > 0;
+    if (fault?.kind === 'limit' || isOver) {
       const error = { code: 429, status: 'RESOURCE_EXHAUSTED', message: 'Quota exceeded.' };
-      return answer(429, { error }, { 'retry-after': String(fault.retryAfterSeconds ?? 1) });
+      return answer(429, { error }, { 'retry-after': String(fault?.retryAfterSeconds ?? 1) });
     }
     try {
       const call = { method, path: path.replace(/^\/v1\//, ''), query: target.searchParams, body: given };
@@ -298,6 +306,9 @@ export async function startGoogleChatServer(): Promise<GoogleChatServer> {
       return (await server.tell(app, eventFor(app, 'CARD_CLICKED', from, payload, { [key]: value }))).status;
     },
     revokeTokens: () => tokens.clear(),
+    keepLimits: (clock) => {
+      limits = createWindowLimits(SPACE_WRITES, clock);
+    },
     async close() {
       http.closeAllConnections();
       http.close();

@@ -5,6 +5,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { createWindowLimits, type WindowLimit, type WindowLimits } from '../window-limits.ts';
 import { type Announce, addReaction, answerCall, removeReaction } from './mattermost-api.ts';
 import { addPost, markDeleted } from './mattermost-posts.ts';
 import {
@@ -72,6 +73,8 @@ export interface MattermostServer {
   dropNextEvent(): void;
   /** Sockets stay open, and nothing comes through them any more. */
   freezeSockets(): void;
+  /** From now on more than the platform's documents allow is refused, by this clock. */
+  keepLimits(clock: () => number): void;
   close(): Promise<void>;
 }
 
@@ -83,6 +86,15 @@ interface Client {
 }
 
 const API = '/api/v4';
+/**
+ * Of one user: 10 a second, and 100 at once after a quiet time. Servers come with limits switched off.
+ *
+ * Source: https://docs.mattermost.com/configure/rate-limiting-configuration-settings.html
+ */
+const USER: readonly WindowLimit[] = [
+  { operations: 110, windowMs: 1_000 },
+  { operations: 200, windowMs: 10_000 },
+];
 
 /** @param tls key and certificate: then it speaks https and wss */
 export async function startMattermostServer(
@@ -90,6 +102,7 @@ export async function startMattermostServer(
 ): Promise<MattermostServer> {
   const world = createWorld();
   const faults: Fault[] = [];
+  let limits: WindowLimits | null = null;
   const calls: string[] = [];
   const shown: { post: Post; message: string }[] = [];
   const clients = new Set<Client>();
@@ -207,8 +220,9 @@ export async function startMattermostServer(
       request.socket.destroy();
       return;
     }
-    if (fault?.kind === 'limit') {
-      const seconds = String(fault.retryAfterSeconds ?? 1);
+    const waitMs = limits?.take(request.headers.authorization ?? '') ?? 0;
+    if (fault?.kind === 'limit' || waitMs > 0) {
+      const seconds = String(fault?.retryAfterSeconds ?? Math.max(1, Math.ceil(waitMs / 1_000)));
       response.writeHead(429, {
         'content-type': 'text/plain; charset=utf-8',
         'x-ratelimit-limit': '11',
@@ -264,6 +278,9 @@ export async function startMattermostServer(
     faults,
     calls,
     shown,
+    keepLimits: (clock) => {
+      limits = createWindowLimits(USER, clock);
+    },
     get isAway() {
       return isAway;
     },

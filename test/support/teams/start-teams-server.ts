@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
 import { createRsaSigner, type RsaSigner } from '../rsa-signer.ts';
+import { createWindowLimits, type WindowLimit, type WindowLimits } from '../window-limits.ts';
 import { checkMessage } from './check-activity.ts';
 import { createStandInStreams, type StreamBehaviour } from './stand-in-streams.ts';
 import {
@@ -87,11 +88,20 @@ export interface TeamsServer extends StreamBehaviour {
   stopStream(conversationId: string): boolean;
   /** All access tokens are refused from now on, as when a password was changed. */
   revokeTokens(): void;
+  /** From now on more than the platform's documents allow is refused, by this clock. */
+  keepLimits(clock: () => number): void;
   close(): Promise<void>;
 }
 
 const REGION = 'emea';
 const FIRST_ID = 1_700_000_000_000;
+/** Source: https://learn.microsoft.com/microsoftteams/platform/bots/how-to/rate-limit#per-bot-per-thread-limit */
+const CONVERSATION: readonly WindowLimit[] = [
+  { operations: 7, windowMs: 1_000 },
+  { operations: 8, windowMs: 2_000 },
+  { operations: 60, windowMs: 30_000 },
+  { operations: 1_800, windowMs: 3_600_000 },
+];
 
 export async function startTeamsServer(): Promise<TeamsServer> {
   const apps = new Map<string, TeamsApp>();
@@ -103,6 +113,7 @@ export async function startTeamsServer(): Promise<TeamsServer> {
   const tokens = new Map<string, string>();
   const keys: { signer: RsaSigner; endorsements: readonly string[] }[] = [];
   let nextId = FIRST_ID;
+  let limits: WindowLimits | null = null;
   let logins = 0;
   let keyFetches = 0;
 
@@ -197,6 +208,8 @@ export async function startTeamsServer(): Promise<TeamsServer> {
         return answer(429, {}, { 'retry-after': String(fault.retryAfterSeconds ?? 1) });
       if (fault?.kind === 'error') return answer(502, {});
       if (fault?.kind === 'precondition') return answer(412, {});
+      const waitMs = limits?.take(`${appId} ${decoded.replace(/;messageid=.*/, '')}`) ?? 0;
+      if (waitMs > 0) return answer(429, {}, { 'retry-after': String(Math.ceil(waitMs / 1_000)) });
       const [status, value] = perform(appId, method, decoded, activityId, activity);
       if (fault?.kind === 'cut_after') return void response.destroy();
       if (fault?.kind === 'silent_after') return;
@@ -445,6 +458,9 @@ export async function startTeamsServer(): Promise<TeamsServer> {
       return open !== undefined;
     },
     revokeTokens: () => tokens.clear(),
+    keepLimits: (clock) => {
+      limits = createWindowLimits(CONVERSATION, clock);
+    },
     async close() {
       http.closeAllConnections();
       http.close();

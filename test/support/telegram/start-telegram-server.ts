@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer as readBody } from 'node:stream/consumers';
+import { createWindowLimits, type WindowLimit, type WindowLimits } from '../window-limits.ts';
 import { botApiMethods } from './bot-api-methods.ts';
 import {
   type Bot,
@@ -65,6 +66,8 @@ export interface TelegramServer {
   revoke(token: string): void;
   /** What bots sent and changed, in order. */
   readonly shown: readonly { readonly botId: number; readonly message: Message }[];
+  /** From now on more than the platform's documents allow is refused, by this clock. */
+  keepLimits(clock: () => number): void;
   close(): Promise<void>;
 }
 
@@ -74,6 +77,10 @@ interface Button {
 }
 
 const REDELIVER_MS = 50;
+/** What Telegram says of chats with one person ("avoid more than one a second", bursts tolerated) is no count. */
+const GROUP: readonly WindowLimit[] = [{ operations: 20, windowMs: 60_000 }];
+/** Source: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this */
+const BOT: readonly WindowLimit[] = [{ operations: 30, windowMs: 1_000 }];
 
 export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<TelegramServer> {
   const bots = new Map(seeds.map((seed) => [seed.token, createBot(seed)]));
@@ -84,6 +91,7 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
   let presses = 0;
   const calls: RecordedCall[] = [];
   const faults: Fault[] = [];
+  let limits: { readonly group: WindowLimits; readonly bot: WindowLimits } | null = null;
   const shown: { botId: number; message: Message }[] = [];
   const taken = new EventTarget();
   let closed = false;
@@ -127,6 +135,7 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
       if (fault?.kind === 'error') throw new BotApiRefusal(502, 'Bad Gateway');
       if (fault?.kind === 'refuse_entities' && given.entities !== undefined)
         throw new BotApiRefusal(400, "Bad Request: can't parse entities: told to");
+      if (/^(?:send|edit)(?!ChatAction)/.test(method)) keepWithin(bot, Number(given.chat_id));
       const unknown = Object.keys(given).filter((field) => !definition.fields.includes(field));
       if (unknown.length > 0) throw new BotApiRefusal(400, `Bad Request: unknown field ${unknown.join()}`);
       const result = await definition.run(
@@ -150,6 +159,14 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
       const { code, message, parameters } = error;
       answer(code, { ok: false, error_code: code, description: message, ...(parameters && { parameters }) });
     }
+  }
+
+  function keepWithin(bot: Bot, chatId: number): void {
+    const waitMs =
+      (chatId < 0 && limits?.group.take(`${bot.user.id} ${chatId}`)) || limits?.bot.take(bot.token) || 0;
+    const seconds = Math.ceil(waitMs / 1_000);
+    if (seconds > 0)
+      throw new BotApiRefusal(429, `Too Many Requests: retry after ${seconds}`, { retry_after: seconds });
   }
 
   async function readArguments(body: Buffer, type: string): Promise<Readonly<Record<string, unknown>>> {
@@ -284,6 +301,9 @@ export async function startTelegramServer(seeds: readonly BotSeed[]): Promise<Te
     calls,
     faults,
     shown,
+    keepLimits: (clock) => {
+      limits = { group: createWindowLimits(GROUP, clock), bot: createWindowLimits(BOT, clock) };
+    },
     bot: requireBot,
     chat: requireChat,
     addChat({ id, type, title, bots: tokens }) {

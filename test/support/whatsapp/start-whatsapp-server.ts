@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { createWindowLimits, type WindowLimit, type WindowLimits } from '../window-limits.ts';
 import { checkMessage, onlyFields } from './check-message.ts';
 import {
   type BusinessNumber,
@@ -70,6 +71,8 @@ export interface WhatsAppServer {
   beforeStatuses: () => Promise<void>;
   /** Resolves when all statuses so far have been taken. */
   settled(): Promise<void>;
+  /** From now on more than the platform's documents allow is refused, by this clock. */
+  keepLimits(clock: () => number): void;
   close(): Promise<void>;
 }
 
@@ -84,12 +87,23 @@ const DAY_MS = 24 * 3_600_000;
 const UPLOADABLE =
   /^(?:image\/(?:jpeg|png|webp)|audio\/(?:aac|amr|mpeg|mp4|ogg)|video\/(?:mp4|3gpp)|text\/plain|application\/(?:pdf|msword|vnd\.ms-(?:excel|powerpoint)|vnd\.openxmlformats-officedocument\.[a-z.]+))$/;
 const REDELIVER_MS = 50;
+/**
+ * To one person a message every 6 seconds, and 45 at once that are borrowed from the time after: what that leaves in 6
+ * seconds and in ten minutes. Source: https://developers.facebook.com/docs/whatsapp/cloud-api/overview#pair-rate-limits
+ */
+const PAIR: readonly WindowLimit[] = [
+  { operations: 45, windowMs: 6_000 },
+  { operations: 145, windowMs: 600_000 },
+];
+/** Source: https://developers.facebook.com/documentation/business-messaging/whatsapp/throughput */
+const NUMBER: readonly WindowLimit[] = [{ operations: 80, windowMs: 1_000 }];
 
 export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise<WhatsAppServer> {
   const numbers = new Map(seeds.map((seed) => [seed.phoneNumberId, createNumber(seed)]));
   const files = new Map<string, MediaFile>();
   const calls: RecordedCall[] = [];
   const faults: Fault[] = [];
+  let limits: { readonly pair: WindowLimits; readonly number: WindowLimits } | null = null;
   const shown: Shown[] = [];
   const posting = new Set<Promise<unknown>>();
   let counter = 0;
@@ -135,6 +149,9 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
       if (body.status !== undefined) return answer(200, markRead(number, body));
       const fault = takeFault();
       if (fault !== null) throwFault(fault);
+      const to = String(body.to ?? body.recipient);
+      if ((limits?.pair.take(`${first} ${to}`) ?? 0) > 0) throwFault({ kind: 'pair_limit', remaining: 0 });
+      if ((limits?.number.take(first) ?? 0) > 0) throwFault({ kind: 'throughput', remaining: 0 });
       const result = accept(number, body);
       if (fault?.kind === 'cut_after') return void response.destroy();
       if (fault?.kind === 'silent_after') return;
@@ -447,6 +464,9 @@ export async function startWhatsAppServer(seeds: readonly NumberSeed[]): Promise
     calls,
     faults,
     shown,
+    keepLimits: (clock) => {
+      limits = { pair: createWindowLimits(PAIR, clock), number: createWindowLimits(NUMBER, clock) };
+    },
     number: requireNumber,
     async subscribe(phoneNumberId, url, verifyToken) {
       const challenge = String(1_000_000_000 + counter);
