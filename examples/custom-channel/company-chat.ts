@@ -192,29 +192,30 @@ function withoutCalls(text: string): string {
 function toEvent(event: unknown): ChannelEvent {
   const { id, company, room, thread, person, text, sentAtMs, direct, mentionsAgent } = recordOf(event);
   const account = {
-    externalIds: typeof company === 'string' ? [company] : [],
+    externalIds: [company].map(idOf).filter((each) => each !== null),
     appId: null,
     agentUserId: null,
   };
   const { id: personId, name } = recordOf(person);
-  const areTexts = [id, room, personId, text].every((value) => typeof value === 'string');
-  if (!areTexts) return { type: 'ignored', account, eventId: null, reason: 'no_message' };
+  const [messageId, channelId, senderId] = [idOf(id), idOf(room), idOf(personId)];
+  if (messageId === null || channelId === null || senderId === null || typeof text !== 'string')
+    return { type: 'ignored', account, eventId: null, reason: 'no_message' };
   return {
     type: 'message',
     account,
-    eventId: textOf(recordOf(event).eventId),
-    channelId: String(room),
+    eventId: idOf(recordOf(event).eventId),
+    channelId,
     // However often it comes, a message has one id: that is how it is answered once.
-    messageId: String(id),
-    threadId: textOf(thread),
+    messageId,
+    threadId: idOf(thread),
     scope: direct === true ? 'direct' : 'channel',
-    sender: { externalId: String(personId), name: textOf(name) },
-    text: String(text),
+    sender: { externalId: senderId, name: typeof name === 'string' ? storable(name) : null },
+    text: storable(text),
     mentions: [],
     addressee: null,
     mentionsAgent: mentionsAgent === true,
     attachments: [],
-    sentAtMs: typeof sentAtMs === 'number' && Number.isSafeInteger(sentAtMs) ? sentAtMs : Date.now(),
+    sentAtMs: isTime(sentAtMs) ? sentAtMs : Date.now(),
     channelMetadata: {},
   };
 }
@@ -223,6 +224,17 @@ function recordOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
-function textOf(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
+/** What is no id is not made into one: an id with half of a character in it could not even be stored. */
+function idOf(value: unknown): string | null {
+  return typeof value === 'string' && /^[\x21-\x7e]{1,120}$/.test(value) ? value : null;
+}
+
+/** JSON may hold what PostgreSQL does not take: NUL, and halves of characters. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed();
+}
+
+/** As a date up to the year 9999 in ms since 1970. */
+function isTime(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= 253_402_300_799_999;
 }

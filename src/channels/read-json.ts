@@ -42,6 +42,38 @@ export function asLabel(value: unknown): string {
   return typeof value === 'string' ? asText(value.slice(0, 80)) : typeof value;
 }
 
+/** The end of the last year with four digits: what lies behind it is no date to PostgreSQL's clients and to people. */
+const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/** A time in ms since 1970; 0 if it is none that can be stored. */
+export function asTimeMs(ms: number): number {
+  return Number.isSafeInteger(ms) && ms >= 0 && ms <= LAST_MS ? ms : 0;
+}
+
+/** When it is by a date that is written out (RFC 3339), in ms since 1970; 0 as above. */
+export function asDateMs(value: unknown): number {
+  return asTimeMs(Date.parse(asText(value)));
+}
+
+const NUMBER = /^-?\d{1,15}(?:\.\d{1,15})?$/;
+
+/** A number as people read it, also one that is written as a text; `?` if it is none. */
+export function asShownNumber(value: unknown): string {
+  const isNumber = typeof value === 'number' ? Number.isFinite(value) : NUMBER.test(asText(value));
+  return isNumber ? String(value) : '?';
+}
+
+/** Nobody's JSON is deeper. What is cannot be written again: `JSON.stringify` calls itself, and `JSON.parse` does not. */
+const MAX_DEPTH = 200;
+
+/** Whether a value can be written as JSON again. */
+export function isWritable(value: unknown, depth = MAX_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (depth === 0) return false;
+  for (const item of Object.values(value)) if (!isWritable(item, depth - 1)) return false;
+  return true;
+}
+
 /** The longest external id that is believed; Slack's have about 12 characters. */
 const MAX_ID_CHARACTERS = 120;
 

@@ -3,6 +3,7 @@ import type { ChannelDefinition, ChannelOptions } from '../../src/core/channel-d
 import type { ConnectionAccess, FormattedText, ThreadTarget } from '../../src/core/outbound.ts';
 import { systemTime } from '../../src/system-time.ts';
 import { silentLog } from '../support/silent-log.ts';
+import type { EncodedBody, WireBody } from './bodies/wire-body.ts';
 
 export type Operation = 'post' | 'edit';
 export type Trouble = 'limit' | 'error' | 'cut_before' | 'cut_after' | 'silent_after';
@@ -22,6 +23,10 @@ export interface ChannelHarness {
     readonly text: string;
     readonly eventNumber: number;
   }): ChannelRequest;
+  /** One of every kind of request that the platform makes. */
+  readonly bodies: readonly WireBody[];
+  /** Any body with the platform's proof. The path is the channel's own where none is given. */
+  signed(encoded: EncodedBody, path?: string): ChannelRequest;
   readonly secret: string;
   readonly nowMs: number;
   /** Whether the secret vouches for the body too; otherwise only for who sends it. */

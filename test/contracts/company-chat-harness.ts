@@ -1,6 +1,10 @@
 import { channels } from '../../examples/custom-channel/company-chat.ts';
 import type { ChannelDefinition } from '../../src/core/channel-definition.ts';
-import { companyChatRequest, startCompanyChat } from '../support/company-chat/start-company-chat.ts';
+import {
+  companyChatHeaders,
+  companyChatRequest,
+  startCompanyChat,
+} from '../support/company-chat/start-company-chat.ts';
 import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
 
 const methods = { post: 'POST', edit: 'PUT' } as const;
@@ -28,6 +32,28 @@ export async function startCompanyChatHarness(): Promise<ChannelHarness> {
     otherAccess: access('globex', 'token-globex'),
     otherTarget: { channelId: 'globex-room', threadId: null },
     refused: { access: access('acme', 'token-bad'), secret: 'token-bad' },
+    bodies: [
+      {
+        kind: 'message',
+        sample: {
+          eventId: 'e1',
+          id: 'm1',
+          company: 'acme',
+          room: 'acme-room',
+          thread: 't1',
+          person: { id: 'p1', name: 'Mara' },
+          text: 'hello',
+          sentAtMs: nowMs,
+          direct: false,
+          mentionsAgent: true,
+        },
+      },
+    ],
+    signed: ({ contentType, body }) => ({
+      path: '/company-chat',
+      headers: { ...companyChatHeaders(body, SECRET, nowMs), 'content-type': contentType },
+      body,
+    }),
     secret: SECRET,
     nowMs,
     signsBody: true,

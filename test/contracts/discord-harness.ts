@@ -2,6 +2,7 @@ import { readMark } from '../../src/channels/discord/delivery-mark.ts';
 import { discord } from '../../src/channels/discord/index.ts';
 import { mentionsIn } from '../support/discord/check-message.ts';
 import { LONG_LIMIT_SECONDS, startDiscordServer } from '../support/discord/start-discord-server.ts';
+import { discordBodies } from './bodies/discord-bodies.ts';
 import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
 
 const names = { post: 'create message', edit: 'edit message' } as const;
@@ -25,6 +26,15 @@ export async function startDiscordHarness(): Promise<ChannelHarness> {
     target: { channelId: acme.id, threadId: null },
     otherAccess: { connectionId: 'c2', externalId: gus.id, credentials: { botToken: gus.token } },
     otherTarget: { channelId: globex.id, threadId: null },
+    bodies: discordBodies.map(({ sample, ...kind }) => ({
+      ...kind,
+      sample: { ...(sample as object), application_id: ada.id },
+    })),
+    signed: ({ contentType, body }) => ({
+      path: '/discord/interactions',
+      headers: { ...server.signedBytes(ada, body), 'content-type': contentType },
+      body,
+    }),
     secret: ada.publicKey,
     nowMs,
     signsBody: true,

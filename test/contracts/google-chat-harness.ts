@@ -1,5 +1,6 @@
 import { googleChat } from '../../src/channels/google-chat/index.ts';
 import { startGoogleChatServer } from '../support/google-chat/start-google-chat-server.ts';
+import { googleChatBodies } from './bodies/google-chat-bodies.ts';
 import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
 
 const ACME = '111111111111';
@@ -24,6 +25,7 @@ export async function startGoogleChatHarness(): Promise<ChannelHarness> {
     credentials: { serviceAccount, audience: externalId },
   });
   const file = JSON.parse(acme.serviceAccount) as { private_key: string };
+  const authorization = `Bearer ${server.sign(acme)}`;
   return {
     definition: googleChat,
     channel,
@@ -31,6 +33,12 @@ export async function startGoogleChatHarness(): Promise<ChannelHarness> {
     target: { channelId: 'spaces/ACME', threadId: null },
     otherAccess: accessOf('c2', GLOBEX, globex.serviceAccount),
     otherTarget: { channelId: 'spaces/GLOBEX', threadId: null },
+    bodies: googleChatBodies,
+    signed: ({ contentType, body }) => ({
+      path: '/google-chat',
+      headers: { 'content-type': contentType, authorization },
+      body,
+    }),
     secret: ACME,
     nowMs: Date.now(),
     signsBody: false,

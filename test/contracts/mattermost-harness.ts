@@ -1,9 +1,11 @@
+import { pressKey } from '../../src/channels/mattermost/choices.ts';
 import { mattermost } from '../../src/channels/mattermost/index.ts';
 import { addPost } from '../support/mattermost/mattermost-posts.ts';
 import type { Post } from '../support/mattermost/mattermost-world.ts';
 import { webhookFields } from '../support/mattermost/outgoing-webhooks.ts';
 import { pingsOf } from '../support/mattermost/pings-of.ts';
 import { startMattermostServer } from '../support/mattermost/start-mattermost-server.ts';
+import { mattermostBodies } from './bodies/mattermost-bodies.ts';
 import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
 
 const ACME_TOKEN = 'acmebottoken0standin000000';
@@ -44,6 +46,13 @@ export async function startMattermostHarness(): Promise<ChannelHarness> {
       credentials: { serverUrl: server.url, botToken: GLOBEX_TOKEN },
     },
     otherTarget: { channelId: other.id, threadId: null },
+    // The proof is part of the body.
+    bodies: mattermostBodies(webhook.token, pressKey(access.credentials, access.connectionId)),
+    signed: ({ contentType, body }) => ({
+      path: '/mattermost',
+      headers: { 'content-type': contentType },
+      body,
+    }),
     secret: channel.connectionSecret(access.connectionId, access.credentials) ?? '',
     nowMs: Date.now(),
     signsBody: false,

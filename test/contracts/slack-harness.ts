@@ -1,6 +1,7 @@
 import { slack } from '../../src/channels/slack/index.ts';
 import { acme, globex, startTestSimulator } from '../support/simulator/start-test-simulator.ts';
 import { signedSlackRequest, slackFixture } from '../support/slack-request.ts';
+import { slackBodies } from './bodies/slack-bodies.ts';
 import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
 
 const SECRET = 'contract-signing-secret';
@@ -24,6 +25,11 @@ export async function startSlackHarness(): Promise<ChannelHarness> {
       credentials: { botToken: globex.token },
     },
     otherTarget: { channelId: globex.general, threadId: null },
+    bodies: slackBodies,
+    signed({ contentType, body }, path = '/slack/events') {
+      const request = signedSlackRequest(body, SECRET, nowMs);
+      return { ...request, path, headers: { ...request.headers, 'content-type': contentType } };
+    },
     secret: SECRET,
     nowMs,
     signsBody: true,

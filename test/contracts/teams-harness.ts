@@ -1,5 +1,6 @@
 import { teams } from '../../src/channels/teams/index.ts';
 import { startTeamsServer } from '../support/teams/start-teams-server.ts';
+import { teamsBodies } from './bodies/teams-bodies.ts';
 import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
 
 const acme = {
@@ -30,6 +31,8 @@ export async function startTeamsHarness(): Promise<ChannelHarness> {
     credentials: { appId, appPassword: password },
   });
   const own = server.conversation(acme.place);
+  // For any activity: it vouches for the address that is called, and not for what is said.
+  const authorization = `Bearer ${server.sign(acme.appId, { serviceUrl: server.apiUrl })}`;
   return {
     definition: teams,
     channel,
@@ -37,6 +40,15 @@ export async function startTeamsHarness(): Promise<ChannelHarness> {
     target: { channelId: acme.place, threadId: null },
     otherAccess: accessOf('c2', globex),
     otherTarget: { channelId: globex.place, threadId: null },
+    bodies: teamsBodies.map(({ sample, ...kind }) => ({
+      ...kind,
+      sample: { ...(sample as object), serviceUrl: server.apiUrl },
+    })),
+    signed: ({ contentType, body }) => ({
+      path: '/teams/messages',
+      headers: { 'content-type': contentType, authorization },
+      body,
+    }),
     secret: acme.appId,
     nowMs: Date.now(),
     signsBody: false,

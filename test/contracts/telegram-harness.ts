@@ -2,6 +2,7 @@ import { telegram } from '../../src/channels/telegram/index.ts';
 import { mentionsIn } from '../support/telegram/mentions-in.ts';
 import { startTelegramServer } from '../support/telegram/start-telegram-server.ts';
 import type { Entity } from '../support/telegram/telegram-world.ts';
+import { telegramBodies } from './bodies/telegram-bodies.ts';
 import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
 
 const acme = { token: '700001:AAH-acme_stand-in', username: 'ada_acme_bot' };
@@ -31,6 +32,12 @@ export async function startTelegramHarness(): Promise<ChannelHarness> {
     target: { channelId: String(ACME_CHAT), threadId: null },
     otherAccess: { connectionId: 'c2', externalId: '700002', credentials: { botToken: globex.token } },
     otherTarget: { channelId: String(GLOBEX_CHAT), threadId: null },
+    bodies: telegramBodies,
+    signed: ({ contentType, body }) => ({
+      path: '/telegram',
+      headers: { 'content-type': contentType, 'x-telegram-bot-api-secret-token': secret },
+      body,
+    }),
     secret,
     nowMs: Date.now(),
     signsBody: false,

@@ -1,6 +1,7 @@
 import { whatsapp } from '../../src/channels/whatsapp/index.ts';
 import { signed } from '../support/whatsapp/graph-world.ts';
 import { startWhatsAppServer } from '../support/whatsapp/start-whatsapp-server.ts';
+import { whatsappBodies } from './bodies/whatsapp-bodies.ts';
 import { type ChannelHarness, impatient, type Operation, type Trouble } from './channel-harness.ts';
 
 const SECRET = 'contract-app-secret';
@@ -39,6 +40,12 @@ export async function startWhatsAppHarness(): Promise<ChannelHarness> {
     target: { channelId: mara.phone, threadId: null },
     otherAccess: accessOf('c2', globex),
     otherTarget: { channelId: gus.userId, threadId: null },
+    bodies: whatsappBodies,
+    signed: ({ contentType, body }) => ({
+      path: '/whatsapp',
+      headers: { ...signed(body, SECRET), 'content-type': contentType },
+      body,
+    }),
     secret: SECRET,
     nowMs: Date.now(),
     signsBody: true,

@@ -1,6 +1,7 @@
 import { signIdentity } from '../../src/channels/widget/identity-token.ts';
 import { widget } from '../../src/channels/widget/index.ts';
 import { createMemoryMailbox } from '../support/widget/memory-mailbox.ts';
+import { widgetBodies } from './bodies/widget-bodies.ts';
 import { type ChannelHarness, impatient } from './channel-harness.ts';
 
 const secret = 'a-secret-of-the-site-that-is-long-enough';
@@ -29,6 +30,13 @@ export async function startWidgetHarness(): Promise<ChannelHarness> {
     target,
     otherAccess,
     otherTarget,
+    bodies: widgetBodies,
+    signed: ({ contentType, body }) => ({
+      path: '/widget',
+      headers: { 'content-type': contentType, authorization },
+      body,
+      receivedAtMs: nowMs,
+    }),
     secret,
     nowMs,
     signsBody: false, // TLS vouches for the body

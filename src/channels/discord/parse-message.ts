@@ -8,7 +8,7 @@ import type {
   ReplyChain,
 } from '../../core/channel-event.ts';
 import { MAX_QUOTED_FILES, withQuotations } from '../quotation.ts';
-import { asRecord, asText, type JsonRecord } from '../read-json.ts';
+import { asDateMs, asRecord, type JsonRecord } from '../read-json.ts';
 import { parseAttachments } from './attachments.ts';
 import { answerAt, asSnowflake, authorOf, nameOf, type Place, snowflakeMs } from './ids.ts';
 import { contentText, quoteOf, repliedByOthers, repliedMessage } from './message-text.ts';
@@ -65,8 +65,8 @@ export function parseMessage(message: JsonRecord, place: Place, own: OwnRoles): 
 
 /** Discord also calls it an update when a preview came or a thread began: only what a person changed is an edit. */
 export function parseEdit(message: JsonRecord, place: Place, own: OwnRoles): EditEvent | IgnoredEvent {
-  const editedAtMs = Date.parse(asText(message.edited_timestamp));
-  if (Number.isNaN(editedAtMs)) return ignored('update_without_edit');
+  const editedAtMs = asDateMs(message.edited_timestamp);
+  if (editedAtMs === 0) return ignored('update_without_edit');
   const said = readSaid(message, own);
   if ('reason' in said) return ignored(said.reason);
   const normalised = normaliseText(message, own);

@@ -1,6 +1,6 @@
 import type { AccountRef, IgnoredEvent, MessageEvent } from '../../core/channel-event.ts';
 import { withQuotations } from '../quotation.ts';
-import { asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { asDateMs, asId, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { attachmentOf, gifText } from './attachments.ts';
 import { asUser, messageIdOf, threadIdOf, WHOLE_CHAT } from './ids.ts';
 import { normaliseText } from './normalise-text.ts';
@@ -35,7 +35,6 @@ export function parseMessage(
   const attachments = [...files.flatMap(attachmentOf), ...quote.attachments];
   if (text === '' && attachments.length === 0) return ignored(base, 'message:empty');
   const [app = null] = apps;
-  const sentAtMs = Date.parse(asText(message.createTime));
   return {
     ...base,
     account: { ...base.account, agentUserId: apps.length === 1 ? app : null },
@@ -50,7 +49,7 @@ export function parseMessage(
     addressee: addressee !== null && apps.includes(addressee) ? null : addressee,
     mentionsAgent: true,
     attachments,
-    sentAtMs: Number.isSafeInteger(sentAtMs) ? sentAtMs : 0,
+    sentAtMs: asDateMs(message.createTime),
     channelMetadata: metadataOf(message),
   };
 }
@@ -66,8 +65,9 @@ export function placeOf(message: JsonRecord, space: JsonRecord): Pick<MessageEve
 }
 
 function metadataOf({ slashCommand }: JsonRecord): MessageEvent['channelMetadata'] {
-  const commandId = asText(String(asRecord(slashCommand)?.commandId ?? ''));
-  return commandId === '' ? {} : { commandId: commandId.slice(0, 40) };
+  const given = asRecord(slashCommand)?.commandId;
+  const commandId = asId(typeof given === 'number' ? String(given) : given);
+  return commandId === null ? {} : { commandId };
 }
 
 function ignored(base: EventBase, reason: string): IgnoredEvent {

@@ -1,14 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { ChannelRequest, ParsedRequest } from '../../core/channel.ts';
-import type {
-  ActionEvent,
-  ChannelEvent,
-  DepartureEvent,
-  IgnoredEvent,
-  MessageEvent,
-} from '../../core/channel-event.ts';
+import type { ActionEvent, ChannelEvent, DepartureEvent, IgnoredEvent } from '../../core/channel-event.ts';
 import { KonstructError } from '../../core/errors.ts';
-import { asLabel, asRecord, asText, type JsonRecord } from '../read-json.ts';
+import { asDateMs, asLabel, asRecord, asText, type JsonRecord } from '../read-json.ts';
 import { choiceOf } from './choice-card.ts';
 import { asSpace, asUser, messageIdOf } from './ids.ts';
 import { type EventBase, parseMessage, placeOf } from './parse-message.ts';
@@ -95,7 +89,7 @@ function parseEvent(interaction: Interaction, project: string | null): ChannelEv
     case 'ADDED_TO_SPACE':
       return message === null ? ignored(base, type) : parseMessage(message, space, channelId, base);
     case 'REMOVED_FROM_SPACE':
-      return departure(base, channelId, timeOf(interaction.eventTime));
+      return departure(base, channelId, asDateMs(interaction.eventTime));
     case 'CARD_CLICKED':
       return parseClick(interaction, channelId, base);
     default:
@@ -124,7 +118,7 @@ function parseClick(
     actionId: base.eventId ?? messageId,
     sender: { externalId: senderId, name: asText(user?.displayName) || null },
     choice,
-    pressedAtMs: timeOf(eventTime),
+    pressedAtMs: asDateMs(eventTime),
     reply: {},
   };
 }
@@ -137,13 +131,9 @@ function departure(base: EventBase, channelId: string, departedAtMs: number): De
 function eventIdOf({ type, message, space, user, eventTime, event }: Interaction): string | null {
   const what = message?.name ?? space?.name;
   if (typeof what !== 'string') return null;
-  const parts = JSON.stringify([type, what, user?.name, eventTime, choiceOf(event)]);
+  const [who, when] = [user?.name, eventTime].map((part) => (typeof part === 'string' ? part : null));
+  const parts = JSON.stringify([type, what, who, when, choiceOf(event)]);
   return createHash('sha256').update(parts).digest('base64url').slice(0, 32);
-}
-
-function timeOf(value: unknown): MessageEvent['sentAtMs'] {
-  const atMs = typeof value === 'string' ? Date.parse(value) : Number.NaN;
-  return Number.isSafeInteger(atMs) ? atMs : 0;
 }
 
 function ignored(base: EventBase, reason: string): IgnoredEvent {

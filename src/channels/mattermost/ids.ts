@@ -1,4 +1,5 @@
 import type { MessageEvent } from '../../core/channel-event.ts';
+import { asTimeMs } from '../read-json.ts';
 
 /** All ids of Mattermost's have this form: users, channels, posts, files, teams. */
 const ID = /^[a-z0-9]{26}$/;
@@ -12,7 +13,7 @@ export function asMattermostId(value: unknown): string | null {
 
 /** Times are whole ms since 1970. */
 export function asTime(value: unknown): number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
+  return typeof value === 'number' ? asTimeMs(value) : 0;
 }
 
 /** What a channel's type is to us: D is a direct conversation, G one of a few people, O and P are channels. */

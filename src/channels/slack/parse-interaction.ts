@@ -1,5 +1,5 @@
 import type { ActionEvent, IgnoredEvent } from '../../core/channel-event.ts';
-import { asId, asLabel, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { asId, asLabel, asRecord, asRecords, asText, isWritable, type JsonRecord } from '../read-json.ts';
 import { accountOfForm } from './account.ts';
 import { choiceOf } from './choices.ts';
 import { scopeOf } from './scope.ts';
@@ -38,9 +38,9 @@ export function parseInteraction(payload: JsonRecord): ActionEvent | IgnoredEven
       choice,
       pressedAtMs: timestampMs(pressedAt),
       reply: {
-        blocks: message?.blocks,
+        blocks: isWritable(message?.blocks) ? message?.blocks : [],
         text: asText(message?.text),
-        metadata: asRecord(message?.metadata),
+        metadata: isWritable(message?.metadata) ? asRecord(message?.metadata) : null,
       },
     };
   }

@@ -29,7 +29,8 @@ export function parseReaction(
   const ignored = (reason: string): IgnoredEvent => ({ type: 'ignored', account, eventId, reason });
   const name = asId(event.reaction);
   // A skin tone comes behind the name: `wave::skin-tone-3`.
-  const emoji = name === null ? undefined : EMOJI[name.split('::', 1)[0] ?? ''];
+  const bare = name?.split('::', 1)[0] ?? '';
+  const emoji = Object.hasOwn(EMOJI, bare) ? EMOJI[bare] : undefined;
   if (emoji === undefined) return ignored(`reaction:${asLabel(event.reaction)}`);
   const item = asRecord(event.item);
   if (item?.type !== 'message') return ignored(`reaction_on:${asLabel(item?.type)}`);

@@ -1,7 +1,7 @@
 import type { ChannelRequest, ParsedRequest } from '../../core/channel.ts';
 import type { ChannelEvent, IgnoredEvent } from '../../core/channel-event.ts';
 import { KonstructError } from '../../core/errors.ts';
-import { asId, asLabel, asRecord, type JsonRecord } from '../read-json.ts';
+import { asId, asLabel, asRecord, asTimeMs, type JsonRecord } from '../read-json.ts';
 import { accountOf, accountOfForm, uninstalledAccountOf } from './account.ts';
 import { parseCommand } from './parse-command.ts';
 import { parseInteraction } from './parse-interaction.ts';
@@ -65,12 +65,14 @@ function parseCallback(envelope: JsonRecord, request: ChannelRequest): ChannelEv
 }
 
 function uninstall(envelope: JsonRecord, reason: string): ChannelEvent {
+  const { event_time: seconds } = envelope;
+  const happenedAtMs = typeof seconds === 'number' ? asTimeMs(seconds * 1_000) : 0;
   return {
     type: 'uninstall',
     account: uninstalledAccountOf(envelope),
     eventId: asId(envelope.event_id),
     reason,
-    ...(typeof envelope.event_time === 'number' && { happenedAtMs: envelope.event_time * 1_000 }),
+    ...(happenedAtMs > 0 && { happenedAtMs }),
   };
 }
 
@@ -98,7 +100,11 @@ function isForm({ headers }: ChannelRequest): boolean {
 function retryOf({ headers }: ChannelRequest): Readonly<Record<string, unknown>> {
   const number = headers['x-slack-retry-num'];
   if (number === undefined) return {};
-  return { retryNumber: Number(number) || 0, retryReason: asLabel(headers['x-slack-retry-reason']) };
+  const retryNumber = Number(number);
+  return {
+    retryNumber: Number.isSafeInteger(retryNumber) ? retryNumber : 0,
+    retryReason: asLabel(headers['x-slack-retry-reason']),
+  };
 }
 
 function parseObject(json: string): JsonRecord {

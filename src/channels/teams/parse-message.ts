@@ -35,9 +35,9 @@ export function parseMessage(located: Located, base: EventBase): MessageEvent | 
   if (sender === null) return ignored(base, 'message:sender_missing');
   if (isBot(activity)) return ignored(base, 'message:bot');
   const threadId = threadOf(located);
-  const choice = choiceOf(activity.value);
+  const choice = asText(choiceOf(activity.value));
   const pressedOn = asTeamsId(activity.replyToId);
-  if (choice !== null && pressedOn !== null) {
+  if (choice !== '' && pressedOn !== null) {
     const pressed = { messageId: pressedOn, actionId: messageId, choice, pressedAtMs: atMs, reply: {} };
     return { ...base, type: 'action', channelId: place.channelId, threadId, scope, sender, ...pressed };
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ChannelRequest, ParsedRequest } from '../../core/channel.ts';
 import type { ChannelEvent, IgnoredEvent } from '../../core/channel-event.ts';
-import { asLabel, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { asDateMs, asLabel, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
 import { asTeamsId, parseConversationId } from './conversation-id.ts';
 import { emojiOf } from './emoji.ts';
 import { type EventBase, type Located, parseEdit, parseMessage } from './parse-message.ts';
@@ -34,7 +34,7 @@ function parseActivity(activity: JsonRecord): readonly ChannelEvent[] {
   };
   const located = locate(activity);
   const type = asText(activity.type);
-  if (located === null) return ignored(base, `${type.slice(0, 40)}:incomplete`);
+  if (located === null) return ignored(base, `${asLabel(activity.type)}:incomplete`);
   switch (type) {
     case 'message':
       return [parseMessage(located, base)];
@@ -56,7 +56,7 @@ function locate(activity: JsonRecord): Located | null {
   const conversation = asRecord(activity.conversation);
   const place = parseConversationId(conversation?.id);
   if (conversation === null || place === null) return null;
-  return { activity, place, scope: scopeOf(conversation), atMs: timeOf(activity.timestamp) };
+  return { activity, place, scope: scopeOf(conversation), atMs: asDateMs(activity.timestamp) };
 }
 
 function scopeOf({ conversationType, isGroup, id }: JsonRecord): Located['scope'] {
@@ -113,13 +113,12 @@ function parseMembership({ activity, place, atMs }: Located, base: EventBase): r
  */
 function eventIdOf({ type, id, timestamp, conversation }: JsonRecord): string | null {
   if (typeof id !== 'string' || id === '') return null;
-  const parts = JSON.stringify([type, asRecord(conversation)?.id, id, timestamp]);
+  const parts = JSON.stringify([type, asRecord(conversation)?.id, id, timestamp].map(textOrNull));
   return createHash('sha256').update(parts).digest('base64url').slice(0, 32);
 }
 
-function timeOf(timestamp: unknown): number {
-  const atMs = typeof timestamp === 'string' ? Date.parse(timestamp) : Number.NaN;
-  return Number.isSafeInteger(atMs) ? atMs : 0;
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
 }
 
 function ignored(base: EventBase, reason: string): readonly IgnoredEvent[] {

@@ -1,5 +1,5 @@
 import type { Attachment } from '../../core/channel-event.ts';
-import { asId, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { asId, asRecord, asRecords, asShownNumber, asText, type JsonRecord } from '../read-json.ts';
 import { asInteger } from './ids.ts';
 
 /** Fields of a message that hold one file, with what it is called when nobody named it. */
@@ -20,6 +20,11 @@ export const MAX_ATTACHMENTS = 10;
 
 /** What a message, or a block of a rich one, carries besides its text, by name and type. */
 export function parseAttachments(message: JsonRecord): readonly Attachment[] {
+  const paid = asRecords(asRecord(message.paid_media)?.paid_media);
+  return [message, ...paid].flatMap(filesOf).slice(0, MAX_ATTACHMENTS);
+}
+
+function filesOf(message: JsonRecord): readonly Attachment[] {
   const attachments: Attachment[] = [];
   // A photo comes in several sizes, the largest last. One that moves is looked at like any other.
   const photo = asRecords(message.photo ?? asRecord(message.live_photo)?.photo).at(-1);
@@ -30,8 +35,7 @@ export function parseAttachments(message: JsonRecord): readonly Attachment[] {
     if (file === null || (field === 'document' && message.animation !== undefined)) continue;
     attachments.push(...attachmentOf(file, name, mediaType));
   }
-  const paid = asRecords(asRecord(message.paid_media)?.paid_media);
-  return [...attachments, ...paid.flatMap(parseAttachments)].slice(0, MAX_ATTACHMENTS);
+  return attachments;
 }
 
 /** What a message without a text says all the same. */
@@ -39,7 +43,7 @@ export function describeContent(message: JsonRecord): string {
   const location = asRecord(asRecord(message.venue)?.location) ?? asRecord(message.location);
   if (location !== null) {
     const title = asText(asRecord(message.venue)?.title);
-    return `[location: ${title === '' ? '' : `${title}, `}${Number(location.latitude)}, ${Number(location.longitude)}]`;
+    return `[location: ${title === '' ? '' : `${title}, `}${placeText(location)}]`;
   }
   const contact = asRecord(message.contact);
   if (contact !== null) {
@@ -58,13 +62,18 @@ export function describeContent(message: JsonRecord): string {
     return [`[checklist: ${asText(checklist.title)}]`, ...tasks].join('\n');
   }
   const paid = asRecord(message.paid_media);
-  if (paid !== null) return `[media that costs ${Number(paid.star_count)} Telegram Stars]`;
+  if (paid !== null) return `[media that costs ${asShownNumber(paid.star_count)} Telegram Stars]`;
   const story = asRecord(message.story);
   if (story !== null) {
     const chat = asRecord(story.chat);
     return `[story of ${asText(chat?.title) || asText(chat?.first_name) || 'somebody'}]`;
   }
   return asText(asRecord(message.sticker)?.emoji) || asText(asRecord(message.dice)?.emoji);
+}
+
+/** Latitude and longitude. */
+export function placeText(location: JsonRecord | null): string {
+  return `${asShownNumber(location?.latitude)}, ${asShownNumber(location?.longitude)}`;
 }
 
 function attachmentOf(file: JsonRecord, name: string, mediaType: string): readonly Attachment[] {

@@ -1,4 +1,4 @@
-import { asId, type JsonRecord } from '../read-json.ts';
+import { asId, asTimeMs, type JsonRecord } from '../read-json.ts';
 
 /**
  * Where a message stands, as one id: the chat, and in a forum (or a private chat with topics) the topic after a slash,
@@ -30,6 +30,11 @@ export function isPrivate({ chatId }: Place): boolean {
 /** Ids are numbers of up to 52 bits. */
 export function asInteger(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) ? value : null;
+}
+
+/** When it is by seconds since 1970, in ms; 0 if they are none. */
+export function timeOf(seconds: unknown): number {
+  return asTimeMs((asInteger(seconds) ?? 0) * 1000);
 }
 
 /** The pictures of an album come as messages of their own; to people they are one, so they have one id. */

@@ -1,6 +1,6 @@
 import type { AccountRef, DepartureEvent, IgnoredEvent } from '../../core/channel-event.ts';
 import { asLabel, asRecord, type JsonRecord } from '../read-json.ts';
-import { asInteger, formatChannelId } from './ids.ts';
+import { asInteger, formatChannelId, timeOf } from './ids.ts';
 
 /** What is the same in all events of an update. */
 export interface EventBase {
@@ -28,6 +28,6 @@ export function parseMembership(change: JsonRecord, base: EventBase): DepartureE
     type: 'departure',
     channelId: formatChannelId({ chatId, topicId: null }),
     reason: chat?.type === 'private' ? 'blocked' : 'removed',
-    departedAtMs: (asInteger(change.date) ?? 0) * 1000,
+    departedAtMs: timeOf(change.date),
   };
 }

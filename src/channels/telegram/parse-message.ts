@@ -1,8 +1,8 @@
 import type { ChannelEvent, CommandEvent, IgnoredEvent, MessageEvent } from '../../core/channel-event.ts';
-import { asId, asRecord, asText, type JsonRecord } from '../read-json.ts';
+import { asId, asLabel, asRecord, asText, type JsonRecord } from '../read-json.ts';
 import { describeContent } from './attachments.ts';
 import { readContent } from './content.ts';
-import { asInteger, formatChannelId, messageIdOf } from './ids.ts';
+import { asInteger, formatChannelId, messageIdOf, timeOf } from './ids.ts';
 import { mentionOf, type NormalisedText } from './normalise-text.ts';
 import type { EventBase } from './parse-membership.ts';
 import { quotationOf, repliedTo } from './quotation.ts';
@@ -66,7 +66,6 @@ export function parseEdit(message: JsonRecord, base: EventBase): ChannelEvent {
   if ('reason' in sender) return ignored(base, sender.reason);
   const { normalised } = readContent(message);
   if (normalised.text === '') return ignored(base, 'edit_without_text');
-  const editedAt = asInteger(message.edit_date);
   return {
     ...base,
     type: 'edit',
@@ -77,7 +76,7 @@ export function parseEdit(message: JsonRecord, base: EventBase): ChannelEvent {
     text: spoken(normalised.text, normalised, located.isPrivate),
     mentions: normalised.mentions,
     ...quotationOf(message),
-    editedAtMs: editedAt === null ? located.sentAtMs : editedAt * 1000,
+    editedAtMs: timeOf(message.edit_date) || located.sentAtMs,
   };
 }
 
@@ -93,7 +92,7 @@ export function locate(message: JsonRecord): Located | null {
     number: String(number),
     messageId: messageIdOf(message, number),
     isPrivate: chat.type === 'private',
-    sentAtMs: (asInteger(message.date) ?? 0) * 1000,
+    sentAtMs: timeOf(message.date),
   };
 }
 
@@ -177,7 +176,7 @@ function serviceReason(message: JsonRecord): string {
     'is_topic_message',
   ]);
   const field = Object.keys(message).find((key) => !usual.has(key));
-  return field === undefined ? 'message_empty' : `service:${field.slice(0, 80)}`;
+  return field === undefined ? 'message_empty' : `service:${asLabel(field)}`;
 }
 
 function ignored(base: EventBase, reason: string): IgnoredEvent {

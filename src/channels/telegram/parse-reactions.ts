@@ -1,6 +1,6 @@
 import type { IgnoredEvent, ReactionEvent } from '../../core/channel-event.ts';
 import { asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
-import { asInteger, formatChannelId } from './ids.ts';
+import { asInteger, formatChannelId, timeOf } from './ids.ts';
 import type { EventBase } from './parse-membership.ts';
 
 /**
@@ -30,7 +30,7 @@ export function parseReactions(
     senderId: String(senderId),
     emoji,
     present,
-    reactedAtMs: (asInteger(change.date) ?? 0) * 1000,
+    reactedAtMs: timeOf(change.date),
   });
   return [
     ...[...before].filter((emoji) => !after.has(emoji)).map((emoji) => event(emoji, false)),

@@ -1,7 +1,7 @@
 import type { ChannelRequest, ParsedRequest } from '../../core/channel.ts';
 import type { AccountRef, ChannelEvent, IgnoredEvent } from '../../core/channel-event.ts';
 import { KonstructError } from '../../core/errors.ts';
-import { asRecord, type JsonRecord } from '../read-json.ts';
+import { asLabel, asRecord, type JsonRecord } from '../read-json.ts';
 import { asInteger } from './ids.ts';
 import { parseMembership } from './parse-membership.ts';
 import { parseEdit, parseMessage } from './parse-message.ts';
@@ -57,5 +57,5 @@ export function parseUpdate(update: JsonRecord): readonly ChannelEvent[] {
   const press = asRecord(update.callback_query);
   if (press !== null) return [parsePress(press, base)];
   const kind = Object.keys(update).find((key) => key !== 'update_id');
-  return ignored(`update:${kind?.slice(0, 80) ?? 'empty'}`);
+  return ignored(`update:${kind === undefined ? 'empty' : asLabel(kind)}`);
 }

@@ -1,4 +1,5 @@
 import { asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { placeText } from './attachments.ts';
 import { asInteger } from './ids.ts';
 
 /** Telegram allows 32,768 characters, and 500 blocks of 16 levels; formatting within formatting comes on top of these. */
@@ -69,14 +70,12 @@ class RichTextWriter implements FlatText {
       case 'table':
         this.#table(block, depth);
         break;
-      case 'map': {
-        const { latitude, longitude } = asRecord(block.location) ?? {};
+      case 'map':
         this.#parts([
-          () => this.#write(`[location: ${Number(latitude)}, ${Number(longitude)}]`),
+          () => this.#write(`[location: ${placeText(asRecord(block.location))}]`),
           () => this.#content(block, depth),
         ]);
         break;
-      }
       case 'buttons':
         this.#each(asRecords(block.buttons), ' ', (button) => this.#button(button, depth));
         break;

@@ -1,4 +1,12 @@
-import { asRecord, asRecords, asText, type JsonRecord, readRecord } from '../read-json.ts';
+import {
+  asRecord,
+  asRecords,
+  asShownNumber,
+  asText,
+  isWritable,
+  type JsonRecord,
+  readRecord,
+} from '../read-json.ts';
 
 const MAX_ITEMS = 50;
 const MAX_CHARACTERS = 4_000;
@@ -14,7 +22,7 @@ export function orderText(order: JsonRecord): string {
   const lines = items
     .slice(0, MAX_ITEMS)
     .map(({ product_retailer_id, quantity, item_price, currency }) =>
-      `- ${Number(quantity)} × ${asText(product_retailer_id)} at ${Number(item_price)} ${asText(currency)}`.trimEnd(),
+      `- ${asShownNumber(quantity)} × ${asText(product_retailer_id)} at ${asShownNumber(item_price)} ${asText(currency)}`.trimEnd(),
     );
   const more = items.length > MAX_ITEMS ? [`- and ${items.length - MAX_ITEMS} more`] : [];
   const text = [`[order from the catalogue ${asText(order.catalog_id)}]`, ...lines, ...more].join('\n');
@@ -36,7 +44,8 @@ export function productText(product: JsonRecord | null): string {
 export function formText(reply: JsonRecord): string {
   const { flow_token, ...given } = readRecord(asText(reply.response_json)) ?? {};
   const fields = Object.entries(asRecord(given.values) ?? given).map(
-    ([name, value]) => `- ${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ([name, value]) =>
+      `- ${name}: ${typeof value === 'string' ? value : isWritable(value) ? JSON.stringify(value) : '?'}`,
   );
   const words = asText(reply.body).trim();
   const body = words === '' || words === 'Sent' ? [] : [words];

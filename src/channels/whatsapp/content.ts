@@ -1,5 +1,5 @@
 import type { Attachment } from '../../core/channel-event.ts';
-import { asId, asRecord, asRecords, asText, type JsonRecord } from '../read-json.ts';
+import { asId, asRecord, asRecords, asShownNumber, asText, type JsonRecord } from '../read-json.ts';
 import { formText, orderText, productText } from './commerce.ts';
 import { describeUnsupported } from './unsupported.ts';
 
@@ -42,7 +42,7 @@ function textOf(type: string, body: JsonRecord, message: JsonRecord): string {
       return asText(body.body).trim();
     case 'location': {
       const place = [body.name, body.address, body.url].map(asText).filter(Boolean);
-      return `[location: ${[...place, Number(body.latitude), Number(body.longitude)].join(', ')}]`;
+      return `[location: ${[...place, asShownNumber(body.latitude), asShownNumber(body.longitude)].join(', ')}]`;
     }
     case 'order':
       return orderText(body);

@@ -1,4 +1,4 @@
-import { asId } from '../read-json.ts';
+import { asId, asTimeMs } from '../read-json.ts';
 
 /** A phone number as WhatsApp writes it: digits with the country's code, without a plus. */
 const PHONE_NUMBER = /^[0-9]{4,20}$/;
@@ -35,5 +35,5 @@ export function asMessageId(value: unknown): string | null {
 /** Times are seconds since 1970, in digits. */
 export function timestampMs(value: unknown): number {
   const seconds = typeof value === 'string' && /^\d{1,12}$/.test(value) ? Number(value) : value;
-  return typeof seconds === 'number' && Number.isSafeInteger(seconds) && seconds >= 0 ? seconds * 1000 : 0;
+  return typeof seconds === 'number' ? asTimeMs(seconds * 1000) : 0;
 }

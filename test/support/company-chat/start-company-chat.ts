@@ -111,14 +111,18 @@ export async function startCompanyChat(
 /** A request as the chat makes it. */
 export function companyChatRequest(event: object, secret: string, nowMs: number): ChannelRequest {
   const body = Buffer.from(JSON.stringify(event));
+  return { path: '/company-chat', headers: companyChatHeaders(body, secret, nowMs), body };
+}
+
+export function companyChatHeaders(
+  body: Buffer,
+  secret: string,
+  nowMs: number,
+): Readonly<Record<string, string>> {
   const signature = createHmac('sha256', secret).update(`${nowMs}.`).update(body).digest('hex');
   return {
-    path: '/company-chat',
-    headers: {
-      'content-type': 'application/json',
-      'x-chat-signature': signature,
-      'x-chat-timestamp': String(nowMs),
-    },
-    body,
+    'content-type': 'application/json',
+    'x-chat-signature': signature,
+    'x-chat-timestamp': String(nowMs),
   };
 }

@@ -80,6 +80,8 @@ export interface DiscordServer {
   command(app: App, channel: Channel, from: APIUser, question: string, name?: string): Promise<number | null>;
   /** A request to the interactions endpoint as Discord signs it. */
   signed(app: App, body: Given): { readonly headers: Record<string, string>; readonly body: string };
+  /** The headers of a request with these bytes, whatever they are. */
+  signedBytes(app: App, body: string | Buffer): Record<string, string>;
   thread(message: Message): Channel;
   close(): Promise<void>;
 }
@@ -368,16 +370,16 @@ export async function startDiscordServer(
     },
     signed(app, value) {
       const body = JSON.stringify(value);
+      return { headers: discord.signedBytes(app, body), body };
+    },
+    signedBytes(app, body) {
       const timestamp = String(Math.floor(Date.now() / 1_000));
-      const signature = sign(null, Buffer.from(timestamp + body), app.privateKey).toString('hex');
+      const signed = Buffer.concat([Buffer.from(timestamp), Buffer.from(body)]);
       return {
-        headers: {
-          'content-type': 'application/json',
-          'user-agent': 'Discord-Interactions/1.0 (+https://discord.com)',
-          'x-signature-ed25519': signature,
-          'x-signature-timestamp': timestamp,
-        },
-        body,
+        'content-type': 'application/json',
+        'user-agent': 'Discord-Interactions/1.0 (+https://discord.com)',
+        'x-signature-ed25519': sign(null, signed, app.privateKey).toString('hex'),
+        'x-signature-timestamp': timestamp,
       };
     },
     thread(message) {

@@ -117,7 +117,7 @@ export function createNumber(seed: NumberSeed): BusinessNumber {
   };
 }
 
-export function signed(body: string, appSecret: string): Readonly<Record<string, string>> {
+export function signed(body: string | Buffer, appSecret: string): Readonly<Record<string, string>> {
   const signature = createHmac('sha256', appSecret).update(body).digest('hex');
   return { 'content-type': 'application/json', 'x-hub-signature-256': `sha256=${signature}` };
 }

@@ -63,6 +63,9 @@ const KEEP_SESSION = 4000;
 /** Of ours: the bot goes offline. */
 const END_SESSION = 1000;
 const MIN_HEARTBEAT_MS = 10;
+const USUAL_HEARTBEAT_MS = 41_250;
+/** A longer time no timer takes: it would be none at all. */
+const MAX_HEARTBEAT_MS = 10 * 60_000;
 
 /**
  * One connection to the gateway, from its opening to its end: says hello, keeps the heart beating, and hands on what
@@ -116,7 +119,7 @@ export async function runGatewaySocket(
 
   function onHello(d: JsonRecord | null): void {
     clearTimeout(helloTimer);
-    const everyMs = Math.max(MIN_HEARTBEAT_MS, Number(d?.heartbeat_interval) || 41_250);
+    const everyMs = heartbeatMs(d?.heartbeat_interval);
     clearTimeout(beats);
     // Not all at the same time, when many come back together.
     beats = setTimeout(() => beat(everyMs), everyMs * options.random());
@@ -181,6 +184,11 @@ export async function runGatewaySocket(
   if (signal.aborted) onAbort();
   if (options.failed.aborted) onFailed();
   return ended.promise;
+}
+
+function heartbeatMs(given: unknown): number {
+  if (typeof given !== 'number' || !(given > 0)) return USUAL_HEARTBEAT_MS;
+  return Math.min(MAX_HEARTBEAT_MS, Math.max(MIN_HEARTBEAT_MS, given));
 }
 
 /** Given by `ws` where the other side has said none. */

@@ -57,6 +57,15 @@ describe('parseSocketMessage', () => {
     });
   });
 
+  it('leaves alone what could not be written as a request, so that its listener never throws', () => {
+    const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+    const event = `{"type":"events_api","envelope_id":"e","payload":{"event":${deep}}}`;
+    expect(parseSocketMessage(event).kind).toBe('unknown');
+    const payload = { text: { toString: 1, valueOf: 1 }, team_id: 'T1' };
+    const command = requestOf({ type: 'slash_commands', envelope_id: 'e', payload });
+    expect(command.body.toString()).toBe('text=&team_id=T1');
+  });
+
   it.each(['', '[]', 'null', '{"type":"events_api","payload":{}}', '{"type":"new","envelope_id":"e"}'])(
     'neither fails on nor acks what it does not know: %s',
     (text) => {

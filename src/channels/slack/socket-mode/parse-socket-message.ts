@@ -1,5 +1,5 @@
 import type { ChannelRequest } from '../../../core/channel.ts';
-import { asId, asLabel, asRecord, type JsonRecord } from '../../read-json.ts';
+import { asId, asLabel, asRecord, isWritable, type JsonRecord } from '../../read-json.ts';
 
 /** What Slack says over a socket, as far as we act on it. */
 export type SocketMessage =
@@ -37,7 +37,8 @@ export function parseSocketMessage(text: string): SocketMessage {
 function parseEnvelope(message: JsonRecord): SocketMessage {
   const envelopeId = asId(message.envelope_id);
   const payload = asRecord(message.payload);
-  if (envelopeId === null || payload === null) return { kind: 'unknown', type: asLabel(message.type) };
+  if (envelopeId === null || payload === null || !isWritable(payload))
+    return { kind: 'unknown', type: asLabel(message.type) };
   switch (message.type) {
     case 'events_api':
       return envelope(message, envelopeId, '/slack/events', 'application/json', JSON.stringify(payload));
@@ -47,7 +48,8 @@ function parseEnvelope(message: JsonRecord): SocketMessage {
     }
     case 'slash_commands': {
       const form = new URLSearchParams();
-      for (const [name, value] of Object.entries(payload)) form.set(name, String(value));
+      for (const [name, value] of Object.entries(payload))
+        form.set(name, typeof value === 'object' ? '' : String(value));
       return envelope(message, envelopeId, '/slack/commands', FORM, form.toString());
     }
     default:
