@@ -13,9 +13,14 @@ export interface AttemptFailure {
   readonly retryAfterMs: number | null;
   /** It failed before the connection stood. */
   readonly neverSent?: boolean;
-  /** The provider does not know the key, or not any more. What a key may not do (403) says nothing of other models. */
-  readonly isKeyRefused?: boolean;
+  /**
+   * What makes the key useless for all models: the provider does not know it (any more), or its account is out of money.
+   * What a key may not do (403) says nothing of other models.
+   */
+  readonly keyFault?: KeyFault;
 }
+
+export type KeyFault = 'refused' | 'spent';
 
 /** 529 is Anthropic's overload: https://platform.claude.com/docs/en/api/errors */
 const OVERLOADED_STATUSES: ReadonlySet<number> = new Set([503, 529]);
@@ -48,8 +53,18 @@ const TOO_LONG_WORDS: ReadonlySet<string> = new Set(['context_length_exceeded', 
 const TOO_LONG =
   /prompt is too long|input is too long|maximum context length|context (length|window)|token count.{0,40}exceeds/i;
 
-/** A 429 with one of these words is an account without money, which waiting does not fill. */
-const SPENT_QUOTA: ReadonlySet<string> = new Set(['insufficient_quota', 'billing_hard_limit_reached']);
+/**
+ * An account without money, which waiting does not fill. OpenAI says it with 429, in `type` where `code` says more
+ * (`credit_balance_exhausted`): https://platform.openai.com/docs/guides/error-codes
+ */
+const SPENT_WORDS: ReadonlySet<string> = new Set([
+  'insufficient_quota',
+  'billing_hard_limit_reached',
+  'billing_error',
+]);
+
+/** The same in the words of Anthropic, whose 400 has no word of its own for it. */
+const SPENT = /credit balance is too low|reached your specified API usage limits/i;
 
 /** Gemini answers 400 to a wrong key: https://ai.google.dev/gemini-api/docs/troubleshooting */
 const INVALID_KEY = 'API_KEY_INVALID';
@@ -99,7 +114,7 @@ function readFailure(error: unknown, nowMs: number): AttemptFailure {
     });
   }
   const status = error.statusCode ?? null;
-  const { type: errorType, retryAfterMs: toldMs, isTooLong } = readProviderError(error);
+  const { type: errorType, retryAfterMs: toldMs, isTooLong, isSpent } = readProviderError(error);
   const known = { status, errorType, retryAfterMs: retryAfterMs(error.responseHeaders, nowMs) ?? toldMs };
   if (status === null) {
     const code = systemCode(error);
@@ -110,18 +125,17 @@ function readFailure(error: unknown, nowMs: number): AttemptFailure {
     if (code !== null) return failure('network', { status, errorType: code, transient: true });
     return failure('malformed', { status, transient: true });
   }
-  if (status === 429) {
-    const spent = errorType !== null && SPENT_QUOTA.has(errorType);
-    return spent ? failure('rejected', known) : failure('rate_limited', { ...known, transient: true });
-  }
+  if (status === 402 || (status < 500 && isSpent))
+    return failure('rejected', { ...known, keyFault: 'spent' });
+  if (status === 429) return failure('rate_limited', { ...known, transient: true });
   if (OVERLOADED_STATUSES.has(status)) return failure('overloaded', { ...known, transient: true });
   if (status === 408 || status === 504) return failure('timeout', { ...known, transient: true });
   if (status >= 500) return failure('server_error', { ...known, transient: true });
   if (status === 413 || (status < 500 && isTooLong)) return failure('too_long', known);
   if (status === 409 || status === 425) return failure('rejected', { ...known, transient: true });
   if (status === 401 || status === 403 || errorType === INVALID_KEY) {
-    const isKeyRefused = status !== 403 || (errorType !== null && REFUSED_KEY_WORDS.has(errorType));
-    return failure('unauthorized', { ...known, isKeyRefused });
+    const isKnown = status === 403 && (errorType === null || !REFUSED_KEY_WORDS.has(errorType));
+    return failure('unauthorized', isKnown ? known : { ...known, keyFault: 'refused' });
   }
   return failure('rejected', known);
 }
@@ -148,6 +162,8 @@ export function classifyStreamError(error: unknown, nowMs: number): AttemptFailu
   ].filter(isWord);
   const errorType = words.find((word) => word !== 'error' && word !== 'Error') ?? null;
   const known = { status: 200, errorType, transient: true };
+  if (words.some((word) => SPENT_WORDS.has(word)))
+    return failure('rejected', { ...known, transient: false, keyFault: 'spent' });
   if (errorType !== null && OVERLOADED_WORDS.has(errorType)) return failure('overloaded', known);
   if (errorType !== null && RATE_WORDS.has(errorType)) return failure('rate_limited', known);
   if (AISDKError.isInstance(error)) return failure('malformed', known);
@@ -176,6 +192,7 @@ interface ProviderError {
   readonly type: string | null;
   readonly retryAfterMs: number | null;
   readonly isTooLong: boolean;
+  readonly isSpent: boolean;
 }
 
 /**
@@ -195,16 +212,16 @@ function readProviderError({ responseBody, responseHeaders }: APICallError): Pro
     type,
     // The address of a page may follow the word.
     responseHeaders?.['x-amzn-errortype']?.split(':')[0],
-  ];
+  ].filter(isWord);
+  const sentence = typeof message === 'string' ? message : '';
   const seconds = more
     .map(({ retryDelay }) => /^(\d+(?:\.\d+)?)s$/.exec(String(retryDelay))?.[1])
     .find((written) => written !== undefined);
-  const found = words.find(isWord) ?? null;
+  const found = words[0] ?? null;
   return {
     type: found,
-    isTooLong:
-      (found !== null && TOO_LONG_WORDS.has(found)) ||
-      (typeof message === 'string' && TOO_LONG.test(message)),
+    isTooLong: (found !== null && TOO_LONG_WORDS.has(found)) || TOO_LONG.test(sentence),
+    isSpent: words.some((word) => SPENT_WORDS.has(word)) || SPENT.test(sentence),
     retryAfterMs: seconds === undefined ? null : Number(seconds) * 1000,
   };
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { KeyFault } from './classify-failure.ts';
 
 /** Names a key in logs and figures without telling it. */
 export function keyIdOf(apiKey: string): string {
@@ -15,7 +16,7 @@ export interface KeyAddress {
 
 export interface KeySnapshot extends KeyAddress {
   readonly keyId: string;
-  /** `dead`: the provider refused it; `limited`: it is at its rate limit. */
+  /** `dead`: the provider refused it, or its account is out of money; `limited`: it is at its rate limit. */
   readonly state: 'dead' | 'limited';
   /** Until when it is left alone, in ms since 1970. */
   readonly untilMs: number;
@@ -24,8 +25,8 @@ export interface KeySnapshot extends KeyAddress {
 export interface KeyStates {
   /** The keys in the order in which to try them: usable ones, then those at their limit; dead ones are left out. */
   sort(address: KeyAddress, apiKeys: readonly (string | null)[]): readonly SortedKey[];
-  /** The provider refused the key. */
-  markDead(address: KeyAddress, keyId: string, status: number | null): void;
+  /** The key is of no use for now. */
+  markDead(address: KeyAddress, keyId: string, fault: KeyFault, status: number | null): void;
   /** The key is at its limit, for as long as the provider says (ms) or a second. */
   markLimited(address: KeyAddress, keyId: string, retryAfterMs: number | null): void;
   /** Those that are left alone at the moment. */
@@ -39,7 +40,7 @@ export interface SortedKey {
   readonly limitedMs: number;
 }
 
-/** A refused key is tried again after this: what was wrong at the provider may have been put right. */
+/** A dead key is tried again after this: what was wrong at the provider may have been put right. */
 const DEAD_MS = 15 * 60_000;
 const LIMITED_MS = 1_000;
 
@@ -72,9 +73,9 @@ export function createKeyStates(clock: Clock, log: Log): KeyStates {
         .filter(({ isDead }) => !isDead)
         .sort((a, b) => a.limitedMs - b.limitedMs);
     },
-    markDead(address, keyId, status) {
+    markDead(address, keyId, fault, status) {
       if (stateOf(address, keyId)?.state !== 'dead') {
-        log.error('model.key_refused', { ...address, keyId, status, setAsideMs: DEAD_MS });
+        log.error('model.key_refused', { ...address, keyId, fault, status, setAsideMs: DEAD_MS });
       }
       states.set(idOf(address, keyId), { ...address, keyId, state: 'dead', untilMs: clock() + DEAD_MS });
     },

@@ -396,6 +396,63 @@ describe('keys', () => {
     expect(inspect([logLines, pool.snapshot()], { depth: 9 })).not.toContain('key-a');
   });
 
+  it.each([
+    [gpt, { status: 429, errorType: 'insufficient_quota' }],
+    [gpt, { status: 429, errorType: 'credit_balance_exhausted' }],
+    [mistral, { status: 402 }],
+    [claude, { status: 402, errorType: 'billing_error' }],
+    [
+      claude,
+      {
+        status: 400,
+        errorType: 'invalid_request_error',
+        message: 'Your credit balance is too low to access the Anthropic API.',
+      },
+    ],
+  ])(
+    'sets a key aside whose account is out of money, and asks with the next: %j %j',
+    async (entry, spent) => {
+      server.respond(({ apiKey }) => (apiKey === 'spent' ? spent : 'Fine.'));
+      const pool = poolOf({ entries: [{ ...entry, apiKeys: ['spent', 'good'] }] });
+      expect(outcomes(await pool.generate(request()))).toEqual([
+        `${entry.provider} rejected`,
+        `${entry.provider} ok`,
+      ]);
+      await pool.generate(request());
+      expect(server.requests.map(({ apiKey }) => apiKey)).toEqual(['spent', 'good', 'good']);
+      expect(pool.snapshot().keys).toMatchObject([{ provider: entry.provider, state: 'dead' }]);
+      expect(logLines.filter(({ event }) => event === 'model.key_refused')).toMatchObject([
+        { fields: { fault: 'spent', status: spent.status } },
+      ]);
+    },
+  );
+
+  it('goes on to the next model when all keys are spent, without asking twice with any', async () => {
+    server.respond(({ apiKey }) => (apiKey === 'key-g' ? 'Fine.' : { status: 402 }));
+    const pool = poolOf({
+      entries: [
+        { ...claude, apiKeys: ['one', 'two'] },
+        { ...gpt, apiKey: 'key-g' },
+      ],
+    });
+    expect(outcomes(await pool.generate(request()))).toEqual([
+      'anthropic rejected',
+      'anthropic rejected',
+      'openai ok',
+    ]);
+    expect(server.requests.map(({ apiKey }) => apiKey)).toEqual(['one', 'two', 'key-g']);
+  });
+
+  it('sets a key aside when a stream says that its account is out of money', async () => {
+    server.respondNext({ pieces: [], after: { errorType: 'insufficient_quota' } }, 'Fine.');
+    const pool = poolOf({ entries: [{ ...gpt, apiKeys: ['spent', 'good'] }] });
+    expect(outcomes((await collect(pool.stream(request()))).result)).toEqual([
+      'openai rejected',
+      'openai ok',
+    ]);
+    expect(server.requests.map(({ apiKey }) => apiKey)).toEqual(['spent', 'good']);
+  });
+
   it('sets a refused key aside at the address that refused it alone', async () => {
     server.respondNext({ status: 401 });
     const behindProxy = { ...claude, baseUrl: server.urls.anthropic.replace('127.0.0.1', 'localhost') };

@@ -53,7 +53,7 @@ interface Lead {
  * One request on its way through its course of models, each with its keys and retries, until one answers.
  *
  * What is transient (429, 5xx, network, an empty answer) is repeated with full jitter or after the `Retry-After` that the
- * provider names; a key that was refused or is at its limit is replaced by the next one at once; everything else goes to
+ * provider names; a key that was refused, is spent or at its limit is replaced by the next one at once; everything else goes to
  * the next model. A call that ran into our deadline is repeated only where no model is left: otherwise a slow first model
  * would use up the time of its fallback.
  */
@@ -169,7 +169,10 @@ export async function* runRequest(
     // A hedge may have moved the course on already.
     if (attempt.candidate.place !== place) return firstLead();
     if (failure.outcome === 'too_long') tooLongFor = Math.max(tooLongFor, entry.contextTokens ?? 0);
-    const isKeyMatter = failure.outcome === 'rate_limited' || failure.outcome === 'unauthorized';
+    const isKeyMatter =
+      failure.outcome === 'rate_limited' ||
+      failure.outcome === 'unauthorized' ||
+      failure.keyFault !== undefined;
     if (isKeyMatter && attempt.keyId !== null) {
       const tried = triedKeys.get(place) ?? new Set();
       triedKeys.set(place, tried.add(attempt.keyId));

@@ -261,8 +261,8 @@ function runAttempt(parts: PoolParts, options: AttemptOptions, held: Held): Atte
     passage.done(verdictOf(outcome));
     if (key.keyId !== null && failure !== null) {
       const address = { provider: entry.provider, host: held.host };
-      if (failure.isKeyRefused === true) {
-        parts.keyStates.markDead(address, key.keyId, failure.status);
+      if (failure.keyFault !== undefined) {
+        parts.keyStates.markDead(address, key.keyId, failure.keyFault, failure.status);
       } else if (failure.outcome === 'rate_limited') {
         parts.keyStates.markLimited(address, key.keyId, failure.retryAfterMs);
       }

@@ -97,9 +97,19 @@ export const openai: WireProtocol = {
         event({ type: 'error', sequence_number: 9, code: type, message: 'something failed', param: null }),
     };
   },
-  error: (_status, type, message) => ({ error: { message, type, param: null, code: type } }),
+  error: (_status, type, message) => ({
+    error: { message, type: spentCodes.has(type) ? 'insufficient_quota' : type, param: null, code: type },
+  }),
   list: dataList,
 };
+
+/** https://platform.openai.com/docs/guides/error-codes: what `code` says of an account without money. */
+const spentCodes: ReadonlySet<string> = new Set([
+  'credit_balance_exhausted',
+  'organization_spend_limit_exceeded',
+  'organization_usage_limit_exceeded',
+  'project_spend_limit_exceeded',
+]);
 
 function responseOf({ finish = 'stop', usage = defaultUsage, rawUsage }: ModelAnswer, model: string): Json {
   return {
