@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { LogLevel, SocketModeClient } from '@slack/socket-mode';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { startTestSimulator, type TestSimulator } from '../../test/support/simulator/start-test-simulator.ts';
@@ -66,6 +67,33 @@ it('sends an envelope to one socket, in turn, and waits for its ack', async () =
   }
   expect(heard).toEqual([2, 2]);
   for (const { socket } of clients) socket.terminate();
+});
+
+it('serves Slack’s own client, which acks what it was sent and comes back when its socket is exchanged', async () => {
+  const clientOptions = { slackApiUrl: test.server.apiUrl };
+  // It waits as long before it comes back as for a pong: 5 s unless told otherwise.
+  const patience = { clientPingTimeout: 500, logLevel: LogLevel.ERROR };
+  const client = new SocketModeClient({ appToken, clientOptions, ...patience });
+  const heard: unknown[] = [];
+  client.on('app_mention', async ({ ack, event }) => {
+    heard.push(event);
+    await ack();
+  });
+  client.on('slash_commands', ({ ack }) => ack({ text: 'heard' }));
+  await client.start();
+  const { sockets } = test.simulator;
+  const violations = sockets.violations.length;
+  const event = { type: 'app_mention', text: 'hello' };
+  const mention = { type: 'events_api', payload: { type: 'event_callback', event }, retry: null } as const;
+  expect(await sockets.deliver(appToken, mention, 3_000, never)).toBe('ok');
+  expect(heard).toEqual([event]);
+  const reconnected = new Promise((resolve) => client.once('connected', resolve));
+  await sockets.disconnect(appToken, 'refresh_requested');
+  await reconnected;
+  const command = { type: 'slash_commands', payload: { command: '/ask' }, retry: null } as const;
+  expect(await sockets.deliver(appToken, command, 3_000, never)).toBe('ok');
+  expect(sockets.violations).toHaveLength(violations);
+  await client.disconnect();
 });
 
 it('allows an app ten sockets', async () => {
