@@ -15,6 +15,19 @@ export function planCourse(route: Route, request: ModelRequest, random: Random):
   return [known ?? preferred, ...entries.filter((entry) => entry !== known)];
 }
 
+/** Whose window may be too small stands behind the others, the widest first: a refusal costs nothing, but takes a while. */
+export function doubtfulLast(
+  course: readonly RouteEntry[],
+  fits: (entry: RouteEntry) => 'yes' | 'maybe' | 'no',
+): readonly RouteEntry[] {
+  const doubtful = course.filter((entry) => fits(entry) === 'maybe');
+  if (doubtful.length === 0) return course;
+  return [
+    ...course.filter((entry) => !doubtful.includes(entry)),
+    ...doubtful.sort((a, b) => (b.contextTokens ?? 0) - (a.contextTokens ?? 0)),
+  ];
+}
+
 function withTrial(route: Route, request: ModelRequest, random: Random): readonly RouteEntry[] {
   const weighted = route.entries.filter(({ weight }) => weight !== undefined);
   const total = weighted.reduce((sum, { weight = 0 }) => sum + weight, 0);

@@ -340,6 +340,37 @@ describe('a course', () => {
     expect(outcomes(await pool.generate(request()))).toEqual(['anthropic too_long', 'openai ok']);
   });
 
+  it('asks a model whose window may be large enough after all, behind those that surely fit', async () => {
+    // 236 kB are 79,000 tokens by our count, and 52,000 by a tokenizer's.
+    const long = request({ messages: [{ role: 'user', content: 'Plain English text. '.repeat(11_800) }] });
+    const alone = poolOf({ entries: [{ ...claude, contextTokens: 75_000 }] });
+    expect(outcomes(await alone.generate(long))).toEqual(['anthropic ok']);
+
+    const some = poolOf({
+      entries: [
+        { ...mistral, contextTokens: 60_000 },
+        { ...claude, contextTokens: 75_000 },
+        { ...gpt, contextTokens: 400_000 },
+      ],
+    });
+    expect(outcomes(await some.generate(long))).toEqual(['openai ok']);
+    server.respondNext({ status: 400 });
+    expect(outcomes(await some.generate(long))).toEqual(['openai rejected', 'anthropic ok']);
+    server.respondNext(
+      { status: 400 },
+      { status: 400, message: 'prompt is too long: 76000 tokens > 75000 maximum' },
+    );
+    const error = await failureOf(some.generate(long));
+    expect(outcomes(error.details)).toEqual(['openai rejected', 'anthropic too_long']); // not the narrower one
+  });
+
+  it('asks no model with a prompt of more than twice its window, not even the last one', async () => {
+    const long = request({ messages: [{ role: 'user', content: 'Plain English text. '.repeat(11_800) }] });
+    const error = await failureOf(poolOf({ entries: [{ ...claude, contextTokens: 32_000 }] }).generate(long));
+    expect(outcomes(error.details)).toEqual(['anthropic too_long']);
+    expect(server.requests).toHaveLength(0);
+  });
+
   it('takes a refusal for the answer, or asks the next model where the route says so', async () => {
     const refused = { text: 'No.', finish: 'refused' } as const;
     server.respondNext(refused);

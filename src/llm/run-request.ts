@@ -7,6 +7,7 @@ import type {
   ModelResult,
   ReadableModelKeys,
   Route,
+  RouteEntry,
 } from '../core/model.ts';
 import type { CallPiece } from './call-model.ts';
 import type { AttemptFailure } from './classify-failure.ts';
@@ -14,9 +15,10 @@ import { countAttempt } from './count-attempt.ts';
 import type { PromptSize } from './estimate-tokens.ts';
 import { failedRequest } from './failed-request.ts';
 import { sizeWithFiles } from './file-tokens.ts';
-import { planCourse } from './plan-course.ts';
+import { doubtfulLast, planCourse } from './plan-course.ts';
 import { type RetryPolicy, retryDelay } from './retry-delay.ts';
 import { type Attempt, type Candidate, type PoolParts, startAttempt } from './start-attempt.ts';
+import { windowFit } from './window-fit.ts';
 import { withAttempts } from './with-attempts.ts';
 
 export interface RequestOptions {
@@ -63,10 +65,10 @@ export async function* runRequest(
 ): AsyncGenerator<ModelEvent, void, undefined> {
   const { request, route, timeouts, policy, streamed } = options;
   const { clock, log } = parts;
-  const course: readonly Candidate[] = planCourse(route, request, options.random).map((entry, place) => ({
-    entry,
-    place,
-  }));
+  const sizeFor = (entry: RouteEntry) => sizeWithFiles(options.size, request, entry);
+  const course: readonly Candidate[] = doubtfulLast(planCourse(route, request, options.random), (entry) =>
+    windowFit(entry, request, sizeFor(entry)),
+  ).map((entry, place) => ({ entry, place }));
   const deadlineMs = options.startedAtMs + timeouts.totalMs;
   const attempts: ModelAttempt[] = [];
   const failures: AttemptFailure[] = [];
@@ -231,7 +233,7 @@ export async function* runRequest(
     const started = await startAttempt(parts, {
       request,
       candidate,
-      size: sizeWithFiles(options.size, request, candidate.entry),
+      size: sizeFor(entry),
       tenantKeys: ownKeys === undefined ? [] : ownKeys,
       triedKeys: triedKeys.get(candidate.place) ?? new Set(),
       // A key at its limit whose pause is over is no reason to leave.

@@ -24,6 +24,7 @@ import type { OpenModel } from './open-models.ts';
 import type { ModelAccess } from './provider.ts';
 import { type ResolvedAccess, resolveEntry } from './resolve-entry.ts';
 import { toCallSettings } from './to-prompt.ts';
+import { windowFit } from './window-fit.ts';
 
 /** What the pool keeps between requests. */
 export interface PoolParts {
@@ -109,7 +110,7 @@ export async function startAttempt(parts: PoolParts, options: AttemptOptions): P
   const { access } = resolved;
   const host = URL.parse(access.baseUrl)?.host ?? '';
   const maxOutputTokens = Math.min(request.maxOutputTokens, entry.maxOutputTokens ?? request.maxOutputTokens);
-  if (entry.contextTokens !== undefined && size.likelyTokens + maxOutputTokens > entry.contextTokens) {
+  if (windowFit(entry, request, size) === 'no') {
     return skipped('too_long', { errorType: 'window_too_small' });
   }
   const keys = parts.keyStates
