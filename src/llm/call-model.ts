@@ -11,7 +11,8 @@ import type { CallSettings } from './to-prompt.ts';
 /** What a call gives, piece by piece; all but `text` are its end. */
 export type CallPiece =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'answer'; readonly answer: Answer }
+  /** `refusal`: what it was read from, where the provider declined with an error. */
+  | { readonly kind: 'answer'; readonly answer: Answer; readonly refusal?: AttemptFailure }
   /** `usage` where the provider said it in spite of the failure. */
   | { readonly kind: 'failure'; readonly failure: AttemptFailure; readonly usage: ModelUsage | null }
   /** It was cancelled from outside. */
@@ -224,8 +225,24 @@ export function startCall(options: CallOptions): ModelCall {
 }
 
 function failed(failure: AttemptFailure): CallPiece {
+  if (failure.outcome === 'refused') return { kind: 'answer', answer: declined, refusal: failure };
   return { kind: 'failure', failure, usage: null };
 }
+
+/** Azure charges for a prompt that its filter stopped, and does not say how much. */
+const declined: Answer = {
+  text: '',
+  finish: 'refused',
+  toolCalls: [],
+  object: null,
+  usage: {
+    inputTokens: null,
+    outputTokens: null,
+    cachedInputTokens: null,
+    cacheWriteTokens: null,
+    reasoningTokens: null,
+  },
+};
 
 function timedOut(what: 'call' | 'first_token' | 'idle'): CallPiece {
   return failed({

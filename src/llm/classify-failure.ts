@@ -66,6 +66,12 @@ const SPENT_WORDS: ReadonlySet<string> = new Set([
 /** The same in the words of Anthropic, whose 400 has no word of its own for it. */
 const SPENT = /credit balance is too low|reached your specified API usage limits/i;
 
+/**
+ * Azure's filter looks at the prompt before the model does, and what it stops it answers with 400:
+ * https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter
+ */
+const FILTERED_PROMPT = 'content_filter';
+
 /** Gemini answers 400 to a wrong key: https://ai.google.dev/gemini-api/docs/troubleshooting */
 const INVALID_KEY = 'API_KEY_INVALID';
 
@@ -132,6 +138,7 @@ function readFailure(error: unknown, nowMs: number): AttemptFailure {
   if (status === 408 || status === 504) return failure('timeout', { ...known, transient: true });
   if (status >= 500) return failure('server_error', { ...known, transient: true });
   if (status === 413 || (status < 500 && isTooLong)) return failure('too_long', known);
+  if (status === 400 && errorType === FILTERED_PROMPT) return failure('refused', known);
   if (status === 409 || status === 425) return failure('rejected', { ...known, transient: true });
   if (status === 401 || status === 403 || errorType === INVALID_KEY) {
     const isKnown = status === 403 && (errorType === null || !REFUSED_KEY_WORDS.has(errorType));

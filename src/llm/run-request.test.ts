@@ -381,6 +381,25 @@ describe('a course', () => {
     expect(outcomes(result)).toEqual(['anthropic refused', 'openai ok']);
   });
 
+  it('does the same with a prompt that a filter stops before the model sees it', async () => {
+    const stopped = { status: 400, errorType: 'content_filter' };
+    const azure: RouteEntry = {
+      provider: 'azure',
+      model: 'my-deployment',
+      apiKey: 'key-z',
+      baseUrl: server.urls.azure,
+    };
+    server.respondNext(stopped);
+    expect(await poolOf({ entries: [azure, gpt] }).generate(request())).toMatchObject({
+      provider: 'azure',
+      finish: 'refused',
+    });
+    server.respondNext(stopped, 'Yes.');
+    const result = await poolOf({ entries: [azure, gpt], onRefusal: 'next' }).generate(request());
+    expect(result).toMatchObject({ text: 'Yes.', finish: 'stop' });
+    expect(outcomes(result)).toEqual(['azure refused', 'openai ok']);
+  });
+
   it('keeps the refusal when the other models fail', async () => {
     server.respond(({ protocol }) =>
       protocol === 'anthropic' ? { text: 'No.', finish: 'refused' } : { status: 400 },

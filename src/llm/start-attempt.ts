@@ -269,12 +269,13 @@ function runAttempt(parts: PoolParts, options: AttemptOptions, held: Held): Atte
       }
     }
     const cost = await settle(parts, held.reservation, { ...metered, outcome });
+    const told = failure ?? (piece.kind === 'answer' ? piece.refusal : undefined);
     record = {
       provider: entry.provider,
       model: entry.model,
       outcome,
-      status: failure?.status ?? (outcome === 'ok' && entry.provider !== 'demo' ? 200 : null),
-      errorType: failure?.errorType ?? null,
+      status: told?.status ?? (outcome === 'ok' && entry.provider !== 'demo' ? 200 : null),
+      errorType: told?.errorType ?? null,
       startedAtMs,
       durationMs,
       firstTokenMs,

@@ -332,6 +332,24 @@ describe.each(modelProtocols)('%s', (protocol) => {
     expect(server.requests.length - before).toBe(2);
   });
 
+  it.each(['generate', 'stream'] as const)(
+    'takes a prompt that the provider’s filter stops for a refusal, and counts what it may cost: %s',
+    async (way) => {
+      if (protocol !== 'azure') return; // nobody else says it with an error
+      const before = server.requests.length;
+      server.respondNext({ status: 400, errorType: 'content_filter', message: 'The response was filtered' });
+      const last = way === 'generate' ? undefined : (await collect(pool().stream(request))).at(-1);
+      const result = last?.type === 'end' ? last.result : await pool().generate(request);
+      expect(result).toMatchObject({
+        text: '',
+        finish: 'refused',
+        attempts: [{ outcome: 'ok', status: 400, errorType: 'content_filter', cost: { isEstimated: true } }],
+      });
+      expect(server.requests.length - before).toBe(1);
+      expect(budget.calls[0]?.settled[0]?.usage?.inputTokens).toBeGreaterThan(0);
+    },
+  );
+
   it('names the provider’s own error type', async () => {
     server.respondNext({ status: 401, errorType: 'authentication_error', message: 'key-1 is wrong' });
     await expect(pool().generate(request)).rejects.toMatchObject({

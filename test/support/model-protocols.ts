@@ -2,7 +2,7 @@ import { anthropic } from './model-wire/anthropic.ts';
 import { bedrock } from './model-wire/bedrock.ts';
 import { chatCompletions, mistral, openModelServer } from './model-wire/chat-completions.ts';
 import { google } from './model-wire/google.ts';
-import { openai } from './model-wire/openai.ts';
+import { azure, openai } from './model-wire/openai.ts';
 import type { WireProtocol } from './model-wire/wire-protocol.ts';
 
 export type {
@@ -34,7 +34,7 @@ export const wireProtocols: Readonly<Record<ModelProtocol, WireProtocol>> = {
   'openai-chat': { ...chatCompletions, basePath: '/openai-chat/v1', keyRequired: true },
   google,
   bedrock,
-  azure: { ...openai, basePath: '/azure/openai/v1' },
+  azure,
   mistral,
   groq: { ...openModelServer, basePath: '/groq/openai/v1', keyRequired: true },
   openrouter: { ...openModelServer, basePath: '/openrouter/api/v1', keyRequired: true },

@@ -103,6 +103,26 @@ export const openai: WireProtocol = {
   list: dataList,
 };
 
+/** The same, with a filter of its own: https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter */
+export const azure: WireProtocol = {
+  ...openai,
+  basePath: '/azure/openai/v1',
+  error(status, type, message) {
+    if (type !== 'content_filter') return openai.error(status, type, message);
+    const innererror = {
+      code: 'ResponsibleAIPolicyViolation',
+      content_filter_result: {
+        hate: { filtered: false, severity: 'safe' },
+        jailbreak: { filtered: false, detected: false },
+        self_harm: { filtered: false, severity: 'safe' },
+        sexual: { filtered: false, severity: 'safe' },
+        violence: { filtered: true, severity: 'high' },
+      },
+    };
+    return { error: { message, type: null, param: 'prompt', code: type, status, innererror } };
+  },
+};
+
 /** https://platform.openai.com/docs/guides/error-codes: what `code` says of an account without money. */
 const spentCodes: ReadonlySet<string> = new Set([
   'credit_balance_exhausted',
