@@ -113,14 +113,16 @@ function openCompanyChat({ apiUrl, timeoutMs = TIMEOUT_MS }: ChannelOptions): Ch
     },
     connectionSecret: (_connectionId, { signingSecret }) => signingSecret ?? null,
 
-    // Pure. What is not known is ignored with a reason; only what is no JSON is malformed.
+    // Pure. What is not known is ignored with a reason; only what is no JSON object is malformed.
     parse({ body }) {
       let event: unknown;
       try {
         event = JSON.parse(body.toString('utf8'));
-      } catch (cause) {
-        throw new KonstructError('body_malformed', undefined, { cause });
+      } catch {
+        throw new KonstructError('body_malformed'); // the cause quotes the body, which is a person's message
       }
+      if (typeof event !== 'object' || event === null || Array.isArray(event))
+        throw new KonstructError('body_malformed');
       return { kind: 'events', events: [toEvent(event)] };
     },
 

@@ -7,6 +7,7 @@ import { type Metrics, noMetrics } from '../core/metrics.ts';
 import type { Handshake } from './create-handshake.ts';
 import type { InstallAnswer, InstallFlow } from './create-install-flow.ts';
 import type { Receiver } from './create-receiver.ts';
+import { defectOf } from './defect-of.ts';
 import { pageHeaders } from './install-pages.ts';
 
 export interface HealthReport {
@@ -166,7 +167,9 @@ function answerError(log: Log, error: unknown, request: FastifyRequest, reply: F
     code: known.code,
     from: request.ip,
   };
-  if (known.status >= 500 && !known.retryable) log.error('request.failed', { ...fields, error });
+  const defect = known.code === 'internal' ? defectOf(error) : known.details.defect;
+  if (defect !== undefined) log.error('request.failed', { ...fields, defect });
+  else if (known.status >= 500 && !known.retryable) log.error('request.failed', { ...fields, error });
   else log.warn('request.refused', fields);
   if (known.status === 503 || known.status === 429)
     reply.header('retry-after', Math.ceil((known.retryAfterMs ?? 1_000) / 1_000));

@@ -9,6 +9,7 @@ import { noMetrics } from '../core/metrics.ts';
 import type { Credentials } from '../core/tenant.ts';
 import { type AcceptEventOptions, createAcceptEvent, reportIgnored } from './create-accept-event.ts';
 import { createLookupGuard } from './create-lookup-guard.ts';
+import { defectOf } from './defect-of.ts';
 
 export interface ReceiverOptions extends AcceptEventOptions {
   readonly channel: Channel;
@@ -56,7 +57,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     const trusted =
       way === 'socket' ? await trustSocket(connectionId) : await verifySigned(request, connectionId);
     const verifiedAtMs = options.clock();
-    const parsed = trusted.parsed ?? channel.parse(request);
+    const parsed = trusted.parsed ?? read(request);
     if (parsed.kind === 'challenge') return parsed;
     const signed = way === 'socket' ? null : request;
     const failures: unknown[] = [];
@@ -74,6 +75,17 @@ export function createReceiver(options: ReceiverOptions): Receiver {
     if (failures.length > 0) throw failures[0];
     return parsed.answer ?? ACK;
   };
+
+  /** A reader's own fault is the body's, too: sent again it would be the same. */
+  function read(request: ChannelRequest): ParsedRequest {
+    try {
+      return channel.parse(request);
+    } catch (error) {
+      if (isKonstructError(error)) throw error;
+      const details = { defect: defectOf(error) };
+      throw new KonstructError('body_malformed', 'The body cannot be read.', { details });
+    }
+  }
 
   function reportFailure({ type, eventId, account }: ChannelEvent, error: unknown): void {
     const code = isKonstructError(error) ? error.code : 'internal';

@@ -155,3 +155,7 @@ export function fuzzJson(
   rounds(NESTED_ROUNDS, 'nested', (random) => nested(value, random));
   return [...found.values()];
 }
+
+export function mixedJson(sample: unknown, random: () => number): string {
+  return toJson(fuzzed(JSON.parse(JSON.stringify(sample)), random));
+}

@@ -11,7 +11,7 @@ export interface LogLine {
  * A log that tests can read. As JSON, an error in it is what the real log writes of it: by itself an error is `{}`, and
  * nobody would find in it what must not be there.
  */
-export function recordingLog(): Log & { readonly lines: readonly LogLine[] } {
+export function recordingLog(): Log & { readonly lines: LogLine[] } {
   const lines: LogLine[] = [];
   const record =
     (level: LogLine['level']) =>
