@@ -161,7 +161,7 @@ describe('a stream', () => {
     'is closed at the provider’s socket within 100 ms: %s',
     async (way) => {
       const pool = poolOf({ entries: [claude] });
-      // The quickest of five: a machine that does something else just then says nothing about the pool.
+      // The median of five: a machine that does something else just then says nothing about the pool.
       const tookMs: number[] = [];
       for (let attempt = 0; attempt < 5; attempt += 1) {
         const controller = new AbortController();
@@ -176,7 +176,7 @@ describe('a stream', () => {
         tookMs.push(performance.now() - abortedAtMs);
         expect((await failure).code).toBe('aborted');
       }
-      expect(Math.min(...tookMs)).toBeLessThan(100);
+      expect(tookMs.toSorted((a, b) => a - b)[2]).toBeLessThan(100);
     },
   );
 

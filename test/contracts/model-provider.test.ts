@@ -34,6 +34,8 @@ const reportsReasoning = (protocol: ModelProtocol) => protocol !== 'mistral' && 
 const sendsObjects: readonly ModelProtocol[] = ['anthropic', 'bedrock', 'google'];
 
 let budget: RecordingBudget;
+/** How long the pool waited, in ms. */
+let waitsMs: number[];
 
 function poolFor(entry: RouteEntry, timeouts = {}) {
   const silent = () => undefined;
@@ -43,7 +45,7 @@ function poolFor(entry: RouteEntry, timeouts = {}) {
     budget,
     clock: Date.now,
     random: () => 0,
-    sleep: async () => undefined,
+    sleep: async (ms) => void waitsMs.push(ms),
     log: { debug: silent, info: silent, warn: silent, error: silent },
   });
 }
@@ -86,6 +88,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 beforeEach(() => {
   budget = createRecordingBudget();
+  waitsMs = [];
   return () => expect(budget.unsettled()).toEqual([]);
 });
 
@@ -300,20 +303,28 @@ describe.each(modelProtocols)('%s', (protocol) => {
     expect(result.toolCalls).toMatchObject([{ name: 'look_up', input: null, rawInput: '{"word": "one' }]);
   });
 
-  it('answers with JSON of the schema that was asked for', async () => {
-    const output = {
-      name: 'sum',
-      schema: { type: 'object', properties: { value: { type: 'number' } }, required: ['value'] },
-    };
-    server.respondNext({ text: '{"value": "many"}' }, { text: '{"value": 42}' });
-    const result = await pool().generate({ ...request, output });
-    expect(result.object).toEqual({ value: 42 });
-    expect(result.attempts).toMatchObject([
-      { outcome: 'malformed', errorType: 'output_not_of_schema' },
-      { outcome: 'ok' },
-    ]);
-    expect(JSON.stringify(server.requests.at(-1)?.body)).toContain('"value"');
-  });
+  it.each(['generate', 'stream'] as const)(
+    'answers with JSON of the schema that was asked for: %s',
+    async (way) => {
+      const output = {
+        name: 'sum',
+        schema: { type: 'object', properties: { value: { type: 'number' } }, required: ['value'] },
+      };
+      server.respondNext({ text: '{"value": "many"}' }, { text: '{"value": 42}' });
+      const events = way === 'generate' ? [] : await collect(pool().stream({ ...request, output }));
+      const last = events.at(-1);
+      const result = last?.type === 'end' ? last.result : await pool().generate({ ...request, output });
+      expect(result.object).toEqual({ value: 42 });
+      expect(result.attempts).toMatchObject([
+        { outcome: 'malformed', errorType: 'output_not_of_schema' },
+        { outcome: 'ok' },
+      ]);
+      expect(JSON.stringify(server.requests.at(-1)?.body)).toContain('"value"');
+      if (way === 'generate') return;
+      const restart = events.findIndex(({ type }) => type === 'restart');
+      expect(textOf(events.slice(restart))).toBe('{"value": 42}');
+    },
+  );
 
   it('says when the answer was cut at the limit', async () => {
     server.respondNext({ text: 'It is', finish: 'length' }, { text: 'It is', finish: 'length' });
@@ -371,14 +382,19 @@ describe.each(modelProtocols)('%s', (protocol) => {
     [429, 'rate_limit_error', 'rate_limited'],
     [500, 'api_error', 'server_error'],
     [529, 'overloaded_error', 'overloaded'],
-  ])('asks again after %i, for a stream as well', async (status, errorType, outcome) => {
-    server.respondNext({ status, errorType, headers: { 'retry-after': '1' } });
-    const events = await collect(pool().stream(request));
-    expect(events.some(({ type }) => type === 'restart')).toBe(false);
-    expect(events.at(-1)).toMatchObject({
-      result: { attempts: [{ outcome, status, errorType, usage: null }, { outcome: 'ok' }] },
-    });
-  });
+  ])(
+    'asks again after %i when the provider says, for a stream as well',
+    async (status, errorType, outcome) => {
+      const attempts = [{ outcome, status, errorType, usage: null }, { outcome: 'ok' }];
+      server.respondNext({ status, errorType, headers: { 'retry-after': '1' } });
+      expect(await pool().generate(request)).toMatchObject({ attempts });
+      server.respondNext({ status, errorType, headers: { 'retry-after': '2' } });
+      const events = await collect(pool().stream(request));
+      expect(events.some(({ type }) => type === 'restart')).toBe(false);
+      expect(events.at(-1)).toMatchObject({ result: { attempts } });
+      expect(waitsMs).toEqual([1_000, 2_000]);
+    },
+  );
 
   it.each(['cut', 'end', 'error'] as const)(
     'begins anew when a stream breaks off, and says so: %s',
