@@ -141,9 +141,17 @@ describe('askForEntry', () => {
       'model',
       /does not have the model/,
     ],
+    [
+      'a model of Bedrock’s',
+      { provider: 'bedrock', model: 'amazon.nova-pro-v1:0' },
+      'model',
+      /not known: .*paying/,
+    ],
+    ['a deployment of Azure’s', { provider: 'azure', model: 'typo' }, 'model', /not known: the key is right/],
     ['an address where nobody is', { baseUrl: 'http://127.0.0.1:1' }, 'baseUrl', /cannot be reached/],
   ])('doubts %s, which may be otherwise elsewhere or later', async (_name, entry, field, problem) => {
-    const own = entry.provider === 'ollama' ? { baseUrl: server.urls.ollama } : {};
+    const { provider } = entry;
+    const own = provider === 'ollama' || provider === 'azure' ? { baseUrl: server.urls[provider] } : {};
     expect(await ask({ ...entry, ...own })).toMatchObject({
       field,
       certainty: 'doubtful',

@@ -31,14 +31,18 @@ export interface AskOptions {
 
 /**
  * The same, and asks the provider whether it has the model, which costs no tokens. Only a clear no is `wrong`; a refused
- * key, a provider that cannot be reached or is busy leaves it `doubtful`.
+ * key, a provider that cannot be reached, is busy or does not tell its models leaves it `doubtful`.
  */
 export async function askForEntry(entry: RouteEntry, options: AskOptions): Promise<EntryFinding | null> {
   const known = checkEntry(entry, options.keys);
   if (known !== null || options.signal.aborted) return known;
   try {
     const checked = await checkProvider(entry, options);
-    if (checked.kind === 'ok') return null;
+    if (checked.kind === 'ok') {
+      if (!checked.isUntold) return null;
+      const problem = `whether ${entry.provider} has this model is not known: ${checked.note}`;
+      return { field: 'model', problem, certainty: 'doubtful' };
+    }
     const { field, isCertain, problem, remedy } = checked;
     return {
       field,

@@ -114,7 +114,11 @@ describe('checkProvider, several keys', () => {
       apiKey: 'key-1',
       baseUrl: server.urls.azure,
     };
-    expect(await check(azure)).toEqual({ kind: 'ok', note: null });
+    expect(await check(azure)).toEqual({
+      kind: 'ok',
+      note: 'the key is right; it does not tell its deployments, so the model is not checked',
+      isUntold: true,
+    });
     expect(await check({ ...azure, apiKey: 'key-wrong' })).toMatchObject({ kind: 'problem' });
   });
 

@@ -6,7 +6,12 @@ import type { ModelAccess } from './provider.ts';
 import { resolveEntry } from './resolve-entry.ts';
 
 export type ProviderCheck =
-  | { readonly kind: 'ok'; readonly note: string | null }
+  | {
+      readonly kind: 'ok';
+      readonly note: string | null;
+      /** Nobody said whether there is this model. */
+      readonly isUntold?: true;
+    }
   | {
       readonly kind: 'problem';
       readonly problem: string;
@@ -58,14 +63,20 @@ async function checkKey(access: ModelAccess, options: CheckOptions): Promise<Pro
   const headers = access.provider.authHeaders(access.apiKey);
   if (headers === null) return ok('answers are scripted; set a model key for real ones');
   const { tells = 'models' } = access.provider;
-  if (tells === 'nothing') return ok('it cannot be asked without paying for an answer; not checked');
+  if (tells === 'nothing') return untold('it cannot be asked without paying for an answer; not checked');
 
   const fetch = options.fetch ?? createKeepAliveFetch();
   const timeout = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const signal = AbortSignal.any([options.signal, timeout]);
   const get = (path: string) => fetch(`${access.baseUrl}${path}`, { headers, signal });
   try {
-    if (tells === 'key') return readStatus(access, (await get('/models')).status);
+    if (tells === 'key') {
+      const answer = readStatus(access, (await get('/models')).status);
+      const isAccepted = answer.kind === 'ok' && answer.note === null;
+      return isAccepted
+        ? untold('the key is right; it does not tell its deployments, so the model is not checked')
+        : answer;
+    }
     const response = await get(`/models/${encodeURIComponent(access.model)}`);
     if (response.status === 404 || response.status === 405) return await checkList(access, get);
     return readStatus(access, response.status);
@@ -93,7 +104,7 @@ async function checkList(
           `${access.provider.name} at ${host(access)} has no model API there`,
           'Check the base URL; it usually ends in /v1.',
         )
-      : ok('the server is there, but it does not tell which models it has');
+      : untold('the server is there, but it does not tell which models it has');
   }
   if (!response.ok) return readStatus(access, response.status);
   const names = modelNames(await response.text());
@@ -128,7 +139,7 @@ function readStatus(access: ModelAccess, status: number): ProviderCheck {
     );
   }
   // A provider that is busy has accepted key and address; that it is busy is no fault of the configuration.
-  if (status === 429 || status >= 500) return ok(`${who} is busy or down just now (${status})`);
+  if (status === 429 || status >= 500) return untold(`${who} is busy or down just now (${status})`);
   return problem(
     'baseUrl',
     `${who} answered with status ${status}`,
@@ -165,6 +176,10 @@ function code(error: unknown): string {
 
 function ok(note: string | null): ProviderCheck {
   return { kind: 'ok', note };
+}
+
+function untold(note: string): ProviderCheck {
+  return { kind: 'ok', note, isUntold: true };
 }
 
 function problem(
