@@ -5,6 +5,7 @@ import { type AppOptions, defaultTiming } from './app-options.ts';
 import { channelTable, webhookUrl } from './channel-table.ts';
 import type { Channel } from './core/channel.ts';
 import type { PlatformSettings } from './core/channel-definition.ts';
+import { MAX_OUTPUT_TOKENS } from './core/model.ts';
 import { createDatabase } from './db/create-database.ts';
 import { listen } from './db/listen.ts';
 import { migrate } from './db/migrate.ts';
@@ -103,7 +104,6 @@ const RENEWAL_CONNECTIONS = 2;
 const HISTORY_MESSAGES = 60;
 const HISTORY_TOKENS = 24_000;
 const THREAD_MESSAGES = 50;
-const MAX_OUTPUT_TOKENS = 4_096;
 /** Files that people sent, in all turns of this process at a time; each takes up to four times that on its way to a model. */
 const MAX_FILE_BYTES_IN_HAND = 64_000_000;
 const NOTICE_RETRY_MS = 5_000;

@@ -76,7 +76,8 @@ begin
     else
       is_news := false;
       if not verdict.is_held and verdict.period <> 'turn' then
-        is_news := tell_operators(call.tenant_id, 'budget_exhausted', verdict.scope, verdict.subject, verdict.period,
+        is_news := tell_operators(call.tenant_id,
+          case when verdict.needed > verdict.amount then 'budget_too_small' else 'budget_exhausted' end, verdict.scope, verdict.subject, verdict.period,
           verdict.starts_at, verdict.ends_at, verdict.unit, verdict.amount, verdict.spent);
       end if;
       return next jsonb_build_object('outcome', 'refused', 'scope', verdict.scope, 'subject', verdict.subject,

@@ -80,6 +80,7 @@ export function applyCommand(): Command {
             unset,
             hasPrice: async (entry) => (await priceList.find(entry)) !== null,
             isThoughtFree: prices.isThoughtFree,
+            answerCost: prices.answerCostBy(priceList),
           }),
         { mayMake: true },
       );

@@ -10,7 +10,7 @@ import { createDatabase } from '../db/create-database.ts';
 import { createDatabasePool } from '../db/pool.ts';
 import type { Database } from '../db/schema.ts';
 import { checkEntry } from '../llm/check-entry.ts';
-import { createPriceList, isThoughtFree } from '../llm/prices/create-price-list.ts';
+import { answerCostBy, createPriceList, isThoughtFree } from '../llm/prices/create-price-list.ts';
 
 export interface PrepareTenantsOptions {
   readonly config: Config;
@@ -70,6 +70,7 @@ async function apply(
     checkEntry: async (entry) => checkEntry(entry, keys),
     hasPrice: async (entry) => (await prices.find(entry)) !== null,
     isThoughtFree,
+    answerCost: answerCostBy(prices),
   });
   for (const warning of plan.warnings) options.log.warn('config.warning', { file: fileName, warning });
   if (plan.changes.length > 0)

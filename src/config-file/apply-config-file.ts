@@ -5,6 +5,7 @@ import type { RouteEntry } from '../core/model.ts';
 import type { Database } from '../db/schema.ts';
 import { withAdvisoryLock } from '../db/with-advisory-lock.ts';
 import { findConnectionOwners } from '../stores/connections.ts';
+import type { AnswerCost } from './check-budget-sizes.ts';
 import { type CheckEntry, findEntryProblems } from './check-models.ts';
 import { type HasPrice, hasDoubtfulPrices } from './check-prices.ts';
 import type { Offered } from './check-references.ts';
@@ -43,6 +44,8 @@ export interface ApplyOptions {
   readonly hasPrice?: HasPrice | undefined;
   /** Whether a model counts as free only because of its address. Without it nothing is said about that. */
   readonly isThoughtFree?: ((entry: RouteEntry) => boolean) | undefined;
+  /** Without it limits in US dollars are not looked at for being too small for one answer. */
+  readonly answerCost?: AnswerCost | undefined;
 }
 
 /**
@@ -75,6 +78,7 @@ export async function applyConfigFile(options: ApplyOptions): Promise<Plan> {
       replaceUnreadable: options.replaceUnreadable,
       hasPrice: options.hasPrice,
       isThoughtFree: options.isThoughtFree,
+      answerCost: options.answerCost,
     });
     if (planning.problems.length > 0) throw fileInvalid(source.fileName, planning.problems);
     return planning.plan;

@@ -7,8 +7,8 @@ import type { Installation } from './read-installation.ts';
 /** Whether it is known what the model of an entry costs. */
 export type HasPrice = (entry: RouteEntry) => Promise<boolean>;
 
-type Budgeted = Pick<TenantSpec, 'slug' | 'budget' | 'personBudget'>;
-type Spending = Pick<AgentSpec, 'slug' | 'route' | 'budget' | 'limits'>;
+export type Budgeted = Pick<TenantSpec, 'slug' | 'budget' | 'personBudget'>;
+export type Spending = Pick<AgentSpec, 'slug' | 'route' | 'budget' | 'limits'>;
 
 interface PriceChecks {
   readonly hasPrice?: HasPrice | undefined;
@@ -82,7 +82,7 @@ export async function checkPrices(
 }
 
 /** All agents as they will be, with where the file speaks of them. */
-function agentsAfterwards(file: ConfigFile, installation: Installation, prune: boolean) {
+export function agentsAfterwards(file: ConfigFile, installation: Installation, prune: boolean) {
   const found: { tenant: Budgeted; agent: Spending; path: FieldPath }[] = [];
   for (const [tenantIndex, tenant] of (file.tenants ?? []).entries()) {
     const path = ['tenants', tenantIndex];

@@ -1,6 +1,7 @@
 import type { RouteEntry } from '../core/model.ts';
 import { nearestName } from '../core/nearest-name.ts';
 import type { ConnectionKey } from '../stores/connections.ts';
+import { type AnswerCost, checkBudgetSizes } from './check-budget-sizes.ts';
 import { type FoundProblem, sortEntryProblems } from './check-models.ts';
 import { checkPrices, type HasPrice } from './check-prices.ts';
 import { checkReadable } from './check-readable.ts';
@@ -23,6 +24,7 @@ export interface PlanOptions extends TenantPlanOptions {
   /** Whether what no key of ours opens is stored anew. Default: it is a problem. */
   readonly replaceUnreadable?: boolean | undefined;
   readonly isThoughtFree?: ((entry: RouteEntry) => boolean) | undefined;
+  readonly answerCost?: AnswerCost | undefined;
 }
 
 export interface Planning {
@@ -60,6 +62,7 @@ export async function planInstallation(
   if (!options.replaceUnreadable) problems.push(...checkReadable(parsed, installation, options.cipher));
   const prices = await checkPrices(file, installation, options, parsed);
   problems.push(...prices.problems);
+  const sizes = await checkBudgetSizes(file, installation, options, parsed);
   const left = findLeftAgents(routes.plan.remove, tenants, file, installation);
   problems.push(
     ...left
@@ -92,6 +95,7 @@ export async function planInstallation(
         ...plannings.flatMap(({ warnings }) => warnings),
         ...entries.warnings,
         ...prices.warnings,
+        ...sizes,
         ...left
           .filter(({ route }) => route === DEFAULT)
           .map(

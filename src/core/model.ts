@@ -24,6 +24,9 @@ export interface RouteEntry {
   readonly price?: EntryPrice;
 }
 
+/** The longest answer that agents ask of a model whose entry says nothing smaller, in tokens. */
+export const MAX_OUTPUT_TOKENS = 4_096;
+
 /** US dollars per million tokens. */
 export interface EntryPrice {
   readonly inputUsdPerMillion: number;

@@ -36,6 +36,17 @@ describe('what is said when a budget is used up', () => {
     expect(exhausted({ reason: 'unpriced', period: 'day' })).toMatch(/nobody has said what it costs/);
   });
 
+  it('does not promise another day where no day would do', () => {
+    const needed = 200_000_000;
+    expect(exhausted({ period: 'day', spent: 0, needed })).toBe(
+      'My budget is too small for what an answer to this may cost, and waiting does not help. Please ask me for something smaller, or tell whoever looks after me.',
+    );
+    expect(exhausted({ period: 'month', scope: 'person', needed })).toMatch(
+      /^My budget for your questions is too small/,
+    );
+    expect(exhausted({ period: 'day', needed: 100_000_000 })).toMatch(/begins anew/);
+  });
+
   it('never holds an amount', () => {
     for (const period of ['day', 'month', 'turn']) {
       expect(exhausted({ period })).not.toMatch(/\$|USD|dollar|\d{3}/);

@@ -17,7 +17,16 @@ export function describeFailure(error: unknown, attempts: number): string {
 }
 
 /** Amounts are nobody's business in a chat. */
-function describeBudget({ reason, scope, period, isHeld, resetsAt, timeZone }: Details): string {
+function describeBudget({
+  reason,
+  scope,
+  period,
+  isHeld,
+  needed,
+  limit,
+  resetsAt,
+  timeZone,
+}: Details): string {
   if (reason === 'unpriced') {
     return 'I may not use my model, because nobody has said what it costs. Please tell whoever looks after me.';
   }
@@ -28,6 +37,9 @@ function describeBudget({ reason, scope, period, isHeld, resetsAt, timeZone }: D
     return 'This takes more than I may spend on one answer, so I stopped. Please ask me for a smaller part of it.';
   }
   const whose = scope === 'person' ? 'My budget for your questions' : 'My budget';
+  if (Number(needed) > Number(limit)) {
+    return `${whose} is too small for what an answer to this may cost, and waiting does not help. Please ask me for something smaller, or tell whoever looks after me.`;
+  }
   const span = period === 'month' ? 'this month' : 'today';
   return `${whose} for ${span} is used up, so I stopped; it begins anew ${inTimeZone(resetsAt, timeZone)}.`;
 }

@@ -5,7 +5,7 @@ import type { Database } from '../db/schema.ts';
 export interface OperatorNotice {
   /** Slug. */
   readonly tenant: string;
-  readonly kind: 'budget_threshold' | 'budget_exhausted';
+  readonly kind: 'budget_threshold' | 'budget_exhausted' | 'budget_too_small';
   readonly detail: {
     readonly scope: string;
     readonly subject: string;

@@ -601,6 +601,24 @@ describe('operators', () => {
     ]);
   });
 
+  it('are told that a budget is too small where it is, and not that it is exhausted', async () => {
+    const [tenant] = database.tenants;
+    await setTenant({ budget_daily_usd: 0.0005 });
+    const gate = budgetProcess(database);
+    const error = await refusal(gate.reserve(plannedCall(tenant)));
+    expect(error.message).toContain('it is smaller than what that can cost');
+    expect(error.details).toMatchObject({ limit: 500_000, spent: 0, reserved: 0, isHeld: false });
+    const notices = await database.query('select kind from konstruct.operator_notices');
+    expect(notices).toEqual([{ kind: 'budget_too_small' }]);
+    const findings = await checkBudgets.run({
+      database: createDatabase(database.pool(1)),
+      clock: Date.now,
+    } as DoctorContext);
+    expect(findings).toMatchObject([
+      { text: expect.stringMatching(/for the day in US dollars is too small for what one call can cost\.$/) },
+    ]);
+  });
+
   it.each([
     ['one after the other', false],
     ['in one batch', true],

@@ -10,7 +10,7 @@ import { createCipher } from '../../src/core/cipher.ts';
 import { createDatabase } from '../../src/db/create-database.ts';
 import { createDatabasePool } from '../../src/db/pool.ts';
 import type { Database } from '../../src/db/schema.ts';
-import { createPriceList, isThoughtFree } from '../../src/llm/prices/create-price-list.ts';
+import { answerCostBy, createPriceList, isThoughtFree } from '../../src/llm/prices/create-price-list.ts';
 import { createMigratedDatabase } from '../support/migrated-database.ts';
 import type { TestDatabase } from '../support/postgres.ts';
 import { silentLog } from '../support/silent-log.ts';
@@ -36,6 +36,7 @@ function apply(text: string) {
     env: {},
     hasPrice: async (entry) => (await prices.find(entry)) !== null,
     isThoughtFree,
+    answerCost: answerCostBy(prices),
   });
 }
 
@@ -145,6 +146,45 @@ tenants:
   });
 });
 
+describe('a limit that is smaller than one answer', () => {
+  const route = (more = '') => `
+routes:
+  default: [{ provider: anthropic, model: claude-sonnet-4-5${more} }]
+`;
+  const tenant = (budget: string, agent = '') => `
+tenants:
+  - slug: acme
+    name: Acme
+    ${budget}
+    agents: [{ slug: ada, name: Ada${agent} }]
+`;
+
+  it.each([
+    ['budget: { dailyUsd: 0.05 }', '', 'the budget (dailyUsd) of acme', '0.06144 US dollars'],
+    ['personBudget: { monthlyTokens: 4000 }', '', 'the personBudget (monthlyTokens) of acme', '4096 tokens'],
+    ['', ', limits: { maxTurnUsd: 0.01 }', 'the limit maxTurnUsd of agent ada of acme', '0.06144 US dollars'],
+  ])('is told: %s%s', async (budget, agent, which, needed) => {
+    const { warnings } = await apply(route() + tenant(budget, agent));
+    expect(warnings).toEqual([
+      expect.stringContaining(
+        `is answered under ${which}, which is less than one answer can come to (${needed} and its prompt)`,
+      ),
+    ]);
+    expect((await apply(tenant(budget, agent))).warnings).toHaveLength(1);
+  });
+
+  it('is not told where it is enough, where it is nothing, or where a model of the route is cheap enough', async () => {
+    for (const [more, budget] of [
+      ['', 'budget: { dailyUsd: 0.07 }'],
+      ['', 'budget: { dailyUsd: 0 }'],
+      [', maxOutputTokens: 1000', 'budget: { dailyUsd: 0.05 }'],
+      [' }, { provider: ollama, model: llama3.2', 'budget: { dailyUsd: 0.05 }'],
+    ] as const) {
+      expect((await apply(route(more) + tenant(budget))).warnings, more + budget).toEqual([]);
+    }
+  });
+});
+
 describe('a model that counts as free only for its address', () => {
   const routes = (baseUrl: string, price = '') => `
 routes:
@@ -181,7 +221,7 @@ tenants:
   });
 
   it('is told too when only one of both is in the file', async () => {
-    expect((await apply(routes(gateway) + tenant('{ dailyTokens: 9 }'))).warnings).toEqual([]);
+    expect((await apply(routes(gateway) + tenant('{ dailyTokens: 9000 }'))).warnings).toEqual([]);
     expect(await doctor()).toEqual([]);
     expect((await apply(tenant(usd))).warnings).toEqual([
       `Line 6: tenants[0].agents[0].route is answered by openai-compatible gpt-5.4 (route default), which ${todo}`,

@@ -94,7 +94,11 @@ describe('what a conversation costs', () => {
 describe('a budget that is used up', () => {
   it('is said in one sentence, without a call to the model or another attempt; other companies notice nothing', async () => {
     const { model, simulator } = installation;
-    await limit('budget_daily_usd', 0.0001);
+    model.respondNext({ text: 'At length.', usage: { inputTokens: 3_000, outputTokens: 4_000 } });
+    await ask(installation, question);
+    await idle(installation);
+    // Enough for one call at its worst, and not beside what was spent before.
+    await limit('budget_daily_usd', (await nanoUsd('model_calls')) / 1e9 + 0.03);
     const before = model.requests.length;
     const { sent, answer } = await ask(installation, question);
     expect(textOf(answer)).toMatch(
@@ -118,6 +122,17 @@ describe('a budget that is used up', () => {
       text: `<@${globex.agent}> hello`,
     });
     expect(textOf(other.answer)).toMatch(/^You said/);
+    await limit('budget_daily_usd', null);
+  });
+
+  it('is not said of one that is too small for any answer: that no other day helps is', async () => {
+    const { model } = installation;
+    await limit('budget_daily_usd', 0.0001);
+    const before = model.requests.length;
+    const { answer } = await ask(installation, question);
+    expect(textOf(answer)).toMatch(/^My budget is too small for what an answer to this may cost/);
+    await idle(installation);
+    expect(model.requests).toHaveLength(before);
     await limit('budget_daily_usd', null);
   });
 
@@ -195,7 +210,7 @@ describe('a budget that is used up', () => {
   });
 
   it('of one person stops that person alone', async () => {
-    await limit('person_budget_daily_usd', 0.0001);
+    await limit('person_budget_daily_usd', Math.floor((await nanoUsd('model_calls')) / 100_000) / 10_000);
     expect(textOf((await ask(installation, question)).answer)).toMatch(
       /^My budget for your questions for today is used up, so I stopped; it begins anew on /,
     );

@@ -12,6 +12,12 @@ const SINCE_MS = 32 * 24 * 60 * 60_000;
 const MOST = 1_000;
 const SHOWN = 20;
 
+const states: Readonly<Record<OperatorNotice['kind'], string>> = {
+  budget_threshold: 'is spent to 80 % or more',
+  budget_exhausted: 'is exhausted',
+  budget_too_small: 'is too small for what one call can cost',
+};
+
 /** Budgets that are mostly spent, or exhausted, in a period that is not over; and models whose cost they may not see. */
 export const checkBudgets: Check = {
   name: 'Budgets',
@@ -26,7 +32,7 @@ export const checkBudgets: Check = {
       const key = JSON.stringify([notice.tenant, scope, subject, period, unit]);
       const newer = worst.get(key);
       const isOfTheSameLimit = newer?.detail.limit === notice.detail.limit;
-      if (newer === undefined || (isOfTheSameLimit && notice.kind === 'budget_exhausted'))
+      if (newer === undefined || (isOfTheSameLimit && notice.kind !== 'budget_threshold'))
         worst.set(key, notice);
     }
     const free = await findThoughtFree(database);
@@ -34,10 +40,12 @@ export const checkBudgets: Check = {
     const spent = [...worst.values()].slice(0, SHOWN).map(({ tenant, kind, detail }) => {
       const { scope, subject, period, unit } = detail;
       const whose = scope === 'tenant' ? `of ${tenant}` : `of ${scope} ${subject} of ${tenant}`;
-      const state = kind === 'budget_exhausted' ? 'is exhausted' : 'is spent to 80 % or more';
+      const usage = `Run \`konstruct usage --tenant ${tenant}\``;
       return warning(
-        `The budget ${whose} for the ${period} in ${unit === 'usd' ? 'US dollars' : 'tokens'} ${state}.`,
-        `Run \`konstruct usage --tenant ${tenant}\`; wait until ${new Date(detail.endsAtMs).toISOString()}, or raise it in konstruct.yaml.`,
+        `The budget ${whose} for the ${period} in ${unit === 'usd' ? 'US dollars' : 'tokens'} ${states[kind]}.`,
+        kind === 'budget_too_small'
+          ? 'Raise it in konstruct.yaml, or give the route a cheaper model or a smaller `maxOutputTokens`; waiting does not help.'
+          : `${usage}; wait until ${new Date(detail.endsAtMs).toISOString()}, or raise it in konstruct.yaml.`,
       );
     });
     return [...spent, ...free];

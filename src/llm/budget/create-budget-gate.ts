@@ -16,7 +16,7 @@ import type {
 } from './budget-ledger.ts';
 import { createCallId } from './create-call-id.ts';
 import { reckon } from './reckon.ts';
-import { refusedError, unpricedError } from './refused-error.ts';
+import { isTooSmall, refusedError, unpricedError } from './refused-error.ts';
 
 export interface BudgetGateOptions {
   /** Is told where `onThreshold` goes. */
@@ -137,7 +137,8 @@ export function createBudgetGate(options: BudgetGateOptions): RunningBudgetGate 
           throw unpricedError(worst, result);
         case 'refused': {
           const error = refusedError(worst, result);
-          if (result.isNews) log.warn('budget.exhausted', error.details);
+          if (result.isNews)
+            log.warn(isTooSmall(result) ? 'budget.too_small' : 'budget.exhausted', error.details);
           observe.onRefused?.({ ...result, tenantId: worst.tenantId });
           throw error;
         }

@@ -14,14 +14,24 @@ const whose: Readonly<Record<BudgetScope, string>> = {
   turn: 'of the turn',
 };
 
+/** Whether a limit would not allow the call if nothing of it were spent. */
+export function isTooSmall({ needed, limit }: Pick<Refused, 'needed' | 'limit'>): boolean {
+  return needed > limit;
+}
+
 /** The error of a call that a limit does not allow. Amounts in the details are 1e-9 US dollars, or tokens. */
 export function refusedError(call: ReserveCall, refused: Refused): KonstructError {
   const { scope, subject, period, unit, limit, spent, reserved, needed, isHeld, resetsAtMs, timeZone } =
     refused;
+  const why = isHeld
+    ? ' while others are under way'
+    : isTooSmall(refused)
+      ? ': it is smaller than what that can cost'
+      : '';
   const which = `${period === 'turn' ? 'limit' : `budget for the ${period}`} ${whose[scope]} in ${unit === 'usd' ? 'US dollars' : 'tokens'}`;
   return new KonstructError(
     'budget_exhausted',
-    `The ${which} does not allow the next call to ${call.provider} ${call.model}${isHeld ? ' while others are under way' : ''}.`,
+    `The ${which} does not allow the next call to ${call.provider} ${call.model}${why}.`,
     {
       details: {
         reason: 'limit',

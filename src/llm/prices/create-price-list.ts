@@ -3,7 +3,7 @@ import type * as GenaiPrices from '@pydantic/genai-prices';
 import type { Clock } from '../../core/clock.ts';
 import type { EntryPrice, ProviderKeys, RouteEntry } from '../../core/model.ts';
 import { isLoopback, isOwnMachine } from './is-own-machine.ts';
-import { type ModelPrice, type PriceTier, toNanoUsd } from './model-price.ts';
+import { type ModelPrice, type PriceTier, toNanoUsd, worstCaseOf } from './model-price.ts';
 
 /** Prices of models. */
 export interface PriceList {
@@ -106,6 +106,14 @@ export function createPriceList(
       price.catch(() => kept.delete(key)); // a failure is not an answer
       return price;
     },
+  };
+}
+
+/** What so many tokens of an answer cost, in 1e-9 US dollars; `null`: not known. */
+export function answerCostBy(prices: PriceList) {
+  return async (entry: RouteEntry, tokens: number): Promise<number | null> => {
+    const price = await prices.find(entry);
+    return price && worstCaseOf(price, 0, tokens);
   };
 }
 
