@@ -207,8 +207,8 @@ export interface ModelUsage {
 }
 
 /**
- * How one call to one model ended: `server_error` is a 5xx other than overload, `rejected` a refusal of the request
- * itself (400, 404, spent quota), `malformed` an empty or unreadable answer, `unconfigured` an entry that could not be
+ * How one call to one model ended: `server_error` is a 5xx other than overload, `unauthorized` a refusal of the key (or
+ * its account is out of money), `rejected` one of the request itself (400, 404), `malformed` an empty or unreadable answer, `unconfigured` an entry that could not be
  * called at all (no key, no address), `circuit_open` one that failed so often that it is left alone for a while,
  * `too_long` a prompt beyond the model's window, `over_budget` a call that the budget does not allow, `refused` a
  * refusal that the route does not take for an answer, `outrun` a hedge's loser.

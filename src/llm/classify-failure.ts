@@ -132,7 +132,7 @@ function readFailure(error: unknown, nowMs: number): AttemptFailure {
     return failure('malformed', { status, transient: true });
   }
   if (status === 402 || (status < 500 && isSpent))
-    return failure('rejected', { ...known, keyFault: 'spent' });
+    return failure('unauthorized', { ...known, keyFault: 'spent' });
   if (status === 429) return failure('rate_limited', { ...known, transient: true });
   if (OVERLOADED_STATUSES.has(status)) return failure('overloaded', { ...known, transient: true });
   if (status === 408 || status === 504) return failure('timeout', { ...known, transient: true });
@@ -170,7 +170,7 @@ export function classifyStreamError(error: unknown, nowMs: number): AttemptFailu
   const errorType = words.find((word) => word !== 'error' && word !== 'Error') ?? null;
   const known = { status: 200, errorType, transient: true };
   if (words.some((word) => SPENT_WORDS.has(word)))
-    return failure('rejected', { ...known, transient: false, keyFault: 'spent' });
+    return failure('unauthorized', { ...known, transient: false, keyFault: 'spent' });
   if (errorType !== null && OVERLOADED_WORDS.has(errorType)) return failure('overloaded', known);
   if (errorType !== null && RATE_WORDS.has(errorType)) return failure('rate_limited', known);
   if (AISDKError.isInstance(error)) return failure('malformed', known);

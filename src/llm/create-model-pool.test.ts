@@ -183,7 +183,7 @@ describe('fallback', () => {
   it('does not repeat a 429 that means a spent quota', async () => {
     server.respondNext({ status: 429, errorType: 'insufficient_quota' });
     const result = await poolOf([gpt, claude]).generate(request());
-    expect(outcomes(result)).toEqual(['openai rejected', 'anthropic ok']);
+    expect(outcomes(result)).toEqual(['openai unauthorized', 'anthropic ok']);
   });
 
   it('goes through the entries in order', async () => {

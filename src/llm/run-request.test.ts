@@ -465,7 +465,7 @@ describe('keys', () => {
       server.respond(({ apiKey }) => (apiKey === 'spent' ? spent : 'Fine.'));
       const pool = poolOf({ entries: [{ ...entry, apiKeys: ['spent', 'good'] }] });
       expect(outcomes(await pool.generate(request()))).toEqual([
-        `${entry.provider} rejected`,
+        `${entry.provider} unauthorized`,
         `${entry.provider} ok`,
       ]);
       await pool.generate(request());
@@ -486,8 +486,8 @@ describe('keys', () => {
       ],
     });
     expect(outcomes(await pool.generate(request()))).toEqual([
-      'anthropic rejected',
-      'anthropic rejected',
+      'anthropic unauthorized',
+      'anthropic unauthorized',
       'openai ok',
     ]);
     expect(server.requests.map(({ apiKey }) => apiKey)).toEqual(['one', 'two', 'key-g']);
@@ -497,7 +497,7 @@ describe('keys', () => {
     server.respondNext({ pieces: [], after: { errorType: 'insufficient_quota' } }, 'Fine.');
     const pool = poolOf({ entries: [{ ...gpt, apiKeys: ['spent', 'good'] }] });
     expect(outcomes((await collect(pool.stream(request()))).result)).toEqual([
-      'openai rejected',
+      'openai unauthorized',
       'openai ok',
     ]);
     expect(server.requests.map(({ apiKey }) => apiKey)).toEqual(['spent', 'good']);

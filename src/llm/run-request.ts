@@ -171,10 +171,7 @@ export async function* runRequest(
     // A hedge may have moved the course on already.
     if (attempt.candidate.place !== place) return firstLead();
     if (failure.outcome === 'too_long') tooLongFor = Math.max(tooLongFor, entry.contextTokens ?? 0);
-    const isKeyMatter =
-      failure.outcome === 'rate_limited' ||
-      failure.outcome === 'unauthorized' ||
-      failure.keyFault !== undefined;
+    const isKeyMatter = failure.outcome === 'rate_limited' || failure.outcome === 'unauthorized';
     if (isKeyMatter && attempt.keyId !== null) {
       const tried = triedKeys.get(place) ?? new Set();
       triedKeys.set(place, tried.add(attempt.keyId));

@@ -181,6 +181,7 @@ it('asking without the files has what is left of the time, and the refusal stand
 
 it.each([
   ['a key', { status: 401 }, requestWith(png)],
+  ['an account without money', { status: 402 }, requestWith(png)],
   ['a request without files', { status: 400 }, requestWith()],
 ])('a refusal of %s is the end', async (_what, refusal, asked) => {
   const { pool } = poolOf([entryOf('anthropic', 'claude-sonnet-4-5')]);
