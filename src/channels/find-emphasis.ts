@@ -8,11 +8,6 @@ export interface Emphasis {
   readonly end: number;
 }
 
-interface Opener {
-  readonly delimiter: Delimiter;
-  readonly start: number;
-}
-
 const WORD = /[\p{L}\p{N}_]/u;
 const LETTER = /\p{L}/u;
 /** Scripts that put no blanks between words: there strong emphasis touches its neighbours. */
@@ -36,7 +31,8 @@ const MAX_WORD_CHARACTERS = 100;
  */
 export function findEmphasis(markdown: string, inLink: boolean): ReadonlyMap<number, Emphasis> {
   const found = new Map<number, Emphasis>();
-  const open: Opener[] = [];
+  /** Where those stand that are not closed yet, in order: one list per delimiter, so that none is looked through. */
+  const open: Readonly<Record<Delimiter, number[]>> = { '**': [], __: [], '~~': [], '*': [], _: [] };
   const mayLink = !inLink && markdown.includes('](');
   let index = 0;
   while (index < markdown.length) {
@@ -48,22 +44,27 @@ export function findEmphasis(markdown: string, inLink: boolean): ReadonlyMap<num
     const runStart = index;
     const mark = markdown[runStart] as string;
     while (markdown[index] === mark) index += 1;
-    const closing = new Map(
-      delimitersOf(mark).map((each) => [each, closesFrom(markdown, each, runStart, index)]),
+    const closing = delimitersOf(mark).map(
+      (each) => [each, closesFrom(markdown, each, runStart, index)] as const,
     );
     let at = runStart;
-    while (at < index && [...closing.values()].some(Number.isFinite)) {
-      const left = index - at;
-      const nearest = open.findLastIndex(
-        ({ delimiter, start }) => delimiter.length <= left && start >= (closing.get(delimiter) ?? Infinity),
-      );
-      const opener = open[nearest];
-      if (opener === undefined) break;
-      found.set(opener.start, { delimiter: opener.delimiter, end: at });
-      open.length = nearest;
-      at += opener.delimiter.length;
+    for (;;) {
+      let opener: { readonly delimiter: Delimiter; readonly start: number } | null = null;
+      for (const [delimiter, from] of closing) {
+        const start = open[delimiter].at(-1) ?? -1;
+        if (delimiter.length > index - at || start < from) continue;
+        if (opener === null || start > opener.start) opener = { delimiter, start };
+      }
+      if (opener === null) break;
+      const { delimiter, start } = opener;
+      found.set(start, { delimiter, end: at });
+      // Those behind it stay text.
+      for (const starts of Object.values(open)) while ((starts.at(-1) ?? -1) >= start) starts.pop();
+      at += delimiter.length;
     }
-    if (at === runStart) open.push(...openersIn(markdown, runStart, index));
+    if (at === runStart) {
+      for (const [delimiter, start] of openersIn(markdown, runStart, index)) open[delimiter].push(start);
+    }
   }
   return found;
 }
@@ -103,13 +104,17 @@ function nameLength(markdown: string, index: number): number {
 }
 
 /** Three open both, the outer one first. */
-function openersIn(markdown: string, start: number, end: number): readonly Opener[] {
+function openersIn(
+  markdown: string,
+  start: number,
+  end: number,
+): readonly (readonly [delimiter: Delimiter, start: number])[] {
   const length = end - start;
   const [before, next] = [characterBefore(markdown, start), characterAt(markdown, end)];
   return delimitersOf(markdown[start] as string)
     .filter((each) => each.length === length || (length === 3 && each !== '~~'))
     .filter((each) => opens(each, before, next))
-    .map((delimiter) => ({ delimiter, start: delimiter.length === 1 ? end - 1 : start }));
+    .map((delimiter) => [delimiter, delimiter.length === 1 ? end - 1 : start]);
 }
 
 function opens(delimiter: Delimiter, before: string, next: string): boolean {
