@@ -4,6 +4,8 @@ const LINK_TARGET = /^\(\s*<?([^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?:\s+(?
 const AUTOLINK = /^<((?:https?:\/\/|mailto:)[^\s<>]+)>/i;
 /** A link's target longer than this is none; it bounds the search for its end. */
 const MAX_TARGET_CHARACTERS = 2_048;
+/** The same of its label: it is looked for at every bracket. */
+const MAX_LABEL_CHARACTERS = 1_000;
 
 /** The span that begins at a run of backticks, or `null` and the end of the run. */
 export function codeSpan(
@@ -34,7 +36,8 @@ export function linkAt(
   start: number,
 ): { readonly label: string; readonly url: string; readonly end: number } | null {
   let depth = 0;
-  for (let index = start; index < markdown.length; index += 1) {
+  const last = Math.min(markdown.length, start + MAX_LABEL_CHARACTERS + 2);
+  for (let index = start; index < last; index += 1) {
     const character = markdown[index];
     if (character === '\\') index += 1;
     else if (character === '[') depth += 1;
