@@ -4,6 +4,7 @@ import type { AddedTimeSample } from './measures/added-time.ts';
 import type { BurstSample } from './measures/burst.ts';
 import type { FaultsResult } from './measures/faults.ts';
 import type { TurnsSample } from './measures/turns.ts';
+import { modelTargets, type StreamCost } from './model-streams.ts';
 import { type IngestResults, ingestLines, ingestTargets } from './report-ingest.ts';
 import type { ContenderName } from './support/contenders.ts';
 import { summarise } from './support/statistics.ts';
@@ -21,6 +22,7 @@ export interface BenchResults extends IngestResults {
   readonly peakMemoryAfterBurstMb?: PerContender<number>;
   readonly faults?: PerContender<FaultsResult>;
   readonly connections?: ConnectionsFigures;
+  readonly models?: readonly StreamCost[];
 }
 
 const everybody: readonly ContenderName[] = [
@@ -203,6 +205,7 @@ function targetsOf(results: BenchResults): readonly Target[] {
     const { added, addedMegabytes } = results.connections;
     limit(`memory of ${added} connections more`, wantedMegabytes(added), 'MB', addedMegabytes);
   }
+  targets.push(...modelTargets(results.models ?? []));
   return targets;
 }
 

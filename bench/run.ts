@@ -18,6 +18,7 @@ import { measureTelegramIngest } from './measures/telegram-ingest.ts';
 import { measureTurns } from './measures/turns.ts';
 import { measureWhatsAppIngest } from './measures/whatsapp-ingest.ts';
 import { measureWidgetIngest } from './measures/widget-ingest.ts';
+import { measureModels } from './model-streams.ts';
 import { type BenchResults, formatReport, toJson } from './report.ts';
 import { startDatabaseServer } from './support/bench-database.ts';
 import { build } from './support/build.ts';
@@ -31,6 +32,7 @@ const usage = `npm run bench -- [--only acks,turns] [--rounds 3] [--full] [--alo
 
 Measures (in this order; --only selects):
   ingest       verifying and parsing requests of every platform: how many a second, and their CPU
+  models       what the pool adds to a call and to a streamed chunk, memory of 1,000 streams, hit rate of caches
   acks         acks per second over HTTP, durable
   turns        whole turns per second with a model that answers at once, CPU per turn
   added        time added to a model of 200 ms at 50 messages a second
@@ -42,7 +44,16 @@ Measures (in this order; --only selects):
 --alone    without the peers (bare Node, Bolt)
 --node=…   options of Node for the product's processes`;
 
-const measureNames = ['ingest', 'acks', 'turns', 'added', 'burst', 'faults', 'connections'] as const;
+const measureNames = [
+  'ingest',
+  'models',
+  'acks',
+  'turns',
+  'added',
+  'burst',
+  'faults',
+  'connections',
+] as const;
 
 const { values: flags } = parseArgs({
   options: {
@@ -105,6 +116,7 @@ async function runBench(): Promise<void> {
       mattermostSocketIngest: await part('ingest', () => measureMattermostSocketIngest()),
       teamsIngest: await part('ingest', () => measureTeamsIngest()),
       googleChatIngest: await part('ingest', () => measureGoogleChatIngest()),
+      models: await part('models', () => measureModels()),
       acks: await part('acks', () => measureAcks(context)),
       turns: await part('turns', () => measureTurns(context)),
       addedTime: await part('added', () => measureAddedTime(context)),
