@@ -252,6 +252,7 @@ describe('konstruct doctor', { timeout: 60_000 }, () => {
       expect(found('Models')[0]?.text).toMatch(/demo/);
       expect(found('Connections').map(({ text: line }) => line)).toEqual([
         expect.stringContaining('no signing secret'),
+        expect.stringContaining('/slack/events (Event Subscriptions)'),
         expect.stringContaining('the token belongs to Other (T0OTHER)'),
       ]);
       expect(found('Dead letters')).toEqual([{ level: 'ok', text: 'There are none.', remedy: null }]);
