@@ -59,8 +59,8 @@ export function ingestLines(results: IngestResults): readonly string[] {
 }
 
 /**
- * How many of each kind one core verifies and parses in a second. Where proofs are worked out in Node's other threads, that
- * is less than goes through by the clock; then both are told.
+ * How many of each kind are verified and parsed in a second by one process. Where proofs are worked out in Node's other threads
+ * it uses more than one core for it; what each takes of one is told in words.
  */
 export function ingestTargets(
   results: IngestResults,
@@ -68,17 +68,11 @@ export function ingestTargets(
   const { ingest, discordIngest } = results;
   const targets: (readonly [string, number])[] = [];
   if (ingest)
-    targets.push(["event of Slack's, a core", perCore(ingest.verifyMicroseconds + ingest.parseMicroseconds)]);
-  for (const { name, perSecond, cpuMicroseconds } of ratesOf(results)) {
-    targets.push([`${name}, a core`, cpuMicroseconds === undefined ? perSecond : perCore(cpuMicroseconds)]);
-    if (cpuMicroseconds !== undefined) targets.push([`${name}, by the clock`, perSecond]);
-  }
-  if (discordIngest)
-    targets.push(["message over Discord's gateway, a core", discordIngest.messagesPerSecond]);
+    targets.push(["event of Slack's", 1_000_000 / (ingest.verifyMicroseconds + ingest.parseMicroseconds)]);
+  for (const { name, perSecond } of ratesOf(results)) targets.push([name, perSecond]);
+  if (discordIngest) targets.push(["message over Discord's gateway", discordIngest.messagesPerSecond]);
   return targets;
 }
-
-const perCore = (microseconds: number): number => 1_000_000 / microseconds;
 
 function ratesOf(results: IngestResults): readonly Rate[] {
   const rates = [

@@ -138,11 +138,12 @@ async function wayOfMessages(round: number): Promise<void> {
 
 /** Rows read for one message on its whole way: mostly the dozen of its conversation that the prompt shows. */
 const ROWS_PER_MESSAGE = 40;
+const MOST_ROWS = EVENTS * ROWS_PER_MESSAGE;
 
 function expectFewRows(readings: Readonly<Record<string, Reading>>): void {
   for (const name of growing) {
     expect(readings[name]?.scans, `sequential scans of ${name}`).toBe(0);
-    expect(readings[name]?.rows, `rows read of ${name}`).toBeLessThan(EVENTS * ROWS_PER_MESSAGE);
+    expect(readings[name]?.rows, `rows read of ${name}`).toBeLessThan(MOST_ROWS);
   }
 }
 
@@ -189,10 +190,14 @@ describe('on a new database, of which PostgreSQL knows nothing yet', () => {
     await database.drop();
     database = await createPipelineDatabase();
     for (let round = 1; round < 8; round += 1) await wayOfMessages(round);
-    // Index entries of rows that moved on are read until vacuum has been there, whose moment nobody knows: the best of
-    // three rounds counts. A plan that reads a table does so in each.
+    // Index entries of rows that moved on are read as long as anybody may still see them, and on a busy machine an analyze of
+    // the same database may for a second: the best of up to twelve rounds counts. A plan that reads a table does so in each.
     let best = await readingsOf(() => wayOfMessages(8));
-    for (const round of [9, 10]) {
+    for (
+      let round = 9;
+      round < 20 && growing.some((name) => (best[name]?.rows ?? 0) >= MOST_ROWS);
+      round += 1
+    ) {
       const readings = await readingsOf(() => wayOfMessages(round));
       best = Object.fromEntries(growing.map((name) => [name, fewer(best[name], readings[name])]));
     }
