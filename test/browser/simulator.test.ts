@@ -154,7 +154,7 @@ describe.skipIf(!existsSync(browserProgram))('the simulator’s page in a browse
       .setInputFiles({ name: 'later.txt', mimeType: 'text/plain', buffer: Buffer.from('later') });
     await page.getByText('TXT · 5 B').waitFor();
     await page.getByRole('link', { name: 'support' }).click();
-    expect(await page.getByText('later.txt').count()).toBe(0);
+    await page.getByText('later.txt').waitFor({ state: 'hidden' });
     await page.getByRole('link', { name: 'general' }).click();
     await page.getByText('later.txt').waitFor();
   });
