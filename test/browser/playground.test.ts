@@ -90,4 +90,15 @@ describe.skipIf(!existsSync(browserProgram))('the playground of konstruct dev', 
     await page.getByRole('region', { name: 'Ada' }).waitFor();
     await page.close();
   });
+
+  it('says what is wrong where the chat or the list of agents does not come', async () => {
+    for (const missing of ['**/widget.js', '**/playground/chats']) {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(WAIT_MS);
+      await page.route(missing, (route) => route.abort());
+      await page.goto(url);
+      await page.getByText('Konstruct does not answer. Is it still running?').waitFor();
+      await page.close();
+    }
+  });
 });

@@ -2,11 +2,12 @@
  * Puts the web chat into a place of this page, by the same tag that a site uses. It stays until the page is left; what is
  * returned stops following the choice of light and dark.
  */
-export function mountChat(site: string, placeId: string): () => void {
+export function mountChat(site: string, placeId: string, failed: () => void): () => void {
   const root = document.documentElement;
   if (document.querySelector('script[data-connection]') === null) {
     const script = document.createElement('script');
     script.src = '/widget.js';
+    script.addEventListener('error', failed);
     Object.assign(script.dataset, {
       connection: site,
       inside: `#${placeId}`,

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import type { PlaygroundChat, PlaygroundChats } from '../../../../src/cli/playground.ts';
 import { Avatar } from '../../design/avatar.tsx';
 import { CopyButton } from '../../design/copy-button.tsx';
@@ -10,15 +10,16 @@ import './playground-page.css';
 
 const home = import.meta.env.BASE_URL;
 const PLACE = 'playground-chat';
+const DEADLINE_MS = 10_000;
 
 /** Talking to an agent by the web chat, as a visitor of its company's site does. */
 export function PlaygroundPage() {
-  const chats = useChats();
+  const [chats, failed] = useChats();
   const wanted = new URLSearchParams(window.location.search).get('chat');
   const list = Array.isArray(chats) ? chats : [];
   const chat = list.find(({ site }) => site === wanted) ?? list[0];
   const site = chat?.site ?? null;
-  useEffect(() => (site === null ? undefined : mountChat(site, PLACE)), [site]);
+  useEffect(() => (site === null ? undefined : mountChat(site, PLACE, failed)), [site, failed]);
   return (
     <div className="playground">
       <nav className="playground-side" aria-label="Agents">
@@ -99,11 +100,13 @@ const words = {
   failed: 'Konstruct does not answer. Is it still running? Then load this page again.',
 } as const;
 
-function useChats(): Chats {
+function useChats(): readonly [Chats, failed: () => void] {
   const [chats, setChats] = useState<Chats>('loading');
   useEffect(() => {
     const ending = new AbortController();
-    fetch(`${home}playground/chats`, { signal: ending.signal })
+    fetch(`${home}playground/chats`, {
+      signal: AbortSignal.any([ending.signal, AbortSignal.timeout(DEADLINE_MS)]),
+    })
       .then(async (response) => {
         const { chats: found } = (await response.json()) as PlaygroundChats;
         setChats(found.length === 0 ? 'none' : found);
@@ -113,5 +116,5 @@ function useChats(): Chats {
       });
     return () => ending.abort();
   }, []);
-  return chats;
+  return [chats, useCallback(() => setChats('failed'), [])];
 }
